@@ -1,0 +1,120 @@
+"""Makes one MMDetection config of one cell: detector, backbone, neck, optimizer, runtime, data and schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from stages.model.schedule import REFERENCE_BATCH, batch_size, epochs, learning_rate, pixels
+from stages.study import paths
+from stages.study.params import ROOT, Cell, Study
+
+
+def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT) -> Config:
+    """The config of cell `name`, whole: MMDetection and the ops stand-in are all that it needs.
+
+    classes: the category names in the order of their ids; image_root: the folder that file_name starts from.
+    """
+    cell = study.cell(name)
+    scale = study.training
+    cfg = Config.fromfile(root / "configs" / "runtime.py")
+    cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
+    cfg.merge_from_dict(_schedule(cell, study, root))
+    cfg.merge_from_dict(_data(cell, study, classes, image_root))
+    cfg.merge_from_dict(dict(
+        randomness=dict(seed=study.seed),
+        work_dir=f"work_dirs/{name}",
+        resume=False))
+    if scale.weights == "none":
+        cfg.load_from = None
+    return cfg
+
+
+def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
+    detector = Config.fromfile(root / "configs" / "detectors" / f"{cell.detector}.py")
+    backbone = Config.fromfile(root / "configs" / "backbones" / f"{cell.backbone}.py")
+    neck = Config.fromfile(root / "configs" / "necks" / f"{cell.neck}.py")
+    layers = [backbone.model, neck.model]
+    if study.training.weights == "none":
+        layers.append(backbone.from_scratch)
+    if study.scale == "miniature":
+        layers += [detector.miniature, backbone.miniature]
+    for layer in layers:
+        detector.merge_from_dict(dict(model=layer.to_dict()))
+    # Cascade R-CNN has three heads, and MMDetection takes num_classes on trust in each.
+    heads = detector.model.roi_head.bbox_head
+    for head in heads if isinstance(heads, list) else [heads]:
+        head.num_classes = num_classes
+    return detector.model.to_dict()
+
+
+def _schedule(cell: Cell, study: Study, root: Path) -> dict:
+    optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
+    optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
+    last = epochs(cell, study)
+    return dict(
+        **optimizer,
+        # The rate above is scaled already; MMDetection's own switch stays off.
+        auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
+        train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1),
+        param_scheduler=[
+            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=study.training.warmup_iterations),
+            dict(type="MultiStepLR", by_epoch=True, begin=0, end=last, gamma=0.1,
+                 milestones=study.training.milestones),
+        ][0 if study.training.warmup_iterations else 1:])
+
+
+def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict:
+    side = pixels(cell, study)
+    # Shrinking to a quarter and less needs area sampling: bilinear would skip most pixels.
+    resize = dict(type="Resize", scale=(side, side), keep_ratio=True)
+    if study.scale == "miniature":
+        resize["interpolation"] = "area"
+    train_pipeline = [
+        dict(type="LoadImageFromFile"),
+        dict(type="LoadAnnotations", with_bbox=True),
+        resize,
+        dict(type="RandomFlip", prob=0.5),
+        dict(type="PackDetInputs"),
+    ]
+    test_pipeline = [
+        dict(type="LoadImageFromFile"),
+        resize,
+        dict(type="LoadAnnotations", with_bbox=True),
+        dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
+    ]
+
+    def dataset(split: str, pipeline: list[dict], **kwargs) -> dict:
+        return dict(
+            type="CocoDataset",
+            ann_file=paths.annotations(split).as_posix(),
+            data_prefix=dict(img=image_root),
+            metainfo=dict(classes=tuple(classes)),
+            pipeline=pipeline,
+            **kwargs)
+
+    loader = dict(
+        batch_size=batch_size(cell, study),
+        num_workers=study.training.workers,
+        persistent_workers=study.training.workers > 0)
+
+    def evaluator(split: str) -> dict:
+        return dict(type="CocoMetric", ann_file=paths.annotations(split).as_posix(), metric="bbox")
+
+    def test_loader(split: str) -> dict:
+        return dict(
+            **loader,
+            sampler=dict(type="DefaultSampler", shuffle=False),
+            dataset=dataset(split, test_pipeline, test_mode=True))
+
+    return dict(
+        train_dataloader=dict(
+            **loader,
+            sampler=dict(type="DefaultSampler", shuffle=True),
+            batch_sampler=dict(type="AspectRatioBatchSampler"),
+            dataset=dataset("train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=32))),
+        val_dataloader=test_loader("val"),
+        test_dataloader=test_loader("test"),
+        val_evaluator=evaluator("val"),
+        test_evaluator=evaluator("test"))

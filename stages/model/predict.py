@@ -1,0 +1,45 @@
+"""Runs a checkpoint over a split with the test settings of its config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from tqdm import tqdm
+
+import stages.model.ops  # noqa: F401  before anything of MMDetection
+from mmdet.registry import MODELS
+from stages.evaluation import scores
+from stages.evaluation.box_metric import to_results
+from stages.model import checkpoints
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """detections: COCO's results format, the whole split; scores: against the split's annotations."""
+
+    detections: list[dict[str, Any]]
+    scores: scores.Scores
+
+
+def split(config: Path, checkpoint: Path, name: str) -> Predictions:
+    """name: "val" or "test". Raises InputError where the checkpoint is missing or of another model."""
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    checkpoints.load(checkpoint, model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device).eval()
+    loader = Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=cfg.randomness.seed)
+    detections = []
+    with torch.inference_mode():
+        for batch in tqdm(loader, desc=f"predict {name}", unit="batch", disable=None, leave=False):
+            for sample in model.test_step(batch):
+                detections += to_results(sample.to_dict())
+    return Predictions(detections, scores.score(scores.load(cfg[f"{name}_evaluator"].ann_file), detections))

@@ -1,0 +1,65 @@
+"""What a stage needs around MMEngine's Runner: the prepared data, the cell's config, a scratch folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import stages.model.ops  # noqa: F401  before anything of MMDetection
+import stages.evaluation.box_metric  # noqa: F401  registers BoxMetric
+from stages.model.compose import compose
+from stages.program import InputError
+from stages.study import paths
+from stages.study.params import Study
+
+
+def read_prepared() -> dict[str, Any]:
+    """The data report of prepare. Raises InputError where prepare has not run."""
+    path = paths.PREPARED / "report.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
+
+
+def config(name: str, study: Study, data: dict[str, Any]) -> Config:
+    """The config of a cell on the prepared data."""
+    return compose(name, study, data["classes"], data["image_root"])
+
+
+def quiet(cfg: Config, scratch: Path) -> Config:
+    """The same training under our own hooks: MMEngine's logger, checkpoints and event files are left out."""
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir = str(scratch)
+    cfg.log_level = "WARNING"
+    del cfg.default_hooks["visualization"]
+    cfg.default_hooks.update(logger=None, checkpoint=None)
+    cfg.visualizer.vis_backends = []
+    cfg.val_evaluator = {"type": "BoxMetric", "ann_file": cfg.val_evaluator.ann_file}
+    cfg.test_evaluator = {"type": "BoxMetric", "ann_file": cfg.test_evaluator.ann_file}
+    return cfg
+
+
+@contextlib.contextmanager
+def scratch(name: str, fingerprint: str) -> Iterator[Path]:
+    """.work/<fingerprint>/, locked for this process and removed after success.
+
+    Raises InputError where another process trains the same cell.
+    """
+    folder = paths.SCRATCH / fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{name}: another process is training this cell in {folder}; wait for it") from None
+        yield folder
+        shutil.rmtree(folder)

@@ -1,0 +1,36 @@
+"""Stage plan: checks all of params.yaml and prints what would run, before anything does.
+
+Run alone: python -m stages.plan
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+from stages.model.schedule import batch_size, epochs, learning_rate, pixels
+from stages.program import InputError, run
+from stages.study import params, paths
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Raises StudyError or InputError for whatever could not run."""
+    study = params.load()
+    if study.data.source == "coco" and not Path(study.data.root).is_dir():
+        raise InputError(f"data.root: no folder {study.data.root}; set it to the folder of your images and annotation files")
+    selected = study.selected()
+    log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
+    for name, cell in selected.items():
+        log.info("%-36s %4d px, batch %d, %d epochs, lr %.3g", name, pixels(cell, study), batch_size(cell, study),
+                 epochs(cell, study), learning_rate(cell, study))
+    # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
+    paths.PLAN.parent.mkdir(exist_ok=True)
+    paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main, "plan")

@@ -1,0 +1,162 @@
+"""The comparison as numbers: columns with their definitions, compare.csv and summary.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stages.program import InputError
+from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult, ReportContext
+
+MISSING = "n/a"
+METRIC_LABELS = dict(
+    zip(METRICS, ("mAP", "mAP50", "mAP75", "mAP small", "mAP medium", "mAP large"), strict=True)
+)
+# COCO's definitions: https://cocodataset.org/#detection-eval
+_METRIC_DEFINITIONS = {
+    "bbox_mAP": "mean of the average precision over classes and the IoU thresholds 0.50, 0.55, ... 0.95",
+    "bbox_mAP_50": "mean of the average precision over classes at IoU 0.50",
+    "bbox_mAP_75": "mean of the average precision over classes at IoU 0.75",
+    "bbox_mAP_s": "bbox_mAP over boxes with an area under 32 x 32 pixels",
+    "bbox_mAP_m": "bbox_mAP over boxes with an area from 32 x 32 to 96 x 96 pixels",
+    "bbox_mAP_l": "bbox_mAP over boxes with an area above 96 x 96 pixels",
+}
+_SPLIT_NOTES = {
+    "val": "The checkpoint was chosen by val bbox_mAP_50, so the val numbers lean upwards.",
+    "test": "The test images took no part in training or in choosing the checkpoint.",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured column. `better` is "higher", "lower" or "" (not ranked); values are ranked among the
+    cells that share `within` (a key of the row), since not every number means the same in every detector."""
+
+    key: str
+    label: str
+    definition: str
+    value: Callable[[CellResult], float | int | None]
+    digits: int = 3
+    better: str = ""
+    within: str = ""
+
+    def text(self, value: float | int | None) -> str:
+        if value is None:
+            return MISSING
+        if self.key == "parameters":
+            return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:d}"
+        return f"{value:.{self.digits}f}"
+
+
+def _score_column(split: str, metric: str) -> Column:
+    return Column(
+        key=f"{split}_{metric}",
+        label=f"{split} {METRIC_LABELS[metric]}",
+        definition=(
+            f"{metric} on the {split} split: {_METRIC_DEFINITIONS[metric]} (COCO). {_SPLIT_NOTES[split]}"
+        ),
+        value=lambda cell: cell.scores[split][metric],
+        better="higher",
+    )
+
+
+TRAIN_LOSS = Column(
+    "train_loss",
+    "train loss",
+    "Mean of the total training loss over the last epoch. Detectors add up different terms (Cascade R-CNN "
+    "has three heads), so it is ranked within one detector only.",
+    lambda cell: cell.train_loss,
+    digits=4,
+    better="lower",
+    within="detector",
+)
+PARAMETERS = Column(
+    "parameters", "parameters", "Number of parameters of the whole detector.", lambda cell: cell.parameters
+)
+MINUTES = Column(
+    "train_minutes",
+    "train minutes",
+    "Wall-clock minutes of training with its validations, on the machine and under the load of that moment.",
+    lambda cell: cell.train_minutes,
+    digits=1,
+)
+SCORES = {
+    (split, metric): _score_column(split, metric)
+    for metric in ("bbox_mAP_50", *(key for key in METRICS if key != "bbox_mAP_50"))
+    for split in SPLITS
+}
+MAIN = (
+    TRAIN_LOSS,
+    *(SCORES[split, metric] for metric in ("bbox_mAP_50", "bbox_mAP") for split in SPLITS),
+    PARAMETERS,
+    MINUTES,
+)
+ALL = (TRAIN_LOSS, *SCORES.values(), PARAMETERS, MINUTES)
+
+
+def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellResult]:
+    """`cells` in the order of params.yaml. Raises InputError for none, an unlisted or a repeated cell."""
+    names = [cell.name for cell in cells]
+    if not names:
+        raise InputError("no cell to report; look at backbone and neck in params.yaml, or run `dvc repro`")
+    wrong = sorted({name for name in names if name not in listed or names.count(name) > 1})
+    if wrong:
+        raise InputError(f"cells that params.yaml does not list once: {', '.join(wrong)}")
+    return sorted(cells, key=lambda cell: list(listed).index(cell.name))
+
+
+def extreme(column: Column, cells: Sequence[CellResult]) -> CellResult | None:
+    """The cell with the highest (lowest, where lower is better) value, the first of equals, or None."""
+    measured = [cell for cell in cells if column.value(cell) is not None]
+    if not measured or not column.better:
+        return None
+    return (min if column.better == "lower" else max)(measured, key=column.value)
+
+
+def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
+    """Cells that hold the extreme value of `column`, ties included, with the words that say among what."""
+    groups: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        groups.setdefault(str(cell.row[column.within]) if column.within else "", []).append(cell)
+    word = {"higher": "highest", "lower": "lowest"}.get(column.better, "")
+    found = {}
+    for group, members in groups.items():
+        top = extreme(column, members)
+        if top is None or len(members) < 2:
+            continue
+        words = f"{word} of {group}" if len(groups) > 1 else word
+        found |= {cell.name: words for cell in members if column.value(cell) == column.value(top)}
+    return found
+
+
+def compare_csv(cells: Sequence[CellResult]) -> str:
+    """One row per cell in full float precision; an empty field is a value that could not be measured."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["cell", *ROW_KEYS, *(column.key for column in ALL), "run_id"])
+    for cell in cells:
+        writer.writerow(
+            [
+                cell.name,
+                *(cell.row[key] for key in ROW_KEYS),
+                *(column.value(cell) for column in ALL),
+                cell.run_id,
+            ]
+        )
+    return stream.getvalue()
+
+
+def summary_json(cells: Sequence[CellResult], context: ReportContext) -> str:
+    """The few numbers `dvc metrics show` should print; what could not be measured is null."""
+    summary: dict[str, object] = {"cells": len(cells), "cells_listed": len(context.listed)}
+    for prefix, split in (("best", "val"), ("best_test", "test")):
+        column = SCORES[split, "bbox_mAP_50"]
+        top = extreme(column, cells)
+        summary[f"{prefix}_cell"] = top.name if top else None
+        summary[f"best_{split}_bbox_mAP_50"] = column.value(top) if top else None
+    minutes = [cell.train_minutes for cell in cells if cell.train_minutes is not None]
+    summary["train_minutes"] = sum(minutes) if minutes else None
+    return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"

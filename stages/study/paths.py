@@ -1,0 +1,43 @@
+"""Where each stage's files lie, relative to the project's folder. dvc.yaml and stages/dvc.yaml name the same places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.study.params import Cell
+
+PLAN = Path("data/plan.json")
+PREPARED = Path("data/prepared")
+REPORTS = Path("reports")
+SCRATCH = Path(".work")
+SPLITS = ("train", "val", "test")
+
+
+def annotations(split: str) -> Path:
+    """The COCO file of a split, ids from 1."""
+    return PREPARED / f"{split}.json"
+
+
+def model(name: str) -> Path:
+    """config.py, best.pth and last.pth of a cell."""
+    return Path("models") / name
+
+
+def record(name: str, cell: Cell) -> Path:
+    """history.csv and run.json of a cell's training."""
+    return Path("metrics") / cell.backbone / cell.neck / name
+
+
+def metrics(name: str, cell: Cell) -> Path:
+    """A cell's DVC metrics. Filed by backbone, then neck: `-S backbone=swin_l` prunes the graph by this prefix."""
+    return Path("metrics") / cell.backbone / cell.neck / f"{name}.json"
+
+
+def per_class(name: str, cell: Cell) -> Path:
+    """AP per class. Filed by neck, so that `-S neck=pafpn` alone prunes the graph as well."""
+    return Path("metrics") / cell.neck / f"{name}.json"
+
+
+def predictions(name: str, split: str) -> Path:
+    """A cell's detections on a split, in COCO's results format."""
+    return Path("predictions") / name / f"{split}.json"

@@ -1,0 +1,53 @@
+"""What identifies a training: versions, commit, DVC's context, and the fingerprint of all that makes a cell."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from stages.study.params import ROOT
+
+PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "mmcv-lite", "pycocotools", "dvc", "mlflow")
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that decide a result, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str:
+    """The checked-out commit, with "+changes" after it where tracked files differ; "" outside a repository."""
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        # Not `git status`: it would look at every untracked image.
+        return commit + "+changes" if commit and git("diff", "--name-only", "HEAD") else commit
+    except FileNotFoundError:
+        return ""
+
+
+def dvc_tags() -> dict[str, str]:
+    """The stage, experiment and baseline that DVC names in a stage's environment; empty without DVC."""
+    names = {"dvc.stage": "DVC_STAGE", "dvc.exp_name": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}
+    return {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
+
+
+def fingerprint(config: str, inputs: list[Path]) -> str:
+    """16 hex digits over a cell's whole config and the files that it learns from: equal means the same training."""
+    total = hashlib.sha256(config.encode())
+    for path in inputs:
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:16]

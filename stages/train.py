@@ -1,0 +1,113 @@
+"""Stage train: trains one cell with MMEngine's Runner and records how it went, on disk and in MLflow.
+
+Run alone: python -m stages.train faster_rcnn-r50-fpn-sgd-512
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stages.program import InputError, run
+from stages.study import params, paths
+
+log = logging.getLogger(__name__)
+
+
+def main(name: str) -> None:
+    """Writes models/<cell>/{config.py, best.pth, last.pth} and history.csv and run.json under metrics/.
+
+    Raises StudyError for an unknown cell, InputError for missing data, a lost second writer or a diverging loss.
+    """
+    study = params.load()
+    cell = study.cell(name)
+    log.info("%s: loading MMDetection", name)
+    # Seconds of imports, after what can be refused at once.
+    import torch
+    from mmengine.runner import Runner
+
+    from stages.model import checkpoints, history, schedule, session
+    from stages.tracking import provenance
+    from stages.tracking.run import Run
+
+    data = session.read_prepared()
+    cfg = session.config(name, study, data)
+    fingerprint = provenance.fingerprint(cfg.pretty_text, [paths.annotations("train"), paths.annotations("val")])
+    with session.scratch(name, fingerprint) as scratch:
+        (scratch / "config.py").write_text(cfg.pretty_text, encoding="utf-8")
+        tracked = Run()
+        lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
+        settings = {
+            "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck, "optimizer": cell.optimizer,
+            "scale": study.scale, "image_size": schedule.pixels(cell, study), "epochs": schedule.epochs(cell, study),
+            "batch_size": batch, "lr": lr, "lr_per_sample": lr / batch, "milestones": study.training.milestones,
+            "warmup_iterations": study.training.warmup_iterations, "weights": study.training.weights,
+            "seed": study.seed, "data": data["source"]}
+        commit = provenance.git_commit()
+        tracked.create(name, settings, {
+            "cell": name, "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck,
+            "optimizer": cell.optimizer, "scale": study.scale, "seed": study.seed, "fingerprint": fingerprint,
+            "mlflow.source.git.commit": commit, **provenance.dvc_tags()},
+            [{"name": f"{data['source']}-{split}", "digest": data["splits"][split]["digest"],
+              "source": str(paths.annotations(split).resolve()), "context": context}
+             for split, context in (("train", "training"), ("val", "validation"))])
+        saver = checkpoints.CheckpointsHook(scratch, data["classes"])
+        recorder = history.HistoryHook(name, scratch / "history.csv", tracked.rows)
+        started, clock = datetime.now(UTC), time.monotonic()
+        try:
+            runner = Runner.from_cfg(session.quiet(cfg, scratch))
+            for hook in (recorder, saver):
+                runner.register_hook(hook)
+            runner.train()
+        except BaseException as error:
+            tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            raise
+        minutes = (time.monotonic() - clock) / 60
+        record: dict[str, Any] = {
+            "cell": name, **settings, "params": settings,
+            "versions": provenance.versions(), "git_commit": commit, "fingerprint": fingerprint,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "train_minutes": round(minutes, 4), "peak_memory_mib": peak_memory_mib(),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "parameters": sum(parameter.numel() for parameter in runner.model.parameters()),
+            "iterations": recorder.rows[-1]["step"],
+            "train_loss": history.last_epoch_loss(recorder.rows), "best": saver.best,
+            "data_digest": data["digest"]}
+        tracked.metrics({"train_loss_last_epoch": record["train_loss"], "train_minutes": record["train_minutes"],
+                         "peak_memory_mib": record["peak_memory_mib"], "parameters": record["parameters"],
+                         "best/val_bbox_mAP_50": saver.best["bbox_mAP_50"]}, record["iterations"])
+        model, kept = paths.model(name), paths.record(name, cell)
+        tracked.end("FINISHED")
+        record["run_id"] = tracked.run_id
+        (scratch / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        move(scratch, {model: ("config.py", "best.pth", "last.pth"), kept: ("history.csv", "run.json")})
+    log.info("%s: best val mAP50 %.3f in epoch %d, %.1f minutes", name, saver.best["bbox_mAP_50"],
+             saver.best["epoch"], minutes)
+
+
+def peak_memory_mib() -> float:
+    """The GPU memory that torch had allocated at most, or on a CPU the process's largest resident size; MiB."""
+    import torch
+
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
+
+
+def move(scratch: Path, outs: dict[Path, tuple[str, ...]]) -> None:
+    """Finished files leave the scratch folder by rename, all at the very end."""
+    for folder, names in outs.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in names:
+            shutil.move(scratch / file, folder / file)
+
+
+if __name__ == "__main__":
+    run(main, "train", "CELL")

@@ -1,0 +1,104 @@
+"""A copy of the project in a folder of its own, with a study small enough to run many times."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+CELLS = {
+    "faster_rcnn-r50-fpn-sgd-512":
+        {"detector": "faster_rcnn", "backbone": "r50", "neck": "fpn", "optimizer": "sgd", "image_size": 512},
+    "faster_rcnn-swin_l-fpn-sgd-512":
+        {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "fpn", "optimizer": "sgd", "image_size": 512},
+    "faster_rcnn-swin_l-pafpn-adamw-512":
+        {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "pafpn", "optimizer": "adamw", "image_size": 512},
+}
+
+
+class Project:
+    """A clone of this repository: `run` calls a program in it as a user would, `trained` counts trainings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # A bare machine: no git identity, no configuration, no tracking server of the person who runs the tests.
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder.parent), "XDG_CONFIG_HOME": str(folder.parent / "config"),
+            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+        }
+
+    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=self.folder, env={**self.env, **env}, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+        return done
+
+    def git(self, *arguments: str) -> str:
+        """Git with the identity that only the tests' own commits need."""
+        who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER")
+               for field, value in (("NAME", "test"), ("EMAIL", "test@example.invalid"))}
+        return self.run("git", *arguments, **who).stdout.strip()
+
+    def params(self) -> dict:
+        return yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8"))
+
+    def set_params(self, change) -> None:
+        values = self.params()
+        change(values)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def trained(output: str) -> list[str]:
+    """The cells that a `dvc repro` or `dvc exp run` trained, from what it printed."""
+    return [line.rsplit("@", 1)[1].rstrip("':") for line in output.splitlines()
+            if line.startswith("Running stage") and "train@" in line]
+
+
+def small(values: dict) -> None:
+    """The study cut down: three cells, a dozen images, one epoch of a few steps at 64 pixels."""
+    values["cells"] = CELLS
+    values["data"]["demo_images"] = {"train": 8, "val": 4, "test": 4}
+    values["data"]["demo_image_size"] = 256
+    values["scales"]["miniature"].update(image_scale=0.125, epochs=2, milestones=[1], warmup_iterations=1)
+
+
+def make_project(folder: Path) -> Project:
+    """The files that git has or would add, in a fresh repository with one commit."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.endswith("/dvc.lock"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder)
+    project.set_params(small)
+    project.git("init", "--quiet")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "a clone")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh clone in which nothing has run."""
+    return make_project(tmp_path / "clone")
+
+
+@pytest.fixture(scope="session")
+def taco() -> Path:
+    """1,077 real photographs with 3,689 boxes, where they lie beside the checkout."""
+    folder = SHARED / "data" / "taco"
+    if not folder.is_dir():
+        pytest.skip("shared/data/taco is not beside this checkout")
+    return folder
