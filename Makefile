@@ -3,10 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export UV_LINK_MODE ?= hardlink
+# A machine that forbids bytecode files would compile all of torch and MMDetection again in each of 24 processes.
+unexport PYTHONDONTWRITEBYTECODE
+# One cell per core, or one on a GPU.
+JOBS ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 1 || getconf _NPROCESSORS_ONLN)
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test test-all lint ui clean lock
+.PHONY: help install repro cells test test-all lint ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +25,16 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python requirements.txt
 	@touch $@
 
-repro: install  ## the whole study: data, training, evaluation, report
-	dvc repro
+repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
+	@dvc repro prepare
+	@dvc status --quiet || $(MAKE) --no-print-directory cells
+	@dvc repro
+
+# Largest images first, so that no long cell is left alone at the end. Through cat: progress bars of several cells
+# would fight over one line, and without a terminal each prints a line per epoch instead.
+cells: install  ## train and evaluate the selected cells, JOBS at a time
+	@python -m stages.plan | sort -rnk2 | awk '{print $$1}' | xargs -P $(JOBS) -I CELL \
+		dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat
 
 test: install  ## the tests that fit into minutes
 	python -m pytest -m "not slow and not gpu"

@@ -29,9 +29,13 @@ def main(name: str) -> None:
     record = json.loads(record_path.read_text(encoding="utf-8"))
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
+    import torch
+
     from stages.model import predict
     from stages.tracking.run import Run
 
+    if study.training.threads:
+        torch.set_num_threads(study.training.threads)
     tracked = Run(record["run_id"]) if record["run_id"] else None
     model = paths.model(name)
     results: dict[str, Any] = {}

@@ -21,12 +21,14 @@ def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     study = params.load()
     if study.data.source == "coco" and not Path(study.data.root).is_dir():
-        raise InputError(f"data.root: no folder {study.data.root}; set it to the folder of your images and annotation files")
+        raise InputError(f"data.root: no folder {study.data.root}; "
+                         "set it to the folder of your images and annotation files")
     selected = study.selected()
     log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
+    # The plan is this program's product: a line per cell on stdout, name and pixels first, for people and for make.
     for name, cell in selected.items():
-        log.info("%-36s %4d px, batch %d, %d epochs, lr %.3g", name, pixels(cell, study), batch_size(cell, study),
-                 epochs(cell, study), learning_rate(cell, study))
+        print(f"{name:<36} {pixels(cell, study):4d} px, batch {batch_size(cell, study)}, "
+              f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")

@@ -49,7 +49,8 @@ def main() -> None:
             beside.write_text(text, encoding="utf-8")
         counts = coco.summary(content)
         report["splits"][name] = {**counts, "digest": hashlib.sha256(text.encode()).hexdigest()}
-        report["warnings"] += [f"{name}: no box of class {label}" for label, boxes in counts["classes"].items() if not boxes]
+        absent = [label for label, boxes in counts["classes"].items() if not boxes]
+        report["warnings"] += [f"{name}: no box of class {label}" for label in absent]
         log.info("%s: %d images, %d boxes", name, counts["images"], counts["boxes"])
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
@@ -84,7 +85,8 @@ def read_coco(data: Data, root: Path, seed: int) -> tuple[dict[str, dict[str, An
     def load(source: params.Source, classes: list[str] | None) -> dict[str, Any]:
         path = root / source.annotations
         content = coco.read(path)
-        content, changes[source.annotations] = coco.renumber(content, path, classes or coco.class_names(content), source.images)
+        names = classes or coco.class_names(content)
+        content, changes[source.annotations] = coco.renumber(content, path, names, source.images)
         check_images(root, content, path)
         return content
 
@@ -106,8 +108,9 @@ def check_images(root: Path, content: dict[str, Any], path: Path) -> None:
     """Raises InputError where image files are missing, before a training finds out."""
     missing = [image["file_name"] for image in content["images"] if not (root / image["file_name"]).is_file()]
     if missing:
-        raise InputError(f"{root / missing[0]}: no such image, and {len(missing) - 1} more of the {len(content['images'])} "
-                         f"that {path.name} names; check data.root and the images folder of the split in params.yaml")
+        raise InputError(f"{root / missing[0]}: no such image, and {len(missing) - 1} more of the "
+                         f"{len(content['images'])} that {path.name} names; check data.root and the split's images "
+                         "folder in params.yaml")
 
 
 def digest(root: Path, names: list[str]) -> str:

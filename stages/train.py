@@ -5,6 +5,8 @@ Run alone: python -m stages.train faster_rcnn-r50-fpn-sgd-512
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import resource
@@ -14,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stages.program import InputError, run
+from stages.program import run
 from stages.study import params, paths
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ def main(name: str) -> None:
     from stages.tracking import provenance
     from stages.tracking.run import Run
 
+    if study.training.threads:
+        torch.set_num_threads(study.training.threads)
     data = session.read_prepared()
     cfg = session.config(name, study, data)
     fingerprint = provenance.fingerprint(cfg.pretty_text, [paths.annotations("train"), paths.annotations("val")])
@@ -64,7 +68,9 @@ def main(name: str) -> None:
             runner = Runner.from_cfg(session.quiet(cfg, scratch))
             for hook in (recorder, saver):
                 runner.register_hook(hook)
-            runner.train()
+            # pycocotools reports every file that it reads on stdout; progress and messages go to stderr.
+            with contextlib.redirect_stdout(io.StringIO()):
+                runner.train()
         except BaseException as error:
             tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise

@@ -7,7 +7,7 @@ miniature = dict(
     neck=dict(out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64),
+        bbox_roi_extractor=dict(out_channels=64, finest_scale=28),
         bbox_head={stage: dict(in_channels=64, fc_out_channels=256) for stage in ('0', '1', '2')}),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=128)),

@@ -2,12 +2,13 @@
 
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
-# Merged last at `scale: miniature`: one pyramid width for neck, RPN and head, and fewer RoIs, which cost most on a CPU.
+# Merged last at `scale: miniature`: one pyramid width for neck, RPN and head, and fewer RoIs,
+# which cost most on a CPU. finest_scale sends large RoIs to coarser levels, as large ones go at full size.
 miniature = dict(
     neck=dict(out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64),
+        bbox_roi_extractor=dict(out_channels=64, finest_scale=28),
         bbox_head=dict(in_channels=64, fc_out_channels=256)),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=128)),

@@ -44,11 +44,13 @@ def class_names(coco: dict[str, Any]) -> list[str]:
     return [category["name"] for category in sorted(coco["categories"], key=lambda category: category["id"])]
 
 
-def renumber(coco: dict[str, Any], path: Path, classes: list[str], folder: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """The same set with image, annotation and category ids from 1, file names from data.root, and its counted changes.
+def renumber(
+    coco: dict[str, Any], path: Path, classes: list[str], folder: str
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The same set with all ids from 1 and file names that start from data.root, and its changes, counted.
 
-    pycocotools takes a ground-truth id of 0 for "unmatched", so ids from 0 cost AP without a word. Categories are matched
-    to `classes` by name. Images keep their old id as `source_id`. Boxes without an area are dropped and counted.
+    pycocotools takes a ground-truth id of 0 for "unmatched", so ids from 0 cost AP without a word. Categories are
+    matched to `classes` by name. Images keep their old id as `source_id`. Boxes without an area are dropped and counted.
     Raises InputError where the categories are not those of `classes`.
     """
     if set(class_names(coco)) != set(classes):
@@ -113,8 +115,11 @@ def summary(coco: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_fields(path: Path, coco: dict[str, Any]) -> None:
-    required = {"images": ("id", "file_name", "width", "height"), "annotations": ("id", "image_id", "category_id", "bbox"),
-                "categories": ("id", "name")}
+    required = {
+        "images": ("id", "file_name", "width", "height"),
+        "annotations": ("id", "image_id", "category_id", "bbox"),
+        "categories": ("id", "name"),
+    }
     for key, fields in required.items():
         for index, entry in enumerate(coco[key]):
             missing = [field for field in fields if not isinstance(entry, dict) or field not in entry]
@@ -134,7 +139,7 @@ def _check_fields(path: Path, coco: dict[str, Any]) -> None:
                 raise InputError(f"{path}: annotations[{index}].{field} {entry[field]} is not in the file")
         box = entry["bbox"]
         if not (isinstance(box, list) and len(box) == 4 and all(_is_finite(number) for number in box)):
-            raise InputError(f"{path}: annotations[{index}].bbox {box} is not four finite numbers [x, y, width, height]")
+            raise InputError(f"{path}: annotations[{index}].bbox {box} is not [x, y, width, height] in finite numbers")
 
 
 def _is_finite(number: Any) -> bool:

@@ -2,8 +2,8 @@
 
 Every function takes (rng, width, height) in pixels, height >= width, and returns an upright Sprite that
 nearly fills its canvas; turning, scaling and placing it is the scene's business. Each class keeps a
-silhouette, a colour family and a texture to itself, because the miniature study has to tell them apart at 12 px, from
-random weights, within a few hundred iterations. Numbers are shares of the canvas and HSV colours.
+silhouette, a colour family and a texture to itself, because the miniature study has to tell them apart at
+12 px, from random weights, within a few hundred iterations. Numbers are shares of the canvas and HSV colours.
 """
 
 import numpy as np

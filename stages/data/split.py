@@ -14,9 +14,9 @@ from stages.program import InputError
 def hold_out(coco: dict[str, Any], share: float, seed: int) -> tuple[set[int], set[int]]:
     """Image ids (kept, held out); about `share` of the images is held out.
 
-    Stratified by the rarest class on each image, grouped by images[].group where the set has such a column. The held-out
-    part is one fold of round(1 / share), so the true share is the nearest 1/n. Raises InputError where there are fewer
-    groups than folds.
+    Stratified by the rarest class on each image, grouped by images[].group where the set has such a column. The
+    held-out part is one fold of round(1 / share), so the true share is the nearest 1/n. Raises InputError where there
+    are fewer groups than folds.
     """
     frequency: dict[int, int] = {}
     on_image: dict[int, set[int]] = {}

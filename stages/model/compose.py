@@ -52,6 +52,8 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
 def _schedule(cell: Cell, study: Study, root: Path) -> dict:
     optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
+    if study.training.clip_grad:
+        optimizer["optim_wrapper"]["clip_grad"] = dict(max_norm=study.training.clip_grad)
     last = epochs(cell, study)
     return dict(
         **optimizer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 from mmengine.hooks import Hook
 from tqdm import tqdm
 
-from stages.files import replacing
 from stages.evaluation.scores import METRICS
+from stages.files import replacing
 from stages.program import InputError
 
 Row = dict[str, Any]
@@ -60,7 +61,7 @@ class HistoryHook(Hook):
         # No bar where nobody watches: DVC's queue and CI get a line per epoch instead.
         self.bar = tqdm(total=runner.max_iters, desc=self.cell, unit="step", disable=None, dynamic_ncols=True)
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any, outputs: dict[str, Any]) -> None:
         # Tensors stay where they are: reading one would wait for the GPU at every step.
         losses = {f"train/{name}": value.detach() if torch.is_tensor(value) else value
                   for name, value in outputs.items()}
@@ -84,8 +85,8 @@ class HistoryHook(Hook):
         self.rows += epoch
         write(self.path, self.rows)
         mAP_50 = values["val/bbox_mAP_50"]
-        self.bar.write(f"train: epoch {runner.epoch}/{runner.max_epochs}: loss {last_epoch_loss(self.rows):.3f}, "
-                       f"val mAP50 {'n/a' if mAP_50 is None else format(mAP_50, '.3f')}")
+        self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {last_epoch_loss(self.rows):.3f}, "
+                       f"val mAP50 {'n/a' if mAP_50 is None else format(mAP_50, '.3f')}", file=sys.stderr)
         self.on_epoch(epoch)
 
     def after_train(self, runner: Any) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from mmdet.registry import MODELS
 from stages.evaluation import scores
 from stages.evaluation.box_metric import to_results
 from stages.model import checkpoints
@@ -36,7 +38,8 @@ def split(config: Path, checkpoint: Path, name: str) -> Predictions:
     checkpoints.load(checkpoint, model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).eval()
-    loader = Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=cfg.randomness.seed)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it reads
+        loader = Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=cfg.randomness.seed)
     detections = []
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"predict {name}", unit="batch", disable=None, leave=False):

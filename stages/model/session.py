@@ -13,8 +13,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+import stages.evaluation.box_metric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-import stages.evaluation.box_metric  # noqa: F401  registers BoxMetric
 from stages.model.compose import compose
 from stages.program import InputError
 from stages.study import paths
@@ -39,7 +39,7 @@ def quiet(cfg: Config, scratch: Path) -> Config:
     """The same training under our own hooks: MMEngine's logger, checkpoints and event files are left out."""
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = str(scratch)
-    cfg.log_level = "WARNING"
+    cfg.log_level = "ERROR"
     del cfg.default_hooks["visualization"]
     cfg.default_hooks.update(logger=None, checkpoint=None)
     cfg.visualizer.vis_backends = []

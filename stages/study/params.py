@@ -58,7 +58,9 @@ class Scale:
     milestones: list[int] = field()
     warmup_iterations: int = bounded(minimum=0)
     lr: dict[str, float] = bounded(above=0)
+    clip_grad: float = bounded(minimum=0)
     workers: int = bounded(minimum=0)
+    threads: int = bounded(minimum=0)
 
 
 @dataclass(frozen=True)
@@ -170,4 +172,5 @@ def _check_selection(study: Study, parts: dict[str, list[str]]) -> None:
             raise StudyError(f"{part}: {chosen!r}: {what}; the cells use: {', '.join(listed)} (or \"\" for all)")
     if not study.selected():
         pairs = sorted({f"{cell.backbone} with {cell.neck}" for cell in study.cells.values()})
-        raise StudyError(f"backbone, neck: no cell has {study.backbone} with {study.neck}; there are: {', '.join(pairs)}")
+        raise StudyError(f"backbone, neck: no cell has {study.backbone} with {study.neck}; "
+                         f"there are: {', '.join(pairs)}")

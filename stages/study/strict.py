@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -56,10 +57,8 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
         return
     hint = ""
     if isinstance(value, str) and wanted.endswith("number"):
-        try:
+        with contextlib.suppress(ValueError):
             hint = f"; write {float(value)!r} without quotes"
-        except ValueError:
-            pass
     raise StudyError(f"{key}: expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)} {value!r}{hint}")
 
 
