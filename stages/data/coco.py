@@ -139,7 +139,7 @@ def _check_fields(path: Path, coco: dict[str, Any]) -> None:
                 raise InputError(f"{path}: annotations[{index}].{field} {entry[field]} is not in the file")
         box = entry["bbox"]
         if not (isinstance(box, list) and len(box) == 4 and all(_is_finite(number) for number in box)):
-            raise InputError(f"{path}: annotations[{index}].bbox {box} is not [x, y, width, height] in finite numbers")
+            raise InputError(f"{path}: annotations[{index}].bbox {box} is not four finite numbers")
 
 
 def _is_finite(number: Any) -> bool:

@@ -85,8 +85,9 @@ class HistoryHook(Hook):
         self.rows += epoch
         write(self.path, self.rows)
         mAP_50 = values["val/bbox_mAP_50"]
-        self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {last_epoch_loss(self.rows):.3f}, "
-                       f"val mAP50 {'n/a' if mAP_50 is None else format(mAP_50, '.3f')}", file=sys.stderr)
+        shown = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
+        self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: "
+                       f"loss {last_epoch_loss(self.rows):.3f}, val mAP50 {shown}", file=sys.stderr)
         self.on_epoch(epoch)
 
     def after_train(self, runner: Any) -> None:
