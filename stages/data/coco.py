@@ -50,7 +50,7 @@ def renumber(
     """The same set with all ids from 1 and file names that start from data.root, and its changes, counted.
 
     pycocotools takes a ground-truth id of 0 for "unmatched", so ids from 0 cost AP without a word. Categories are
-    matched to `classes` by name. Images keep their old id as `source_id`. Boxes without an area are dropped and counted.
+    matched to `classes` by name. Images keep their old id as `source_id`; boxes without an area are dropped.
     Raises InputError where the categories are not those of `classes`.
     """
     if set(class_names(coco)) != set(classes):
