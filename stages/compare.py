@@ -5,7 +5,6 @@ Run alone, after evaluate: python -m stages.compare
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 
@@ -24,7 +23,7 @@ def main() -> None:
         data = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
-    cells = [load_cell(name, dataclasses.asdict(cell), ROOT) for name, cell in study.selected().items()]
+    cells = [load_cell(name, cell, ROOT) for name, cell in study.selected().items()]
     context = ReportContext(scale=study.scale, seed=study.seed, data=data,
                             selection={"backbone": study.backbone, "neck": study.neck}, listed=list(study.cells))
     write_report(cells, context, paths.REPORTS)

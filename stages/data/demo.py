@@ -135,7 +135,7 @@ def render(folder: Path, images: int, image_size: int, seed: int, progress=True)
     # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start slowly.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         drawn = pool.map(one, range(images), plan(seed, images))
-        found = list(tqdm(drawn, "demo images", images, unit="image", delay=2, disable=not progress))
+        found = list(tqdm(drawn, "demo images", images, unit="image", delay=2, disable=None if progress else True))
     coco = _coco(names, image_size, seed, found)
     log.info("%d demo images with %d boxes in %s", images, len(coco["annotations"]), folder)
     return coco

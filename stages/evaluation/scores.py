@@ -11,8 +11,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-# The study's chart names, in the order of COCOeval.stats.
-METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
+from stages.study.metrics import METRICS
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import torch
 from mmengine.hooks import Hook
 from tqdm import tqdm
 
-from stages.evaluation.scores import METRICS
 from stages.files import replacing
 from stages.program import InputError
+from stages.study.metrics import METRICS
 
 Row = dict[str, Any]
 VALIDATION = tuple(f"val/{name}" for name in METRICS)

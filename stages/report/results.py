@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from stages.program import InputError
+from stages.study.metrics import METRICS
 from stages.study.params import Cell
 
 SPLITS = ("val", "test")
-METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
 ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
 SCALES = ("miniature", "full")
 

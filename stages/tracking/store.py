@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ def open_client() -> tuple[MlflowClient, str]:
     # Importing MLflow takes seconds; only what logs pays for it.
     from mlflow import MlflowClient
 
+    # Its notes on creating tables would stand between the progress lines.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     with _taking_turns():
         client = MlflowClient(tracking_uri=uri())

@@ -1,0 +1,137 @@
+"""The graph under real DVC: what trains, what does not, and what the user reads when it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CELLS, Project, make_project, trained
+
+R50, SWIN, PAFPN = CELLS
+OUTS = ("models", "metrics", "predictions", "reports", "data/prepared")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> tuple[Project, str]:
+    """A fresh clone after `dvc exp run -S backbone=swin_l`, and what that printed."""
+    project = make_project(tmp_path_factory.mktemp("graph") / "clone")
+    # Without any git identity: Project.run sets none.
+    return project, project.run("dvc", "exp", "run", "-S", "backbone=swin_l").stdout
+
+
+@pytest.fixture(scope="module")
+def finished(first) -> tuple[Project, str]:
+    """The same clone after a full `dvc repro`, and what that printed."""
+    project, _ = first
+    project.set_params(lambda values: values.update(backbone=""))
+    return project, project.run("dvc", "repro").stdout
+
+
+@pytest.fixture
+def matrix(finished, tmp_path) -> Project:
+    """A copy of the finished matrix to change at will."""
+    subprocess.run(["cp", "-a", finished[0].folder, tmp_path / "clone"], check=True)
+    return Project(tmp_path / "clone")
+
+
+def report(project: Project) -> dict:
+    return json.loads((project.folder / "reports/summary.json").read_text(encoding="utf-8"))
+
+
+def state(project: Project) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in (project.folder / "reports").rglob("*") if path.is_file()}
+
+
+def test_one_backbone_on_a_fresh_clone_trains_its_cells_only(first):
+    _, output = first
+    assert sorted(trained(output)) == sorted([SWIN, PAFPN])
+
+
+def test_the_full_matrix_afterwards_trains_the_rest_only(finished):
+    project, output = finished
+    assert trained(output) == [R50]
+    assert report(project)["cells"] == 3
+    for name in CELLS:
+        assert (project.folder / "models" / name / "best.pth").is_file()
+
+
+def test_a_repro_that_changes_nothing_runs_nothing(matrix):
+    output = matrix.run("dvc", "repro").stdout
+    assert "Running stage" not in output and "up to date" in output
+
+
+@pytest.mark.parametrize(("selection", "cells"), [("backbone=swin_l", 2), ("neck=pafpn", 1), ("backbone=r50", 1)])
+def test_a_selection_on_a_finished_matrix_trains_nothing(matrix, selection, cells):
+    output = matrix.run("dvc", "exp", "run", "-S", selection).stdout
+    assert trained(output) == [] and "evaluate@" not in "".join(
+        line for line in output.splitlines() if line.startswith("Running"))
+    assert report(matrix)["cells"] == cells
+
+
+def test_an_edited_row_retrains_alone_and_two_at_once_do_not_fight(matrix):
+    for name in (R50, SWIN):
+        matrix.set_params(lambda values, name=name: values["cells"][name].update(lr=0.03))
+    both = [subprocess.Popen(["dvc", "repro", "-s", f"stages/dvc.yaml:train@{name}"], cwd=matrix.folder, env=matrix.env,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in (R50, SWIN)]
+    outputs = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert [trained(output) for output in outputs] == [[R50], [SWIN]]
+    lock = yaml.safe_load((matrix.folder / "stages/dvc.lock").read_text(encoding="utf-8"))["stages"]
+    for name in (R50, SWIN):
+        assert lock[f"train@{name}"]["params"]["params.yaml"][f"cells.{name}"]["lr"] == 0.03
+    output = matrix.run("dvc", "repro").stdout
+    assert trained(output) == []
+    assert output.count("Running stage 'stages/dvc.yaml:evaluate@") == 2
+
+
+def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):
+    row = matrix.params()["cells"][R50]
+    matrix.set_params(lambda values: values["cells"].pop(R50))
+    assert trained(matrix.run("dvc", "repro").stdout) == []
+    assert report(matrix)["cells"] == 2
+    for folder in OUTS:
+        shutil.rmtree(matrix.folder / folder)
+    (matrix.folder / "stages/dvc.lock").unlink()
+    matrix.set_params(lambda values: values.update(cells={R50: row, **values["cells"]}))
+    output = matrix.run("dvc", "repro").stdout
+    assert trained(output) == [] and "evaluate@" not in "".join(
+        line for line in output.splitlines() if line.startswith("Running"))
+    assert report(matrix)["cells"] == 3
+    assert (matrix.folder / "models" / R50 / "best.pth").is_file()
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["-S", "backbone=swin_h"], "plan: backbone: 'swin_h': unknown backbone; the cells use: r50, swin_l"),
+    (["-S", "scales.miniature.epochs=text"], "scales.miniature.epochs: expected a whole number, found text 'text'"),
+    (["-S", "data.source=coco", "-S", "data.root=data/absent"], "plan: data.root: no folder data/absent"),
+    (["-S", "data.source=coco"], "prepare: data/raw/annotations.json: no such annotation file; set data.root"),
+])
+def test_bad_input_is_one_line_and_leaves_results_alone(matrix, arguments, expected):
+    before = state(matrix)
+    done = matrix.run("dvc", "exp", "run", *arguments, check=False)
+    assert done.returncode != 0
+    assert expected in done.stdout and "Traceback" not in done.stdout
+    assert trained(done.stdout) == [] and state(matrix) == before
+
+
+def test_metrics_and_plots_show(matrix):
+    metrics = json.loads(matrix.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    assert metrics[f"metrics/r50/fpn/{R50}.json"]["data"]["model"]["parameters"] > 1e6
+    matrix.run("dvc", "plots", "show")
+    page = (matrix.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert all(name in page for name in CELLS) and "val/bbox_mAP_50" in page
+
+
+def test_the_same_cell_twice_gives_the_same_history(matrix):
+    history = Path("metrics/r50/fpn") / R50 / "history.csv"
+    before = (matrix.folder / history).read_bytes()
+    best = (matrix.folder / "models" / R50 / "best.pth")
+    weights = best.read_bytes()
+    shutil.rmtree(matrix.folder / "models" / R50)
+    matrix.run("python", "-m", "stages.train", R50)
+    assert (matrix.folder / history).read_bytes() == before
+    assert best.read_bytes() == weights

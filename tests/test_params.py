@@ -1,0 +1,103 @@
+"""Every mistake in params.yaml ends in one line that names the key and what is allowed there."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.study.params import ROOT, load
+from stages.study.strict import StudyError
+
+VALUES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+FIRST = "faster_rcnn-r50-fpn-sgd-512"
+
+
+def read(tmp_path: Path, change) -> None:
+    values = copy.deepcopy(VALUES)
+    change(values)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return load(path)
+
+
+def assign(dotted: str, value):
+    def change(values):
+        *parents, last = dotted.split("/")
+        for key in parents:
+            values = values[key]
+        if value is KeyError:
+            del values[last]
+        else:
+            values[last] = value
+    return change
+
+
+def test_the_studys_rows_are_all_there():
+    rows = {(cell.detector, cell.backbone, cell.neck, cell.optimizer, cell.image_size)
+            for cell in load().cells.values()}
+    faster = {("faster_rcnn", backbone, "fpn", "sgd", 512) for backbone in ("r50", "r101", "x101", "swin_t", "swin_l")}
+    cascade = {("cascade_rcnn", backbone, "fpn", "sgd", 1024) for backbone in ("r50", "r101", "x101")}
+    proposed = {("faster_rcnn", "swin_l", neck, optimizer, size) for neck, optimizer, size in (
+        ("pafpn", "sgd", 512), ("fpn", "sgd", 1024), ("pafpn", "sgd", 1024), ("fpn", "adamw", 512))}
+    assert rows == faster | cascade | proposed
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    (assign("epochs", 3), "epochs: unknown key; allowed here: scale, backbone"),
+    (assign("data/roots", "x"), "data.roots: unknown key"),
+    (assign(f"cells/{FIRST}/bakbone", "r50"), f"cells.{FIRST}.bakbone: unknown key"),
+    (assign("scales/miniature/lr/sgd", "1e-4"), "lr.sgd: expected a number, found text '1e-4'; write 0.0001"),
+    (assign("scales/miniature/epochs", "3"), "scales.miniature.epochs: expected a whole number"),
+    (assign("scales/miniature/epochs", 2.5), "scales.miniature.epochs: expected a whole number"),
+    (assign("scales/miniature/epochs", True), "scales.miniature.epochs: expected a whole number"),
+    (assign("scales/miniature/epochs", 0), "scales.miniature.epochs: 0 is below"),
+    (assign("scales/miniature/milestones", [3]), "scales.miniature.milestones: milestones [3] must rise and lie"),
+    (assign("scales/full/milestones", [13, 10]), "scales.full.milestones"),
+    (assign("scales/miniature/image_scale", float("nan")), "scales.miniature.image_scale"),
+    (assign("scales/miniature/weights", "coco"), "scales.miniature.weights: 'coco' is not one of none, imagenet"),
+    (assign("scales/miniature/lr/adam", 0.1), "scales.miniature.lr.adam: unknown optimizer; there are: adamw, sgd"),
+    (assign("scale", "tiny"), "scale: 'tiny' is not one of miniature, full"),
+    (assign("seed", -1), "seed: -1 is below"),
+    (assign("seed", KeyError), "seed: missing"),
+    (assign("cells", {}), "cells: no cell is listed"),
+    (assign(f"cells/{FIRST}/backbone", "r5"), "unknown backbone 'r5'; there are: r101, r50, swin_l"),
+    (assign(f"cells/{FIRST}/epochs", 2), f"cells.{FIRST}.epochs: milestones [2] must"),
+    (assign("cells/twin", VALUES["cells"][FIRST]), f"cells.twin: the same row as {FIRST}"),
+    (assign("cells/a;rm -rf", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
+    (assign("cells/..", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
+    (assign("backbone", "r5"), "backbone: 'r5': unknown backbone; the cells use: r101, r50, swin_l, swin_t, x101"),
+    (assign("neck", "bifpn"), "neck: 'bifpn': unknown neck; the cells use: fpn, pafpn"),
+    (lambda values: values.update(backbone="r50", neck="pafpn"), "backbone, neck: no cell has r50 with pafpn"),
+])
+def test_a_mistake_is_named(tmp_path, change, expected):
+    with pytest.raises(StudyError) as caught:
+        read(tmp_path, change)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "scale: [", "a: b: c"])
+def test_a_broken_file_is_one_line(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError, match=r"params\.yaml") as caught:
+        load(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_selection_keeps_the_order_of_the_file(tmp_path):
+    study = read(tmp_path, assign("backbone", "swin_l"))
+    assert list(study.selected()) == [name for name in VALUES["cells"] if "swin_l" in name]
+    assert len(read(tmp_path, assign("neck", "pafpn")).selected()) == 2
+
+
+def test_an_unknown_cell_is_refused_without_a_traceback():
+    done = subprocess.run([sys.executable, "-m", "stages.train", "no-such-cell"], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("train: cells.no-such-cell: no such cell; params.yaml lists: faster_rcnn-r50")
+    assert len(done.stderr.splitlines()) == 1

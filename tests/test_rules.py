@@ -1,0 +1,76 @@
+"""What dvc.yaml and stages/dvc.yaml must never do, and what they must always name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.study import params, paths
+from stages.study.params import ROOT
+
+FILES = {name: yaml.safe_load((ROOT / name).read_text(encoding="utf-8")) for name in ("dvc.yaml", "stages/dvc.yaml")}
+STAGES = {**FILES["dvc.yaml"]["stages"],
+          **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()}}
+
+
+def keys(value):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item)
+
+
+def test_nothing_switches_the_run_cache_off():
+    # Measured: `cache: false` on any out, or `persist: true`, and DVC no longer restores the stage from its run cache.
+    for name in FILES:
+        assert not re.search(r"cache:\s*false|persist:\s*true", (ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_no_parameter_has_a_name_that_the_run_cache_ignores():
+    # DVC leaves parameters called size or nfiles out of the key, at any depth: dvc issue 10296.
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert not {"size", "nfiles"} & set(keys(values))
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_names_every_module_that_it_imports(stage):
+    # Also the late imports: a function's imports are found by text, a module's by running it.
+    source = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
+    late = "\n".join(line.strip() for line in re.findall(r"^    +(?:from|import) (?:stages|torch)[^\n]*", source, re.M))
+    code = f"import sys, warnings; warnings.simplefilter('ignore'); import stages.{stage}\n{late}\n" \
+           "print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('stages.') and m.__file__], sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {Path(line).relative_to(ROOT) for line in done.stdout.splitlines()}
+    named = [Path(dep) for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
+    unnamed = {path for path in imported if path.name != "__init__.py" and path.stat().st_size
+               and not any(path == dep or dep in path.parents for dep in named)}
+    assert imported and not unnamed
+
+
+def test_the_files_of_a_cell_lie_where_the_graph_says():
+    study = params.load()
+    train, evaluate = (FILES["stages/dvc.yaml"]["stages"][name]["do"] for name in ("train", "evaluate"))
+    for name, cell in study.cells.items():
+        def filled(entries, name=name, cell=cell):
+            return {entry.replace("${key}", name).replace("${item.backbone}", cell.backbone)
+                    .replace("${item.neck}", cell.neck) for entry in entries}
+        assert filled(train["outs"]) == {str(path) for path in (
+            *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
+            paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
+        assert filled(evaluate["metrics"]) == {str(paths.metrics(name, cell))}
+        assert filled(evaluate["outs"]) == {str(paths.per_class(name, cell)), f"predictions/{name}"}
+
+
+def test_no_committed_file_names_a_machine_or_a_registry():
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert "://" not in pinned
+    lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
+    assert all(re.match(r"[A-Za-z0-9_.\[\]-]+==[^ ]+", line) for line in lines)
