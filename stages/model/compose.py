@@ -46,7 +46,10 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     heads = detector.model.roi_head.bbox_head
     for head in heads if isinstance(heads, list) else [heads]:
         head.num_classes = num_classes
-    return detector.model.to_dict()
+    model = detector.model.to_dict()
+    # Left by the `mmdet::` base; runtime.py's default_scope says the same.
+    model.pop("_scope_", None)
+    return model
 
 
 def _schedule(cell: Cell, study: Study, root: Path) -> dict:
