@@ -34,7 +34,7 @@ def main(name: str) -> None:
     import torch
     from mmengine.runner import Runner
 
-    from stages.model import checkpoints, history, schedule, session
+    from stages.model import checkpoints, from_scratch, history, schedule, session
     from stages.tracking import provenance
     from stages.tracking.run import Run
 
@@ -68,6 +68,8 @@ def main(name: str) -> None:
             runner = Runner.from_cfg(session.quiet(cfg, scratch))
             for hook in (recorder, saver):
                 runner.register_hook(hook)
+            if study.training.weights == "none":
+                runner.register_hook(from_scratch.ZeroInitResidualHook())
             # pycocotools reports every file that it reads on stdout; progress and messages go to stderr.
             with contextlib.redirect_stdout(io.StringIO()):
                 runner.train()
