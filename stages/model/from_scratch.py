@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmdet.models.backbones.resnext import Bottleneck
 from mmengine.hooks import Hook
 from torch import nn
+
+import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import
+from mmdet.models.backbones.resnext import Bottleneck  # isort: skip
 
 
 class ZeroInitResidualHook(Hook):
