@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stages.model import schedule
 from stages.program import run
 from stages.study import params, paths
+from stages.study.params import Cell, Study
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def main(name: str) -> None:
     import torch
     from mmengine.runner import Runner
 
-    from stages.model import checkpoints, from_scratch, history, schedule, session
+    from stages.model import checkpoints, from_scratch, history, session
     from stages.tracking import provenance
     from stages.tracking.run import Run
 
@@ -45,24 +47,14 @@ def main(name: str) -> None:
     fingerprint = provenance.fingerprint(cfg.pretty_text, [paths.annotations("train"), paths.annotations("val")])
     with session.scratch(name, fingerprint) as scratch:
         (scratch / "config.py").write_text(cfg.pretty_text, encoding="utf-8")
+        used, commit = settings(cell, study, data["source"]), provenance.git_commit()
         tracked = Run()
-        lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
-        settings = {
-            "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck, "optimizer": cell.optimizer,
-            "scale": study.scale, "image_size": schedule.pixels(cell, study), "epochs": schedule.epochs(cell, study),
-            "batch_size": batch, "lr": lr, "lr_per_sample": lr / batch, "milestones": study.training.milestones,
-            "warmup_iterations": study.training.warmup_iterations, "weights": study.training.weights,
-            "seed": study.seed, "data": data["source"]}
-        commit = provenance.git_commit()
-        tracked.create(name, settings, {
-            "cell": name, "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck,
-            "optimizer": cell.optimizer, "scale": study.scale, "seed": study.seed, "fingerprint": fingerprint,
-            "mlflow.source.git.commit": commit, **provenance.dvc_tags()},
-            [{"name": f"{data['source']}-{split}", "digest": data["splits"][split]["digest"],
-              "source": str(paths.annotations(split).resolve()), "context": context}
-             for split, context in (("train", "training"), ("val", "validation"))])
-        saver = checkpoints.CheckpointsHook(scratch, data["classes"])
+        tracked.create(name, used, {
+            "cell": name, **{key: used[key] for key in ("detector", "backbone", "neck", "optimizer", "scale", "seed")},
+            "fingerprint": fingerprint, "mlflow.source.name": f"stages.train {name}", "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": commit, **provenance.dvc_tags()}, datasets(data))
         recorder = history.HistoryHook(name, scratch / "history.csv", tracked.rows)
+        saver = checkpoints.CheckpointsHook(scratch, data["classes"])
         started, clock = datetime.now(UTC), time.monotonic()
         try:
             runner = Runner.from_cfg(session.quiet(cfg, scratch))
@@ -77,27 +69,42 @@ def main(name: str) -> None:
             tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         minutes = (time.monotonic() - clock) / 60
-        record: dict[str, Any] = {
-            "cell": name, **settings, "params": settings,
-            "versions": provenance.versions(), "git_commit": commit, "fingerprint": fingerprint,
+        measured = {
+            "train_loss": history.last_epoch_loss(recorder.rows), "train_minutes": round(minutes, 4),
+            "peak_memory_mib": peak_memory_mib(),
+            "parameters": sum(parameter.numel() for parameter in runner.model.parameters())}
+        tracked.metrics({**measured, "best/val_bbox_mAP_50": saver.best["bbox_mAP_50"]}, recorder.rows[-1]["step"])
+        tracked.end("FINISHED")
+        record = {
+            "cell": name, "run_id": tracked.run_id, "fingerprint": fingerprint, **used, **measured,
+            "iterations": recorder.rows[-1]["step"], "best": saver.best,
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "train_minutes": round(minutes, 4), "peak_memory_mib": peak_memory_mib(),
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-            "parameters": sum(parameter.numel() for parameter in runner.model.parameters()),
-            "iterations": recorder.rows[-1]["step"],
-            "train_loss": history.last_epoch_loss(recorder.rows), "best": saver.best,
-            "data_digest": data["digest"]}
-        tracked.metrics({"train_loss_last_epoch": record["train_loss"], "train_minutes": record["train_minutes"],
-                         "peak_memory_mib": record["peak_memory_mib"], "parameters": record["parameters"],
-                         "best/val_bbox_mAP_50": saver.best["bbox_mAP_50"]}, record["iterations"])
-        model, kept = paths.model(name), paths.record(name, cell)
-        tracked.end("FINISHED")
-        record["run_id"] = tracked.run_id
+            "versions": provenance.versions(), "git_commit": commit, "data_digest": data["digest"]}
         (scratch / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        move(scratch, {model: ("config.py", "best.pth", "last.pth"), kept: ("history.csv", "run.json")})
+        move(scratch, {paths.model(name): ("config.py", "best.pth", "last.pth"),
+                       paths.record(name, cell): ("history.csv", "run.json")})
     log.info("%s: best val mAP50 %.3f in epoch %d, %.1f minutes", name, saver.best["bbox_mAP_50"],
              saver.best["epoch"], minutes)
+
+
+def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:
+    """What the cell was trained with, as numbers that were in force: pixels, the scaled learning rate and so on."""
+    lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
+    return {
+        "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck, "optimizer": cell.optimizer,
+        "scale": study.scale, "image_size": schedule.pixels(cell, study), "epochs": schedule.epochs(cell, study),
+        "batch_size": batch, "lr": lr, "lr_per_sample": lr / batch, "milestones": study.training.milestones,
+        "warmup_iterations": study.training.warmup_iterations, "clip_grad": study.training.clip_grad,
+        "weights": study.training.weights, "seed": study.seed, "data": source}
+
+
+def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
+    """The inputs of a training for MLflow: the annotation files, whose digests cover the images too."""
+    return [{"name": f"{data['source']}-{split}", "digest": data["splits"][split]["digest"],
+             "source": str(paths.annotations(split).resolve()), "context": context}
+            for split, context in (("train", "training"), ("val", "validation"))]
 
 
 def peak_memory_mib() -> float:

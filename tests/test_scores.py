@@ -37,7 +37,9 @@ def test_equal_to_pycocotools(truth, seed, capsys):
     oracle.evaluate()
     oracle.accumulate()
     oracle.summarize()
-    found = scores.score(truth, results)
+    fresh = guesses(truth, seed)
+    found = scores.score(truth, fresh)
+    assert fresh == guesses(truth, seed)
     for name, expected in zip(scores.METRICS, oracle.stats):
         assert found.metrics[name] == (None if expected == -1 else pytest.approx(expected, abs=1e-12))
     per_class = [entry["AP"] for entry in found.per_class if entry["AP"] is not None]

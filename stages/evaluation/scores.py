@@ -35,7 +35,8 @@ def score(truth: COCO, results: list[dict[str, Any]]) -> Scores:
     # pycocotools cannot load an empty list; no detection at all scores 0 wherever there is something to find.
     if results:
         with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+            # loadRes writes ids and areas into what it is given.
+            evaluation = COCOeval(truth, truth.loadRes([dict(entry) for entry in results]), "bbox")
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
