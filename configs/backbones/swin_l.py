@@ -14,6 +14,7 @@ model = dict(
                        'swin_large_patch4_window12_384_22k.pth')),
     neck=dict(in_channels=[192, 384, 768, 1536]))
 
+# A sixth of the width: at a quarter, a step took five times as long as ResNet-50's.
 miniature = dict(
     backbone=dict(embed_dims=32, num_heads=[1, 2, 4, 8]),
     neck=dict(in_channels=[32, 64, 128, 256]))
