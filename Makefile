@@ -11,7 +11,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro cells test test-all lint ui clean lock
+.PHONY: help install identity repro cells test test-all lint ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,14 @@ $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep "^uv==" requirements.txt)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	@$(MAKE) --no-print-directory identity
 	@touch $@
+
+# `dvc exp run` stashes edited files, and git stashes under a name; a machine that has none would be asked for it.
+identity:  ## give this clone a git identity where the machine has none: DVC's experiments are commits
+	@git rev-parse --git-dir >/dev/null 2>&1 || exit 0; git config user.email >/dev/null || { \
+		git config user.name detection-matrix && git config user.email detection-matrix@localhost && \
+		echo "git: no identity on this machine; this clone uses detection-matrix@localhost"; }
 
 repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
 	@dvc repro prepare

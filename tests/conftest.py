@@ -45,7 +45,7 @@ class Project:
         return done
 
     def git(self, *arguments: str) -> str:
-        """Git with the identity that only the tests' own commits need."""
+        """Git under a name of the tests' own."""
         who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER")
                for field, value in (("NAME", "test"), ("EMAIL", "test@example.invalid"))}
         return self.run("git", *arguments, **who).stdout.strip()
@@ -86,6 +86,8 @@ def make_project(folder: Path) -> Project:
     project.git("init", "--quiet")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
+    # What `make install` does in a clone on a machine without an identity.
+    assert "detection-matrix@localhost" in project.run("make", "identity").stdout
     return project
 
 
