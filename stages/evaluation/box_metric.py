@@ -26,18 +26,14 @@ def to_results(sample: dict[str, Any]) -> list[dict[str, Any]]:
 
 @METRICS.register_module()
 class BoxMetric(BaseMetric):
-    """Collects detections of a split and reports scores.METRICS; `results` of the last round stays readable."""
+    """Collects detections of a split and reports METRICS of stages/study/metrics.py."""
 
     def __init__(self, ann_file: str) -> None:
         super().__init__(prefix="coco")
         self.truth = scores.load(ann_file)
-        self.last: scores.Scores | None = None
-        self.detections: list[dict[str, Any]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         self.results.extend(to_results(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float | None]:
-        self.detections = [detection for image in results for detection in image]
-        self.last = scores.score(self.truth, self.detections)
-        return dict(self.last.metrics)
+        return scores.score(self.truth, [detection for image in results for detection in image]).metrics

@@ -17,7 +17,6 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     classes: the category names in the order of their ids; image_root: the folder that file_name starts from.
     """
     cell = study.cell(name)
-    scale = study.training
     cfg = Config.fromfile(root / "configs" / "runtime.py")
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
     cfg.merge_from_dict(_schedule(cell, study, root))
@@ -26,8 +25,6 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
         randomness=dict(seed=study.seed),
         work_dir=f"work_dirs/{name}",
         resume=False))
-    if scale.weights == "none":
-        cfg.load_from = None
     return cfg
 
 

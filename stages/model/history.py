@@ -31,13 +31,6 @@ def write(path: Path, rows: list[Row]) -> None:
         writer.writerows(rows)
 
 
-def read(path: Path) -> list[Row]:
-    """The rows that write() wrote; empty values are left out."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: int(value) if name in ("step", "epoch") else float(value)
-                 for name, value in row.items() if value != ""} for row in csv.DictReader(file)]
-
-
 def last_epoch_loss(rows: list[Row]) -> float:
     """The study's "train loss": the mean of the total loss over the steps of the last epoch."""
     losses = [row["train/loss"] for row in rows if row["epoch"] == rows[-1]["epoch"]]

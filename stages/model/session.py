@@ -13,7 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-import stages.evaluation.box_metric
+import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.model.compose import compose
 from stages.program import InputError
