@@ -11,10 +11,10 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells test test-all lint ui clean lock
+.PHONY: help install identity repro cells data-check test test-all lint ui clean lock
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## make .venv from requirements.txt, every version pinned
 
@@ -40,8 +40,13 @@ repro: install  ## the whole study, JOBS cells at a time: data, training, evalua
 # Largest images first, so that no long cell is left alone at the end. Through cat: progress bars of several cells
 # would fight over one line, and without a terminal each prints a line per epoch instead.
 cells: install  ## train and evaluate the selected cells, JOBS at a time
+	@python -m stages.plan 2>/dev/null | awk '{print "stages/dvc.yaml:weights@" $$4}' | sort -u | xargs dvc repro --single-item
 	@python -m stages.plan | sort -rnk2 | awk '{print $$1}' | xargs -P $(JOBS) -I CELL \
 		dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat
+
+data-check: install  ## a report on the data set in ROOT=..., whatever its layout, without training
+	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
+	@python -m stages.data_check "$(ROOT)"
 
 test: install  ## the tests that fit into minutes
 	python -m pytest -m "not slow and not gpu"

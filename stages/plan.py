@@ -10,6 +10,7 @@ import json
 import logging
 from pathlib import Path
 
+from stages.data import catalogue
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels
 from stages.program import InputError, run
 from stages.study import params, paths
@@ -20,14 +21,15 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     study = params.load()
-    if study.data.source == "coco" and not Path(study.data.root).is_dir():
+    catalogue.checked(study.data.policy)
+    if study.data.source != "demo" and not Path(study.data.root).is_dir():
         raise InputError(f"data.root: no folder {study.data.root}; "
                          "set it to the folder of your images and annotation files")
     selected = study.selected()
     log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
-    # The plan is this program's product: a line per cell on stdout, name and pixels first, for people and for make.
+    # The plan is this program's product: a line per cell on stdout, name, pixels and backbone first, for people and make.
     for name, cell in selected.items():
-        print(f"{name:<36} {pixels(cell, study):4d} px, batch {batch_size(cell, study)}, "
+        print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Stage prepare: writes train, val and test annotations with ids from 1 and a report of the data.
+"""Stage prepare: checks the data, makes the splits, and says what it found and did.
 
 Run alone: python -m stages.prepare
 """
@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from stages.data import coco, demo, split
+from stages.data import load, split
+from stages.data.checks import splits
+from stages.data.demo import render
+from stages.data.findings import Findings
+from stages.data.labels import Labels
+from stages.data.page.page import write_page
+from stages.data.probe import Probe
+from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
 from stages.study import params, paths
@@ -24,101 +30,141 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Raises InputError with the path and the remedy before anything is written."""
+    """Writes data/prepared/. Raises InputError for what the policy calls fatal, once the report of it is written."""
     study = params.load()
-    if study.data.source == "demo":
-        root = paths.PREPARED / "images"
-        sets, changes = render_demo(study.data, root, study.seed), {}
-    else:
-        root = Path(study.data.root)
-        sets, changes = read_coco(study.data, root, study.seed)
-    classes = coco.class_names(sets["train"])
-    paths.PREPARED.mkdir(parents=True, exist_ok=True)
+    report = prepare(study.data, study.seed, paths.PREPARED)
+    log_to_mlflow(report, paths.PREPARED)
+
+
+def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
+    """Writes train.json, val.json, test.json, report.json, report.html and changes.csv into `folder`.
+
+    Returns the report. Raises InputError: at once where nothing can be read, and after the report where a finding is
+    fatal; the splits are then not written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder / "images" if data.source == "demo" else Path(data.root)
+    if data.source != "demo" and not root.is_dir():
+        raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
     report: dict[str, Any] = {
-        "source": study.data.source, "image_root": root.as_posix(), "classes": classes, "changes": changes,
-        "warnings": [], "splits": {}}
-    for name, content in sets.items():
-        content["info"] = {
-            "description": f"{name} split, prepared from {study.data.source}",
-            "image_root": root.as_posix(),
-            # Later stages depend on this file and not on the images: their bytes must show in it.
-            "images_digest": digest(root, [image["file_name"] for image in content["images"]]),
-        }
-        text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-        with replacing(paths.annotations(name)) as beside:
-            beside.write_text(text, encoding="utf-8")
-        counts = coco.summary(content)
-        report["splits"][name] = {**counts, "digest": hashlib.sha256(text.encode()).hexdigest()}
-        absent = [label for label, boxes in counts["classes"].items() if not boxes]
-        report["warnings"] += [f"{name}: no box of class {label}" for label in absent]
-        log.info("%s: %d images, %d boxes", name, counts["images"], counts["boxes"])
+        "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels, "classes": [], "files": [],
+        "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
+    sets: dict[str, Labels] = {}
+    stopped: InputError | None = None
+    with replacing(folder / "changes.csv") as beside:
+        findings = Findings(data.policy, beside)
+        try:
+            raws = render_demo(data, root, seed) if data.source == "demo" else load.read(data, root, findings)
+            loaded = load.check(raws, data, root, findings)
+            report.update(classes=loaded.sets["train"].classes, files=loaded.files, groups=describe(loaded, data))
+            check_left(loaded, root, findings)
+            sets, shares = split.divide(loaded, data, seed)
+            report["balance"] = split.balance(sets, shares)
+            splits.check_classes(sets, data.rare_boxes, findings)
+            findings.stop_if_fatal()
+        except InputError as error:
+            stopped, sets = error, {}
+            report["stopped"] = str(error)
+        findings.close()
+        report["findings"] = findings.as_list()
+        report["changes"] = {"file": "changes.csv", "rows": findings.changed}
+    for name, part in sets.items():
+        report["splits"][name] = write_split(part, name, report, loaded, root, folder)
     joined = "".join(part["digest"] for part in report["splits"].values())
-    report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
-    with replacing(paths.PREPARED / "report.json") as beside:
-        beside.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for file, counted in changes.items():
-        for what, count in counted.items():
-            if count:
-                log.info("%s: %s: %d", file, what, count)
-    for line in report["warnings"]:
-        log.warning("%s", line)
+    report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
+    with replacing(folder / "report.json") as beside:
+        beside.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8",
+                          errors="backslashreplace")
+    write_page(report, sets, root, folder / "report.html")
+    say(report, folder)
+    if stopped:
+        raise stopped
+    return report
 
 
-def render_demo(data: Data, folder: Path, seed: int) -> dict[str, dict[str, Any]]:
+def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
     """The three demo splits, rendered under `folder`."""
-    sets = {}
+    raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        content = demo.render(folder / name, getattr(data.demo_images, name), data.demo_image_size, own_seed)
-        for image in content["images"]:
-            image["file_name"] = f"{name}/{image['file_name']}"
-        sets[name] = content
-    return sets
+        content = render.render(folder / name, getattr(data.demo_images, name), data.demo_image_size, own_seed)
+        raws.append((name, Raw(f"demo {name}", name, content["images"], content["annotations"], content["categories"],
+                               coco=True)))
+    return raws
 
 
-def read_coco(data: Data, root: Path, seed: int) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, int]]]:
-    """The three splits of the annotation files under data.root, and what was changed in each file."""
-    if not root.is_dir():
-        raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
-    changes = {}
-
-    def load(source: params.Source, classes: list[str] | None) -> dict[str, Any]:
-        path = root / source.annotations
-        content = coco.read(path)
-        names = classes or coco.class_names(content)
-        content, changes[source.annotations] = coco.renumber(content, path, names, source.images)
-        check_images(root, content, path)
-        return content
-
-    sets = {"train": load(data.train, None)}
-    classes = coco.class_names(sets["train"])
-    for name, share in (("test", data.test_share), ("val", data.val_share)):
-        source = getattr(data, name)
-        if source.annotations:
-            sets[name] = load(source, classes)
-        else:
-            # The first cut leaves less for the second: 15 % of all is 15/85 of the rest.
-            left = 1 - data.test_share if name == "val" and not data.test.annotations else 1
-            kept, held = split.hold_out(sets["train"], share / left, seed)
-            sets[name], sets["train"] = coco.subset(sets["train"], held), coco.subset(sets["train"], kept)
-    return {name: sets[name] for name in paths.SPLITS}, changes
+def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
+    """Raises InputError where the checks left nothing to train on, with the reason that took most."""
+    findings.stop_if_fatal()
+    left = loaded.sets["train"]
+    if len(left.images) and len(left.boxes):
+        return
+    dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
+    reason = max(dropped, key=lambda entry: entry["count"], default=None)
+    raise InputError(f"data: no {'box' if len(left.images) else 'image'} of the train files under {root} is left" + (
+        f": {reason['code']} {reason['count']} times. {reason['help']}" if reason else ""))
 
 
-def check_images(root: Path, content: dict[str, Any], path: Path) -> None:
-    """Raises InputError where image files are missing, before a training finds out."""
-    missing = [image["file_name"] for image in content["images"] if not (root / image["file_name"]).is_file()]
-    if missing:
-        raise InputError(f"{root / missing[0]}: no such image, and {len(missing) - 1} more of the "
-                         f"{len(content['images'])} that {path.name} names; check data.root and the split's images "
-                         "folder in params.yaml")
+def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
+    """How images hang together, over all splits."""
+    numbers = [number for groups in loaded.groups.values() for number in groups.tolist()]
+    sizes: dict[int, int] = {}
+    for number in numbers:
+        sizes[number] = sizes.get(number, 0) + 1
+    column = any(part.images["group"].notna().any() for part in loaded.sets.values())
+    return {"column": data.group if column else None, "images": len(numbers), "groups": len(sizes),
+            "largest": max(sizes.values(), default=0), "near_duplicate_pairs": loaded.pairs}
 
 
-def digest(root: Path, names: list[str]) -> str:
-    """One hash over the names and bytes of the image files."""
+def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path,
+                folder: Path) -> dict[str, Any]:
+    """Writes one split's COCO file; returns its counts and digest."""
+    known: dict[str, Probe] = {
+        file: found for split_name, probes in loaded.probes.items()
+        for file, found in zip(loaded.sets[split_name].images["file_name"], probes)}
     total = hashlib.sha256()
-    for name in tqdm(names, desc="hashing images", unit="image", delay=2, leave=False):
-        total.update(name.encode() + hashlib.sha256((root / name).read_bytes()).digest())
-    return total.hexdigest()
+    for file in part.images["file_name"] if known else ():
+        total.update(file.encode() + known[file].digest)
+    path = folder / f"{name}.json"
+    part.write_coco(path, {
+        "description": f"{name} split, prepared from {report['source']}", "source": report["source"],
+        "image_root": root.as_posix(),
+        # Later stages depend on this file and not on the images: their bytes must show in it.
+        "images_digest": total.hexdigest() if known else None})
+    labelled = name != "test" or len(part.boxes) > 0
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {**part.summary(), "labelled": labelled, "digest": digest}
+
+
+def say(report: dict[str, Any], folder: Path) -> None:
+    """The report in a few lines."""
+    for name, part in report["splits"].items():
+        log.info("%s: %d images, %d boxes", name, part["images"], part["boxes"])
+    for found in report["findings"]:
+        if found["severity"] != "info":
+            log.log(logging.WARNING if found["action"] != "repaired" else logging.INFO, "%s: %s, %d %s",
+                    found["code"], found["title"], found["count"], found["action"])
+    log.info("%s", folder / "report.html")
+
+
+def log_to_mlflow(report: dict[str, Any], folder: Path) -> None:
+    """The data report as a run of its own, with the splits as dataset inputs."""
+    from stages.tracking import provenance, store
+    from stages.tracking.run import Run
+
+    contexts = {"train": "training", "val": "validation", "test": "testing"}
+    tracked = Run(experiment_suffix=store.DATA)
+    tracked.create(f"{report['source']} {report['digest'][:12]}", {
+        "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
+    }, {"digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": provenance.git_commit(), **provenance.dvc_tags()},
+        [{"name": f"{report['source']}-{name}", "digest": part["digest"], "context": contexts[name],
+          "source": str((folder / f"{name}.json").resolve())} for name, part in report["splits"].items()])
+    counts = {f"{name}/{key}": part[key] for name, part in report["splits"].items() for key in ("images", "boxes")}
+    tracked.metrics({**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}}, 0)
+    tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])
+    tracked.end("FINISHED")
 
 
 if __name__ == "__main__":

@@ -36,15 +36,17 @@ def main(name: str) -> None:
     import torch
     from mmengine.runner import Runner
 
-    from stages.model import checkpoints, from_scratch, history, session
+    from stages.model import checkpoints, from_scratch, history, pretrained, session
     from stages.tracking import provenance
     from stages.tracking.run import Run
 
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
     data = session.read_prepared()
+    weights = pretrained.read(cell.backbone, study.training.weights)
     cfg = session.config(name, study, data)
-    fingerprint = provenance.fingerprint(cfg.pretty_text, [paths.annotations("train"), paths.annotations("val")])
+    fingerprint = provenance.fingerprint(cfg.pretty_text, [
+        paths.annotations("train"), paths.annotations("val"), *[paths.weights(cell.backbone)] * bool(weights)])
     with session.scratch(name, fingerprint) as scratch:
         (scratch / "config.py").write_text(cfg.pretty_text, encoding="utf-8")
         used, commit = settings(cell, study, data["source"]), provenance.git_commit()
@@ -60,7 +62,9 @@ def main(name: str) -> None:
             runner = Runner.from_cfg(session.quiet(cfg, scratch))
             for hook in (recorder, saver):
                 runner.register_hook(hook)
-            if study.training.weights == "none":
+            if weights:
+                runner.register_hook(pretrained.PretrainedHook(weights))
+            else:
                 runner.register_hook(from_scratch.ZeroInitResidualHook())
             # pycocotools reports every file that it reads on stdout; progress and messages go to stderr.
             with contextlib.redirect_stdout(io.StringIO()):
@@ -102,7 +106,7 @@ def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:
 
 def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
     """The inputs of a training for MLflow: the annotation files, whose digests cover the images too."""
-    return [{"name": f"{data['source']}-{split}", "digest": data["splits"][split]["digest"],
+    return [{"name": f"{data['source']}-{split}", "digest": data["digests"][split],
              "source": str(paths.annotations(split).resolve()), "context": context}
             for split, context in (("train", "training"), ("val", "validation"))]
 

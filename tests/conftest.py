@@ -98,9 +98,14 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def taco() -> Path:
-    """1,077 real photographs with 3,689 boxes, where they lie beside the checkout."""
-    folder = SHARED / "data" / "taco"
-    if not folder.is_dir():
-        pytest.skip("shared/data/taco is not beside this checkout")
-    return folder
+def shared() -> Path:
+    """The folder of real data and weights, where it lies beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder shared is not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def taco(shared: Path) -> Path:
+    """1,077 real photographs with 3,689 boxes."""
+    return shared / "data" / "taco"

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from stages.data import demo, demo_scene
-from stages.data.demo import CLASSES, plan, render
-from stages.data.demo_scene import Item, draw
+from stages.data.demo import render as demo
+from stages.data.demo import scene as demo_scene
+from stages.data.demo.render import CLASSES, plan, render
+from stages.data.demo.scene import Item, draw
 
 # Boxes per class in the study's labels; kept apart from the module's copy on purpose.
 STUDY = np.array([3966, 6352, 897, 936, 982, 2943, 1263, 5178, 159, 468])

@@ -1,40 +1,76 @@
-"""Divides one annotated set into train, val and test without cutting a group."""
+"""Makes the splits that have no files of their own from the images of the train files."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
+from stages.data.assign import assign, distance
+from stages.data.labels import Labels
+from stages.data.load import Loaded
 from stages.program import InputError
+from stages.study.params import Data
+from stages.study.paths import SPLITS
 
 
-def hold_out(coco: dict[str, Any], share: float, seed: int) -> tuple[set[int], set[int]]:
-    """Image ids (kept, held out); about `share` of the images is held out.
+def divide(loaded: Loaded, data: Data, seed: int) -> tuple[dict[str, Labels], dict[str, float]]:
+    """train, val and test, balanced in classes and COCO sizes without cutting a group, and each one's wanted share
+    of what was divided (none for splits that came with files).
 
-    Stratified by the rarest class on each image, grouped by images[].group where the set has such a column. The
-    held-out part is one fold of round(1 / share), so the true share is the nearest 1/n. Raises InputError where there
-    are fewer groups than folds.
+    With data.folds = n > 1, the images that test leaves are divided into n and val is number data.fold. Raises
+    InputError where there are fewer groups than parts.
     """
-    frequency: dict[int, int] = {}
-    on_image: dict[int, set[int]] = {}
-    for entry in coco["annotations"]:
-        frequency[entry["category_id"]] = frequency.get(entry["category_id"], 0) + 1
-        on_image.setdefault(entry["image_id"], set()).add(entry["category_id"])
-    ids = np.array([image["id"] for image in coco["images"]])
-    rarest = np.array([min(on_image.get(i, {0}), key=lambda c: (frequency.get(c, 0), c)) for i in ids.tolist()])
-    # Text keeps a group named 3 and an ungrouped image with id 3 apart.
-    groups = np.array([f"group {image['group']}" if "group" in image else f"image {image['id']}"
-                       for image in coco["images"]])
-    folds = max(2, round(1 / share))
-    if len(set(groups)) < folds:
-        raise InputError(f"data: {len(set(groups))} images or groups cannot be split into {folds} parts; "
-                         "add images or raise data.val_share and data.test_share")
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # It warns where a class has fewer images than folds; the data report counts every class in every split.
-        warnings.simplefilter("ignore", UserWarning)
-        kept, held = next(splitter.split(ids, rarest, groups))
-    return set(ids[kept].tolist()), set(ids[held].tolist())
+    pool, groups = loaded.sets["train"], loaded.groups["train"]
+    counts = strata(pool)
+    test_share = 0.0 if "test" in loaded.sets else data.test_share
+    val_share = 0.0 if "val" in loaded.sets else data.val_share
+    try:
+        if data.folds > 1 and "val" not in loaded.sets:
+            part = _fold(counts, groups, test_share, data.folds, data.fold, seed)
+            val_share = (1 - test_share) / data.folds
+        else:
+            part = _parts(counts, groups, {"train": 1 - val_share - test_share, "val": val_share,
+                                           "test": test_share}, seed)
+    except ValueError as error:
+        raise InputError(f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits") from None
+    made = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
+    made = {name: share for name, share in made.items() if share}
+    sets = {**loaded.sets, **{name: pool.part(part == SPLITS.index(name)) for name in made}}
+    return {name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}
+
+
+def strata(labels: Labels) -> np.ndarray:
+    """(images, classes + 3) numbers of boxes per class and per COCO size."""
+    return np.concatenate([labels.boxes_per_class(), labels.boxes_per_size()], axis=1)
+
+
+def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]:
+    """How near each split in `shares` came to what was wanted, for the report; {} where none was made."""
+    if not shares:
+        return {}
+    classes = next(iter(sets.values())).classes
+    counts = np.concatenate([sets[name].boxes_per_class() for name in shares])
+    parts = np.repeat(np.arange(len(shares)), [len(sets[name].images) for name in shares])
+    found = distance(counts, parts, list(shares.values()))
+    return {name: {
+        "target": shares[name], "share": part.share, "distance": part.total_variation, "largest": part.deviation / 100,
+        "largest_class": None if part.stratum is None else classes[part.stratum],
+    } for name, part in zip(shares, found)}
+
+
+def _parts(counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
+    wanted = {name: share for name, share in shares.items() if share}
+    if len(wanted) == 1:
+        return np.full(len(counts), SPLITS.index(next(iter(wanted))))
+    numbers = np.array([SPLITS.index(name) for name in wanted])
+    return numbers[assign(counts, groups, list(wanted.values()), seed)]
+
+
+def _fold(counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, fold: int, seed: int) -> np.ndarray:
+    # The test images are the same for every fold, or the folds could not be compared.
+    part = _parts(counts, groups, {"train": 1 - test_share, "test": test_share}, seed)
+    rest = np.flatnonzero(part == SPLITS.index("train"))
+    number = assign(counts[rest], groups[rest], [1 / folds] * folds, seed)
+    part[rest[number == fold]] = SPLITS.index("val")
+    return part

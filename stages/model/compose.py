@@ -28,6 +28,17 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     return cfg
 
 
+def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
+    """The backbone's part of the models at this scale."""
+    fragment = Config.fromfile(root / "configs" / "backbones" / f"{backbone}.py")
+    layers = [fragment.from_scratch] * (study.training.weights == "none") + [fragment.miniature] * (
+        study.scale == "miniature")
+    model = Config(dict(model=fragment.model.to_dict()))
+    for layer in layers:
+        model.merge_from_dict(dict(model=layer.to_dict()))
+    return {key: value for key, value in model.model.backbone.to_dict().items() if key != "_delete_"}
+
+
 def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     detector = Config.fromfile(root / "configs" / "detectors" / f"{cell.detector}.py")
     backbone = Config.fromfile(root / "configs" / "backbones" / f"{cell.backbone}.py")

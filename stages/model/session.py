@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import fcntl
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -22,12 +23,24 @@ from stages.study.params import Study
 
 
 def read_prepared() -> dict[str, Any]:
-    """The data report of prepare. Raises InputError where prepare has not run."""
-    path = paths.PREPARED / "report.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
+    """What a training has to know of its data: source, classes, image_root, the digest of each split and of both.
+
+    From the annotation files themselves: the data report may change where the data does not, and must not retrain.
+    Raises InputError where prepare has not run.
+    """
+    found: dict[str, Any] = {"digests": {}}
+    for split in ("train", "val"):
+        path = paths.annotations(split)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
+        found["digests"][split] = hashlib.sha256(content).hexdigest()
+    coco = json.loads(content)
+    found.update(source=coco["info"]["source"], image_root=coco["info"]["image_root"],
+                 classes=[category["name"] for category in coco["categories"]],
+                 digest=hashlib.sha256("".join(found["digests"].values()).encode()).hexdigest())
+    return found
 
 
 def config(name: str, study: Study, data: dict[str, Any]) -> Config:
@@ -43,6 +56,8 @@ def quiet(cfg: Config, scratch: Path) -> Config:
     del cfg.default_hooks["visualization"]
     cfg.default_hooks.update(logger=None, checkpoint=None)
     cfg.visualizer.vis_backends = []
+    # PretrainedHook loads what stage weights has checked; MMEngine would fetch it again, from wherever.
+    cfg.model.backbone.init_cfg = None
     cfg.val_evaluator = {"type": "BoxMetric", "ann_file": cfg.val_evaluator.ann_file}
     cfg.test_evaluator = {"type": "BoxMetric", "ann_file": cfg.test_evaluator.ann_file}
     return cfg

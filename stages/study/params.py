@@ -26,25 +26,59 @@ class DemoImages:
 
 @dataclass(frozen=True)
 class Source:
-    """One COCO annotation file and the folder that its file_name entries start from, both inside Data.root."""
+    """Where a split's labels are, and the folder that image names start from, both inside Data.root.
 
-    annotations: str
+    annotations: one name or several that are joined. coco: JSON files; voc: a folder of XML files or a list of images
+    (ImageSets/Main/train.txt); yolo: a folder of label files.
+    """
+
+    annotations: str | list[str]
     images: str = ""
+
+    @property
+    def files(self) -> list[str]:
+        """The names, none where the split has no files of its own."""
+        names = [self.annotations] if isinstance(self.annotations, str) else self.annotations
+        return [name for name in names if name]
 
 
 @dataclass(frozen=True)
 class Data:
-    """Where images and boxes come from; a split without an annotation file is a share of the train file's images."""
+    """Where images and boxes come from; a split without annotation files is a share of the train images."""
 
-    source: Literal["demo", "coco"]
+    source: Literal["demo", "coco", "voc", "yolo"]
     root: str
     train: Source
     val: Source
     test: Source
     val_share: float = bounded(minimum=0.01, maximum=0.5)
     test_share: float = bounded(minimum=0.01, maximum=0.5)
+    folds: int = bounded(minimum=1, maximum=100, default=1)
+    fold: int = bounded(minimum=0, default=0)
+    group: str = "group"
+    near_duplicate_bits: int = bounded(minimum=0, maximum=127, default=60)
+    pixels: Literal["decode", "header", "none"] = "decode"
+    tiny_pixels: float = bounded(minimum=0, default=8)
+    rare_boxes: int = bounded(minimum=0, default=20)
+    max_detections: int = bounded(minimum=1, default=100)
+    policy: dict[str, str] = field(default_factory=dict)
     demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 48, 48))
     demo_image_size: int = bounded(minimum=64, maximum=4096, default=512)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of pretrained weights: an http(s) address or a path. sha256: all 64 hex digits, or as many as its
+    publisher gives (at least 8); None trusts the file and says so."""
+
+    source: str
+    licence: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Backbone:
+    weights: Weights
 
 
 @dataclass(frozen=True)
@@ -85,6 +119,7 @@ class Study:
     seed: int = bounded(minimum=0, maximum=2**31 - 1)
     data: Data = field()
     scales: dict[str, Scale] = field()
+    backbones: dict[str, Backbone] = field()
     cells: dict[str, Cell] = field()
 
     @property
@@ -105,6 +140,12 @@ class Study:
         if name not in self.cells:
             raise StudyError(f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}")
         return self.cells[name]
+
+    def pretrained(self, backbone: str) -> Weights:
+        """Raises StudyError where params.yaml has no such backbone."""
+        if backbone not in self.backbones:
+            raise StudyError(f"backbones.{backbone}: no such backbone; params.yaml lists: {', '.join(self.backbones)}")
+        return self.backbones[backbone].weights
 
 
 def load(path: Path = ROOT / "params.yaml") -> Study:
@@ -131,6 +172,7 @@ def _check(study: Study) -> None:
         raise StudyError(f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}")
     if not study.cells:
         raise StudyError("cells: no cell is listed; add a row such as {detector: faster_rcnn, backbone: r50, ...}")
+    _check_data(study.data)
     parts = {part: known(part + "s") for part in ("detector", "backbone", "neck", "optimizer")}
     for name, scale in study.scales.items():
         _check_milestones(scale.milestones, scale.epochs, f"scales.{name}.milestones")
@@ -138,7 +180,15 @@ def _check(study: Study) -> None:
             if optimizer not in parts["optimizer"]:
                 raise StudyError(f"scales.{name}.lr.{optimizer}: unknown optimizer; there are: "
                                  f"{', '.join(parts['optimizer'])}")
+    for name, backbone in study.backbones.items():
+        if name not in parts["backbone"]:
+            raise StudyError(f"backbones.{name}: no configs/backbones/{name}.py; there are: "
+                             f"{', '.join(parts['backbone'])}")
+        if not re.fullmatch(r"[0-9a-fA-F]{8,64}", backbone.weights.sha256 or "0" * 8):
+            raise StudyError(f"backbones.{name}.weights.sha256: {backbone.weights.sha256!r} is not 8 to 64 hex digits")
     for name, cell in study.cells.items():
+        if cell.backbone in parts["backbone"] and cell.backbone not in study.backbones:
+            raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights")
         if not CELL_NAME.fullmatch(name):
             raise StudyError(f"cells.{name}: a name has letters, digits, '_', '-' and '.' only")
         for part, names in parts.items():
@@ -155,6 +205,16 @@ def _check(study: Study) -> None:
             raise StudyError(f"cells.{name}: the same row as {twins[cell]}; remove one")
         twins[cell] = name
     _check_selection(study, parts)
+
+
+def _check_data(data: Data) -> None:
+    if data.source != "demo" and not data.train.files:
+        raise StudyError("data.train.annotations: empty; name the annotation file, or the folder of label files")
+    if data.fold >= data.folds:
+        raise StudyError(f"data.fold: {data.fold} is not one of {data.folds} folds, which count from 0")
+    if data.folds > 1 and data.val.files:
+        raise StudyError("data.folds: val has annotation files of its own; set data.folds to 1 or "
+                         "data.val.annotations to \"\"")
 
 
 def _check_milestones(milestones: list[int], epochs: int, key: str) -> None:

@@ -8,6 +8,8 @@ from stages.study.params import Cell
 
 PLAN = Path("data/plan.json")
 PREPARED = Path("data/prepared")
+CHECKED = Path("data/checked")
+WEIGHTS = Path("data/weights")
 REPORTS = Path("reports")
 SCRATCH = Path(".work")
 SPLITS = ("train", "val", "test")
@@ -16,6 +18,11 @@ SPLITS = ("train", "val", "test")
 def annotations(split: str) -> Path:
     """The COCO file of a split, ids from 1."""
     return PREPARED / f"{split}.json"
+
+
+def weights(backbone: str) -> Path:
+    """A backbone's pretrained tensors under MMDetection's names; none where the scale trains from scratch."""
+    return WEIGHTS / f"{backbone}.safetensors"
 
 
 def model(name: str) -> Path:

@@ -30,7 +30,10 @@ def read(kind: Any, value: Any, key: str) -> Any:
             raise StudyError(f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}")
         return value
     if origin in (Union, types.UnionType):
-        return None if value is None else read(get_args(kind)[0], value, key)
+        first, second = get_args(kind)
+        if second is types.NoneType:
+            return None if value is None else read(first, value, key)
+        return read(second if isinstance(value, get_origin(second) or second) else first, value, key)
     if origin is dict:
         _expect(isinstance(value, dict), key, "a mapping", value)
         return {_text_key(name, key): read(get_args(kind)[1], item, f"{key}.{name}") for name, item in value.items()}

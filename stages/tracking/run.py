@@ -27,8 +27,9 @@ class Run:
     History, metrics and checkpoints are on disk before they come here, so a lost tracker loses nothing.
     """
 
-    def __init__(self, run_id: str | None = None) -> None:
+    def __init__(self, run_id: str | None = None, experiment_suffix: str = "") -> None:
         self.run_id = run_id
+        self._suffix = experiment_suffix
         self.failure: str | None = None
         self._client: Any = None
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
@@ -36,7 +37,7 @@ class Run:
         self._thread.start()
 
     def create(self, name: str, params: dict[str, Any], tags: dict[str, str], datasets: list[dict[str, str]]) -> None:
-        """A new run. datasets: name, digest, source (a path) and context ("training", "validation") of each input."""
+        """A new run. datasets: name, digest, source (a path) and context, such as "training", of each input."""
         def send() -> None:
             from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
 
@@ -93,7 +94,7 @@ class Run:
 
     def _serve(self) -> None:
         try:
-            self._client, self._experiment = store.open_client()
+            self._client, self._experiment = store.open_client(self._suffix)
             while (send := self._work.get()) is not None:
                 send()
         except Exception as error:  # whatever the tracker does, the training goes on

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "detection-matrix"
+# Reports on data stand apart, so that the table of cells holds cells alone.
+DATA = "-data"
 
 # MLflow retries a silent server for minutes; a training's thread should learn sooner that it is on its own.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -37,8 +39,8 @@ def uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
-def open_client() -> tuple[MlflowClient, str]:
-    """An MLflow client and the id of the experiment, which MLFLOW_EXPERIMENT_NAME may rename.
+def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
+    """An MLflow client and the id of the experiment, which MLFLOW_EXPERIMENT_NAME may rename; `suffix` is added.
 
     Several processes that create the database or the experiment at once crash each other: they take turns here.
     """
@@ -47,7 +49,7 @@ def open_client() -> tuple[MlflowClient, str]:
 
     # Its notes on creating tables would stand between the progress lines.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    name = (os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT) + suffix
     with _taking_turns():
         client = MlflowClient(tracking_uri=uri())
         found = client.get_experiment_by_name(name)

@@ -8,7 +8,7 @@ silhouette, a colour family and a texture to itself, because the miniature study
 
 import numpy as np
 
-from stages.data.demo_sprite import (
+from stages.data.demo.sprite import (
     Sprite,
     belt,
     cushion,

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from stages.data.demo_scene import Item, draw
+from stages.data.demo.scene import Item, draw
 
 log = logging.getLogger(__name__)
 

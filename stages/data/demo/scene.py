@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.data.demo_shapes import DRAWERS
-from stages.data.demo_sprite import noise
+from stages.data.demo.shapes import DRAWERS
+from stages.data.demo.sprite import noise
 
 # An object of which more than this share lies under later ones is not labelled: a person would not see it.
 HIDDEN = 0.75

@@ -1,0 +1,199 @@
+"""Divides images into parts that are alike in every stratum (a class, a size of box) without cutting a group.
+
+The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s boxes in all,
+sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. Groups are placed one by one, the
+rarest stratum first (iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label
+data", 2011); then exchanges between parts lower the cost, with random disturbances to leave local minima (Lourenço,
+Martin, Stützle, "Iterated local search", 2003).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_BLOCK = 256  # groups on each side of one table of exchanges: all of a small set, a sample of a larger one
+_TABLES = 4000  # looked at in all
+_DRY_TABLES = 15  # samples in a row without a gain that end a descent
+_DRY_KICKS = 3  # disturbances in a row without a gain that end the search; more in a small set
+_KICK = 5  # groups thrown to random parts by one disturbance
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far one part is from what was wanted; distance() has the definitions."""
+
+    share: float
+    total_variation: float
+    deviation: float
+    stratum: int | None
+
+
+def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
+    """Part (an index into `shares`) of every image, shape (images,).
+
+    counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a size. groups:
+    (images,) integers; images of one group get one part. shares: the wanted share of each part, positive, of sum 1.
+
+    Presence comes before the cost: as far as the search can reach, no part lacks a stratum that occurs in at least as
+    many groups as there are parts, even where that moves the shares of a very small set. One seed gives one division
+    on every machine. Raises ValueError where there are fewer groups than parts, and on other forms of arguments.
+    """
+    counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
+    if counts.ndim != 2 or groups.shape != counts.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError(f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images")
+    if share.ndim != 1 or not (share > 0).all() or abs(share.sum() - 1) > 1e-6:
+        raise ValueError(f"shares {share.tolist()} are not positive numbers of sum 1")
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < len(share):
+        raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
+    used = np.flatnonzero(counts.any(axis=0))
+    # The last rows are one empty group for ever in every part: exchanging a group with it is a move.
+    boxes = np.zeros((len(names) + len(share), 1 + len(used)))
+    boxes[:len(names), 0] = np.bincount(group)
+    for column, stratum in enumerate(used, start=1):
+        boxes[:len(names), column] = np.bincount(group, weights=counts[:, stratum])
+    return _Search(boxes, share, np.random.default_rng(seed)).run()[group]
+
+
+def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> list[Distance]:
+    """For every part, how far it is from a perfectly stratified one of the wanted share.
+
+    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share` is the part's share
+    of the images. `total_variation` is half the sum over classes of |share of the class in the part - in the whole
+    set|: 0 for equal distributions, 1 for a part without boxes. `deviation` is the largest difference, in percentage
+    points and negative for too few, between the share of a class's boxes that lies in the part and the wanted share;
+    `stratum` is the column where it occurs. A set without boxes has 0, 0 and None.
+    """
+    counts, parts = np.asarray(counts, dtype=float), np.asarray(parts)
+    whole = counts.sum(axis=0)
+    used = np.flatnonzero(whole)
+    if not used.size:
+        return [Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))]
+    result = []
+    for part, wanted in enumerate(shares):
+        inside = counts[parts == part].sum(axis=0)
+        variation = np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
+        deviation = 100 * (inside[used] / whole[used] - wanted)
+        share, worst = float(np.mean(parts == part)), np.abs(deviation).argmax()
+        result.append(Distance(share, float(variation), float(deviation[worst]), int(used[worst])))
+    return result
+
+
+class _Search:
+    """A division of groups into parts, and the exchanges that improve it.
+
+    As the parts add up to the whole, the cost is sum n_ks^2 / (p_k N_s) less a constant, so no target is needed. Its
+    weights 1 / N_s are integers in a unit that keeps every inner product below 2^53 (up to some 10^7 boxes): sums are
+    exact in any order, and no BLAS or processor can turn a tie another way.
+    """
+
+    def __init__(self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> None:
+        parts = len(share)
+        self.rng, self.inverse, self.boxes, self.groups = rng, 1 / share, boxes, len(boxes) - parts
+        self.part = np.concatenate([np.zeros(self.groups, dtype=int), np.arange(parts)])
+        self.total, self.tables = np.zeros((boxes.shape[1], parts)), 0
+        whole = boxes.sum(axis=0)
+        unit = 2.0**50 / whole.sum()
+        self.weight = np.maximum(np.rint(unit / whole), 1)
+        self.square = np.einsum("gs,gs,s->g", boxes, boxes, self.weight)
+        self.most, self.spread = boxes.max(axis=0), np.count_nonzero(boxes, axis=0)
+        self.due = self.spread >= parts  # strata that no part should lack
+        self.price = 2.0**52 * self.inverse.max()  # above the largest cost: presence outweighs any imbalance
+        self.least = 1e-6 * unit  # a millionth of the cost's 1, well above what dividing by the shares rounds away
+
+    def run(self) -> np.ndarray:
+        self.place()
+        self.descend()
+        best, best_cost, dry = self.part.copy(), self.cost(), 0
+        # Tables of a small set are cheap, and it is there that a descent ends by chance.
+        patience = _DRY_KICKS + 2 * _BLOCK // self.groups
+        while dry < patience * (10 if best_cost >= self.price else 1) and self.tables < _TABLES:
+            for group in self.rng.integers(self.groups, size=_KICK):
+                self.put(group, self.rng.integers(len(self.inverse)))
+            self.descend()
+            dry += 1
+            if (cost := self.cost()) < best_cost - self.least:
+                best, best_cost, dry = self.part.copy(), cost, 0
+            elif cost > best_cost:
+                for group in np.flatnonzero(self.part != best):
+                    self.put(group, best[group])
+        return best[:self.groups]
+
+    def cost(self) -> float:
+        lacking = np.count_nonzero(self.total[self.due] == 0)
+        return math.fsum([self.price * lacking, *(self.weight @ np.square(self.total) * self.inverse)])
+
+    def put(self, group: int, part: int) -> None:
+        self.total[:, self.part[group]] -= self.boxes[group]
+        self.total[:, part] += self.boxes[group]
+        self.part[group] = part
+
+    def place(self) -> None:
+        """Puts every group where it raises the cost least; rare strata go first, while every part has room for them."""
+        row, column = np.nonzero(self.boxes)
+        value = self.boxes[row, column]
+        pull = 2 * value * self.weight[column]
+        start = np.searchsorted(row, np.arange(self.groups + 1))
+        rarity = self.spread.argsort(kind="stable").argsort()
+        # reduceat needs slices that are not empty: every group has images.
+        rarest = np.minimum.reduceat(rarity[column], start[:-1])
+        shuffled = self.rng.permutation(self.groups)
+        order = shuffled[np.lexsort((-self.square[shuffled], rarest[shuffled]))]
+        scarce = True
+        for group in order:
+            own = slice(start[group], start[group + 1])
+            strata = column[own]
+            total = self.total[strata]
+            rise = (pull[own] @ total + self.square[group]) * self.inverse
+            if scarce:
+                rise -= self.price * (self.due[strata, None] & (total == 0)).sum(axis=0)
+            part = self.part[group] = rise.argmin()
+            self.total[strata, part] += value[own]
+            scarce = scarce and not self.total[self.due].all()
+
+    def descend(self) -> None:
+        """Makes the best exchange of one table after another until they stop showing a gain."""
+        every, dry, enough = np.arange(len(self.part)), 0, 1 if self.groups <= _BLOCK else _DRY_TABLES
+        while dry < enough and self.tables < _TABLES:
+            self.tables += 1
+            some, others = every[:self.groups], every
+            if self.groups > _BLOCK:
+                some, others = self.rng.integers(self.groups, size=(2, _BLOCK))
+                others = np.append(others, every[self.groups:])
+            change = self.changes(some, others)
+            row, column = np.unravel_index(change.argmin(), change.shape)
+            if change[row, column] > -self.least:
+                dry += 1
+                continue
+            first, second, dry = some[row], others[column], 0
+            here, there = self.part[first], self.part[second]
+            self.put(first, there)
+            if second < self.groups:
+                self.put(second, here)
+
+    def changes(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b), (some, others).
+
+        With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products weighted.
+        """
+        here, there = self.part[some], self.part[others]
+        x, y = self.boxes[some], self.boxes[others]
+        x_total = (x * self.weight) @ self.total * self.inverse
+        y_total = (y * self.weight) @ self.total * self.inverse
+        change = self.square[some][:, None] + self.square[others] - 2 * ((x * self.weight) @ y.T)
+        change *= self.inverse[here][:, None] + self.inverse[there]
+        change += 2 * (y_total.T[here] - x_total[np.arange(len(some)), here][:, None])
+        change += 2 * (x_total[:, there] - y_total[np.arange(len(others)), there])
+        scarce = self.due & (self.total.min(axis=1) <= self.most)
+        if scarce.any():
+            total, x, y = self.total[scarce].T, x[:, scarce], y[:, scarce]
+            lacking = (total == 0).sum(axis=1)
+            # A part lacks afterwards what neither the groups it keeps nor the one it gets have.
+            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (total[there] == y).T
+            change += self.price * (after - lacking[here][:, None] - lacking[there])
+        change[here[:, None] == there] = np.inf
+        return change

@@ -1,0 +1,1 @@
+"""The embedded demo set: recycling scenes that the project draws itself."""

@@ -1,0 +1,146 @@
+"""Collects what the checks find: counted, with examples, and every repair and drop with its before and after."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from stages.data.catalogue import CHECKS, DONE, SEVERITIES, checked
+from stages.program import InputError
+
+EXAMPLES = 20
+# Characters of an example or of a cell of the changes: an entry as it stands in a file may be a thousand points long.
+LONGEST = 300
+# What alters the set, and so is written to the file of changes.
+CHANGES = ("repair", "drop")
+PLACE = ("split", "source", "file", "entry", "label", "box", "before", "after", "note")
+
+
+class Findings:
+    """What was found so far. Rows of changes go to a file at once: they may be as many as the boxes."""
+
+    def __init__(self, policy: dict[str, str], changes: Path) -> None:
+        """policy: the actions that differ from the defaults. Raises StudyError where one cannot be."""
+        self._actions = checked(policy)
+        self._found: dict[str, dict[str, Any]] = {}
+        self._stop = ""
+        self.changed = 0
+        # A lone surrogate, which JSON may hold, is no UTF-8.
+        self._file = changes.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(("code", "action", *PLACE))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def action(self, code: str) -> str:
+        """keep, repair, drop or fatal."""
+        return self._actions[code]
+
+    def add(self, code: str, places: Iterable[dict[str, Any]], action: str = "") -> None:
+        """One place per fault: keys of PLACE, those that apply. `action` where it is not the policy's for this one;
+        a policy of "fatal" holds for all."""
+        found, action = self._entry(code, action)
+        for place in places:
+            found["count"] += 1
+            if len(found["examples"]) < EXAMPLES:
+                found["examples"].append({key: _plain(place.get(key)) for key in PLACE})
+            if action in CHANGES:
+                self.change(code, place, action)
+        self._remember(code)
+
+    def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
+        """A row of the changes alone, such as each box of an image that was counted as one fault."""
+        self.changed += 1
+        self._rows.writerow((code, DONE[action or self._actions[code]], *(_text(place.get(key)) for key in PLACE)))
+
+    def rows(self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = "") -> None:
+        """As `add`, for row numbers of a table; `place` is called only for those that are shown or written."""
+        rows = [int(row) for row in rows]
+        if not rows:
+            return
+        found, done = self._entry(code, action)
+        unseen = 0 if done in CHANGES else max(0, len(rows) - max(0, EXAMPLES - len(found["examples"])))
+        found["count"] += unseen
+        self.add(code, map(place, rows[:len(rows) - unseen]), action)
+
+    def counted(self, code: str, count: int, **place: Any) -> None:
+        """`count` faults that share one place, such as ids that were all renumbered."""
+        if count:
+            self.add(code, [place])
+            self._found[code]["count"] += count - 1
+
+    def stop_if_fatal(self) -> None:
+        """Raises InputError with one line for the first fatal finding."""
+        if self._stop:
+            raise InputError(self._stop)
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """The findings for the report, worst first."""
+        order = list(CHECKS)
+        acted = ["fatal", "dropped", "repaired", "kept"]
+        return sorted(self._found.values(), key=lambda found: (
+            found["action"] != "fatal", SEVERITIES.index(found["severity"]), acted.index(found["action"]),
+            order.index(found["code"])))
+
+    def _entry(self, code: str, action: str) -> tuple[dict[str, Any], str]:
+        check = CHECKS[code]
+        if not action or self._actions[code] == "fatal":
+            action = self._actions[code]
+        if code not in self._found:
+            self._found[code] = {
+                "code": code, "severity": check.severity, "action": DONE[action], "title": check.title, "count": 0,
+                "unit": check.unit, "help": check.help, "examples": []}
+        elif action == "drop":
+            # One code may repair some places and drop others; the graver of the two is what a reader must see.
+            self._found[code]["action"] = DONE[action]
+        return self._found[code], action
+
+    def _remember(self, code: str) -> None:
+        found = self._found[code]
+        if not found["count"]:
+            del self._found[code]
+        elif found["action"] == "fatal" and (not self._stop or self._stop.startswith(f"{code}: ")):
+            place = found["examples"][0]
+            where = " ".join(str(place[key]) for key in ("source", "entry", "file", "label") if place[key])
+            said = " ".join(str(place[key]) for key in ("before", "note") if place[key] is not None)
+            more = f", and {found['count'] - 1} more" if found["count"] > 1 else ""
+            other = [action for action in CHECKS[code].actions if action != "fatal"]
+            remedy = f" Or set data.policy.{code} to {' or '.join(other)}." if other else ""
+            self._stop = _one_line(
+                f"{code}: {where}{': ' + said if said else ''}{more}. {found['help']}{remedy}")
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(number) is float for number in value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has, no NaN among it."""
+    if _is_box(value):
+        return [round(number, 2) if math.isfinite(number) else str(number) for number in value]
+    return None if value is None else _short(value)
+
+
+def _text(value: Any) -> str:
+    if _is_box(value):
+        return " ".join(f"{number:.2f}" for number in value)
+    return "" if value is None else _short(value)
+
+
+def _short(value: Any) -> str:
+    """The value as text of at most LONGEST characters."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return f"{type(value).__name__} too long to show"
+    return text if len(text) <= LONGEST else text[:LONGEST - 3] + "..."
+
+
+def _one_line(text: str) -> str:
+    """Names may hold line ends, marks that turn the text round, and halves of characters."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+                   for letter in text)

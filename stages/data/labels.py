@@ -1,0 +1,128 @@
+"""Images and boxes as two tables: what the sources give, the checks mend, and the later stages get as COCO files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.files import replacing
+
+# COCO's own limits: an object under 32 x 32 pixels is small, one under 96 x 96 medium.
+SMALL, MEDIUM = 32**2, 96**2
+# Entries of a COCO file are encoded this many at a time: memory stays flat and writing stays fast.
+_BLOCK = 20_000
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+@dataclass
+class Labels:
+    """One split. `images` and `boxes` are numbered from 0 without gaps.
+
+    images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown), group (object or
+    None), source (the annotation file), source_id (as in that file), other (dict: further COCO fields).
+    boxes: image (row of images), label (index into classes), x, y, w, h (pixels), area, iscrowd, source, source_id,
+    entry (position in COCO's list, or the place in a label file as text).
+    relative: boxes are still shares of the image's width and height.
+    """
+
+    classes: list[str]
+    images: pd.DataFrame
+    boxes: pd.DataFrame
+    relative: bool = False
+
+    def keep_boxes(self, keep: np.ndarray) -> None:
+        """Leaves the boxes where `keep` (boxes,) is True."""
+        self.boxes = self.boxes[keep].reset_index(drop=True)
+
+    def keep_images(self, keep: np.ndarray) -> None:
+        """Leaves the images where `keep` (images,) is True, and their boxes."""
+        row = np.cumsum(keep) - 1
+        image = self.boxes["image"].to_numpy()
+        there = keep[image]
+        self.images = self.images[keep].reset_index(drop=True)
+        self.boxes = self.boxes[there].reset_index(drop=True)
+        self.boxes["image"] = row[image[there]]
+
+    def part(self, chosen: np.ndarray) -> Labels:
+        """A split of its own with the images where `chosen` (images,) is True."""
+        part = Labels(self.classes, self.images, self.boxes, self.relative)
+        part.keep_images(chosen)
+        return part
+
+    def boxes_per_class(self) -> np.ndarray:
+        """(images, classes) numbers of boxes."""
+        counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int32)
+        np.add.at(counts, (self.boxes["image"].to_numpy(), self.boxes["label"].to_numpy()), 1)
+        return counts
+
+    def boxes_per_size(self) -> np.ndarray:
+        """(images, 3) numbers of COCO's small, medium and large boxes."""
+        counts = np.zeros((len(self.images), 3), dtype=np.int32)
+        size = np.digitize(self.boxes["area"].to_numpy(), (SMALL, MEDIUM))
+        np.add.at(counts, (self.boxes["image"].to_numpy(), size), 1)
+        return counts
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the data report: images, boxes, boxes per class and per COCO size."""
+        return {
+            "images": len(self.images),
+            "boxes": len(self.boxes),
+            "images_without_boxes": int(len(self.images) - self.boxes["image"].nunique()),
+            "classes": dict(zip(self.classes, self.boxes_per_class().sum(0).tolist())),
+            "sizes": dict(zip(("small", "medium", "large"), self.boxes_per_size().sum(0).tolist())),
+        }
+
+    def write_coco(self, path: Path, info: dict[str, Any]) -> None:
+        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs AP unseen."""
+        # A lone surrogate in a name is no UTF-8; a backslash escape of it is JSON.
+        with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f'{{"info":{_JSON.encode(info)},"images":[')
+            _write_list(file, len(self.images), self._image_entries)
+            file.write('],"annotations":[')
+            _write_list(file, len(self.boxes), self._box_entries)
+            categories = [{"id": index, "name": name} for index, name in enumerate(self.classes, 1)]
+            file.write(f'],"categories":{_JSON.encode(categories)}}}')
+
+    def _image_entries(self, start: int, stop: int) -> list[dict[str, Any]]:
+        entries = []
+        for row in self.images.iloc[start:stop].itertuples():
+            entry = {**row.other, "id": row.Index + 1, "file_name": row.file_name, "width": row.width,
+                     "height": row.height, "source": row.source, "source_id": row.source_id}
+            entries.append(entry if row.group is None else {**entry, "group": row.group})
+        return entries
+
+    def _box_entries(self, start: int, stop: int) -> list[dict[str, Any]]:
+        part = self.boxes.iloc[start:stop]
+        columns = [part[name].tolist() for name in ("image", "label", "area", "iscrowd", "source_id")]
+        boxes = part[list("xywh")].to_numpy().tolist()
+        return [
+            {"id": index, "image_id": image + 1, "category_id": label + 1, "bbox": box, "area": area,
+             "iscrowd": crowd, "source_id": old}
+            for index, (image, label, area, crowd, old, box) in enumerate(zip(*columns, boxes), start + 1)]
+
+
+def entry_name(entry: int | str) -> str:
+    """A box's `entry` as reports show it."""
+    return entry if isinstance(entry, str) else f"annotations[{entry}]"
+
+
+def join(parts: Sequence[Labels]) -> Labels:
+    """Several annotation files as one split. All have the same classes."""
+    if len(parts) == 1:
+        return parts[0]
+    offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
+    boxes = [part.boxes.assign(image=part.boxes["image"] + offset) for part, offset in zip(parts, offsets)]
+    return Labels(parts[0].classes, pd.concat([part.images for part in parts], ignore_index=True),
+                  pd.concat(boxes, ignore_index=True), any(part.relative for part in parts))
+
+
+def _write_list(file: Any, count: int, entries: Any) -> None:
+    for start in range(0, count, _BLOCK):
+        file.write("," if start else "")
+        file.write(_JSON.encode(entries(start, min(start + _BLOCK, count)))[1:-1])

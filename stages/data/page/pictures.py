@@ -1,0 +1,181 @@
+"""One picture of the page: the piece of an image that is worth showing, as JPEG, and its boxes as SVG paths."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from stages.data.page.window import Box, Window, choose_window, corner
+
+log = logging.getLogger(__name__)
+# No format whose reader starts another program, as EPS does. MPO comes with JPEG.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+_ORIENTATION = 0x0112
+# More boxes than these on a thumbnail are one blot, and a larger page.
+_MOST_MARKED, _MOST_OTHERS = 100, 60
+_LOCATOR = 0.17
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`uri` is a JPEG data URI, "" where only the layout is drawn; `place` is where it lies: x, y, width, height.
+
+    All geometry is in units of a canvas of `width` x `height`, whose longer side is what draw() was asked for.
+    `marked` and `others` are SVG path data. `zoom` is 1 for a whole image; above it `locator` holds two rectangles
+    x, y, width, height: the image, and the shown piece of it. `padded` where the canvas reaches past the image.
+    """
+
+    uri: str
+    width: float
+    height: float
+    place: tuple[float, float, float, float]
+    marked: str
+    others: str
+    zoom: float
+    pixelated: bool
+    padded: bool
+    locator: tuple[tuple[float, float, float, float], ...]
+    words: str
+    alt: str = ""
+
+
+def inside(root: Path, file_name: str) -> Path | None:
+    """The file `file_name` under `root` with all links followed, None where there is none or it leads outside."""
+    try:
+        path = (root / file_name).resolve()
+        return path if path.is_relative_to(root.resolve()) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+        return None
+
+
+def draw(path: Path | None, size: tuple[int, int] | None, marked: Sequence[Box], others: Sequence[Box] = (), *,
+         focus: Box | None = None, least: int = 36, long_side: int = 200, most_bytes: int = 12_000) -> Picture | None:
+    """A picture of the image at `path` with `marked` and `others` boxes: x, y, width, height in displayed pixels.
+
+    Zooms in on `focus` where it is small, to a piece of `least` pixels or more, and pads the canvas where it reaches
+    outside. Without a readable file the layout is drawn on a plain canvas of `size` (width, height); None where
+    `size` is None too. Never raises for a bad file. The JPEG is at most about `most_bytes` long.
+    """
+    if path is not None:
+        try:
+            # open() rather than a name: Pillow then closes nothing late, and guesses nothing from the suffix.
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+                return _photograph(image, marked, others, lambda size: choose_window(size, focus, least), long_side,
+                                   most_bytes)
+        except Exception as error:  # Pillow's readers raise nearly anything on a broken or oversized file
+            log.info("%s: drawn without its pixels: %s", path, error)
+    if size is None or min(size) < 1:
+        return None
+    return _compose(choose_window(size, focus, least), size, marked, others, long_side, "", False)
+
+
+def _photograph(image: Image.Image, marked: Sequence[Box], others: Sequence[Box],
+                window_of: Callable[[tuple[int, int]], Window], long_side: int, most_bytes: int) -> Picture:
+    is_jpeg = image.format in {"JPEG", "MPO"}
+    if not is_jpeg:
+        image.load()  # some formats keep their orientation behind the pixels
+    turned = image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}
+    stored = image.size
+    size = (stored[1], stored[0]) if turned else stored
+    window = window_of(size)
+    scale = long_side / max(window.width, window.height)
+    if is_jpeg and scale < 1:
+        image.draft("RGB", (math.ceil(stored[0] * scale), math.ceil(stored[1] * scale)))
+    shown = _rgb(ImageOps.exif_transpose(image))
+    left, top = max(window.x, 0), max(window.y, 0)
+    right, bottom = min(window.x + window.width, size[0]), min(window.y + window.height, size[1])
+    uri = ""
+    if right > left and bottom > top:
+        across, down = shown.width / size[0], shown.height / size[1]
+        # Never enlarged: the browser does that, and a zoomed pixel is then one pixel of the file.
+        pixels = tuple(max(1, round(side * min(scale, 1))) for side in (right - left, bottom - top))
+        piece = shown.resize(pixels, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST,
+                             box=(left * across, top * down, right * across, bottom * down))
+        uri = _jpeg(piece, 75 if scale < 1 else 90, most_bytes)
+    return _compose(window, size, marked, others, long_side, uri, scale > 2)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB: transparency on middle grey, 16-bit and float images stretched from their lowest to highest value."""
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        low, high = values.min(), values.max()
+        return Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", over.size, (128, 128, 128, 255)), over).convert("RGB")
+    return image.convert("RGB")
+
+
+def _jpeg(image: Image.Image, quality: int, most_bytes: int) -> str:
+    for attempt in (quality, 55, 30, 12):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=min(attempt, quality), optimize=True)
+        if buffer.tell() <= most_bytes:
+            break
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _compose(window: Window, size: tuple[int, int], marked: Sequence[Box], others: Sequence[Box], long_side: int,
+             uri: str, pixelated: bool) -> Picture:
+    scale = long_side / max(window.width, window.height)
+    zoom = max(size) / max(window.width, window.height)
+    left, top = max(window.x, 0), max(window.y, 0)
+    right, bottom = min(window.x + window.width, size[0]), min(window.y + window.height, size[1])
+    locator: tuple[tuple[float, float, float, float], ...] = ()
+    if zoom > 1.2:
+        locator = _locator(window, size, long_side, scale)
+    return Picture(
+        uri=uri,
+        width=round(window.width * scale, 1),
+        height=round(window.height * scale, 1),
+        place=tuple(round(value * scale, 1)
+                    for value in (left - window.x, top - window.y, max(right - left, 0), max(bottom - top, 0))),
+        marked=_path(marked, window, scale, _MOST_MARKED),
+        others=_path(others, window, scale, _MOST_OTHERS),
+        zoom=zoom,
+        pixelated=pixelated,
+        padded=window.padded,
+        locator=locator,
+        words=window.words,
+    )
+
+
+def _locator(window: Window, size: tuple[int, int], long_side: int,
+             scale: float) -> tuple[tuple[float, float, float, float], ...]:
+    small = _LOCATOR * long_side / max(size)
+    width, height = size[0] * small, size[1] * small
+    right, bottom = corner(window)
+    left = window.width * scale - width - 5 if right else 5
+    top = window.height * scale - height - 5 if bottom else 5
+    # At least two units across: the piece may be a hundredth of the image.
+    across, down = max(window.width * small, 2.5), max(window.height * small, 2.5)
+    x = min(max(window.x * small, 0), width - across)
+    y = min(max(window.y * small, 0), height - down)
+    return tuple(tuple(round(value, 1) for value in rectangle)
+                 for rectangle in ((left, top, width, height), (left + x, top + y, across, down)))
+
+
+def _path(boxes: Sequence[Box], window: Window, scale: float, most: int) -> str:
+    """The first `most` boxes that touch the window, each cut not far outside of it: the canvas hides the rest."""
+    parts = []
+    for x, y, width, height in boxes:
+        low_x, high_x = sorted((x - window.x, x + width - window.x))
+        low_y, high_y = sorted((y - window.y, y + height - window.y))
+        if high_x < 0 or high_y < 0 or low_x > window.width or low_y > window.height:
+            continue
+        low_x, low_y = max(low_x, -0.1 * window.width), max(low_y, -0.1 * window.height)
+        high_x, high_y = min(high_x, 1.1 * window.width), min(high_y, 1.1 * window.height)
+        x0, y0, w, h = (round(value * scale, 1) for value in (low_x, low_y, high_x - low_x, high_y - low_y))
+        parts.append(f"M{x0:g} {y0:g}h{w:g}v{h:g}h{-w:g}z")
+        if len(parts) == most:
+            break
+    return "".join(parts)

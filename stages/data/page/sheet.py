@@ -1,0 +1,142 @@
+"""The contact sheet: for each class a few images, chosen without chance over the splits and the sizes it comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stages.data.page.pictures import Picture, draw, inside
+from stages.data.page.words import counted
+
+if TYPE_CHECKING:
+    from stages.data.labels import Labels
+
+# So many thumbnails in all keep a page of 80 classes under 6 MB; no class has more than one row of a wide screen.
+_MOST, _MOST_PER_CLASS = 240, 8
+# Pixels around a small box: enough to tell where it lies.
+_LEAST = 96
+_FIELDS = ["x", "y", "w", "h"]
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """`index` is the number of the split; `text` tells the boxes on it."""
+
+    picture: Picture
+    index: int
+    split: str
+    file: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    boxes: int
+    images: int
+    thumbs: tuple[Thumb, ...]
+
+
+def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row], int]:
+    """A row per class and one per split without labels, and how many classes have boxes but no room for a row.
+
+    Opens files only where report["pixels"] is not "none".
+    """
+    tables = {split: _Split(labels) for split, labels in sets.items()}
+    labelled = {split: table for split, table in tables.items() if len(table.boxes)}
+    counts = {name: sum(len(table.of(name)) for table in labelled.values()) for name in report["classes"]}
+    shown = {name for name, count in counts.items() if count}
+    if len(shown) > _MOST:
+        shown = set(sorted(shown, key=lambda name: (-counts[name], name))[:_MOST])
+    per_class = min(_MOST_PER_CLASS, max(1, _MOST // max(len(shown), 1)))
+    order = list(report["splits"]) or list(sets)
+    artist = _Artist(root if report["pixels"] != "none" else None, tables, order)
+    rows = []
+    for name in report["classes"]:
+        if counts[name] and name not in shown:
+            continue
+        groups = {split: table.images_of(name) for split, table in labelled.items()}
+        thumbs = [artist.thumb(split, row, name) for split, row in _spread(groups, per_class)] if counts[name] else []
+        rows.append(Row(name, counts[name], sum(map(len, groups.values())), tuple(filter(None, thumbs))))
+    for split, table in tables.items():
+        if not report["splits"].get(split, {"labelled": True})["labelled"] and len(table.images):
+            chosen = _evenly(list(range(len(table.images))), per_class)
+            thumbs = [artist.thumb(split, row, None) for row in chosen]
+            rows.append(Row(f"{split}: no labels", 0, len(table.images), tuple(filter(None, thumbs))))
+    return rows, sum(map(bool, counts.values())) - len(shown)
+
+
+class _Split:
+    """Boxes of one split by class and by image."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.images, self.boxes, self.classes = labels.images, labels.boxes, list(labels.classes)
+        self._classes = {self.classes[label]: boxes for label, boxes in labels.boxes.groupby("label", sort=False)}
+        self._images = labels.boxes.groupby("image", sort=False).indices
+
+    def of(self, name: str) -> pd.DataFrame:
+        return self._classes.get(name, self.boxes[:0])
+
+    def on(self, row: int) -> pd.DataFrame:
+        return self.boxes.iloc[self._images.get(row, [])]
+
+    def images_of(self, name: str) -> list[int]:
+        """Rows of the images with the class, by its largest box on each, small ones first."""
+        boxes = self.of(name)
+        largest = boxes.groupby("image")["area"].max()
+        files = self.images["file_name"].to_numpy()[largest.index.to_numpy(dtype=int)]
+        return [int(row) for _, _, row in sorted(zip(largest.tolist(), files, largest.index.tolist()))]
+
+
+def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
+    """At most `most` images, a like number from each split as far as it has them, over its order's whole range."""
+    room = dict.fromkeys(groups, 0)
+    while sum(room.values()) < most:
+        open_splits = [split for split in groups if room[split] < len(groups[split])]
+        if not open_splits:
+            break
+        for split in open_splits[:most - sum(room.values())]:
+            room[split] += 1
+    return [(split, row) for split, rows in groups.items() for row in _evenly(rows, room[split])]
+
+
+def _evenly(rows: list[int], number: int) -> list[int]:
+    """`number` of the rows at equal distances, first and last among them; the middle one where it is one."""
+    if number == 1:
+        return [rows[len(rows) // 2]]
+    places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
+    return [rows[round(place)] for place in places]
+
+
+class _Artist:
+    def __init__(self, root: Path | None, tables: dict[str, _Split], order: list[str]) -> None:
+        self.root, self.tables, self.order = root, tables, order
+
+    def thumb(self, split: str, row: int, name: str | None) -> Thumb | None:
+        """The image in this row of a split with the boxes of a class; None where neither file nor size is known."""
+        table = self.tables[split]
+        image = table.images.iloc[row]
+        file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
+        boxes = table.on(row)
+        of_class = boxes["label"].map(lambda label: table.classes[label] == name).astype(bool)
+        marked = boxes[of_class].sort_values("area", ascending=False, kind="stable")[_FIELDS].to_numpy().tolist()
+        others = boxes[~of_class].sort_values("area", ascending=False, kind="stable")[_FIELDS].to_numpy().tolist()
+        path = inside(self.root, file) if self.root else None
+        picture = draw(path, size, marked, others, focus=marked[0] if marked else None, least=_LEAST)
+        if picture is None:
+            return None
+        if name is None:
+            text, alt = f"{size[0]} × {size[1]} px", f"{file} ({split}), an image without labels"
+        else:
+            text = f"{len(marked)} of {counted(len(boxes), 'boxes')}"
+            alt = f"{file} ({split}), {text} marked: {name}"
+        if not picture.uri:
+            alt = f"Layout of {alt}"
+        index = self.order.index(split) if split in self.order else 0
+        return Thumb(dataclasses.replace(picture, alt=alt), index, split, file, PurePosixPath(file).name or file, text)

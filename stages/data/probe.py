@@ -1,0 +1,150 @@
+"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of the looks."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import multiprocessing
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start other programs.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+# Pillow loads the readers of its rarer formats on demand only, and never where the formats are named.
+Image.init()
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP")
+_ORIENTATION = 0x0112
+# The orientations that make the width the height.
+SWAPPED = (5, 6, 7, 8)
+# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an eighth of the size.
+_SMALL = 64
+_FREQUENCIES = 16
+HASH_BITS = _FREQUENCIES**2
+
+
+class Probe(NamedTuple):
+    """What one file turned out to be.
+
+    fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF turns them.
+    digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where pixels were not decoded.
+    """
+
+    fault: str = ""
+    note: str = ""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    deep: bool = False
+    animated: bool = False
+    orientation: int = 1
+    digest: bytes = b""
+    looks: bytes = b""
+
+
+def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
+    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not decoded."""
+    one = partial(probe_file, root, pixels == "decode")
+    workers = min(len(os.sched_getaffinity(0)), len(names) // 16)
+    if workers < 2:
+        return [one(name) for name in names]
+    # Forked, so that a worker starts at once: nothing here has threads or a GPU.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        found = pool.map(one, names, chunksize=max(1, min(32, len(names) // (4 * workers))))
+        return list(tqdm(found, "images", len(names), unit="image", delay=2, leave=False))
+
+
+def probe_file(root: Path, decode: bool, name: str) -> Probe:
+    """Never raises for what a file holds."""
+    try:
+        # A named pipe would be waited for without end.
+        if not (root / name).is_file():
+            return Probe("image_unreadable", "a folder" if (root / name).is_dir() else "a broken link or no file")
+        data = (root / name).read_bytes()
+    except OSError as error:
+        return Probe("image_unreadable", error.strerror or str(error))
+    if not data:
+        return Probe("image_empty_file")
+    digest = hashlib.sha256(data).digest()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _opened(data, decode)._replace(digest=digest)
+    except Image.DecompressionBombError as error:
+        return Probe("image_too_large", str(error), digest=digest)
+    except Exception as error:  # Pillow's plugins raise what they like for broken files
+        return Probe(_fault(data, error), f"{type(error).__name__}: {error}"[:200].split(" <_io")[0], digest=digest)
+
+
+def _opened(data: bytes, decode: bool) -> Probe:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        # Others mean nothing to OpenCV either.
+        orientation = orientation if orientation in range(2, 9) else 1
+        # Pillow turns a TIFF by itself, and says so in its size.
+        by_pillow = image.format == "TIFF"
+        width, height = image.size[::-1] if by_pillow and orientation in SWAPPED else image.size
+        if width * height > Image.MAX_IMAGE_PIXELS * 2:
+            raise Image.DecompressionBombError(f"{width} x {height} pixels")
+        mode = "transparency" if image.mode == "P" and "transparency" in image.info else image.mode
+        deep = mode.startswith(("I", "F")) or _is_deep_png(data)
+        found = Probe(width=width, height=height, mode=mode, deep=deep,
+                      animated=image.format != "MPO" and getattr(image, "is_animated", False),
+                      orientation=orientation)
+        if not decode:
+            return found
+        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the pixels.
+        image.draft("L", (_SMALL, _SMALL))
+        image.load()
+        if image.mode.startswith(("I", "F")):
+            pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+            pixels = pixels * (255 / max(float(pixels.max()), 1.0))
+        else:
+            pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
+    return found._replace(looks=looks(pixels, 1 if by_pillow else orientation))
+
+
+def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:
+    """A perceptual hash of a greyscale picture (height, width): HASH_BITS bits, few of which differ for look-alikes.
+
+    Signs of the lowest frequencies of the cosine transform about their median, as pHash has it (Zauner 2010,
+    "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of them instead of 8 x 8.
+    """
+    if pixels.dtype != np.float32:
+        pixels = pixels.astype(np.float32)
+    small = cv2.resize(pixels, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(turned(small, orientation))[:_FREQUENCIES, :_FREQUENCIES].ravel()
+    # The first coefficient is the mean brightness and far from all others.
+    return np.packbits(low > np.median(low[1:])).tobytes()
+
+
+def turned(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """A picture (height, width) as EXIF's orientation 1 to 8 wants it shown."""
+    if orientation in SWAPPED:
+        picture = picture.T
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture)
+
+
+def _is_deep_png(data: bytes) -> bool:
+    # Pillow opens a PNG of 16 bits a channel as 8; byte 24 of the file is the depth.
+    return data[:4] == b"\x89PNG" and len(data) > 24 and data[24] == 16
+
+
+def _fault(data: bytes, error: Exception) -> str:
+    if not data.startswith(_SIGNATURES):
+        return "image_not_an_image"
+    cut_webp = data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return "image_truncated" if cut_webp or "truncated" in str(error).lower() else "image_corrupt"

@@ -1,0 +1,28 @@
+"""What a reader hands over: the entries of one annotation file, as they were found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Raw:
+    """`name` is how reports call the file; `folder`, relative to data.root, is where file_name starts from.
+
+    relative: bbox holds shares of the image's width and height instead of pixels.
+    coco: the file has COCO's own fields, ids and areas; otherwise the reader made them, and "at" in each annotation
+    says where it was.
+    """
+
+    name: str
+    folder: str
+    images: list[Any] = field(default_factory=list)
+    annotations: list[Any] = field(default_factory=list)
+    categories: list[Any] = field(default_factory=list)
+    relative: bool = False
+    coco: bool = False
+
+
+# What MMDetection's default loader, OpenCV, reads.
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2"}

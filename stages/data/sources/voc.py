@@ -1,0 +1,100 @@
+"""Reads Pascal VOC: one XML file per image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from stages.data.findings import Findings
+from stages.data.sources.coco import read_inside, read_text
+from stages.data.sources.raw import Raw
+
+
+def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
+    """annotations: a folder of XML files, or a text file that lists image names (ImageSets/Main/train.txt), whose XML
+    files are then those in data.root/Annotations. None, and a fatal finding, where there is nothing to read.
+
+    Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels from 1, so x and y
+    are one less than xmin and ymin, and the box spans xmax and ymax themselves (as in MMDetection's converter).
+    """
+    raw = Raw(annotations, folder)
+    place = root / annotations
+    if place.is_file():
+        text = read_text(place, {"split": split, "source": annotations}, findings)
+        if text is None:
+            return None
+        files = [_listed(root / "Annotations", line.strip()) for line in text.splitlines() if line.strip()]
+    else:
+        files = sorted(place.rglob("*.xml")) if place.is_dir() else []
+    if not files:
+        findings.add("annotation_file_missing", [{
+            "split": split, "source": annotations, "note": "neither a list of images nor a folder of XML files"}])
+        return None
+    names: list[str] | None = None
+    if (root / "labels.txt").is_file():
+        text = read_text(root / "labels.txt", {"split": split, "source": "labels.txt"}, findings)
+        if text is None:
+            return None
+        names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    for file in files:
+        _read_one(file, root, raw, split, findings)
+    if names is None:
+        names = sorted({entry["category_id"] for entry in raw.annotations if entry["category_id"]})
+    raw.categories = [{"id": index, "name": name} for index, name in enumerate(names, 1)]
+    number = {name: index for index, name in enumerate(names, 1)}
+    for entry in raw.annotations:
+        # A name that labels.txt lacks stays as it is, for the check to show.
+        entry["category_id"] = number.get(entry["category_id"], entry["category_id"])
+    return raw
+
+
+def _listed(folder: Path, line: str) -> Path:
+    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or -1."""
+    whole, first = folder / f"{line}.xml", folder / f"{line.split()[0]}.xml"
+    try:
+        return whole if whole.is_file() else first
+    except (OSError, ValueError):  # too long, or a NUL inside
+        return first
+
+
+def _read_one(file: Path, root: Path, raw: Raw, split: str, findings: Findings) -> None:
+    where = {"split": split, "source": _short(file, root)}
+    try:
+        data = read_inside(file, root)
+        # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
+        if b"<!ENTITY" in data:
+            raise ValueError("declares XML entities")
+        tree = ElementTree.fromstring(data)
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
+        findings.add("label_file_broken", [{**where, "note": str(error)}])
+        return
+    index = len(raw.images) + 1
+    image: dict[str, Any] = {"id": index, "file_name": (tree.findtext("filename") or f"{file.stem}.jpg").strip()}
+    width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
+    # 0 or nothing means that the size is not known; the image file has it.
+    if isinstance(width, float) and isinstance(height, float) and width > 0 and height > 0:
+        image.update(width=width, height=height)
+    raw.images.append(image)
+    for position, item in enumerate(tree.iter("object")):
+        name = (item.findtext("name") or "").strip() or None
+        box = [_number(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        if all(isinstance(number, float) for number in box):
+            x1, y1, x2, y2 = box
+            box = [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
+        difficult = (item.findtext("difficult") or "0").strip() == "1"
+        if difficult:
+            findings.add("difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}])
+        raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": index, "category_id": name, "bbox": box,
+                                "iscrowd": int(difficult), "at": f"object[{position}]"})
+
+
+def _short(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+def _number(text: str | None) -> float | str | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return text

@@ -1,0 +1,1 @@
+"""Pretrained backbones: fetching the files, and renaming their tensors to MMDetection's."""

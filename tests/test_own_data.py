@@ -1,0 +1,71 @@
+"""A person's own set through the whole graph, with a test set that has no labels."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import mlflow
+import numpy as np
+import pytest
+from conftest import CELLS, make_project
+
+CELL = "faster_rcnn-r50-fpn-sgd-512"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    project = make_project(tmp_path_factory.mktemp("own") / "clone")
+    root = project.folder / "data/raw"
+    rng = np.random.default_rng(0)
+    content = {"images": [], "annotations": [], "categories": [{"id": 0, "name": "can"}, {"id": 1, "name": "<b>&bag"}]}
+    for split, count in (("train", 12), ("test", 3)):
+        (root / split).mkdir(parents=True)
+        images = []
+        for index in range(count):
+            name = f"{split}/{index:04}.jpg"
+            cv2.imwrite(str(root / name), rng.integers(0, 255, (64, 96, 3), dtype=np.uint8))
+            images.append({"id": index, "file_name": name, "width": 96, "height": 64})
+        if split == "test":
+            (root / "test.json").write_text(json.dumps({"images": images}), encoding="utf-8")
+        content["images"] += images if split == "train" else []
+    for index in range(24):
+        content["annotations"].append({"id": index, "image_id": index // 2, "category_id": index % 2,
+                                       "bbox": [4, 4, 40, 30 + index % 5], "area": 1200, "iscrowd": 0})
+    (root / "train.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def change(values):
+        values["cells"] = {CELL: CELLS[CELL]}
+        values["data"].update(source="coco", train={"annotations": "train.json"}, test={"annotations": "test.json"})
+
+    project.set_params(change)
+    project.run("dvc", "repro")
+    return project
+
+
+def test_an_unlabelled_test_set_is_predicted_and_scored_nowhere(own):
+    metrics = json.loads((own.folder / f"metrics/r50/fpn/{CELL}.json").read_text(encoding="utf-8"))
+    assert set(metrics["test"].values()) == {None} and metrics["val"]["bbox_mAP"] is not None
+    assert (own.folder / f"predictions/{CELL}/test.json").is_file()
+    assert "split_without_labels" in (own.folder / "data/prepared/report.html").read_text(encoding="utf-8")
+
+
+def test_a_new_wording_of_the_data_report_retrains_nothing(own):
+    # tiny_pixels changes what the report says and not one prepared box.
+    own.set_params(lambda values: values["data"].update(tiny_pixels=40))
+    output = own.run("dvc", "repro").stdout
+    assert "Running stage 'prepare'" in output and "train@" not in "".join(
+        line for line in output.splitlines() if line.startswith("Running"))
+
+
+def test_the_data_report_is_in_mlflow(own):
+    client = mlflow.MlflowClient(f"sqlite:///{own.folder / 'mlflow.db'}")
+    report = json.loads((own.folder / "data/prepared/report.json").read_text(encoding="utf-8"))
+    experiment = client.get_experiment_by_name("detection-matrix-data")
+    run = client.search_runs([experiment.experiment_id], f"tags.digest = '{report['digest']}'")[0]
+    inputs = {entry.dataset.name: entry.dataset.digest for entry in run.inputs.dataset_inputs}
+    assert inputs == {f"coco-{name}": part["digest"][:36] for name, part in report["splits"].items()}
+    assert run.info.status == "FINISHED" and run.data.metrics["train/images"] == report["splits"]["train"]["images"]
+    assert run.data.metrics["findings/annotation_ids_from_zero"] == 1
+    assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == {
+        "report.html", "report.json", "changes.csv"}
