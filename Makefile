@@ -11,7 +11,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells data-check test test-all lint ui clean lock
+.PHONY: help install identity repro cells fit data-check test test-all lint ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ cells: install  ## train and evaluate the selected cells, JOBS at a time
 	@python -m stages.plan 2>/dev/null | awk '{print "stages/dvc.yaml:weights@" $$4}' | sort -u | xargs dvc repro --single-item
 	@python -m stages.plan | sort -rnk2 | awk '{print $$1}' | xargs -P $(JOBS) -I CELL \
 		dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat
+
+fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
+	@dvc repro --quiet prepare
+	@python -m stages.fit
 
 data-check: install  ## a report on the data set in ROOT=..., whatever its layout, without training
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }

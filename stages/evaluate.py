@@ -40,7 +40,7 @@ def main(name: str) -> None:
     model = paths.model(name)
     results: dict[str, Any] = {}
     for split in ("val", "test"):
-        results[split] = predict.split(model / "config.py", model / "best.pth", split)
+        results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
         with replacing(paths.predictions(name, split)) as beside:
             beside.write_text(json.dumps(results[split].detections, separators=(",", ":")), encoding="utf-8")
         scores = results[split].scores

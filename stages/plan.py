@@ -27,7 +27,7 @@ def main() -> None:
                          "set it to the folder of your images and annotation files")
     selected = study.selected()
     log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
-    # The plan is this program's product: a line per cell on stdout, name, pixels and backbone first, for people and make.
+    # The plan is this program's product, for people and for make: a line per cell on stdout, name, pixels, backbone.
     for name, cell in selected.items():
         print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")

@@ -65,6 +65,9 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         except InputError as error:
             stopped, sets = error, {}
             report["stopped"] = str(error)
+            # Splits of an earlier call are not those of this report.
+            for name in paths.SPLITS:
+                (folder / f"{name}.json").unlink(missing_ok=True)
         findings.close()
         report["findings"] = findings.as_list()
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
@@ -94,15 +97,17 @@ def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
 
 
 def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
-    """Raises InputError where the checks left nothing to train on, with the reason that took most."""
+    """Raises InputError where the checks left nothing to train on, to compare with or to test on, with the reason
+    that took most."""
     findings.stop_if_fatal()
-    left = loaded.sets["train"]
-    if len(left.images) and len(left.boxes):
-        return
-    dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
-    reason = max(dropped, key=lambda entry: entry["count"], default=None)
-    raise InputError(f"data: no {'box' if len(left.images) else 'image'} of the train files under {root} is left" + (
-        f": {reason['code']} {reason['count']} times. {reason['help']}" if reason else ""))
+    for name, left in loaded.sets.items():
+        # A test set may be without labels.
+        if len(left.images) and (len(left.boxes) or name == "test"):
+            continue
+        dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
+        reason = max(dropped, key=lambda entry: entry["count"], default=None)
+        raise InputError(f"data: no {'box' if len(left.images) else 'image'} of the {name} files under {root} is left"
+                         + (f": {reason['code']} {reason['count']} times. {reason['help']}" if reason else ""))
 
 
 def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 def main(backbone: str) -> None:
     """Writes data/weights/<backbone>.safetensors, which is empty where the scale trains from random weights.
 
+    Its metadata has one key, record: {"sha256": of the file it is from, "matched": how many tensors, "missing" and
+    "unexpected": names, as Match has them} as JSON.
     Raises StudyError for an unknown backbone, InputError where the file cannot be had or is not that backbone's.
     """
     study = params.load()
@@ -37,17 +39,17 @@ def main(backbone: str) -> None:
 
     path, digest = fetch.fetch(backbone, weights, paths.WEIGHTS / "raw")
     match = names.match(names.read(path), build(backbone, study))
-    said = (f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing "
-            f"{shown(match.missing)}, {len(match.unexpected)} not used {shown(match.unexpected)}")
+    said = (f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
+            f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}")
     if match.share < names.LEAST_MATCHED:
         raise InputError(f"{path}: is not the backbone {backbone}: {said}")
     log.info("%s: %s: %s", backbone, path.name, said)
-    tensors = match.matched
-    record = {"weights": study.training.weights, "source": weights.source, "sha256": digest,
-              "licence": weights.licence, "matched": str(len(match.matched)), "missing": json.dumps(match.missing),
-              "unexpected": json.dumps(match.unexpected)}
+    # Only what the file itself decides: the address or the licence of the same file, edited, must retrain nothing;
+    # dvc.lock has both. One key, because safetensors writes several in an order that changes from run to run.
+    record = {"sha256": digest, "matched": len(match.matched), "missing": match.missing,
+              "unexpected": match.unexpected}
     with replacing(paths.weights(backbone)) as beside:
-        save_file(tensors, beside, metadata=record)
+        save_file(match.matched, beside, metadata={"record": json.dumps(record)})
 
 
 def build(backbone: str, study: Study):
@@ -63,8 +65,8 @@ def build(backbone: str, study: Study):
 
 
 def shown(names: list[str]) -> str:
-    """The first names of a list, in brackets."""
-    return f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    """The first names of a list, in brackets after a space; nothing of an empty one."""
+    return f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def lacking(counts: np.ndarray, groups: np.ndarray, parts: np.ndarray, n: int) -
 
 
 def assert_whole(groups: np.ndarray, parts: np.ndarray, n: int) -> None:
-    assert len(np.unique(np.column_stack([groups, parts]), axis=0)) == len(np.unique(groups))
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    assert (parts == parts[first][group]).all()
     assert set(parts.tolist()) == set(range(n))
 
 

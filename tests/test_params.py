@@ -44,7 +44,7 @@ def test_the_studys_rows_are_all_there():
     cascade = {("cascade_rcnn", backbone, "fpn", "sgd", 1024) for backbone in ("r50", "r101", "x101")}
     proposed = {("faster_rcnn", "swin_l", neck, optimizer, size) for neck, optimizer, size in (
         ("pafpn", "sgd", 512), ("fpn", "sgd", 1024), ("pafpn", "sgd", 1024), ("fpn", "adamw", 512))}
-    assert rows == faster | cascade | proposed
+    assert rows == faster | cascade | proposed | {("faster_rcnn", "mobilenet_v2", "fpn", "sgd", 512)}
 
 
 @pytest.mark.parametrize(("change", "expected"), [
@@ -65,13 +65,19 @@ def test_the_studys_rows_are_all_there():
     (assign("seed", -1), "seed: -1 is below"),
     (assign("seed", KeyError), "seed: missing"),
     (assign("cells", {}), "cells: no cell is listed"),
-    (assign(f"cells/{FIRST}/backbone", "r5"), "unknown backbone 'r5'; there are: r101, r50, swin_l"),
+    (assign(f"cells/{FIRST}/backbone", "r5"), "unknown backbone 'r5'; there are: mobilenet_v2, r101, r50, swin_l"),
     (assign(f"cells/{FIRST}/epochs", 2), f"cells.{FIRST}.epochs: milestones [2] must"),
     (assign("cells/twin", VALUES["cells"][FIRST]), f"cells.twin: the same row as {FIRST}"),
     (assign("cells/a;rm -rf", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
     (assign("cells/..", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
-    (assign("backbone", "r5"), "backbone: 'r5': unknown backbone; the cells use: r101, r50, swin_l, swin_t, x101"),
+    (assign("backbone", "r5"), "backbone: 'r5': unknown backbone; the cells use: mobilenet_v2, r101, r50, swin_l"),
     (assign("neck", "bifpn"), "neck: 'bifpn': unknown neck; the cells use: fpn, pafpn"),
+    (assign("backbones/r50/weights/sha256", "63fe"), "backbones.r50.weights.sha256: '63fe' is not 8 to 64 hex digits"),
+    (assign("backbones/r50/weights/source", KeyError), "backbones.r50.weights.source: missing"),
+    (assign("backbones/r50", KeyError), "backbones.r50: missing, and cell"),
+    (lambda values: values["data"].update(folds=5, val={"annotations": "val.json"}), "data.folds: val has annotation"),
+    (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
+    (assign("scales/miniature/device_batch", 3), "a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
     (lambda values: values.update(backbone="r50", neck="pafpn"), "backbone, neck: no cell has r50 with pafpn"),
 ])
 def test_a_mistake_is_named(tmp_path, change, expected):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.data import catalogue
 from stages.study import params, paths
 from stages.study.params import ROOT
 
@@ -67,6 +68,10 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
             paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
         assert filled(evaluate["metrics"]) == {str(paths.metrics(name, cell))}
         assert filled(evaluate["outs"]) == {str(paths.per_class(name, cell)), f"predictions/{name}"}
+
+
+def test_the_page_of_data_checks_is_the_catalogue():
+    assert (ROOT / "docs/data-checks.md").read_text(encoding="utf-8") == catalogue.as_markdown()
 
 
 def test_no_committed_file_names_a_machine_or_a_registry():

@@ -9,7 +9,7 @@ model = dict(
         # As MMDetection treats its pretrained ResNets.
         frozen_stages=1,
         norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2')),
+        init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2')),
     neck=dict(in_channels=[24, 32, 96, 320]))
 
 from_scratch = dict(backbone=dict(norm_eval=False, frozen_stages=-1, init_cfg=None))

@@ -1,6 +1,7 @@
 """Every fault that prepare looks for: its stable code, how bad it is, and what may be done about it.
 
-`data.policy` in params.yaml picks another action for a code. Print this table: python -m stages.data.catalogue
+`data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from this table:
+python -m stages.data.catalogue > docs/data-checks.md
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ json_invalid | error | fatal | JSON that cannot be parsed | Mend the place that 
 json_nan | error | keep fatal | NaN or Infinity literals | They are not JSON and most readers refuse them; the boxes that hold them are treated as box_not_finite.
 json_duplicate_key | warning | keep fatal | objects that have a key twice | JSON readers keep the last value without a word; so does prepare.
 coco_list_missing | error | fatal | COCO file without its lists | A COCO file has the lists images, annotations and categories; only a test set may lack annotations.
-label_file_broken | error | drop fatal | XML files that cannot be parsed | Their boxes are unknown, so their images are left out.
+label_file_broken | error | drop fatal | label files that cannot be read | XML or text of one image; its boxes are unknown, so it is left out.
 names_missing | error | fatal | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
 categories:
 category_ids_from_zero | info | repair | category ids that start at 0 | Renumbered from 1.
@@ -61,7 +62,7 @@ category_order | info | repair | categories that are not listed in the order of 
 category_ids_differ | warning | repair fatal | categories with another id than in the first file | Matched by name. Read by id, every box would change its class.
 category_id_duplicate | error | fatal | one id for several categories | The class of their boxes cannot be told.
 category_name_duplicate | warning | repair fatal | one name for several categories | Joined to one class.
-category_name_spaces | warning | repair keep | names with spaces around or inside that do not belong | Trimmed, and runs of spaces made one.
+category_name_spaces | warning | repair keep | names with spaces or control characters that do not belong | Trimmed, and runs of them made one space.
 category_name_variant | warning | repair keep fatal | names that differ by case or separators only | Joined under the spelling that came first.
 category_name_empty | error | fatal | categories without a name | Classes are matched by name; give each one.
 category_unknown | error | fatal drop | categories that the train set does not have | A model cannot learn them. drop leaves out their boxes.
@@ -80,7 +81,7 @@ annotation_id_duplicate | warning | repair fatal | annotation ids that occur twi
 annotation_id_missing | info | repair | annotations without an id | Numbered.
 annotation_image_unknown | error | drop fatal | annotations of an image that is not listed | There is nothing to train on.
 annotation_category_unknown | error | drop fatal | annotations of a category that is not listed | Their class cannot be told.
-fields_not_copied | info | keep | annotation fields beyond detection | Segmentations and other fields stay in your file; source_id leads back to them.
+fields_not_copied | info | keep | fields beyond detection | Segmentations, attributes and lists stay in your file; source_id leads back to them.
 difficult_as_crowd | info | keep | VOC objects marked difficult | Carried over as iscrowd: neither trained on nor counted as missed.
 polygon_as_box | info | repair drop | YOLO polygons in place of boxes | The box around the polygon was taken.
 label_without_image | warning | keep fatal | label files without an image | Nothing can be trained on; often an image was lost or renamed.
@@ -110,14 +111,14 @@ image_animated | warning | keep drop | images of several frames | The first fram
 image_bytes_duplicate | warning | keep drop fatal | image files with the same bytes | Kept on one side of every split. drop leaves out the later ones of a split with their boxes.
 near_duplicates | info | keep | images that look alike | Kept on one side of every split; see data.near_duplicate_bits.
 exif_conflict | error | repair keep drop fatal | images that EXIF turns, labelled as they are stored | MMDetection shows the image turned, so width, height and boxes were turned with it.
-exif_orientation | info | keep drop | images that EXIF turns | Declared as they are shown, so the boxes are taken to fit.
+exif_orientation | info | keep drop | images that EXIF turns | Their declared size is that of the picture as it is shown, so the boxes are taken to fit. After half a turn or a mirroring sizes cannot tell: look at them.
 image_size_missing | warning | repair drop fatal | images without a declared size | Taken from the file.
 image_resized | error | repair keep drop fatal | images scaled after they were labelled | Declared and real size differ by one factor, so the boxes were scaled by it. keep sets the size and leaves the boxes.
 image_size_wrong | error | repair drop fatal | images of another size than declared | The file's size was taken and the boxes left as they are; look at them.
 boxes:
 box_malformed | error | drop fatal | boxes that are not four numbers | [x, y, width, height] in pixels is expected.
-box_not_finite | error | drop fatal | boxes with NaN or infinity | One of them turns a whole training to NaN.
-box_normalised | error | repair fatal | files whose boxes are shares of the image | Every number lies in 0..1; scaled to pixels.
+box_not_finite | error | drop fatal | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
+box_normalised | error | repair fatal | files whose boxes are shares of the image | Of 95 boxes in 100 every number lies in 0..1; scaled to pixels.
 box_corner_encoded | error | repair keep fatal | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height. Read so, they leave the image; read as corners, all fit.
 box_negative_size | error | drop repair fatal | boxes of negative width or height | repair takes the other corner as the origin.
 box_zero_size | error | drop fatal | boxes without an area | They have nothing to learn from and turn losses to NaN.
@@ -154,7 +155,19 @@ def checked(policy: dict[str, str]) -> dict[str, str]:
     return {code: policy.get(code, check.actions[0]) for code, check in CHECKS.items()}
 
 
+def as_markdown() -> str:
+    """docs/data-checks.md."""
+    lines = [
+        "# Data checks", "",
+        "What `prepare` and `make data-check` look for. The first action is the default; another is chosen in params.yaml,",
+        "for example `policy: {image_missing: drop}`. `keep` only reports, `repair` writes a corrected value, `drop` leaves",
+        "the entry out, `fatal` stops with one line after the report was written. Each repair and drop is a row of",
+        "`data/prepared/changes.csv` with its before and after; nothing else is changed.", "",
+        "| code | severity | actions | what | why, and what is done |", "|---|---|---|---|---|"]
+    lines += [f"| `{check.code}` | {check.severity} | {', '.join(check.actions)} | {check.title} | {check.help} |"
+              for check in CHECKS.values()]
+    return "\n".join([*lines, "", "Written by `python -m stages.data.catalogue > docs/data-checks.md`.", ""])
+
+
 if __name__ == "__main__":
-    print("| code | severity | actions, default first | what | why and what is done |\n|---|---|---|---|---|")
-    for check in CHECKS.values():
-        print(f"| `{check.code}` | {check.severity} | {', '.join(check.actions)} | {check.title} | {check.help} |")
+    print(as_markdown(), end="")

@@ -82,7 +82,7 @@ def _is_coco(path: Path) -> bool:
         return True
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return isinstance(content, dict) and isinstance(content.get("images"), list)
 
@@ -92,7 +92,7 @@ def _image_folder(root: Path, name: str) -> str:
     try:
         entries = json.loads((root / name).read_text(encoding="utf-8-sig"))["images"]
         file_name = str(entries[0]["file_name"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ""
     stem = Path(name).stem.removeprefix("instances_")
     for folder in ("", "images", stem, f"images/{stem}", str(Path(name).parent)):

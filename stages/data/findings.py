@@ -122,20 +122,20 @@ def _plain(value: Any) -> Any:
     """What JSON has, no NaN among it."""
     if _is_box(value):
         return [round(number, 2) if math.isfinite(number) else str(number) for number in value]
-    return None if value is None else _short(value)
+    return None if value is None else shown(value)
 
 
 def _text(value: Any) -> str:
     if _is_box(value):
         return " ".join(f"{number:.2f}" for number in value)
-    return "" if value is None else _short(value)
+    return "" if value is None else shown(value)
 
 
-def _short(value: Any) -> str:
-    """The value as text of at most LONGEST characters."""
+def shown(value: Any) -> str:
+    """Anything that JSON may hold as text of at most LONGEST characters."""
     try:
         text = str(value)
-    except ValueError:  # Python writes no number of more than 4300 digits
+    except (ValueError, RecursionError):  # a number of over 4300 digits, a list of lists of lists
         return f"{type(value).__name__} too long to show"
     return text if len(text) <= LONGEST else text[:LONGEST - 3] + "..."
 

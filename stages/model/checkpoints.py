@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 
 from stages.files import replacing
 from stages.program import InputError
@@ -39,17 +41,21 @@ class CheckpointsHook(Hook):
     # After HistoryHook (NORMAL): a checkpoint never stands for an epoch that the history lacks.
     priority = "BELOW_NORMAL"
 
-    def __init__(self, folder: Path, classes: list[str]) -> None:
+    def __init__(self, folder: Path, classes: list[str], passes: int = 1) -> None:
         self.folder = folder
         self.classes = classes
+        self.passes = passes
         self.best: dict[str, Any] | None = None
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
+        if not is_main_process():
+            return
         last = self.folder / "last.pth"
-        save(last, runner.model, self.classes, runner.epoch)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        save(last, model, self.classes, runner.epoch)
         value = metrics["coco/bbox_mAP_50"] or 0.0
         if self.best is None or value > self.best["bbox_mAP_50"]:
-            self.best = {"epoch": runner.epoch, "step": runner.iter, "bbox_mAP_50": value}
+            self.best = {"epoch": runner.epoch, "step": runner.iter // self.passes, "bbox_mAP_50": value}
             # One file under two names: save() replaces last.pth and leaves this one alone.
             with replacing(self.folder / "best.pth") as beside:
                 os.link(last, beside)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from stages.model.schedule import REFERENCE_BATCH, batch_size, epochs, learning_rate, pixels
+from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels
 from stages.study import paths
 from stages.study.params import ROOT, Cell, Study
 
@@ -23,6 +23,7 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
     cfg.merge_from_dict(dict(
         randomness=dict(seed=study.seed),
+        env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
         work_dir=f"work_dirs/{name}",
         resume=False))
     return cfg
@@ -54,6 +55,8 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     heads = detector.model.roi_head.bbox_head
     for head in heads if isinstance(heads, list) else [heads]:
         head.num_classes = num_classes
+    if cell.activation_checkpointing:
+        detector.model.backbone.with_cp = True
     model = detector.model.to_dict()
     # Left by the `mmdet::` base; runtime.py's default_scope says the same.
     model.pop("_scope_", None)
@@ -65,17 +68,39 @@ def _schedule(cell: Cell, study: Study, root: Path) -> dict:
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
     if study.training.clip_grad:
         optimizer["optim_wrapper"]["clip_grad"] = dict(max_norm=study.training.clip_grad)
+    if passes(cell, study) > 1:
+        optimizer["optim_wrapper"]["accumulative_counts"] = passes(cell, study)
+    if study.training.amp != "none":
+        # fp16 needs its losses scaled to keep small gradients; bf16 has the range of fp32.
+        scaler = dict(loss_scale="dynamic") if study.training.amp == "fp16" else dict(loss_scale=1.0)
+        optimizer["optim_wrapper"].update(
+            type="AmpOptimWrapper", dtype=dict(bf16="bfloat16", fp16="float16")[study.training.amp], **scaler)
     last = epochs(cell, study)
+    # MMEngine counts passes, params.yaml optimizer steps.
+    warmup = study.training.warmup_iterations * passes(cell, study)
     return dict(
         **optimizer,
         # The rate above is scaled already; MMDetection's own switch stays off.
         auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
         train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1),
         param_scheduler=[
-            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=study.training.warmup_iterations),
+            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=warmup),
             dict(type="MultiStepLR", by_epoch=True, begin=0, end=last, gamma=0.1,
                  milestones=study.training.milestones),
-        ][0 if study.training.warmup_iterations else 1:])
+            # Over a single iteration MMEngine's LinearLR never leaves its first factor.
+        ][0 if warmup > 1 else 1:],
+        custom_hooks=_hooks(study))
+
+
+def _hooks(study: Study) -> list[dict]:
+    hooks = []
+    if study.training.ema:
+        # LOW: what is validated and saved is the average, so it must still be in place when the checkpoint is written.
+        hooks.append(dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=study.training.ema, priority="LOW"))
+    if study.training.early_stopping:
+        hooks.append(dict(type="EarlyStoppingHook", monitor="coco/bbox_mAP_50", rule="greater", min_delta=0.001,
+                          patience=study.training.early_stopping))
+    return hooks
 
 
 def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict:
@@ -108,7 +133,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             **kwargs)
 
     loader = dict(
-        batch_size=batch_size(cell, study),
+        batch_size=device_batch(cell, study),
         num_workers=study.training.workers,
         persistent_workers=study.training.workers > 0)
 

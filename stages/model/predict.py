@@ -18,7 +18,7 @@ from tqdm import tqdm
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation import scores
 from stages.evaluation.box_metric import to_results
-from stages.model import checkpoints
+from stages.model import checkpoints, image_cache
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,16 @@ class Predictions:
     scores: scores.Scores
 
 
-def split(config: Path, checkpoint: Path, name: str) -> Predictions:
-    """name: "val" or "test". Raises InputError where the checkpoint is missing or of another model."""
+def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Predictions:
+    """name: "val" or "test". cached: pixels come from the image cache that training uses.
+
+    Raises InputError where the checkpoint is missing or of another model.
+    """
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
+    if cached:
+        cfg = image_cache.use(cfg, name)
     model = MODELS.build(cfg.model)
     checkpoints.load(checkpoint, model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -35,7 +35,11 @@ class PretrainedHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        found = model.backbone.load_state_dict(self.tensors, strict=False)
-        # Stage weights has counted what is missing; a name without a place would mean another backbone.
-        if found.unexpected_keys:
-            raise InputError(f"backbone: no place for {found.unexpected_keys[:3]}; run dvc repro to match the weights anew")
+        # Stage weights has counted what is missing; a tensor without a place would mean another backbone.
+        places = model.backbone.state_dict()
+        homeless = [name for name, tensor in self.tensors.items()
+                    if name not in places or places[name].shape != tensor.shape]
+        if homeless:
+            raise InputError(f"data/weights: {len(homeless)} tensors are another backbone's ({homeless[0]}, ...); run "
+                             "dvc repro to match the weights anew")
+        model.backbone.load_state_dict(self.tensors, strict=False)

@@ -13,6 +13,18 @@ def batch_size(cell: Cell, study: Study) -> int:
     return cell.batch_size or study.training.batch_size
 
 
+def device_batch(cell: Cell, study: Study) -> int:
+    """Images in one pass of one process."""
+    wanted = cell.device_batch if cell.device_batch is not None else study.training.device_batch
+    share = batch_size(cell, study) // study.training.processes
+    return min(wanted or share, share)
+
+
+def passes(cell: Cell, study: Study) -> int:
+    """Forward and backward passes whose gradients are summed to one optimizer step."""
+    return batch_size(cell, study) // (device_batch(cell, study) * study.training.processes)
+
+
 def epochs(cell: Cell, study: Study) -> int:
     """Passes over the training images."""
     return cell.epochs or study.training.epochs

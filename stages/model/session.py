@@ -7,11 +7,13 @@ import copy
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 import stages.evaluation.box_metric  # registers BoxMetric
@@ -48,7 +50,7 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
     return compose(name, study, data["classes"], data["image_root"])
 
 
-def quiet(cfg: Config, scratch: Path) -> Config:
+def quiet(cfg: Config, scratch: Path, study: Study) -> Config:
     """The same training under our own hooks: MMEngine's logger, checkpoints and event files are left out."""
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = str(scratch)
@@ -58,19 +60,38 @@ def quiet(cfg: Config, scratch: Path) -> Config:
     cfg.visualizer.vis_backends = []
     # PretrainedHook loads what stage weights has checked; MMEngine would fetch it again, from wherever.
     cfg.model.backbone.init_cfg = None
+    if study.training.processes > 1:
+        _join_processes(cfg)
     cfg.val_evaluator = {"type": "BoxMetric", "ann_file": cfg.val_evaluator.ann_file}
     cfg.test_evaluator = {"type": "BoxMetric", "ann_file": cfg.test_evaluator.ann_file}
     return cfg
+
+
+def _join_processes(cfg: Config) -> None:
+    """Several processes, each with a part of the batch and its own GPU, or on a CPU over gloo."""
+    cfg.launcher = "pytorch"
+    # One thread for each unless somebody asked for more; MMEngine would warn in every process.
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+    if torch.cuda.is_available():
+        cfg.env_cfg.dist_cfg = {"backend": "nccl"}
+    else:
+        # MMEngine's own start and its own wrapping both ask for a GPU.
+        torch.distributed.init_process_group("gloo")
+        cfg.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel", "broadcast_buffers": False, "device_ids": None}
 
 
 @contextlib.contextmanager
 def scratch(name: str, fingerprint: str) -> Iterator[Path]:
     """.work/<fingerprint>/, locked for this process and removed after success.
 
-    Raises InputError where another process trains the same cell.
+    The first process of a training holds the lock for the others. Raises InputError where another training has it.
     """
     folder = paths.SCRATCH / fingerprint
     folder.mkdir(parents=True, exist_ok=True)
+    if int(os.environ.get("RANK", 0)) > 0:
+        yield folder
+        return
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import logging
 import shutil
@@ -9,7 +11,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from http.client import HTTPException
+from collections.abc import Iterator
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,31 +22,40 @@ from stages.study.params import Weights
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 20
+# A connection that is reset loses what was read of a chunk, so a chunk is small.
+_CHUNK = 1 << 16
 _TIMEOUT_S = 30
 # A connection that is cut is taken up again where it stopped, so many times in a row without a single new byte.
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
+# Answers of 4xx that another attempt may change: a timeout, too many requests.
+_PASSING = (408, 429)
 
 
 def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
-    """The file of backbone `name` in `folder` and its SHA-256.
+    """The file of backbone `name` in `folder` and its SHA-256, 64 hex digits.
 
     A file that lies there already, put there by hand or by an earlier call, is checked and not fetched again. A
     download that was interrupted goes on from `<file>.part`. Raises InputError, naming the file and where to put it,
     where it can neither be found nor fetched, or is not the one that params.yaml names.
     """
-    local = _local_source(weights.source)
-    path = local or folder / _file_name(name, weights.source)
-    if not path.is_file():
-        if local:
-            raise InputError(f"backbones.{name}.weights.source: no file {path}")
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        _download(name, weights, part, path)
-        _check(name, weights, part, path)
+    local, path = _place(name, weights.source, folder)
+    if path.is_file():
+        return path, _check(name, weights, path, path, "remove the file or put the right one there")
+    if local:
+        raise InputError(f"backbones.{name}.weights.source: no file {path}")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with _alone(part):
+        _download(name, weights.source, part, path)
+        try:
+            digest = _check(name, weights, part, path, "nothing was kept; check the address and the hash")
+        except InputError:
+            # It would otherwise be taken up again for ever.
+            part.unlink()
+            raise
         part.replace(path)
-    return path, _check(name, weights, path, path)
+    return path, digest
 
 
 def sha256(path: Path) -> str:
@@ -52,68 +64,96 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(name: str, weights: Weights, path: Path, shown: Path) -> str:
-    found = sha256(path)
+def _check(name: str, weights: Weights, file: Path, shown: Path, remedy: str) -> str:
+    found = sha256(file)
     if weights.sha256 is None:
         log.warning("backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s", name,
                     shown.name, found)
     elif not found.startswith(weights.sha256.lower()):
-        # A broken download would otherwise be taken up again for ever; a person's own file stays.
-        if path.suffix == ".part":
-            path.unlink()
-        raise InputError(f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says {weights.sha256}; "
-                         f"{'nothing was kept, try again' if path.suffix == '.part' else 'remove the file or put the right one there'}")
+        raise InputError(f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
+                         f"{weights.sha256}; {remedy}")
     return found
 
 
-def _local_source(source: str) -> Path | None:
-    parts = urllib.parse.urlsplit(source)
-    if parts.scheme in ("http", "https"):
-        return None
+def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
+    """Whether `source` is a file of this machine, and where it is or will be."""
+    try:
+        parts = urllib.parse.urlsplit(source)
+    except ValueError as error:
+        raise InputError(f"backbones.{name}.weights.source: {source} is no address: {error}") from None
     if parts.scheme == "file":
-        return Path(urllib.parse.unquote(parts.path))
-    return Path(source).expanduser()
-
-
-def _file_name(name: str, source: str) -> str:
+        return True, Path(urllib.parse.unquote(parts.path))
+    if parts.scheme not in ("http", "https"):
+        return True, Path(source).expanduser()
     # Only the last part, so that no address can name a place outside of the folder.
-    last = Path(urllib.parse.unquote(urllib.parse.urlsplit(source).path)).name
-    return last if last not in ("", "..") else f"{name}.pth"
+    last = Path(urllib.parse.unquote(parts.path)).name
+    return False, folder / (last if last not in ("", "..") and "\0" not in last else f"{name}.pth")
 
 
-def _download(name: str, weights: Weights, part: Path, path: Path) -> None:
-    tries = 0
-    while True:
-        before = part.stat().st_size if part.is_file() else 0
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keeps a second process from writing into the same `part`; leaves no empty one behind."""
+    with part.open("ab") as file:
         try:
-            if _continue(weights.source, part, before, path.name):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{part}: another process is fetching this file; wait for it") from None
+        try:
+            yield
+        finally:
+            if part.is_file() and not part.stat().st_size:
+                part.unlink()
+
+
+def _download(name: str, source: str, part: Path, path: Path) -> None:
+    tries, most = 0, part.stat().st_size
+    while True:
+        problem, final = "the connection ended early", False
+        try:
+            if _continue(source, part, path.name):
                 return
-            problem = "the connection ended early"
         except urllib.error.HTTPError as error:
-            if error.code == 416 and before:
-                return  # nothing is left to send
             problem = f"HTTP {error.code} {error.reason}"
-            tries = _ATTEMPTS if error.code < 500 else tries
+            final = error.code < 500 and error.code not in _PASSING
+        except (ValueError, InvalidURL) as error:
+            problem, final = str(error), True
         except (OSError, HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
-        grown = part.is_file() and part.stat().st_size > before
-        tries = 0 if grown else tries + 1
-        if tries >= _ATTEMPTS:
-            raise InputError(f"backbones.{name}.weights: cannot fetch {weights.source}: {problem}. Put the file at {path} "
+        # Against the most there ever was: a server without ranges begins anew each time, and could do so for ever.
+        size = part.stat().st_size
+        tries = 0 if size > most else tries + 1
+        if final or tries >= _ATTEMPTS:
+            raise InputError(f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
                              "yourself, or set weights: none in the scale to train from scratch")
-        time.sleep(_PAUSE_S if not grown else 0)
+        time.sleep(0 if size > most else _PAUSE_S)
+        most = max(most, size)
 
 
-def _continue(source: str, part: Path, start: int, shown: str) -> bool:
-    """Appends to `part` what the server has after `start`; True where that is all."""
+def _continue(source: str, part: Path, shown: str) -> bool:
+    """Appends to `part` what the server has beyond it; True where that is all."""
+    start = part.stat().st_size
     request = urllib.request.Request(source, headers={"Range": f"bytes={start}-"} if start else {})
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-        if start and answer.status != 206:
+    try:
+        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise
+        if error.headers.get("Content-Range") == f"bytes */{start}":
+            return True
+        # What is here is longer than what is there, so it belongs to another file.
+        part.write_bytes(b"")
+        return False
+    with answer:
+        if answer.status != 206:
             start = 0  # a server without ranges sends the whole file again
+        elif not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise HTTPException("the server sent other bytes than it was asked for")
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else None
-        if total and shutil.disk_usage(part.parent).free < total - start:
-            raise InputError(f"{part.parent}: {(total - start) / 1e6:.0f} MB are needed for {shown}, and the disk is full")
+        free = shutil.disk_usage(part.parent).free
+        if total and free < total - start:
+            raise InputError(f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
+                             "MB of the disk are free")
         with part.open("ab" if start else "wb") as file, tqdm(
                 total=total, initial=start, unit="B", unit_scale=True, desc=shown, delay=2, leave=False) as bar:
             while chunk := answer.read(_CHUNK):

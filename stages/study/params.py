@@ -83,7 +83,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Scale:
-    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see stages/model/compose.py)."""
+    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see stages/model/schedule.py)."""
 
     image_scale: float = bounded(above=0, maximum=4)
     weights: Literal["none", "imagenet"] = field()
@@ -95,11 +95,21 @@ class Scale:
     clip_grad: float = bounded(minimum=0)
     workers: int = bounded(minimum=0)
     threads: int = bounded(minimum=0)
+    device_batch: int = bounded(minimum=0, default=0)
+    processes: int = bounded(minimum=1, default=1)
+    ema: float = bounded(minimum=0, maximum=0.1, default=0.0)
+    early_stopping: int = bounded(minimum=0, default=0)
+    amp: Literal["none", "bf16", "fp16"] = "none"
+    channels_last: bool = False
+    tf32: bool = False
+    cudnn_benchmark: bool = False
+    compile: bool = False
+    image_cache: bool = False
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the matrix; `epochs` and `batch_size` override the scale's, `lr` its optimizer's."""
+    """One row of the matrix; a key that is given here overrides the scale's, `lr` its optimizer's."""
 
     detector: str
     backbone: str
@@ -109,6 +119,8 @@ class Cell:
     epochs: int | None = bounded(minimum=1, default=None)
     batch_size: int | None = bounded(minimum=1, default=None)
     lr: float | None = bounded(above=0, default=None)
+    device_batch: int | None = bounded(minimum=0, default=None)
+    activation_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +209,7 @@ def _check(study: Study) -> None:
                                  f"there are: {', '.join(names)}")
         if cell.lr is None and cell.optimizer not in study.training.lr:
             raise StudyError(f"scales.{study.scale}.lr.{cell.optimizer}: missing; cell {name} needs it")
+        _check_batch(study, name, cell)
         if cell.epochs is not None:
             _check_milestones(study.training.milestones, cell.epochs, f"cells.{name}.epochs")
     twins = {}
@@ -205,6 +218,16 @@ def _check(study: Study) -> None:
             raise StudyError(f"cells.{name}: the same row as {twins[cell]}; remove one")
         twins[cell] = name
     _check_selection(study, parts)
+
+
+def _check_batch(study: Study, name: str, cell: Cell) -> None:
+    """One optimizer step must be a whole number of passes over all processes."""
+    batch = cell.batch_size or study.training.batch_size
+    per_pass = (cell.device_batch if cell.device_batch is not None else study.training.device_batch) or batch
+    processes = study.training.processes
+    if batch % (min(per_pass, batch) * processes) and not (per_pass >= batch and batch % processes == 0):
+        raise StudyError(f"cells.{name}: a batch_size of {batch} is not a multiple of device_batch {per_pass} x "
+                         f"processes {processes}; an optimizer step must see whole passes")
 
 
 def _check_data(data: Data) -> None:

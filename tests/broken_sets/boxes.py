@@ -83,6 +83,13 @@ def box_over_the_edge(broken: BrokenSet) -> None:
     broken.expect_box("003.jpg", "can", 80, 10, 16, 20, 320)
 
 
+@case("box_outside")
+def outline_over_the_edge(broken: BrokenSet) -> None:
+    """Its area was less than the box's, and would be more than that of what is left."""
+    broken.add_box([80, 10, 40, 20], area=600)
+    broken.expect_box("003.jpg", "can", 80, 10, 16, 20, 320)
+
+
 @case("box_outside", also="box_covers_image")
 def box_far_over_every_edge(broken: BrokenSet) -> None:
     """Over every edge, and yet no number that is out of range."""

@@ -73,16 +73,16 @@ def category_with_control_characters(broken: BrokenSet) -> None:
     broken.categories[0]["name"] = "\0can\ud800\x1b"
 
 
-@case("category_name_variant", after="can")
-def category_in_another_case(broken: BrokenSet) -> None:
-    broken.move("val", 0, 6)["categories"][0]["name"] = "Can"
-
-
 @case("category_name_variant")
 def category_variants_in_one_file(broken: BrokenSet) -> None:
     broken.categories.append({"id": 4, "name": "CAN"})
     broken.add_box([1, 2, 30, 40], category_id=4)
     broken.expect_box("003.jpg", "can", 1, 2, 30, 40, 200)
+
+
+@case("category_name_variant", after="can")
+def category_in_another_case(broken: BrokenSet) -> None:
+    broken.move("val", 0, 6)["categories"][0]["name"] = "Can"
 
 
 @case("category_name_empty", says="categories[1]")

@@ -41,6 +41,19 @@ def image_ids_as_text(broken: BrokenSet) -> None:
         entry["image_id"] = f"image {entry['image_id']}"
 
 
+@case("id_not_integer", after="image_id 3")
+def image_id_of_boxes_as_text(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        if entry["image_id"] == 3:
+            entry["image_id"] = "3"
+
+
+@case("id_not_integer", after="category_id 2")
+def category_id_of_boxes_as_text(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        entry["category_id"] = str(entry["category_id"])
+
+
 @case("id_not_integer")
 def annotation_id_is_a_mapping(broken: BrokenSet) -> None:
     broken.annotations[4]["id"] = {"$oid": "65a"}

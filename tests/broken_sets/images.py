@@ -124,7 +124,7 @@ def decompression_bomb(broken: BrokenSet) -> None:
 
 @case("image_cmyk")
 def cmyk(broken: BrokenSet) -> None:
-    replace(broken, 2, picture("CMYK"))
+    replace(broken, 8, picture("CMYK"))
 
 
 @case("image_16bit")

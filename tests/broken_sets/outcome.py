@@ -9,7 +9,6 @@ from typing import Any
 from unittest.mock import patch
 
 from broken_sets.base import Boxes, BrokenSet
-
 from stages import prepare
 from stages.program import InputError
 from stages.study import params, strict
@@ -25,7 +24,8 @@ class Outcome:
         data = strict.read(params.Data, {**broken.params(), "policy": policy or {}}, "data")
         self.folder, self.error = folder, ""
         self.pages: list[Path] = []
-        with patch.object(prepare, "write_page", prepare.write_page if page else self._note):
+        # No power cut is tested here, and waiting for the disk would take half of the time.
+        with patch("os.fsync"), patch.object(prepare, "write_page", prepare.write_page if page else self._note):
             try:
                 prepare.prepare(data, 0, folder)
             except InputError as error:

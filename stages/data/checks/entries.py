@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.data.checks.categories import is_id
 from stages.data.checks.file_names import is_absolute
-from stages.data.findings import Findings
+from stages.data.findings import Findings, shown
 from stages.data.labels import Labels, entry_name
 from stages.data.sources.raw import Raw
 
@@ -105,8 +105,14 @@ def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[
     if not complete.all():
         entries, positions = ([listed[at] for at in np.flatnonzero(complete)] for listed in (entries, positions))
     absent, unlisted = -2, -2
-    image = np.array([row.get(entry["image_id"], absent) for entry in entries], dtype=np.int64)
-    label = np.array([category.get(entry["category_id"], unlisted) for entry in entries], dtype=np.int64)
+    image = np.array([row.get(_as_listed(entry["image_id"], row), absent) for entry in entries], dtype=np.int64)
+    label = np.array([category.get(_as_listed(entry["category_id"], category), unlisted) for entry in entries],
+                     dtype=np.int64)
+    for key, index, listed in (("image_id", image, row), ("category_id", label, category)):
+        findings.rows("id_not_integer", [at for at, entry in enumerate(entries) if index[at] > absent
+                                         and entry[key] not in listed], lambda at, key=key, listed=listed: {
+            **where, "entry": entry_name(positions[at]), "before": f"{key} {entries[at][key]!r}",
+            "after": f"{key} {_as_listed(entries[at][key], listed)!r}"})
 
     def place(at: int) -> dict[str, Any]:
         return {**where, "entry": entry_name(positions[at]),
@@ -122,7 +128,7 @@ def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[
         # One fault per category, one row of the changes per box.
         for at in unknown:
             findings.change("category_unknown", {
-                **place(at), "before": f"category_id {entries[at]['category_id']}, bbox {entries[at]['bbox']}"})
+                **place(at), "before": f"category_id {entries[at]['category_id']}, bbox {shown(entries[at]['bbox'])}"})
     boxes, malformed = _numbers([entry["bbox"] for entry in entries])
     findings.rows("box_malformed", np.flatnonzero(malformed & (image >= 0) & (label >= 0)), lambda at: {
         **place(at), "before": entries[at]["bbox"]})
@@ -135,7 +141,7 @@ def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[
             **place(at), "after": "width x height"})
     wrong = np.array([value not in (0, 1) for value in crowd], dtype=bool)
     findings.rows("iscrowd_invalid", np.flatnonzero(wrong), lambda at: {
-        **place(at), "before": f"iscrowd {crowd[at]!r}", "after": "0"})
+        **place(at), "before": f"iscrowd {shown(crowd[at])}", "after": "0"})
     keep = (image >= 0) & (label >= 0) & ~malformed
     return pd.DataFrame({
         "image": image, "label": label, **{name: boxes[:, column] for column, name in enumerate("xywh")},
@@ -143,8 +149,19 @@ def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[
         "area": np.array([np.nan if value is None else _real(value) for value in areas], dtype=np.float64),
         "iscrowd": np.array([0 if bad else int(value) for value, bad in zip(crowd, wrong)], dtype=np.int64),
         "source": pd.Series([raw.name] * len(entries), dtype=object),
-        "source_id": pd.Series(ids, dtype=object), "entry": pd.Series(positions, dtype=None if raw.coco else object),
+        # None for what cannot lead back, and is no JSON, such as NaN.
+        "source_id": pd.Series([value if is_id(value) else None for value in ids], dtype=object),
+        "entry": pd.Series(positions, dtype=np.int64 if raw.coco else object),
     })[keep].reset_index(drop=True)
+
+
+def _as_listed(value: Any, listed: dict[Any, int]) -> Any:
+    """The id of `listed` that `value` means: 3 is also found by "3", and "3" by 3."""
+    if value in listed:
+        return value
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 20 else value
+    return str(value) if type(value) is int and abs(value) < 10**20 else value
 
 
 def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +186,7 @@ def is_plain(value: Any) -> bool:
 def _group(value: Any) -> Any:
     """Nothing for what names no group: null, an empty text, NaN."""
     if isinstance(value, (list, dict)):
-        return str(value)
+        return shown(value)
     return value if is_id(value) and value != "" else None
 
 
@@ -198,7 +215,8 @@ def _check_ids(ids: Sequence[Any], key: str, where: dict[str, Any], findings: Fi
             **where, "entry": f"{key}[{at}]", "before": f"id {value} again", "after": "renumbered"}
             for at, value in twice))
     findings.add("id_not_integer", ({
-        **where, "entry": f"{key}[{position}]", "before": f"id {value!r}", "after": "renumbered"}
+        **where, "entry": f"{key}[{position}]", "before": f"id {shown(value)} ({type(value).__name__})",
+        "after": "renumbered"}
         for position, value in other if value is not None))
     if any(type(value) is int and value == 0 for value in ids):
         code = "image_ids_from_zero" if key == "images" else "annotation_ids_from_zero"

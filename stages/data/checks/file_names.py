@@ -28,11 +28,12 @@ def is_absolute(name: str) -> bool:
 def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> None:
     """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no file."""
     names = labels.images["file_name"].tolist()
+    ids = labels.images["source_id"].tolist()
     keep = np.ones(len(names), dtype=bool)
 
     def place(row: int, before: str, after: str | None = None) -> dict[str, Any]:
-        return {"split": split, "source": labels.images["source"].iat[row], "file": after or before,
-                "before": before, "after": after}
+        return {"split": split, "source": labels.images["source"].iat[row], "entry": f"image id {ids[row]}",
+                "file": after or before, "before": before, "after": after}
 
     for row, name in enumerate(names):
         if not _is_possible(name, root):

@@ -30,8 +30,8 @@ def check_pixels(labels: Labels, probes: list[Probe], split: str, findings: Find
         if not found.fault and keep[row]:
             keep[row] = _check_size(frames, row, found, place, findings)
     frames.put_back()
-    _scale_relative(labels)
     labels.keep_images(keep)
+    _scale_relative(labels)
     return [found for found, kept in zip(probes, keep) if kept]
 
 
@@ -41,8 +41,8 @@ def check_sizes_only(labels: Labels, split: str, findings: Findings) -> None:
     findings.rows("image_size_missing", np.flatnonzero(unknown), lambda row: {
         "split": split, "source": labels.images["source"].iat[row], "file": labels.images["file_name"].iat[row],
         "note": "and data.pixels is none, so the file cannot be asked"}, "drop")
-    _scale_relative(labels)
     labels.keep_images(~unknown)
+    _scale_relative(labels)
 
 
 def _kinds(found: Probe) -> list[str]:

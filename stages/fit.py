@@ -1,0 +1,139 @@
+"""Says before a night is spent what each selected cell will take: memory, minutes and disk, from measured steps.
+
+Run alone, after prepare: python -m stages.fit
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from stages.model import schedule
+from stages.program import InputError, run
+from stages.study import params, paths
+from stages.study.params import Cell, Study
+
+log = logging.getLogger(__name__)
+
+# The first step of a model is slow on any device; the median of those after it is what a training sees.
+WARM_UP, STEPS = 1, 3
+# best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not kept.
+CHECKPOINTS = 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """parameters: of the model. mib: peak memory. step_s: seconds of an optimizer step. val_s: of a validation."""
+
+    parameters: int
+    mib: float
+    step_s: float
+    val_s: float
+    epoch_steps: float
+
+    def minutes(self, epochs: int) -> float:
+        return epochs * (self.epoch_steps * self.step_s + self.val_s) / 60
+
+    def disk_mb(self) -> float:
+        return CHECKPOINTS * 4 * self.parameters / 1e6
+
+
+def main() -> None:
+    """Prints a row per cell. Raises StudyError or InputError for what would stop a training as well."""
+    study = params.load()
+    log.info("loading MMDetection")
+    # Seconds of imports, after what can be refused at once.
+    import torch
+
+    from stages.model import session
+
+    if study.training.threads:
+        torch.set_num_threads(study.training.threads)
+    data = session.read_prepared()
+    state = up_to_date(study)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    print(f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
+          f"{'disk':>8}  state, on {device}")
+    minutes = disk = 0.0
+    for name, cell in study.selected().items():
+        done = name in state
+        try:
+            found = measure(name, cell, study, data)
+        except InputError as error:
+            # One cell that does not fit is what this program is for: the others are measured all the same.
+            print(f"{name:<36} {error}")
+            continue
+        took = found.minutes(schedule.epochs(cell, study))
+        minutes += 0 if done else took
+        disk += 0 if done else found.disk_mb()
+        batch = f"{schedule.passes(cell, study)} x {schedule.device_batch(cell, study) * study.training.processes}"
+        print(f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} {found.parameters / 1e6:>8.1f} "
+              f"{found.mib:>5.0f} MiB {found.step_s:>6.2f} s {took:>8.1f} {found.disk_mb():>5.0f} MB  "
+              f"{'up to date' if done else 'to run'}", flush=True)
+    free = shutil.disk_usage(".").free / 1e6
+    print(f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints ({free:.0f} MB are free)")
+
+
+def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
+    """Some steps and one validation batch of the cell, on this machine. Raises InputError where memory runs out."""
+    import torch
+    from mmengine.runner import Runner
+
+    from stages.model import memory, session
+
+    cfg = session.quiet(session.config(name, study, data), paths.SCRATCH / "fit", study)
+    # MMEngine keeps one visualizer per name for the life of the process.
+    cfg.visualizer.name = cfg.experiment_name = f"fit {name}"
+    memory.reset_peak()
+    with memory.explained(name, cell, study), contextlib.redirect_stdout(io.StringIO()):
+        runner = Runner.from_cfg(cfg)
+        loader, val_loader = (runner.build_dataloader(part, seed=study.seed)
+                              for part in (cfg.train_dataloader, cfg.val_dataloader))
+        wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+        wrapper.initialize_count_status(runner.model, 0, 10**6)
+        passes = schedule.passes(cell, study)
+        seconds = []
+        batches = iter(loader)
+        runner.model.train()
+        for _ in range(WARM_UP + STEPS):
+            start = time.perf_counter()
+            for _ in range(passes):
+                batch = next(batches, None)
+                if batch is None:
+                    batches = iter(loader)
+                    batch = next(batches)
+                runner.model.train_step(batch, optim_wrapper=wrapper)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+        runner.model.eval()
+        start = time.perf_counter()
+        with torch.inference_mode():
+            runner.model.val_step(next(iter(val_loader)))
+        val_s = (time.perf_counter() - start) * len(val_loader)
+    return Estimate(sum(parameter.numel() for parameter in runner.model.parameters()), memory.peak_mib(),
+                    sorted(seconds[WARM_UP:])[STEPS // 2], val_s, len(loader) / passes)
+
+
+def up_to_date(study: Study) -> set[str]:
+    """The cells that DVC would not train again; none where there is no DVC."""
+    names = {f"stages/dvc.yaml:train@{name}": name for name in study.selected()}
+    try:
+        done = subprocess.run([sys.executable, "-m", "dvc", "status", "--json", *names], capture_output=True, text=True,
+                              check=False)
+        changed = json.loads(done.stdout)
+    except (OSError, ValueError):
+        return set()
+    return {name for stage, name in names.items() if stage not in changed}
+
+
+if __name__ == "__main__":
+    run(main, "fit")

@@ -1,0 +1,145 @@
+"""data.policy: what each action leaves in the splits, and that a fatal one takes the page with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from broken_sets import CASES, BrokenSet, Healthy
+from broken_sets.outcome import Outcome
+
+from stages.data.catalogue import CHECKS
+from stages.study.strict import StudyError
+
+THIRD = "images/003.jpg"
+
+
+@pytest.fixture(scope="session")
+def healthy(tmp_path_factory) -> Healthy:
+    return Healthy(tmp_path_factory.mktemp("healthy"))
+
+
+def add(*box: object) -> Callable[[BrokenSet], None]:
+    return lambda broken: broken.expect_box("003.jpg", *box)
+
+
+def lose(*names: str) -> Callable[[BrokenSet], None]:
+    def take(broken: BrokenSet) -> None:
+        for name in names:
+            del broken.expected[name]
+    return take
+
+
+def call_can(name: str) -> Callable[[BrokenSet], None]:
+    def rename(broken: BrokenSet) -> None:
+        broken.expected = {file: sorted((name if box[0] == "can" else box[0], *box[1:]) for box in boxes)
+                           for file, boxes in broken.expected.items()}
+    return rename
+
+
+def as_in_the_file(broken: BrokenSet) -> None:
+    """The boxes of the third image, as they are written."""
+    names = {entry["id"]: entry["name"] for entry in broken.categories}
+    broken.expected[THIRD] = sorted(
+        (names[entry["category_id"]], *map(float, entry["bbox"]), float(entry["area"]))
+        for entry in broken.annotations if entry["image_id"] == 3)
+
+
+def add_outside(broken: BrokenSet) -> None:
+    broken.expected["images/added.png"] = [("can", 10.0, 10.0, 20.0, 20.0, 200.0)]
+
+
+def without_added(broken: BrokenSet) -> None:
+    """What the case expects, less the box that it added to the third image."""
+    broken.expected[THIRD] = [box for box in broken.expected[THIRD] if box[5] not in (80, 200, 300, 320, 1200)]
+
+
+# Mutation, action, and how what comes out differs from what comes out under the default.
+POLICIES = [
+    ("box_of_negative_width", "repair", add("can", 20, 10, 20, 30, 200)),
+    ("box_over_the_edge", "keep", lambda broken: (without_added(broken), add("can", 80, 10, 40, 20, 800)(broken))),
+    ("box_over_the_edge", "drop", without_added),
+    ("box_over_by_rounding", "repair",
+     lambda broken: (without_added(broken), add("can", 80, 10, 16, 20, 300)(broken))),
+    ("box_of_4_pixels", "drop", without_added),
+    ("box_of_the_whole_image", "drop", without_added),
+    ("category_of_val_alone", "drop", lambda broken: None),
+    ("category_with_spaces", "keep", call_can(" can\n")),
+    ("category_variants_in_one_file", "keep",
+     lambda broken: (without_added(broken), add("CAN", 1, 2, 30, 40, 200)(broken))),
+    ("link_out_of_the_root", "keep", add_outside),
+    ("image_of_nothing", "drop", lose("images/006.png")),
+    ("file_twice", "drop", lose("images/005.jpg")),
+    ("cmyk", "drop", lose("images/009.jpg")),
+    ("size_missing", "drop", lose(THIRD)),
+    ("size_wrong", "drop", lose(THIRD)),
+    ("image_halved", "drop", lose(THIRD)),
+    ("exif_declared_as_stored", "drop", lose(THIRD)),
+    ("name_absolute_inside", "drop", lose(THIRD)),
+    ("file_absent", "drop", lambda broken: None),
+    ("group_in_train_and_val", "drop", lose("images/011.jpg")),
+]
+
+
+@pytest.mark.parametrize(("name", "action", "differs"), POLICIES)
+def test_an_action_does_what_it_says(name, action, differs, healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES[name].breaks(broken)
+    differs(broken)
+    outcome = Outcome(broken, tmp_path / "prepared", {CASES[name].code: action})
+    assert not outcome.error and outcome.boxes() == broken.expected
+
+
+def test_keep_leaves_boxes_of_turned_images_as_they_are(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES["exif_declared_as_stored"].breaks(broken)
+    as_in_the_file(broken)
+    policy = {"exif_conflict": "keep", "box_outside": "keep"}
+    outcome = Outcome(broken, tmp_path / "prepared", policy)
+    left = {"box_wholly_outside", "exif_conflict", "box_outside"}
+    assert set(outcome.found) <= left and set(outcome.boxes()[THIRD]) <= set(broken.expected[THIRD])
+
+
+def test_keep_leaves_an_image_in_both_splits(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES["image_in_train_and_val"].breaks(broken)
+    splits = Outcome(broken, tmp_path / "prepared", {"split_image_shared": "keep"}).splits()
+    holders = [name for name, content in splits.items()
+               if any(image["file_name"] == "images/001.jpg" for image in content["images"])]
+    assert len(holders) == 2 and "val" in holders
+
+
+def test_an_image_in_two_splits_stays_in_the_later_one(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES["image_in_train_and_val"].breaks(broken)
+    val = Outcome(broken, tmp_path / "prepared").splits()["val"]
+    assert "images/001.jpg" in [image["file_name"] for image in val["images"]]
+
+
+def test_look_alikes_and_groups_stay_together(healthy, tmp_path):
+    """Whatever the seed: a chain of a group, a copy and a look-alike is one."""
+    broken = healthy.copy(tmp_path / "set")
+    CASES["file_twice"].breaks(broken)
+    broken.images[4]["group"] = broken.images[12]["group"] = 5
+    broken.images[13]["group"] = "5"
+    names = {f"images/{broken.images[index]['file_name']}" for index in (2, 4, 12, 13)}
+    splits = Outcome(broken, tmp_path / "prepared").splits()
+    assert sum(not names.isdisjoint(image["file_name"] for image in content["images"])
+               for content in splits.values()) == 1
+
+
+@pytest.mark.parametrize(("policy", "says"), [
+    ({"image_mising": "drop"}, "no such check; near it: image_missing"),
+    ({"image_missing": "repair"}, "'repair' is not one of fatal, drop")])
+def test_a_policy_that_cannot_be(policy, says, healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    with pytest.raises(StudyError, match=says):
+        Outcome(broken, tmp_path / "prepared", policy)
+
+
+def test_the_catalogue_is_whole():
+    for check in CHECKS.values():
+        assert check.severity in ("error", "warning", "info") and check.title and check.help.endswith((".", "?"))
+        assert check.actions and set(check.actions) <= {"keep", "drop", "repair", "fatal"}
+        # A fault of which a training could learn nonsense is not kept in silence.
+        assert check.severity != "error" or check.actions[0] != "keep" or check.code == "json_nan"

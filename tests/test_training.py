@@ -1,0 +1,191 @@
+"""What the parameters of a scale do to a training: real trainings of a few steps, in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+import yaml
+from conftest import make_project
+
+import stages.train
+from stages.model import history, predict
+from stages.program import InputError
+from stages.study import params
+
+R50 = "faster_rcnn-r50-fpn-sgd-512"
+SWIN = "faster_rcnn-swin_l-fpn-sgd-512"
+
+
+class Trainer:
+    """A clone with prepared data; `run` trains a cell in it with changed parameters and gives its history."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = make_project(folder)
+        self.project.run("python", "-m", "stages.prepare")
+        self.folder = self.project.folder
+        self.original = (self.folder / "params.yaml").read_text(encoding="utf-8")
+
+    def change(self, cell: str, **changes) -> None:
+        """Keys of a cell go to the cell, all others to the scale."""
+        values = yaml.safe_load(self.original)
+        for key, value in changes.items():
+            (values["cells"][cell] if key in ("activation_checkpointing", "lr") else values["scales"]["miniature"])[
+                key] = value
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+    def run(self, cell: str = R50, **changes) -> list[dict[str, str]]:
+        self.change(cell, **changes)
+        stages.train.main(cell)
+        with (self.record(cell) / "history.csv").open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def record(self, cell: str = R50) -> Path:
+        row = self.project.params()["cells"][cell]
+        return self.folder / "metrics" / row["backbone"] / row["neck"] / cell
+
+    def run_json(self, cell: str = R50) -> dict:
+        return json.loads((self.record(cell) / "run.json").read_text(encoding="utf-8"))
+
+    def weights(self, cell: str = R50, name: str = "last.pth") -> dict[str, torch.Tensor]:
+        return torch.load(self.folder / "models" / cell / name, weights_only=True)["state_dict"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return Trainer(tmp_path_factory.mktemp("training") / "clone")
+
+
+@pytest.fixture
+def trainer(clone, monkeypatch):
+    monkeypatch.chdir(clone.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.folder / 'mlflow.db'}")
+    load = params.load
+    monkeypatch.setattr(params, "load", lambda: load(clone.folder / "params.yaml"))
+    return clone
+
+
+@pytest.fixture
+def plain(trainer, request):
+    """The history of the cell without any switch, and its last weights; trained once per cell."""
+    kept = trainer.__dict__.setdefault("plain", {})
+
+    def of(cell: str):
+        if cell not in kept:
+            rows = trainer.run(cell)
+            kept[cell] = (rows, trainer.weights(cell))
+        return kept[cell]
+
+    return of
+
+
+def losses(rows) -> list[float]:
+    return [float(row["train/loss"]) for row in rows]
+
+
+def test_the_image_cache_changes_no_bit(trainer, plain):
+    rows, weights = plain(R50)
+    assert trainer.run(image_cache=True) == rows
+    assert len(list((trainer.folder / "data/cache").glob("*.npy"))) == 2
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.weights().items())
+    model = trainer.folder / "models" / R50
+    without, cached = (predict.split(model / "config.py", model / "best.pth", "test", cached=cached)
+                       for cached in (False, True))
+    assert without.detections == cached.detections and without.detections
+
+
+def test_a_batch_in_several_passes_keeps_steps_and_rate(trainer, plain):
+    rows, _ = plain(SWIN)
+    summed = trainer.run(SWIN, device_batch=2)
+    assert [(row["step"], row["epoch"]) for row in summed] == [(row["step"], row["epoch"]) for row in rows]
+    assert [float(row["lr"]) for row in summed][1:] == [float(row["lr"]) for row in rows][1:]
+    # The first step starts from the same weights and differs by the RoIs that are drawn alone.
+    assert losses(summed)[0] == pytest.approx(losses(rows)[0], rel=0.1)
+    found = trainer.run_json(SWIN)
+    assert found["device_batch"] == 2 and found["batch_size"] == 4 and found["iterations"] == 4
+
+
+def test_activation_checkpointing_computes_the_same(trainer, plain):
+    rows, _ = plain(SWIN)
+    assert losses(trainer.run(SWIN, activation_checkpointing=True)) == pytest.approx(losses(rows), rel=1e-4)
+
+
+def test_channels_last_computes_the_same(trainer, plain):
+    rows, _ = plain(R50)
+    assert losses(trainer.run(channels_last=True)) == pytest.approx(losses(rows), rel=1e-3)
+
+
+def test_the_average_is_what_is_validated_and_saved(trainer, plain):
+    rows, weights = plain(R50)
+    averaged = trainer.run(ema=0.05)
+    assert losses(averaged) == losses(rows)
+    # MMDetection's EMA follows closely for its first thousands of steps: near, but not the same.
+    saved = trainer.weights()
+    learnt = [name for name, value in weights.items() if value.is_floating_point()]
+    assert any(not torch.equal(saved[name], weights[name]) for name in learnt)
+    assert all(torch.allclose(saved[name], weights[name], atol=1e-3) for name in learnt)
+    best = max(float(row["val/bbox_mAP_50"]) for row in averaged if row["val/bbox_mAP_50"])
+    model = trainer.folder / "models" / R50
+    found = predict.split(model / "config.py", model / "best.pth", "val").scores.metrics["bbox_mAP_50"]
+    assert found == pytest.approx(best, abs=1e-9)
+
+
+def test_early_stopping_ends_a_training_that_learns_no_more(trainer):
+    rows = trainer.run(lr=1e-9, epochs=8, early_stopping=2)
+    assert len({row["epoch"] for row in rows}) < 8
+    assert trainer.run_json()["iterations"] == len(rows) < 16
+
+
+def test_a_diverging_loss_ends_the_cell_and_its_run(trainer, monkeypatch):
+    monkeypatch.setattr(history, "CHECK_EVERY", 1)
+    with pytest.raises(InputError, match=rf"^{R50}: the loss is \S+ at step \d; lower the learning rate .*clip_grad"):
+        trainer.run(lr=1e9, clip_grad=0, epochs=5, warmup_iterations=0)
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("detection-matrix")
+    assert client.search_runs([experiment.experiment_id])[0].info.status == "FAILED"
+    assert not list((trainer.folder / ".work").glob("*/run.json"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU can do amp")
+def test_amp_without_a_gpu_is_refused(trainer):
+    with pytest.raises(InputError, match=r"scales\.miniature\.amp: bf16 needs a GPU"):
+        trainer.run(amp="bf16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the limit is one of the CPU's memory")
+def test_too_little_memory_names_the_parameter_to_lower(trainer):
+    trainer.change(R50, image_scale=4)
+    program = (f"import resource, sys; sys.argv[1:] = [{R50!r}]; "
+               "import stages.train, stages.program, stages.model.session; "
+               "limit = 5 << 30; resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); "
+               "stages.program.run(stages.train.main, 'train', 'CELL')")
+    done = trainer.project.run("python", "-c", program, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout[-2000:]
+    assert f"train: {R50}: out of memory with 4 images of 2048 px in a pass, after" in done.stdout
+    assert f"set cells.{R50}.device_batch to 2" in done.stdout
+
+
+def test_two_processes_share_one_batch(trainer, plain):
+    rows, _ = plain(R50)
+    trainer.change(R50, processes=2)
+    done = trainer.project.run(sys.executable, "-m", "stages.train", R50)
+    found = trainer.run_json()
+    assert found["processes"] == 2 and found["device_batch"] == 2 and found["batch_size"] == 4
+    with (trainer.record() / "history.csv").open(encoding="utf-8") as file:
+        shared = list(csv.DictReader(file))
+    assert [(row["step"], row["lr"]) for row in shared] == [(row["step"], row["lr"]) for row in rows]
+    assert losses(shared)[0] == pytest.approx(losses(rows)[0], rel=0.1)
+    # One process speaks, tracks and saves for both.
+    assert done.stdout.count("epoch 2/2") == 1
+    assert all(torch.isfinite(value).all() for value in trainer.weights().values())
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(trainer):
+    trainer.change(R50, processes=3)
+    with pytest.raises(params.StudyError, match=r"a batch_size of 4 is not a multiple of device_batch 4 x processes 3"):
+        params.load()
