@@ -39,7 +39,11 @@ def test_the_learning_rate_is_linear_in_the_batch():
     assert schedule.learning_rate(dataclasses.replace(cell, batch_size=16), STUDY) == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("name", STUDY.cells)
+# One cell of each model; image size and optimizer are no part of it.
+MODELS = {(cell.detector, cell.backbone, cell.neck): name for name, cell in STUDY.cells.items()}
+
+
+@pytest.mark.parametrize("name", MODELS.values())
 def test_every_miniature_builds_and_takes_a_step(name):
     cfg = compose(name, STUDY, CLASSES, "images")
     assert cfg.model.backbone.init_cfg is None
@@ -61,10 +65,9 @@ def test_unfrozen_only_from_scratch(backbone):
     assert backbone_config(backbone, FULL)["init_cfg"]["type"] == "Pretrained"
 
 
-@pytest.mark.parametrize("study", [STUDY, FULL, SCRATCH], ids=["miniature", "full", "from scratch"])
 @pytest.mark.parametrize("backbone", STUDY.backbones)
-def test_stage_weights_builds_the_backbone_of_the_models(backbone, study):
+def test_stage_weights_builds_the_backbone_of_the_models(backbone):
     name = next(name for name, cell in STUDY.cells.items() if cell.backbone == backbone)
-    theirs = compose(name, study, CLASSES, "images").model.backbone
-    assert shapes(on_meta({**backbone_config(backbone, study), "init_cfg": None})) == shapes(
+    theirs = compose(name, FULL, CLASSES, "images").model.backbone
+    assert shapes(on_meta({**backbone_config(backbone, FULL), "init_cfg": None})) == shapes(
         on_meta({**theirs, "init_cfg": None}))

@@ -115,12 +115,8 @@ def differences(first: dict, second: dict) -> dict[str, tuple[Any, Any]]:
             if first.get(key, ABSENT) != second.get(key, ABSENT)}
 
 
-def distinct() -> list[str]:
-    """One cell of each model; image size and optimizer are no part of it."""
-    models: dict[tuple[str, ...], str] = {}
-    for name, cell in STUDY.cells.items():
-        models.setdefault((cell.detector, cell.backbone, cell.neck), name)
-    return list(models.values())
+# One cell of each model; image size and optimizer are no part of it.
+DISTINCT = list({(cell.detector, cell.backbone, cell.neck): name for name, cell in STUDY.cells.items()}.values())
 
 
 @pytest.mark.parametrize("name", STUDY.cells)
@@ -129,7 +125,7 @@ def test_the_model_is_the_zoos(name):
     assert differences(model_of(name), reference(cell)) == ALLOWED.get(cell.backbone, {})
 
 
-@pytest.mark.parametrize("name", distinct())
+@pytest.mark.parametrize("name", DISTINCT)
 def test_names_and_shapes_are_the_zoos(name):
     cell = STUDY.cells[name]
     theirs = reference(cell)
@@ -243,7 +239,7 @@ QUICK = {"faster_rcnn-r50-fpn-sgd-512", "faster_rcnn-swin_t-fpn-sgd-512", "faste
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-                                  for name in distinct()])
+                                  for name in DISTINCT])
 def test_a_full_model_takes_a_step(name):
     loss, model = one_step(model_of(name), images=1)
     assert torch.isfinite(loss)
