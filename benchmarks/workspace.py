@@ -1,0 +1,54 @@
+"""A copy of the project in a temporary folder, with other parameters, on the data that is prepared already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.study.params import ROOT
+
+_COPIED = ("stages", "benchmarks", "configs", "params.yaml")
+_LINKED = ("prepared", "weights", "cache")
+
+
+class Workspace:
+    """`run` calls a module of the copy as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str) -> str:
+        """`python -m ARGUMENTS`; its output. Ends this program with the output's end where it fails."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        done = subprocess.run([sys.executable, "-m", *arguments], cwd=self.folder, env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            sys.exit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        return done.stdout
+
+
+@contextlib.contextmanager
+def workspace(change: Callable[[dict[str, Any]], None], prepared: Path = ROOT / "data/prepared") -> Iterator[Workspace]:
+    """`change` gets the values of params.yaml to edit. `prepared`: another folder with prepared data."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in _COPIED:
+            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, folder / part)
+        (folder / "data").mkdir()
+        for part in _LINKED:
+            target = prepared if part == "prepared" else ROOT / "data" / part
+            if target.exists():
+                (folder / "data" / part).symlink_to(target.resolve())
+        values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        change(values)
+        (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        yield Workspace(folder)
