@@ -11,9 +11,10 @@ import mlflow
 import pytest
 import torch
 import yaml
-from conftest import make_project
+from conftest import CELLS, make_project
 
 import stages.train
+from stages import fit
 from stages.model import history, predict
 from stages.program import InputError
 from stages.study import params
@@ -183,6 +184,20 @@ def test_two_processes_share_one_batch(trainer, plain):
     # One process speaks, tracks and saves for both.
     assert done.stdout.count("epoch 2/2") == 1
     assert all(torch.isfinite(value).all() for value in trainer.weights().values())
+
+
+def test_fit_says_what_each_cell_takes(trainer, capsys, monkeypatch):
+    trainer.change(R50)
+    monkeypatch.setattr(fit, "up_to_date", lambda study: {SWIN})
+    fit.main()
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in lines[1:-1]}
+    assert set(rows) == set(CELLS)
+    assert rows[SWIN].endswith("up to date") and rows[R50].endswith("to run")
+    # 2.6 million parameters in fp32, best and last.
+    assert " 2.6 " in rows[R50] and " 21 MB " in rows[R50] and "1 x 4" in rows[R50]
+    disk = sum(float(row.split(" MB")[0].split()[-1]) for name, row in rows.items() if name != SWIN)
+    assert f"{disk:.0f} MB of checkpoints" in lines[-1]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(trainer):
