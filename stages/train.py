@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import time
 import warnings
 from datetime import UTC, datetime
@@ -35,9 +34,10 @@ def main(name: str) -> None:
     study = params.load()
     cell = study.cell(name)
     if study.training.processes > 1 and "RANK" not in os.environ:
-        # torchrun starts this program once per process, with RANK set.
-        os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-                                  str(study.training.processes), "-m", "stages.train", name])
+        from stages.model import processes
+
+        processes.launch(name, study.training.processes)
+        return
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     import torch

@@ -186,6 +186,14 @@ def test_two_processes_share_one_batch(trainer, plain):
     assert all(torch.isfinite(value).all() for value in trainer.weights().values())
 
 
+def test_two_processes_fail_with_one_line(trainer):
+    trainer.change(R50, processes=2, lr=1e9, clip_grad=0, warmup_iterations=0)
+    done = trainer.project.run(sys.executable, "-m", "stages.train", R50, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
+    # The first process that sees it says it; the others may as well, until they are ended.
+    assert 1 <= done.stdout.count(f"train: {R50}: the loss is") <= 2
+
+
 def test_fit_says_what_each_cell_takes(trainer, capsys, monkeypatch):
     trainer.change(R50)
     monkeypatch.setattr(fit, "up_to_date", lambda study: {SWIN})

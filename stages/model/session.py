@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.model import processes
 from stages.model.compose import compose
 from stages.program import InputError
 from stages.study import paths
@@ -61,24 +61,10 @@ def quiet(cfg: Config, scratch: Path, study: Study) -> Config:
     # PretrainedHook loads what stage weights has checked; MMEngine would fetch it again, from wherever.
     cfg.model.backbone.init_cfg = None
     if study.training.processes > 1:
-        _join_processes(cfg)
+        processes.join(cfg)
     cfg.val_evaluator = {"type": "BoxMetric", "ann_file": cfg.val_evaluator.ann_file}
     cfg.test_evaluator = {"type": "BoxMetric", "ann_file": cfg.test_evaluator.ann_file}
     return cfg
-
-
-def _join_processes(cfg: Config) -> None:
-    """Several processes, each with a part of the batch and its own GPU, or on a CPU over gloo."""
-    cfg.launcher = "pytorch"
-    # One thread for each unless somebody asked for more; MMEngine would warn in every process.
-    os.environ.setdefault("MKL_NUM_THREADS", "1")
-    if torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg = {"backend": "nccl"}
-    else:
-        # MMEngine's own start and its own wrapping both ask for a GPU.
-        torch.distributed.init_process_group("gloo")
-        cfg.model_wrapper_cfg = {
-            "type": "MMDistributedDataParallel", "broadcast_buffers": False, "device_ids": None}
 
 
 @contextlib.contextmanager
