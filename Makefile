@@ -11,7 +11,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells fit data-check test test-all lint ui clean lock
+.PHONY: help install identity repro cells fit data-check test test-zoo test-all lint ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 
 test: install  ## the tests that fit into minutes
 	python -m pytest -m "not slow and not gpu"
+
+test-zoo: install  ## a training step of every full-size model, the largest too
+	python -m pytest -m slow tests/test_zoo.py
 
 test-all: install  ## every test, the slow ones too
 	python -m pytest
