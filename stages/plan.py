@@ -14,6 +14,7 @@ from stages.data import catalogue
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels
 from stages.program import InputError, run
 from stages.study import params, paths
+from stages.verdict import statements
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     study = params.load()
     catalogue.checked(study.data.policy)
+    statements.check(study.hypotheses, params.levels(study))
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
         raise InputError(f"data.root: no folder {study.data.root}; "
                          "set it to the folder of your images and annotation files")

@@ -120,7 +120,8 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
         "best": saver.best, "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "versions": provenance.versions(), "git_commit": commit, "data_digest": data["digest"]}
+        "versions": provenance.versions(), "git_commit": commit, "code_digest": provenance.code_digest(),
+        "data_digest": data["digest"]}
 
 
 def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:

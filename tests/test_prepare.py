@@ -15,7 +15,7 @@ import yaml
 from stages import prepare
 from stages.data.discover import discover
 from stages.program import InputError
-from stages.study import params
+from stages.study import checks, params
 from stages.study.params import ROOT, Data
 from stages.study.strict import StudyError, read
 
@@ -117,7 +117,7 @@ def test_folds_are_disjoint_complete_and_share_their_test_set(tmp_path):
     assert sum(map(len, held)) == len(set.union(*held)) == 20
     assert all(files(sets["train"]) | files(sets["val"]) == set.union(*held) for sets in folds)
     with pytest.raises(StudyError, match=r"data\.fold: 4 is not one of 4 folds"):
-        params._check_data(data_of(tmp_path, folds=4, fold=4))
+        checks.check_data(data_of(tmp_path, folds=4, fold=4))
 
 
 def test_own_split_files_are_matched_by_class_name(tmp_path):

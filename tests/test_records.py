@@ -13,6 +13,7 @@ import pytest
 from conftest import CELLS, Project, make_project
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.tracking import provenance
 
 R50, SWIN, PAFPN = CELLS
 MAP = ["bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l"]
@@ -63,6 +64,7 @@ def test_run_json_says_how_it_came_about(finished):
     assert found["seed"] == 0 and found["iterations"] == 4 and found["parameters"] > 1e6
     assert found["versions"]["mmdet"] == "3.3.0" and found["versions"]["torch"].startswith("2.11")
     # params.yaml was edited after the commit.
+    assert found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
     assert found["git_commit"] == finished.git("rev-parse", "HEAD") + "+changes"
     assert found["lr_per_sample"] == pytest.approx(0.05 / 16)
     last = [float(row["train/loss"]) for row in rows(finished)[2:]]

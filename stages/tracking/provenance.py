@@ -39,6 +39,18 @@ def git_commit() -> str:
         return ""
 
 
+def code_digest(root: Path = ROOT) -> str:
+    """16 hex digits over the code and the config fragments that a training runs, wherever the commit stands."""
+    total = hashlib.sha256()
+    parts = ("stages/train.py", "stages/program.py", "stages/files.py", "stages/study", "stages/model",
+             "stages/evaluation", "stages/tracking", "configs")
+    files = [file for part in parts for file in sorted((root / part).rglob("*.py") if (root / part).is_dir() else
+                                                       [root / part])]
+    for file in files:
+        total.update(file.relative_to(root).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:16]
+
+
 def dvc_tags() -> dict[str, str]:
     """The stage, experiment and baseline that DVC names in a stage's environment; empty without DVC."""
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp_name": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}

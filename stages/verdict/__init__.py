@@ -1,0 +1,1 @@
+"""Verdicts over pairs of cells: what is better, how sure that is, and whether the comparison was fair."""

@@ -1,0 +1,193 @@
+"""The small language in which params.yaml states a hypothesis. It is parsed and never run.
+
+    r50 < r101 < x101               an order of levels of one factor, by the value of a metric
+    {r50, r101} < swin_t            each level of a set against each of the other side
+    512 < 1024                      whole numbers are image sizes
+    swin_l - swin_t > 0.02          a difference and its bound, in units of the metric; -0.01 < pafpn - fpn < 0.01
+    fpn < pafpn and sgd < adamw     all parts must hold
+    'r50-dcn' < r101                quotes, where a name has other characters than letters, digits and '_'
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import itertools
+import math
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from stages.study.strict import StudyError
+
+# The factors of a row of params.yaml, in its order.
+FACTORS = ("detector", "backbone", "neck", "optimizer", "image_size")
+ALLOWED = ("allowed: orders (r50 < r101 < x101), sets ({r50, r101} < swin_t), differences (swin_l - swin_t > 0.02), "
+           "joined by `and`")
+# Keeps the parser's time and depth small; the study's longest expression has 32 characters.
+LONGEST = 200
+# As params.yaml bounds the image_size of a row.
+IMAGE_SIZES = (32, 8192)
+
+Level = str | int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One comparison of two levels of `factor`. bound None: value(left) sign value(right); else
+    value(left) - value(right) sign bound. sign is "<" or ">", bound in units of the metric."""
+
+    factor: str
+    left: Level
+    sign: str
+    right: Level
+    bound: float | None = None
+
+    @property
+    def text(self) -> str:
+        if self.bound is None:
+            return f"{self.left} {self.sign} {self.right}"
+        return f"{self.left} - {self.right} {self.sign} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A bound, or an image size where the other side is one."""
+
+    value: float | int
+    node: ast.AST
+
+
+@dataclass(frozen=True)
+class _Levels:
+    names: tuple[tuple[Level, ast.AST], ...]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    left: tuple[Level, ast.AST]
+    right: tuple[Level, ast.AST]
+
+
+def parse(text: str, key: str, levels: Mapping[str, Collection[Level]]) -> tuple[Step, ...]:
+    """The comparisons that must all hold, in the order of `text`.
+
+    key: where the text stands, such as hypotheses[3].holds. levels: factor -> its known levels; image_size needs none.
+    Raises StudyError, one line with `key`, the position (from 1, runs of blanks counted once) and what is allowed.
+    """
+    return _Reader(text, key, levels).steps()
+
+
+class _Reader:
+    def __init__(self, text: str, key: str, levels: Mapping[str, Collection[Level]]) -> None:
+        self.key = key
+        self.levels = levels
+        if not isinstance(text, str) or not text.strip():
+            raise StudyError(f"{key}: empty; {ALLOWED}")
+        # YAML folds long texts into several lines, which Python's parser would refuse.
+        self.text = " ".join(text.split())
+        if len(self.text) > LONGEST:
+            raise StudyError(f"{key}: {len(self.text)} characters, the most allowed are {LONGEST}; make it two "
+                             "hypotheses")
+        # Python would silently drop the rest of the line.
+        if "#" in self.text:
+            raise StudyError(f"{key}: at character {self.text.index('#') + 1}: '#' is not allowed; {ALLOWED}")
+
+    def steps(self) -> tuple[Step, ...]:
+        try:
+            with warnings.catch_warnings():
+                # Of odd escapes in quotes; what is wrong is said below.
+                warnings.simplefilter("ignore")
+                tree = ast.parse(self.text, mode="eval")
+        except SyntaxError as error:
+            position = min(max(error.offset or 1, 1), len(self.text))
+            raise StudyError(f"{self.key}: at character {position}: {_short(self.text[position - 1:])} cannot be read "
+                             f"here; {ALLOWED}") from None
+        # A null byte is a ValueError in Python 3.11; the other two are the parser's answers to deep nesting.
+        except (ValueError, MemoryError, RecursionError):
+            raise StudyError(f"{self.key}: at character 1: cannot be read; {ALLOWED}") from None
+        return tuple(dict.fromkeys(self._all(tree.body)))
+
+    def _all(self, node: ast.AST) -> list[Step]:
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+            return [step for part in node.values for step in self._all(part)]
+        if not isinstance(node, ast.Compare):
+            raise self._refused(node)
+        for sign in node.ops:
+            if not isinstance(sign, ast.Lt | ast.Gt):
+                raise self._refused(node, "is compared by something else than < or >")
+        sides = [self._side(side) for side in (node.left, *node.comparators)]
+        signs = ["<" if isinstance(sign, ast.Lt) else ">" for sign in node.ops]
+        return [step for (left, right), sign in zip(itertools.pairwise(sides), signs, strict=True)
+                for step in self._steps(left, sign, right, node)]
+
+    def _side(self, node: ast.AST) -> _Number | _Levels | _Difference:
+        if isinstance(node, ast.Set):
+            return _Levels(tuple(self._level(item) for item in node.elts))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            return _Difference(self._level(node.left), self._level(node.right))
+        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        bare = node.operand if negative else node
+        if isinstance(bare, ast.Constant) and type(bare.value) in (int, float):
+            if not math.isfinite(bare.value):
+                raise self._refused(node, "is not a finite number")
+            return _Number(-bare.value if negative else bare.value, node)
+        return _Levels((self._level(node),))
+
+    def _level(self, node: ast.AST) -> tuple[Level, ast.AST]:
+        if isinstance(node, ast.Name):
+            return node.id, node
+        if isinstance(node, ast.Constant) and type(node.value) in (str, int):
+            return node.value, node
+        raise self._refused(node)
+
+    def _steps(self, left, sign: str, right, node: ast.AST) -> list[Step]:
+        if isinstance(left, _Number) and isinstance(right, _Difference):
+            return self._steps(right, ">" if sign == "<" else "<", left, node)
+        if isinstance(left, _Difference) and isinstance(right, _Number):
+            return [self._step(left.left, sign, left.right, float(right.value))]
+        if isinstance(left, _Difference) or isinstance(right, _Difference):
+            raise self._refused(node, "compares a difference with something else than a number")
+        pairs = itertools.product(self._as_levels(left), self._as_levels(right))
+        return [self._step(one, sign, other, None) for one, other in pairs]
+
+    def _as_levels(self, side: _Number | _Levels) -> tuple[tuple[Level, ast.AST], ...]:
+        if isinstance(side, _Levels):
+            return side.names
+        if not isinstance(side.value, int) or side.value < 0:
+            raise self._refused(side.node, "is no image size; a bound needs a difference, such as a - b > 0.02")
+        return ((side.value, side.node),)
+
+    def _step(self, left: tuple[Level, ast.AST], sign: str, right: tuple[Level, ast.AST], bound: float | None) -> Step:
+        one, other = (self._factor(*level) for level in (left, right))
+        if one != other:
+            raise self._refused(right[1], f"is a level of {other} and {_short(left[0])} one of {one}; a comparison is "
+                                          "over one factor")
+        if left[0] == right[0]:
+            raise self._refused(right[1], "is compared with itself")
+        return Step(one, left[0], sign, right[0], bound)
+
+    def _factor(self, level: Level, node: ast.AST) -> str:
+        if isinstance(level, int):
+            if not IMAGE_SIZES[0] <= level <= IMAGE_SIZES[1]:
+                raise self._refused(node, f"is no image size, which lie from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}")
+            return "image_size"
+        found = [factor for factor in FACTORS if level in self.levels.get(factor, ())]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise self._refused(node, f"is a level of {' and of '.join(found)}; rename one")
+        names = [str(name) for factor in FACTORS for name in self.levels.get(factor, ())]
+        near = difflib.get_close_matches(level, names, 3) or names[:12]
+        raise self._refused(node, f"is no known detector, backbone, neck or optimizer; there are: {', '.join(near)}")
+
+    def _refused(self, node: ast.AST, why: str = "is not allowed") -> StudyError:
+        # Python counts columns in bytes of UTF-8.
+        column = len(self.text.encode()[:node.col_offset].decode(errors="ignore")) + 1
+        source = ast.get_source_segment(self.text, node) or self.text
+        return StudyError(f"{self.key}: at character {column}: {_short(source)} {why}; {ALLOWED}")
+
+
+def _short(text: object) -> str:
+    shown = repr(str(text))
+    return shown if len(shown) <= 40 else shown[:36] + "..."

@@ -1,0 +1,244 @@
+"""Hypotheses as data: the language, the study's six claims against fitting and contrary numbers, hostile text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import report_cells
+
+from stages.study.params import ROOT, known
+from stages.study.strict import StudyError, read
+from stages.verdict.expressions import FACTORS, LONGEST, parse
+from stages.verdict.hypotheses import Trained, Verdict, judge
+from stages.verdict.settings import Settings
+from stages.verdict.statements import EVERY, KNOWN_METRICS, TRAIN_LOSS, check
+
+LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """As proposed for stages/study/params.py."""
+
+    claim: str
+    holds: str | dict[str, str]
+    where: dict[str, str | int] = field(default_factory=dict)
+    metric: str | list[str] = "val/bbox_mAP_50"
+
+
+SIX = [
+    {"claim": "More parameters raise mAP", "holds": "r50 < r101 < x101", "where": {"detector": "faster_rcnn"}},
+    {"claim": "More parameters raise mAP of Cascade R-CNN too", "holds": "r50 < r101 < x101",
+     "where": {"detector": "cascade_rcnn"}},
+    {"claim": "A backbone that classifies better raises mAP", "holds": "{r50, r101, x101} < swin_t < swin_l",
+     "where": {"detector": "faster_rcnn"}},
+    {"claim": "1024 pixels instead of 512 raise mAP of small boxes", "holds": "512 < 1024",
+     "where": {"detector": "faster_rcnn"}, "metric": "val/bbox_mAP_s"},
+    {"claim": "PAFPN instead of FPN raises mAP", "holds": "fpn < pafpn", "where": {"detector": "faster_rcnn"},
+     "metric": "val/bbox_mAP"},
+    {"claim": "SGD cannot leave its local minimum: AdamW gives a lower train loss and a higher mAP for Swin",
+     "holds": {"train/loss": "sgd > adamw", "val/bbox_mAP": "sgd < adamw"},
+     "where": {"detector": "faster_rcnn", "backbone": "swin_l"}},
+]
+# The study's val mAP50 and train losses; mAP_s, mAP and the follow-ups are made up to fit its claims.
+SCORES = {("r50", "fpn", "sgd", 512): (0.396, 0.3672), ("r101", "fpn", "sgd", 512): (0.407, 0.3565),
+          ("x101", "fpn", "sgd", 512): (0.439, 0.35), ("swin_t", "fpn", "sgd", 512): (0.447, 0.4586),
+          ("swin_l", "fpn", "sgd", 512): (0.514, 0.4154), ("swin_l", "pafpn", "sgd", 512): (0.52, 0.41),
+          ("swin_l", "fpn", "sgd", 1024): (0.56, 0.40), ("swin_l", "fpn", "adamw", 512): (0.55, 0.30)}
+
+
+def stated(*rows) -> list[Hypothesis]:
+    return read(list[Hypothesis], list(rows), "hypotheses")
+
+
+def trained(repeats: int = 1) -> dict[str, Trained]:
+    cells = [(("faster_rcnn", *rest), score, loss) for rest, (score, loss) in SCORES.items()]
+    cells += [(("cascade_rcnn", backbone, "fpn", "sgd", 1024), score, 0.5)
+              for backbone, score in (("r50", 0.44), ("r101", 0.47), ("x101", 0.485))]
+    return {"-".join(map(str, row)): Trained(
+        "-".join(map(str, row)), dict(zip(FACTORS, row, strict=True)),
+        {**dict.fromkeys(EVERY, score), TRAIN_LOSS: loss}, "run" + str(i), repeats)
+        for i, (row, score, loss) in enumerate(cells)}
+
+
+def bootstrap(cells: dict[str, Trained], half: float = 0.005):
+    """Verdicts whose interval is the difference of the values +- half."""
+    def verdict(a: str, b: str, metric: str) -> Verdict:
+        difference = cells[a].values[metric] - cells[b].values[metric]
+        up = -difference if metric == TRAIN_LOSS else difference
+        outcome = "better" if up > half else "worse" if up < -half else "not distinguishable"
+        return Verdict(outcome, difference, difference - half, difference + half, 0.001 if abs(up) > half else 0.4)
+    return verdict
+
+
+def outcomes(rows, cells, half: float = 0.005, **given) -> list[str]:
+    return [one.outcome for one in judge(stated(*rows), cells.values(), LEVELS, bootstrap(cells, half), **given)]
+
+
+def with_score(cells, name: str, score: float | None, metric: str = "val/bbox_mAP_50") -> dict[str, Trained]:
+    return cells | {name: replace(cells[name], values={**cells[name].values, metric: score})}
+
+
+def test_the_six_come_out_supported_where_every_verdict_agrees():
+    assert outcomes(SIX, trained(repeats=2)) == ["supported"] * 6
+
+
+def test_one_training_each_cannot_decide_a_loss():
+    finding = judge(stated(SIX[5]), trained().values(), LEVELS, bootstrap(trained()))[0]
+    assert finding.outcome == "undecided" and [one.outcome for one in finding.evidence] == ["undecided", "supported"]
+    assert "train/loss is 0.415 with sgd and 0.300 with adamw" in finding.sentence
+    assert "one training each shows no chance variation" in finding.sentence and finding.points is True
+
+
+def test_contrary_numbers_are_rejected_and_said_so():
+    cells = with_score(trained(2), "faster_rcnn-r101-fpn-sgd-512", 0.35)
+    first, *_, last = judge(stated(*SIX), cells.values(), LEVELS, bootstrap(cells))
+    assert first.outcome == "rejected" and last.outcome == "supported"
+    assert first.sentence == (
+        'Rejected: "More parameters raise mAP". val/bbox_mAP_50 is 0.350 with r101 and 0.396 with r50 (faster_rcnn, '
+        "fpn, sgd, 512), a difference of -0.046, 95 % interval -0.051 to -0.041, p = 0.001.")
+    assert first.cells == tuple(f"faster_rcnn-{one}-fpn-sgd-512" for one in ("r50", "r101", "x101"))
+    assert first.run_ids == ("run0", "run1", "run2") and first.points is False
+    worse_loss = with_score(trained(2), "faster_rcnn-swin_l-fpn-adamw-512", 0.9, TRAIN_LOSS)
+    assert outcomes([SIX[5]], worse_loss) == ["rejected"]
+
+
+def test_a_small_difference_is_undecided_whatever_its_sign():
+    cells = trained(2)
+    assert outcomes(SIX[:1], cells, half=0.02) == ["undecided"]
+    finding = judge(stated(SIX[0]), cells.values(), LEVELS, bootstrap(cells, 0.02))[0]
+    assert "a difference of +0.011, 95 % interval -0.009 to +0.031, p = 0.400: the two cannot be" in finding.sentence
+    assert finding.sentence.endswith("Taken alone, the numbers agree with it.")
+    fallen = with_score(cells, "faster_rcnn-r101-fpn-sgd-512", 0.39)
+    assert "contradict it in 1 of 2 comparisons" in judge(stated(SIX[0]), fallen.values(), LEVELS)[0].sentence
+
+
+def test_every_map_needs_every_map():
+    row = {"claim": "Every mAP rose", "holds": "swin_t < swin_l", "metric": "every"}
+    assert outcomes([row], trained()) == ["supported"]
+    # The study's own chart: mAP_m fell from .054 to .038.
+    cells = with_score(with_score(trained(), "faster_rcnn-swin_t-fpn-sgd-512", 0.054, "val/bbox_mAP_m"),
+                       "faster_rcnn-swin_l-fpn-sgd-512", 0.038, "val/bbox_mAP_m")
+    finding = judge(stated(row), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert finding.outcome == "rejected" and "val/bbox_mAP_m is 0.038 with swin_l and 0.054" in finding.sentence
+    assert finding.sentence.count("interval") == 1
+
+
+def test_thin_groups_are_barred_from_deciding():
+    finding = judge(stated(SIX[3]), trained().values(), LEVELS, bootstrap(trained()), thin={"val/bbox_mAP_s": 68})[0]
+    assert finding.outcome == "undecided" and "68 boxes are too few to decide" in finding.sentence
+
+
+@pytest.mark.parametrize(("holds", "outcome"), [
+    ("swin_l - swin_t > 0.02", "supported"), ("swin_l - swin_t > 0.07", "undecided"),
+    ("swin_l - swin_t > 0.08", "rejected"), ("swin_l - swin_t < 0.08", "supported"),
+    ("swin_l - swin_t < 0.066", "undecided"), ("0.02 > swin_l - swin_t", "rejected"),
+    ("-0.01 < pafpn - fpn < 0.02", "supported"), ("-0.01 < pafpn - fpn < 0.005", "undecided"),
+    ("swin_t > r50 and fpn < pafpn", "supported"), ("swin_t < r50 and fpn < pafpn", "rejected"),
+    ("{r50, swin_l} < swin_t", "rejected")])
+def test_differences_bounds_and_parts(holds, outcome):
+    assert outcomes([{"claim": "x", "holds": holds, "where": {"image_size": 512}}], trained()) == [outcome]
+
+
+def test_without_cells_it_says_which_row_is_missing():
+    cells = {name: cell for name, cell in trained().items() if "pafpn" not in name}
+    finding = judge(stated(SIX[4]), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert (finding.outcome, finding.evidence, finding.points) == ("undecided", (), None)
+    assert "No cell is trained for" in finding.sentence and "faster_rcnn, swin_l, pafpn, sgd, 512" in finding.sentence
+    assert judge(stated(SIX[4]), [], LEVELS)[0].missing == ("faster_rcnn, fpn", "faster_rcnn, pafpn")
+    # Half of an order is no support; a contrary pair decides, also where another row is missing.
+    half = {name: cell for name, cell in trained().items() if "x101" not in name}
+    assert outcomes(SIX[:1], half) == ["undecided"]
+    assert outcomes(SIX[:1], with_score(half, "faster_rcnn-r101-fpn-sgd-512", 0.3)) == ["rejected"]
+
+
+def test_all_pairs_must_hold_and_only_one_factor_differs():
+    cells = trained()
+    extra = Trained("extra", dict(cells["faster_rcnn-swin_l-fpn-sgd-1024"].row, neck="pafpn"), {"val/bbox_mAP": 0.1})
+    finding = judge(stated(SIX[4]), [*cells.values(), extra], LEVELS, bootstrap(cells | {"extra": extra}))[0]
+    assert finding.outcome == "rejected" and len(finding.evidence) == 2
+    for one in finding.evidence:
+        assert [factor for factor in FACTORS if one.left.row[factor] != one.right.row[factor]] == ["neck"]
+
+
+@pytest.mark.parametrize("score", [None, float("nan")])
+def test_what_was_not_measured_decides_nothing(score):
+    cells = with_score(trained(), "faster_rcnn-r50-fpn-sgd-512", score)
+    finding = judge(stated(SIX[0]), cells.values(), LEVELS, lambda *_: Verdict("worse", -1, -1, -1, 0))[0]
+    assert finding.outcome == "undecided" and finding.points is None
+    assert "val/bbox_mAP_50 is 0.407 with r101 and n/a with r50" in finding.sentence
+    assert finding.sentence.endswith("there is nothing to measure.")
+
+
+def test_no_verdicts_no_decision_and_confounders_are_said():
+    from stages.verdict.fairness import compare
+
+    def fairness(a, b, factor):
+        return compare(Settings(a, {"backbone": a, "batch_size": 32}), Settings(b, {"backbone": b, "batch_size": 4}),
+                       [factor])
+
+    finding = judge(stated(SIX[0]), trained().values(), LEVELS, None, fairness)[0]
+    assert finding.outcome == "undecided" and finding.confounded
+    assert "Confounded: 2 of 2 pairs of cells also differ in batch size." in finding.sentence
+
+
+HOSTILE = [
+    "__import__('os')", "r50 < __import__('os').system('x')", "r50.__class__ < r101", "(" * 9000 + "r50",
+    "r50 < " * 40 + "r101", "(" * 99 + "r50" + ")" * 99, "-" * 190 + "1", "lambda: 0", "r50 <= r101", "not r50 < r101",
+    "r50 < r101 or r50 < x101", "r50\x00 < r101", "", " \n ", "r50 <", "r50", "r5O < r101", "r50 < fpn", "r50 < 0.5",
+    "r50 < r50", "r50 - r101 > 1e999", "r50 - r101 > x101", "True < r50", "512 < 9" + "9" * 150, "r50 < r101 # or",
+    "r50 < '\ud800'", "f'{r50}' < r101", "r50[0] < r101", "{*r50} < r101", "(r50 := r101) < x101", "r50 - r101 > 2",
+    "r50 < '<script>alert(1)</script>'", "512 < 16", "r50 < [r101]", "await r50 < r101", "r50 < r101; r50",
+    "r50 - r101 > False", " and ".join(["r50 < r101"] * 16)]
+
+
+@pytest.mark.parametrize("holds", HOSTILE, ids=range(len(HOSTILE)))
+def test_anything_else_is_one_line_with_its_place(holds):
+    rows = [*SIX[:3], {"claim": "x", "holds": holds}]
+    with pytest.raises(StudyError) as error:
+        check(stated(*rows), LEVELS)
+    message = str(error.value)
+    assert message.startswith("hypotheses[3].holds: ") and len(message.splitlines()) == 1 and len(message) < 420
+
+
+def test_the_position_is_that_of_the_wrong_part():
+    # Blanks count once, and a character is one whatever its bytes.
+    with pytest.raises(StudyError, match=r"^holds: at character 14: 'resnet' is no known .*; allowed: orders"):
+        parse("r50 <  r101 < resnet", "holds", LEVELS)
+    with pytest.raises(StudyError, match=r"^holds: at character 7: 'r101\(\)' is not allowed"):
+        parse("'é' < r101()", "holds", LEVELS | {"backbone": ["é", "r101"]})
+    with pytest.raises(StudyError, match="'r50' is a level of backbone and of neck; rename one"):
+        parse("r50 < r101", "holds", LEVELS | {"neck": ["r50"]})
+    assert len(parse("r50 < r101".ljust(LONGEST + 9), "holds", LEVELS)) == 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"claim": " "}, r"hypotheses\[0\]\.claim: empty"), ({"metric": "val/mAP"}, r"\[0\]\.metric: 'val/mAP' is no"),
+    ({"metric": []}, r"\[0\]\.metric: empty"), ({"holds": {"every": "r50 < r101"}}, r"\[0\]\.holds: 'every' is no"),
+    ({"holds": {"val/bbox_mAP": "r50"}}, r"\[0\]\.holds\.val/bbox_mAP: at character 1"), ({"holds": {}}, "empty"),
+    ({"holds": {TRAIN_LOSS: "r50 < r101"}, "metric": "every"}, r"\[0\]\.metric: holds names"),
+    ({"holds": {TRAIN_LOSS: "sgd - adamw > 1e999"}}, "'1e999' is not a finite number"),
+    ({"where": {"backbone": "r50"}}, r"\[0\]\.where\.backbone: holds compares"),
+    ({"where": {"head": "x"}}, r"\[0\]\.where\.head: no such factor"), ({"holds": 3}, "expected text"),
+    ({"where": {"neck": "bifpn"}}, r"\[0\]\.where\.neck: 'bifpn' is unknown; there are: fpn, pafpn"),
+    ({"where": {"image_size": "512"}}, r"\[0\]\.where\.image_size: '512' is no whole number"),
+    ({"holds": "faster_rcnn > cascade_rcnn", "metric": "train/loss"}, "detectors sum different terms")])
+def test_a_wrong_row_is_one_line_with_its_key(change, message):
+    with pytest.raises(StudyError, match=message):
+        check(stated(SIX[0] | {"where": {}} | change), LEVELS)
+
+
+def test_the_result_files_of_a_cell_are_what_is_judged(tmp_path):
+    cell = report_cells.load_all(tmp_path)[0]
+    found = Trained.of(cell, repeats=3)
+    assert (found.name, found.run_id, found.repeats, found.row) == (cell.name, cell.run_id, 3, cell.row)
+    assert found.values[TRAIN_LOSS] == cell.train_loss and found.values["test/bbox_mAP_l"] == cell.scores["test"][
+        "bbox_mAP_l"] and set(found.values) == set(KNOWN_METRICS)
+
+
+def test_hostile_cell_names_stay_text():
+    name = "<script>alert('x')</script>\n\u202e" + "x" * 300
+    cells = {key: replace(cell, name=key + name) for key, cell in trained().items()}
+    found = judge(stated(SIX[0] | {"claim": "a\nb <b>"}), cells.values(), LEVELS)[0]
+    assert "\n" not in found.sentence and '"a b <b>"' in found.sentence and all(name in one for one in found.cells)
