@@ -12,12 +12,14 @@ from typing import Any
 from stages.files import replacing
 from stages.program import InputError, run
 from stages.study import params, paths
+from stages.study.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
 
 def main(name: str) -> None:
-    """Writes metrics/<backbone>/<neck>/<cell>.json, metrics/<neck>/<cell>.json and predictions/<cell>/.
+    """Writes metrics/<backbone>/<neck>/<cell>.json and <cell>/details.json beside it, metrics/<neck>/<cell>.json and
+    predictions/<cell>/.
 
     Raises StudyError for an unknown cell, InputError where the cell is not trained or its files do not fit.
     """
@@ -43,27 +45,32 @@ def main(name: str) -> None:
         results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
         with replacing(paths.predictions(name, split)) as beside:
             beside.write_text(json.dumps(results[split].detections, separators=(",", ":")), encoding="utf-8")
-        scores = results[split].scores
-        log.info("%s: %s mAP %s, mAP50 %s%s", name, split, show(scores.metrics["bbox_mAP"]),
-                 show(scores.metrics["bbox_mAP_50"]), "" if scores.detections else " (0 detections)")
-    summary = {split: result.scores.metrics for split, result in results.items()}
+        details = results[split].details
+        log.info("%s: %s mAP %s, mAP50 %s%s", name, split, show(details["metrics"]["bbox_mAP"]),
+                 show(details["metrics"]["bbox_mAP_50"]), "" if details["detections"] else " (0 detections)")
+    summary = {split: {metric: result.details["metrics"][metric] for metric in METRICS}
+               for split, result in results.items()}
     summary["train"] = {"loss": record["train_loss"], "minutes": record["train_minutes"]}
     summary["model"] = {"parameters": record["parameters"]}
     write(paths.metrics(name, cell), summary)
     # The run id is new with every training, so this file changes whenever the cell does.
     write(paths.per_class(name, cell), {
         "cell": name, "run_id": record["run_id"],
-        "detections": {split: result.scores.detections for split, result in results.items()},
-        "per_class": {split: result.scores.per_class for split, result in results.items()}})
+        "detections": {split: result.details["detections"] for split, result in results.items()},
+        "per_class": {split: result.details["per_class"] for split, result in results.items()}})
+    write(paths.details(name, cell), {split: result.details for split, result in results.items()})
     if tracked is None:
         log.warning("%s: its training reached no MLflow server, so this evaluation is on disk only", name)
         return
-    tracked.metrics({f"test/{metric}": value for metric, value in results["test"].scores.metrics.items()},
+    tracked.metrics({f"{split}/{metric}": value for split, result in results.items()
+                     for metric, value in result.details["metrics"].items()
+                     # val's have been logged at each epoch.
+                     if split == "test" or metric not in METRICS},
                     record["best"]["step"])
     tracked.artifacts([model / "config.py", paths.record(name, cell) / "history.csv", record_path])
     tracked.artifacts([model / "best.pth"], "checkpoint")
     tracked.artifacts([paths.predictions(name, split) for split in results], "predictions")
-    tracked.artifacts([paths.metrics(name, cell)], "metrics")
+    tracked.artifacts([paths.metrics(name, cell), paths.details(name, cell)], "metrics")
     tracked.artifacts([paths.per_class(name, cell)], "metrics/per_class")
     tracked.end()
 

@@ -109,7 +109,8 @@ def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):
     (["-S", "backbone=swin_h"], "plan: backbone: 'swin_h': unknown backbone; the cells use: r50, swin_l"),
     (["-S", "scales.miniature.epochs=text"], "scales.miniature.epochs: expected a whole number, found text 'text'"),
     (["-S", "data.source=coco", "-S", "data.root=data/absent"], "plan: data.root: no folder data/absent"),
-    (["-S", "data.source=coco"], "prepare: annotation_file_missing: annotations.json data/raw/annotations.json. Set data.root"),
+    (["-S", "data.source=coco"],
+     "prepare: annotation_file_missing: annotations.json data/raw/annotations.json. Set data.root"),
 ])
 def test_bad_input_is_one_line_and_leaves_results_alone(matrix, arguments, expected):
     before = state(matrix)

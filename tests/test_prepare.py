@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from stages import prepare
 from stages.data.discover import discover
 from stages.program import InputError
-from stages.study import checks, params
+from stages.study import checks
 from stages.study.params import ROOT, Data
 from stages.study.strict import StudyError, read
 
@@ -216,14 +218,16 @@ def test_the_five_folds_of_the_study(shared, tmp_path):
 
 
 def test_pycocotools_finds_every_box_that_started_at_id_0(tmp_path):
-    from stages.evaluation import scores
-
     write(tmp_path, make_set(tmp_path, 8))
     sets, _ = prepared(tmp_path)
     perfect = [{key: entry[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0}
                for entry in sets["train"]["annotations"]]
-    found = scores.score(scores.load(tmp_path / "prepared/train.json"), perfect)
-    assert found.metrics["bbox_mAP"] == pytest.approx(1.0)
+    truth = COCO(str(tmp_path / "prepared/train.json"))
+    evaluation = COCOeval(truth, truth.loadRes(perfect), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
 
 
 def test_data_check_reports_and_touches_no_prepared_data(project):

@@ -67,7 +67,8 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
             *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
             paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
         assert filled(evaluate["metrics"]) == {str(paths.metrics(name, cell))}
-        assert filled(evaluate["outs"]) == {str(paths.per_class(name, cell)), f"predictions/{name}"}
+        assert filled(evaluate["outs"]) == {
+            str(paths.details(name, cell)), str(paths.per_class(name, cell)), f"predictions/{name}"}
 
 
 def test_the_page_of_data_checks_is_the_catalogue():

@@ -132,7 +132,7 @@ def test_the_average_is_what_is_validated_and_saved(trainer, plain):
     assert all(torch.allclose(saved[name], weights[name], atol=1e-3) for name in learnt)
     best = max(float(row["val/bbox_mAP_50"]) for row in averaged if row["val/bbox_mAP_50"])
     model = trainer.folder / "models" / R50
-    found = predict.split(model / "config.py", model / "best.pth", "val").scores.metrics["bbox_mAP_50"]
+    found = predict.split(model / "config.py", model / "best.pth", "val").details["metrics"]["bbox_mAP_50"]
     assert found == pytest.approx(best, abs=1e-9)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from stages.evaluation import scores
+from stages.evaluation import engine
+from stages.evaluation.tables import read_detections, read_truth
+from stages.study import metrics
 
 
 def to_results(sample: dict[str, Any]) -> list[dict[str, Any]]:
@@ -30,10 +32,12 @@ class BoxMetric(BaseMetric):
 
     def __init__(self, ann_file: str) -> None:
         super().__init__(prefix="coco")
-        self.truth = scores.load(ann_file)
+        self.truth = read_truth(ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         self.results.extend(to_results(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float | None]:
-        return scores.score(self.truth, [detection for image in results for detection in image]).metrics
+        found = read_detections([detection for image in results for detection in image], self.truth)
+        statistics = engine.evaluate(self.truth, found).statistics
+        return {name: statistics[name] for name in metrics.METRICS}

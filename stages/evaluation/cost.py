@@ -49,7 +49,7 @@ def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, bat
 
     Counted are the products of convolutions, linear layers and attention on the path that really runs, RoI head
     included (FlopCounterMode); not normalisation, activation, pooling, RoIAlign and NMS. MMEngine's
-    get_model_complexity_info counts the same products, and normalisation and upsampling besides (0.5 % more for
+    get_model_complexity_info counts the same products, and normalisation and upsampling besides (0.5 to 0.6 % more for
     ResNet and Swin), but needs a traced forward without post-processing.
 
     Raises InputError where config.py or the checkpoint is missing or they do not fit, or there is no image.

@@ -16,17 +16,17 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.evaluation import scores
+from stages.evaluation import depth
 from stages.evaluation.box_metric import to_results
 from stages.model import checkpoints, image_cache
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """detections: COCO's results format, the whole split; scores: against the split's annotations."""
+    """detections: COCO's results format, the whole split; details: see stages/evaluation/depth.py."""
 
     detections: list[dict[str, Any]]
-    scores: scores.Scores
+    details: dict[str, Any]
 
 
 def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Predictions:
@@ -50,4 +50,4 @@ def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Pr
         for batch in tqdm(loader, desc=f"predict {name}", unit="batch", disable=None, leave=False):
             for sample in model.test_step(batch):
                 detections += to_results(sample.to_dict())
-    return Predictions(detections, scores.score(scores.load(cfg[f"{name}_evaluator"].ann_file), detections))
+    return Predictions(detections, depth.describe(depth.inspect(cfg[f"{name}_evaluator"].ann_file, detections)))

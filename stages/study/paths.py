@@ -40,6 +40,11 @@ def metrics(name: str, cell: Cell) -> Path:
     return Path("metrics") / cell.backbone / cell.neck / f"{name}.json"
 
 
+def details(name: str, cell: Cell) -> Path:
+    """All that is known of a cell on val and test: stages/evaluation/depth.py says what."""
+    return record(name, cell) / "details.json"
+
+
 def per_class(name: str, cell: Cell) -> Path:
     """AP per class. Filed by neck, so that `-S neck=pafpn` alone prunes the graph as well."""
     return Path("metrics") / cell.neck / f"{name}.json"
