@@ -22,8 +22,9 @@ from stages.verdict.matches import Matches, Ranked
 
 # Average precision over IoU .50:.95, and at one IoU; the positions are those in IOUS.
 LEVELS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
-# Numbers that a thread holds at once, of which it needs some four arrays: they should stay in a core's cache.
-_BLOCK = 1 << 18
+# Numbers in an array of a thread, of which it needs some four at once, 4 bytes each. With a tenth of it numpy's calls
+# are so short that threads wait for each other between them.
+_BLOCK = 1 << 21
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,60 @@
+"""What compare concludes of a study: one object that the report, the summary and MLflow read, and nobody changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.verdict.choice import Choice, Front
+from stages.verdict.fairness import Fairness
+from stages.verdict.hypotheses import Finding
+from stages.verdict.pairs import Estimate, Pair
+
+
+@dataclass(frozen=True)
+class Group:
+    """A class or a size of boxes of one cell and split. kind: "class" or "size"; AP, AP50: None without such a box."""
+
+    kind: str
+    name: str
+    boxes: int
+    AP: Estimate | None
+    AP50: Estimate | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Verdicts over the cells with results. A cell's name stands for all of its repeats.
+
+    metric: what decides, such as val/bbox_mAP_50; repeats: cell -> the rows of params.yaml that repeat it with another
+    seed, itself first; holes: selected rows without results -> why, one line each.
+    estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where nothing is measured;
+    groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within the metric.
+    fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
+    suspects: split -> stages.evaluation.suspects.combine() over the cells that are not worse than the best.
+    holds: whether the choice may be acted on; why: one sentence, what it rests on or what is in its way.
+    """
+
+    metric: str
+    repeats: Mapping[str, tuple[str, ...]]
+    holes: Mapping[str, str]
+    estimates: Mapping[str, Mapping[str, Estimate | None]]
+    groups: Mapping[str, Mapping[str, tuple[Group, ...]]]
+    pairs: Mapping[str, tuple[Pair, ...]]
+    fairness: Mapping[tuple[str, str], Fairness]
+    findings: tuple[Finding, ...]
+    front: Front
+    choice: Choice
+    suspects: Mapping[str, list[dict[str, Any]]]
+    holds: bool
+    why: str
+
+    def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
+        """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""
+        for one in self.pairs.get(metric or self.metric, ()):
+            if (one.first, one.second) == (first, second):
+                return one
+            if (one.second, one.first) == (first, second):
+                return one.swapped()
+        return None
