@@ -1,4 +1,4 @@
-"""Stage compare: one report of the selected cells.
+"""Stage compare: the verdicts over the selected cells, and one report of them.
 
 Run alone, after evaluate: python -m stages.compare
 """
@@ -7,27 +7,66 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 from stages.program import InputError, run
 from stages.report import ReportContext, load_cell, write_report
 from stages.study import params, paths
-from stages.study.params import ROOT
+from stages.study.params import ROOT, Cell
+from stages.tracking import comparison
+from stages.verdict import matrix
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Writes reports/. Raises StudyError, or InputError where a selected cell was not evaluated."""
+    """Writes reports/ and a comparison run in MLflow.
+
+    Raises StudyError, or InputError where no selected cell has results or some cannot be read.
+    """
     study = params.load()
     try:
         data = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
-    cells = [load_cell(name, cell, ROOT) for name, cell in study.selected().items()]
+    absent = {name: hole(name, cell) for name, cell in study.selected().items()}
+    holes = {name: why for name, why in absent.items() if why}
+    if len(holes) == len(absent):
+        raise InputError(f"no selected cell has results; {next(iter(holes.values()))}")
+    for name, why in holes.items():
+        log.warning("%s is left out: %s", name, why)
+    cells = [load_cell(name, study.cell(name), ROOT) for name in absent if name not in holes]
+    judgement = matrix.conclude(study, cells, holes)
     context = ReportContext(scale=study.scale, seed=study.seed, data=data,
                             selection={"backbone": study.backbone, "neck": study.neck}, listed=list(study.cells))
-    write_report(cells, context, paths.REPORTS)
+    write_report(cells, context, judgement, paths.REPORTS)
+    log.info("%s", judgement.choice.sentence)
+    log.info("%s", judgement.why)
     log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
+    comparison.log(judgement, cells, study, paths.REPORTS)
+
+
+def hole(name: str, cell: Cell) -> str:
+    """Why a cell has no results, one line: the first file that is missing, or an evaluation of an earlier training;
+    "" where it has."""
+    record = paths.record(name, cell)
+    needed = [record / "run.json", record / "history.csv", paths.metrics(name, cell), paths.per_class(name, cell),
+              paths.details(name, cell), *(paths.predictions(name, split) for split in matrix.SPLITS)]
+    # Evaluating asks for the training too.
+    remedy = f"run `dvc repro stages/dvc.yaml:evaluate@{name}`"
+    for path in needed:
+        if not path.is_file():
+            return f"{path} is missing; {remedy}"
+    trained, evaluated = _training(record / "run.json"), _training(paths.per_class(name, cell))
+    return f"{paths.per_class(name, cell)} is of an earlier training; {remedy}" if trained != evaluated else ""
+
+
+def _training(path: Path) -> str | None:
+    try:
+        return json.loads(path.read_bytes()).get("training_id")
+    except (ValueError, AttributeError):
+        # load_cell says what is wrong with it.
+        return None
 
 
 if __name__ == "__main__":

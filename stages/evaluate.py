@@ -1,10 +1,11 @@
-"""Stage evaluate: scores a cell's best checkpoint on val and test, and completes its MLflow run.
+"""Stage evaluate: scores a cell's best checkpoint on val and test, measures its cost, and completes its MLflow run.
 
 Run alone, after train: python -m stages.evaluate faster_rcnn-r50-fpn-sgd-512
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from typing import Any
@@ -15,6 +16,8 @@ from stages.study import params, paths
 from stages.study.metrics import METRICS
 
 log = logging.getLogger(__name__)
+# The most that measuring a cell's cost may take, by scale; little beside its training.
+COST_SECONDS = {"miniature": 8.0, "full": 30.0}
 
 
 def main(name: str) -> None:
@@ -33,13 +36,17 @@ def main(name: str) -> None:
     # Seconds of imports, after what can be refused at once.
     import torch
 
-    from stages.model import predict
-    from stages.tracking.run import Run
+    from stages.evaluation import cost, submission
+    from stages.model import predict, scratch
+    from stages.tracking import cells
 
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
-    tracked = Run(record["run_id"]) if record["run_id"] else None
     model = paths.model(name)
+    # First, while the process holds no more than the model needs.
+    spent = cost.of_cell(model / "config.py", model / "best.pth", COST_SECONDS[record["scale"]])
+    log.info("%s: %.1f ms an image, %.1f images/s on %s", name, spent["batches"][0]["p50_ms"],
+             cost.brief(spent)["images_per_second"], spent["device"])
     results: dict[str, Any] = {}
     for split in ("val", "test"):
         results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
@@ -51,28 +58,20 @@ def main(name: str) -> None:
     summary = {split: {metric: result.details["metrics"][metric] for metric in METRICS}
                for split, result in results.items()}
     summary["train"] = {"loss": record["train_loss"], "minutes": record["train_minutes"]}
-    summary["model"] = {"parameters": record["parameters"]}
+    summary["model"] = cost.brief(spent)
     write(paths.metrics(name, cell), summary)
-    # The run id is new with every training, so this file changes whenever the cell does.
+    submission.write(paths.submission(name), paths.annotations("test"), results["test"].detections)
+    # The training id is new with every training, so this file changes whenever the cell does.
     write(paths.per_class(name, cell), {
-        "cell": name, "run_id": record["run_id"],
+        "cell": name, "run_id": record["run_id"], "training_id": record["training_id"],
+        "annotations": {split: hashlib.sha256(paths.annotations(split).read_bytes()).hexdigest() for split in results},
         "detections": {split: result.details["detections"] for split, result in results.items()},
         "per_class": {split: result.details["per_class"] for split, result in results.items()}})
-    write(paths.details(name, cell), {split: result.details for split, result in results.items()})
-    if tracked is None:
-        log.warning("%s: its training reached no MLflow server, so this evaluation is on disk only", name)
-        return
-    tracked.metrics({f"{split}/{metric}": value for split, result in results.items()
-                     for metric, value in result.details["metrics"].items()
-                     # val's have been logged at each epoch.
-                     if split == "test" or metric not in METRICS},
-                    record["best"]["step"])
-    tracked.artifacts([model / "config.py", paths.record(name, cell) / "history.csv", record_path])
-    tracked.artifacts([model / "best.pth"], "checkpoint")
-    tracked.artifacts([paths.predictions(name, split) for split in results], "predictions")
-    tracked.artifacts([paths.metrics(name, cell), paths.details(name, cell)], "metrics")
-    tracked.artifacts([paths.per_class(name, cell)], "metrics/per_class")
-    tracked.end()
+    write(paths.details(name, cell), {**{split: result.details for split, result in results.items()},
+                                      "cost": {**spent, "definition": cost.DEFINITION}})
+    cells.file(name, cell)
+    # DVC has taken note of the training by now.
+    scratch.let_go(name)
 
 
 def show(value: float | None) -> str:

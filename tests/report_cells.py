@@ -96,9 +96,11 @@ def context(**changes) -> ReportContext:
     return ReportContext(**given | changes)
 
 
-def report(cells, folder: Path, **changes) -> dict[str, str]:
-    """Every file of the report by its path."""
-    write_report(cells, context(**changes), folder)
+def report(cells, folder: Path, judgement=None, **changes) -> dict[str, str]:
+    """Every file of the report by its path; the judgement of report_judgements.judged where none is given."""
+    from report_judgements import judged
+
+    write_report(cells, context(**changes), judgement or judged(cells), folder)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes().decode() for path in paths}
 

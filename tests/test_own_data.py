@@ -47,6 +47,9 @@ def test_an_unlabelled_test_set_is_predicted_and_scored_nowhere(own):
     metrics = json.loads((own.folder / f"metrics/r50/fpn/{CELL}.json").read_text(encoding="utf-8"))
     assert set(metrics["test"].values()) == {None} and metrics["val"]["bbox_mAP"] is not None
     assert (own.folder / f"predictions/{CELL}/test.json").is_file()
+    sent = (own.folder / f"predictions/{CELL}/submission.csv").read_text(encoding="utf-8").splitlines()
+    assert sent[0] == "PredictionString,image_id"
+    assert [line.rsplit(",", 1)[1] for line in sent[1:]] == [f"test/{index:04}.jpg" for index in range(3)]
     assert "split_without_labels" in (own.folder / "data/prepared/report.html").read_text(encoding="utf-8")
 
 

@@ -6,11 +6,13 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 
-from stages.study.params import ROOT, load
+from stages.model.compose import compose
+from stages.study.params import ROOT, Verdicts, load
 from stages.study.strict import StudyError
 
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -68,6 +70,14 @@ def test_the_studys_rows_are_all_there():
     (assign(f"cells/{FIRST}/backbone", "r5"), "unknown backbone 'r5'; there are: mobilenet_v2, r101, r50, swin_l"),
     (assign(f"cells/{FIRST}/epochs", 2), f"cells.{FIRST}.epochs: milestones [2] must"),
     (assign("cells/twin", VALUES["cells"][FIRST]), f"cells.twin: the same row as {FIRST}"),
+    (assign("cells/twin", {**VALUES["cells"][FIRST], "seed": 0}), f"cells.twin: the same row as {FIRST}"),
+    (assign(f"cells/{FIRST}/seed", -1), f"cells.{FIRST}.seed: -1 is below"),
+    (assign("verdicts/metric", "val/mAP"), "verdicts.metric: 'val/mAP' cannot decide; choose one of val/bbox_mAP, "),
+    (assign("verdicts/metric", "test/bbox_mAP"), "verdicts.metric: 'test/bbox_mAP' cannot decide"),
+    (assign("verdicts/cost", "price"), "verdicts.cost: 'price' is not one of latency_ms, peak_memory_mib, train_min"),
+    (assign("verdicts/replicates", 99), "verdicts.replicates: 99 is below the least allowed, 100"),
+    (assign("verdicts/replicates", 1e3), "verdicts.replicates: expected a whole number"),
+    (assign("verdicts/seeds", 3), "verdicts.seeds: unknown key; allowed here: metric, cost, replicates"),
     (assign("cells/a;rm -rf", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
     (assign("cells/..", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
     (assign("backbone", "r5"), "backbone: 'r5': unknown backbone; the cells use: mobilenet_v2, r101, r50, swin_l"),
@@ -99,6 +109,21 @@ def test_selection_keeps_the_order_of_the_file(tmp_path):
     study = read(tmp_path, assign("backbone", "swin_l"))
     assert list(study.selected()) == [name for name in VALUES["cells"] if "swin_l" in name]
     assert len(read(tmp_path, assign("neck", "pafpn")).selected()) == 2
+
+
+def test_a_row_repeats_another_under_a_seed_of_its_own(tmp_path):
+    study = read(tmp_path, assign("cells/again", {**VALUES["cells"][FIRST], "seed": 1}))
+    assert (study.seed_of(study.cell(FIRST)), study.seed_of(study.cell("again"))) == (0, 1)
+    configs = [compose(name, study, ["a"], "images") for name in (FIRST, "again")]
+    assert [cfg.randomness.seed for cfg in configs] == [0, 1]
+    configs[1].randomness.seed, configs[1].work_dir = 0, configs[0].work_dir
+    assert configs[1].pretty_text == configs[0].pretty_text
+
+
+def test_every_cost_of_the_choice_can_be_named():
+    from stages.verdict.choice import COSTS
+
+    assert get_args(get_type_hints(Verdicts)["cost"]) == tuple(COSTS)
 
 
 def test_an_unknown_cell_is_refused_without_a_traceback():

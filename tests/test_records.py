@@ -13,6 +13,7 @@ import pytest
 from conftest import CELLS, Project, make_project
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.evaluation import submission
 from stages.tracking import provenance
 
 R50, SWIN, PAFPN = CELLS
@@ -23,7 +24,7 @@ MAP = ["bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bb
 def finished(tmp_path_factory) -> Project:
     """One cell of a clone, trained, evaluated and compared by `dvc repro`."""
     project = make_project(tmp_path_factory.mktemp("records") / "clone")
-    project.set_params(lambda values: values.update(cells={R50: CELLS[R50]}))
+    project.set_params(lambda values: values.update(cells={R50: {**CELLS[R50], "seed": 3}}))
     project.run("dvc", "repro")
     return project
 
@@ -61,7 +62,8 @@ def test_history_has_a_row_per_step_and_six_metrics_per_epoch(finished):
 
 def test_run_json_says_how_it_came_about(finished):
     found = record(finished)
-    assert found["seed"] == 0 and found["iterations"] == 4 and found["parameters"] > 1e6
+    # The row's own, not the study's.
+    assert found["seed"] == 3 and found["iterations"] == 4 and found["parameters"] > 1e6
     assert found["versions"]["mmdet"] == "3.3.0" and found["versions"]["torch"].startswith("2.11")
     # params.yaml was edited after the commit.
     assert found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
@@ -70,6 +72,8 @@ def test_run_json_says_how_it_came_about(finished):
     last = [float(row["train/loss"]) for row in rows(finished)[2:]]
     assert found["train_loss"] == pytest.approx(sum(last) / 2)
     assert found["peak_memory_mib"] > 100 and found["train_minutes"] > 0
+    assert (found["train_images"], found["val_images"], found["train_val_overlap"]) == (8, 4, 0)
+    assert found["early_stopping"] == 0
 
 
 def test_metrics_and_predictions(finished):
@@ -84,6 +88,21 @@ def test_metrics_and_predictions(finished):
         assert {entry["class"]: entry["boxes"] for entry in entries} == prepared["splits"][split]["classes"]
     results = json.loads((finished.folder / f"predictions/{R50}/test.json").read_text(encoding="utf-8"))
     assert all(set(entry) == {"image_id", "category_id", "bbox", "score"} for entry in results)
+    truth = finished.folder / "data/prepared/test.json"
+    sent = submission.read(finished.folder / f"predictions/{R50}/submission.csv", truth)
+    assert len(sent) == len(results)
+
+
+def test_the_cost_is_measured(finished):
+    known = json.loads((finished.folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))["model"]
+    assert known["parameters"] == record(finished)["parameters"]
+    assert 0 < known["latency_ms"] <= known["latency_p95_ms"] and known["images_per_second"] > 0
+    assert known["peak_memory_mib"] > 1 and 0.01 < known["gmacs"] < 1
+    best = finished.folder / "models" / R50 / "best.pth"
+    assert known["size_mib"] == pytest.approx(best.stat().st_size / 2**20)
+    details = json.loads((finished.folder / f"metrics/r50/fpn/{R50}/details.json").read_text(encoding="utf-8"))
+    assert details["cost"]["batches"][0]["p50_ms"] == known["latency_ms"]
+    assert "Another cell may have been training beside it" in details["cost"]["definition"]
 
 
 def test_the_mlflow_run_is_complete(finished, client, run):
@@ -97,7 +116,7 @@ def test_the_mlflow_run_is_complete(finished, client, run):
     assert [(point.step, point.value) for point in val] == [(int(row["step"]), float(row["val/bbox_mAP_50"]))
                                                           for row in found if row["val/bbox_mAP_50"]]
     assert "test/bbox_mAP_50" in run.data.metrics
-    assert run.data.params["backbone"] == "r50" and run.data.params["seed"] == "0"
+    assert run.data.params["backbone"] == "r50" and run.data.params["seed"] == "3"
     assert run.data.tags["dvc.stage"] == f"stages/dvc.yaml:train@{R50}" or R50 in run.data.tags["dvc.stage"]
     assert run.data.tags["fingerprint"] == record(finished)["fingerprint"]
     assert run.data.tags["mlflow.source.git.commit"].endswith("+changes")

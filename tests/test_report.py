@@ -9,6 +9,7 @@ import re
 
 import pytest
 from report_cells import DATA, METRICS, NAMES, Page, context, load_all, report, row_of, write_cell
+from report_judgements import judged
 
 from stages.program import InputError
 from stages.report import Series, load_cell, write_report
@@ -44,9 +45,9 @@ def test_table_and_summary_hold_the_inputs_at_full_precision(cells, tmp_path):
         )
         assert row["run_id"] == cell.run_id
     summary = json.loads(files["summary.json"])
-    assert summary["best_cell"] == NAMES[3]
-    assert summary["best_val_bbox_mAP_50"] == cells[3].scores["val"]["bbox_mAP_50"]
-    assert summary["cells"] == summary["cells_listed"] == 4
+    assert summary["best"] == summary["chosen"] == NAMES[3]
+    assert summary["best_val_mAP_50"] == cells[3].scores["val"]["bbox_mAP_50"]
+    assert summary["cells"] == 4 and summary["holes"] == 0
     assert not any(isinstance(value, dict | list) for value in summary.values())
 
 
@@ -78,7 +79,7 @@ def test_contrary_data_gives_contrary_sentences(cells, tmp_path):
         assert "first to the last validation in 4 of 4 cells." in one
         assert f"first to the last validation in 3 of 4 cells; not in {NAMES[1]}." in other
         assert f"Highest test mAP50: 0.087 ({NAMES[3]})." in one and f"0.087 ({NAMES[3]})." in other
-    assert json.loads(after["summary.json"])["best_cell"] == NAMES[0]
+    assert json.loads(after["summary.json"])["best"] == NAMES[0]
     assert (
         f"## Per class: {NAMES[0]}" in after["report.md"]
         and f"## Per class: {NAMES[3]}" in before["report.md"]
@@ -107,9 +108,11 @@ def test_missing_values_are_said_to_be_missing(cells, tmp_path):
     files = report(empty, tmp_path / "reports", data={})
     row = next(csv.DictReader(files["compare.csv"].splitlines()))
     assert row["val_bbox_mAP_s"] == row["train_loss"] == row["run_id"] == ""
-    assert json.loads(files["summary.json"])["best_cell"] is None
+    assert json.loads(files["summary.json"])["best"] is None
     assert "No cell has a val mAP50." in files["report.md"]
-    assert re.search(rf"^\| {NAMES[0]} \| n/a \| n/a \| n/a \|", files["report.md"], re.MULTILINE)
+    none = rf"^\| {NAMES[0]} \| no verdict \| not placed: score not measured \| n/a \| n/a \| n/a \|"
+    assert re.search(none, files["report.md"], re.MULTILINE)
+    assert "Nothing to choose: no cell has a val/bbox_mAP_50." in files["report.md"]
     cells_of_page = [attributes for tag, attributes in Page(files["index.html"]).elements if tag == "td"]
     assert any(cell.get("data-value") == "" for cell in cells_of_page)
     assert files["curves/train_loss.csv"] == "step,value,cell\n"
@@ -134,9 +137,11 @@ def test_one_cell_with_one_epoch(cells, tmp_path):
     short = {key: Series(series.steps[:1], series.values[:1]) for key, series in cells[0].history.items()}
     one = dataclasses.replace(cells[0], history=short, epoch_steps=1)
     files = report([one], tmp_path / "reports")
-    assert "One cell: there is nothing to compare it with" in files["report.md"]
+    assert "there is no other cell to weigh it against" in files["report.md"]
+    assert "No two cells were compared in val mAP50." in files["report.md"]
     assert "1 cell had fewer than two validations" in files["report.md"]
-    assert "**" not in files["report.md"] and "ighest val mAP50" not in files["report.md"]
+    row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[0]} "))
+    assert "**" not in row and "Highest val mAP50" not in files["report.md"]
     assert any(tag == "path" and a.get("class") == "dot" for tag, a in Page(files["index.html"]).elements)
 
 
@@ -210,7 +215,7 @@ def test_refused_cells_leave_an_earlier_report_alone(cells, tmp_path):
     before = report(cells, tmp_path / "reports")
     for wrong, changes in (([], {}), ([cells[0], cells[0]], {}), (cells, {"listed": NAMES[1:]})):
         with pytest.raises(InputError, match=r"dvc repro|params\.yaml"):
-            write_report(wrong, context(**changes), tmp_path / "reports")
+            write_report(wrong, context(**changes), judged(cells), tmp_path / "reports")
     assert before == {name: (tmp_path / "reports" / name).read_bytes().decode() for name in before}
     with pytest.raises(ValueError, match="miniature, full"):
         context(scale="medium")

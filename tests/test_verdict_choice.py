@@ -46,6 +46,16 @@ def test_the_front_names_who_dominates_whom():
     assert front(CELLS[:3], METRIC).sentence.startswith("No cell is dominated in")
 
 
+def test_a_cell_whose_interval_lies_below_0_is_not_as_good_though_the_correction_spares_it():
+    def spared(a: str, b: str, metric: str) -> Verdict:
+        one = verdicts(CELLS, 0.01)(a, b, metric)
+        return Verdict("not distinguishable", one.difference, one.low, one.high, 0.9)
+
+    found = choose(CELLS, METRIC, spared)
+    assert found.chosen == "middle" and set(found.worse) == {"small", "silly"}
+    assert choose(CELLS, METRIC, verdicts(CELLS, 0.025)).chosen == "small"
+
+
 def test_ties_dominate_nobody():
     assert front([cell("a", 0.5, 10), cell("b", 0.5, 10)], METRIC).members == ("a", "b")
     found = front([cell("a", 0.5, 10), cell("b", 0.5, 10), cell("c", 0.5, 11)], METRIC)

@@ -56,6 +56,13 @@ def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
         "(32 against 4), length of training (15 against 20), learning rate per image (0.000625 against 0.005).")
 
 
+def test_swapping_the_cells_swaps_the_differences():
+    there, back = compare(R50, SWIN_T, ["backbone"]).swapped(), compare(SWIN_T, R50, ["backbone"])
+    assert (there.a, there.b, there.verdict) == (back.a, back.b, back.verdict) == (SWIN_T.name, R50.name, "confounded")
+    assert {(one.key, one.a, one.b, one.kind) for one in there.differences} == {
+        (one.key, one.a, one.b, one.kind) for one in back.differences}
+
+
 def test_sgd_against_adamw_is_confounded_by_a_rate_off_the_rule():
     found = compare(SWIN_L, ADAMW, ["optimizer"])
     assert keys(found) == {"lr_per_sample"}

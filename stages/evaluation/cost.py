@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,11 +20,46 @@ from torch.utils.flop_counter import FlopCounterMode
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation.box_metric import to_results
 from stages.evaluation.energy import Meter
-from stages.model import checkpoints, memory
+from stages.model import checkpoints, config_file, memory
 from stages.program import InputError
 
 from mmcv.transforms import Compose  # isort: skip  after the ops
 from mmdet.registry import MODELS  # isort: skip
+
+
+# For the report: what its numbers are.
+DEFINITION = ("From the decoded image to boxes in COCO's format: resizing, normalising, network, NMS; median of up to "
+              "30 runs after a warm-up, in fp32, on the machine that evaluated the cell. Another cell may have been "
+              "training beside it, which slows it down.")
+_IMAGES = 16
+
+
+def of_cell(config: Path, checkpoint: Path, seconds: float) -> dict[str, Any]:
+    """measure() on the first images of val, read as the cell's config reads them. Raises InputError as it does, and
+    where an image cannot be read."""
+    loader = config_file.read(config).val_dataloader.dataset
+    coco = json.loads(Path(loader.ann_file).read_text(encoding="utf-8"))
+    load = Compose(loader.pipeline[:1])
+    images = []
+    for entry in coco["images"][:_IMAGES]:
+        path = Path(loader.data_prefix.img) / entry["file_name"]
+        try:
+            images.append(load({"img_path": str(path)})["img"])
+        # MMCV asserts that an image could be decoded.
+        except (OSError, AssertionError) as error:
+            why = getattr(error, "strerror", None) or "not an image"
+            raise InputError(f"{path}: cannot be read ({why}); run dvc repro prepare") from None
+    return measure(config, checkpoint, images, seconds=seconds)
+
+
+def brief(measured: dict[str, Any]) -> dict[str, float | int | None]:
+    """What of measure() a table has room for: of one image, but images_per_second, which is of a batch where one was
+    run. peak_memory_mib is of running the cell, not of its training."""
+    single, batch = measured["batches"]
+    several = batch if batch["runs"] else single
+    return {"parameters": measured["parameters"], "latency_ms": single["p50_ms"], "latency_p95_ms": single["p95_ms"],
+            "images_per_second": several["images_per_second"], "peak_memory_mib": single["peak_mib"],
+            "size_mib": measured["checkpoint_bytes"] / 2**20, "gmacs": measured["macs"] / 1e9}
 
 
 def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, batch: int = 8, warmup: int = 3,
@@ -43,7 +78,8 @@ def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, bat
     in all but batch and runs where it was left out.
 
     A latency is from decoded images to boxes in COCO's format on the CPU: resizing, normalising, network, NMS; the GPU
-    is waited for. p95 of few runs is close to the slowest. images_per_second: of the mean. peak_mib: above what was
+    is waited for; whatever else runs on the machine slows it down. p95 of few runs is close to the slowest.
+    images_per_second: of the mean. peak_mib: above what was
     in use before the model was built, its weights included; on a CPU what the process has resident,
     less what an earlier call in it has left behind. joules_per_image: see energy.py; None on a CPU.
 
@@ -76,9 +112,7 @@ def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, bat
 
 def _load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Callable[[Sequence[np.ndarray]], dict]]:
     """The model, ready, and what makes a batch of decoded images."""
-    if not config.is_file():
-        raise InputError(f"{config}: no such config; train the cell first (dvc repro, or python -m stages.train)")
-    cfg = Config.fromfile(config)
+    cfg = config_file.read(config)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)

@@ -22,7 +22,7 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     cfg.merge_from_dict(_schedule(cell, study, root))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
     cfg.merge_from_dict(dict(
-        randomness=dict(seed=study.seed),
+        randomness=dict(seed=study.seed_of(cell)),
         env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
         work_dir=f"work_dirs/{name}",
         resume=False))

@@ -71,7 +71,7 @@ def draw(name: str, cells: Sequence[CellResult], looks: dict[str, Look]) -> Pane
     last = max(
         (series.steps[-1] for cell in cells for series in cell.history.values() if series.steps), default=1
     )
-    x_step = max(1, _step(last, 5))
+    x_step = max(1, nice_step(last, 5))
     frame = _Frame(last, top)
     return Panel(
         name=name,
@@ -141,7 +141,7 @@ def _line(
     )
 
 
-def _step(span: float, most: int) -> float:
+def nice_step(span: float, most: int) -> float:
     """The smallest of 1, 2, 5 times a power of ten that divides `span` into at most `most` parts."""
     power = 10.0 ** math.floor(math.log10(span / most))
     return next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= most + 1e-9)
@@ -151,7 +151,7 @@ def _nice(highest: float) -> tuple[float, float]:
     """The top of an axis from 0 that holds `highest`, and the distance of its ticks."""
     if highest <= 0:
         return 1.0, 0.2
-    step = _step(highest, 5)
+    step = nice_step(highest, 5)
     return math.ceil(highest / step - 1e-9) * step, step
 
 

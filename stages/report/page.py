@@ -8,14 +8,18 @@ from pathlib import Path
 
 import jinja2
 
-from stages.report import chart, curves, sentences
+from stages.files import replacing
+from stages.report import chart, curves, sentences, verdict_view
 from stages.report.facts import class_tables, data_summary, facts
 from stages.report.looks import looks_of
 from stages.report.markdown import escape as escape_markdown
+from stages.report.pictures import pictures
 from stages.report.published import KEYS, load_published, published_of
 from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
+from stages.report.summary import cells_json, summary_json
 from stages.report.table import (
     ALL,
+    COSTS,
     MAIN,
     MISSING,
     SCORES,
@@ -23,11 +27,29 @@ from stages.report.table import (
     extreme,
     in_order,
     marked,
-    summary_json,
 )
+from stages.verdict.judgement import Judgement
 
 log = logging.getLogger(__name__)
 _TEMPLATES = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+# Anchors of the page's sections and what they are called.
+SECTIONS = (
+    ("verdict", "Verdict"),
+    ("hypotheses", "Hypotheses"),
+    ("results", "Results"),
+    ("pareto", "Score against cost"),
+    ("pairs", "Who beats whom"),
+    ("fairness", "Fairness"),
+    ("curves", "Curves"),
+    ("groups", "Classes and sizes"),
+    ("errors", "Errors"),
+    ("confusion", "Confusion"),
+    ("scores", "Scores"),
+    ("gallery", "Images"),
+    ("classes", "Classes"),
+    ("data", "Data"),
+    ("definitions", "Definitions"),
+)
 _STRICT = {
     "loader": _TEMPLATES,
     "undefined": jinja2.StrictUndefined,
@@ -37,17 +59,22 @@ _STRICT = {
 }
 
 
-def write_report(cells: Sequence[CellResult], context: ReportContext, folder: Path) -> None:
-    """Write summary.json, compare.csv, report.md, index.html and curves/<panel>.csv into `folder`.
+def write_report(
+    cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, folder: Path
+) -> None:
+    """Write summary.json, cells.json, compare.csv, report.md, index.html and curves/<panel>.csv into `folder`.
 
-    The same cells and context give the same bytes. Raises InputError, before anything is written, where
+    The pictures are of what lies beside it: metrics/, predictions/ and data/.
+
+    The same cells, context and judgement give the same bytes. Raises InputError, before anything is written, where
     there is no cell, or a cell that params.yaml does not list once.
     """
     cells = in_order(cells, context.listed)
-    view = _view(cells, context)
+    view = _view(cells, context, judgement) | pictures(cells, judgement, Path(folder).parent)
     files = {
-        "summary.json": summary_json(cells, context),
-        "compare.csv": compare_csv(cells),
+        "summary.json": summary_json(cells, judgement),
+        "cells.json": cells_json(cells),
+        "compare.csv": compare_csv(cells, judgement),
         "report.md": _markdown().get_template("report.md.j2").render(view),
         "index.html": _html().get_template("index.html.j2").render(view),
     }
@@ -55,12 +82,13 @@ def write_report(cells: Sequence[CellResult], context: ReportContext, folder: Pa
         files[f"curves/{curves.file_name(panel)}"] = curves.curve_csv(cells, panel)
     for name, text in files.items():
         path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="")
+        # A file that DVC has put here is a link to the one in its cache.
+        with replacing(path) as beside:
+            beside.write_text(text, encoding="utf-8", newline="")
     log.info("report of %s in %s", sentences.coverage(cells, context), folder)
 
 
-def _view(cells: list[CellResult], context: ReportContext) -> dict[str, object]:
+def _view(cells: list[CellResult], context: ReportContext, judgement: Judgement) -> dict[str, object]:
     """Everything the two templates show; they hold words and layout, no arithmetic."""
     table = load_published() if context.scale == "full" else {}
     published = {cell.name: published_of(cell, table) for cell in cells}
@@ -76,18 +104,15 @@ def _view(cells: list[CellResult], context: ReportContext) -> dict[str, object]:
         "context": context,
         "row_keys": ROW_KEYS,
         "missing": MISSING,
+        "sections": SECTIONS,
         "coverage": sentences.coverage(cells, context),
         "comparability": sentences.comparability(cells, context, with_published),
         "highest": sentences.highest(cells),
-        "caution": sentences.caution(cells),
         "remarks": [text for text in (sentences.losses(cells), *sentences.learning(cells)) if text],
         "facts": facts(cells, context),
         "main": MAIN,
         "all": ALL,
-        "marked": {column.key: marked(column, cells) for column in ALL},
-        "column_top": {
-            column.key: max((column.value(cell) or 0 for cell in cells), default=0) for column in ALL
-        },
+        "marked": {column.key: marked(column, cells) for column in (*ALL, *COSTS)},
         "published": published if with_published else {},
         "published_columns": [column for column in MAIN if column.key in KEYS],
         "looks": looks,
@@ -100,6 +125,7 @@ def _view(cells: list[CellResult], context: ReportContext) -> dict[str, object]:
         "top_classes": top_classes,
         "data": data_summary(context.data),
         "images": sentences.images(context),
+        **verdict_view.view(cells, judgement, looks),
     }
 
 

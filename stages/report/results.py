@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ class CellResult:
     `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss` is the mean
     total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a count. `history` maps a
     column of history.csv to its curve; `epoch_steps` is the number of training steps in the last epoch and
-    `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as it is.
+    `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as it is. `costs` maps
+    latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a value in the unit of its name (of one
+    image; images_per_second of a batch), or None; what was not measured may be absent.
     """
 
     name: str
@@ -58,6 +60,7 @@ class CellResult:
     lost_steps: int
     run: dict
     per_class: dict[str, tuple[ClassScore, ...]]
+    costs: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -107,6 +110,11 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
         lost_steps=lost_steps,
         run=run.content,
         per_class={split: _class_scores(classes, split) for split in SPLITS},
+        costs={
+            key: metrics.checked(value, f"model.{key}")
+            for key, value in metrics.content["model"].items()
+            if key != "parameters"
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""What the report says in words. Every sentence follows from cells and context; none states a verdict."""
+"""What the report says of the cells in words; verdicts are told by decision.py and its neighbours."""
 
 from __future__ import annotations
 
@@ -54,17 +54,6 @@ def highest(cells: Sequence[CellResult]) -> list[str]:
         else:
             found.append(f"Highest {column.label}: {column.text(value)} ({', '.join(same)}).")
     return found
-
-
-def caution(cells: Sequence[CellResult]) -> str:
-    if len(cells) == 1:
-        return (
-            "One cell: there is nothing to compare it with, and its numbers carry no confidence interval yet."
-        )
-    return (
-        f"The differences between these {len(cells)} cells carry no confidence interval yet: "
-        "the order of two cells may be chance."
-    )
 
 
 def learning(cells: Sequence[CellResult]) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.program import InputError
-from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult, ReportContext
+from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult
+from stages.verdict.judgement import Judgement
 
 MISSING = "n/a"
 METRIC_LABELS = dict(
@@ -97,6 +97,59 @@ MAIN = (
 ALL = (TRAIN_LOSS, *SCORES.values(), PARAMETERS, MINUTES)
 
 
+def _cost(key: str, label: str, definition: str, digits: int) -> Column:
+    return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
+
+
+# What evaluate measures of a trained cell (stages/evaluation/cost.py).
+COSTS = (
+    _cost(
+        "latency_ms",
+        "latency, ms",
+        "Median milliseconds (p50) from one decoded image to its boxes, in fp32 and after a warm-up, on the "
+        "machine that evaluated the cell.",
+        1,
+    ),
+    _cost(
+        "images_per_second",
+        "images/s",
+        "Images a second in batches, on the machine that evaluated the cell.",
+        1,
+    ),
+    _cost(
+        "peak_memory_mib",
+        "memory, MiB",
+        "Most memory in use while single images are detected, the weights included: of the GPU, or of the "
+        "process on a CPU.",
+        0,
+    ),
+    _cost(
+        "gmacs",
+        "GMACs",
+        "Thousand millions of multiply-adds for one image, RoI head included; MMDetection's zoo calls these "
+        "FLOPs.",
+        2,
+    ),
+    _cost(
+        "size_mib",
+        "checkpoint, MiB",
+        "Size of the best checkpoint's file.",
+        1,
+    ),
+)
+
+
+def measured(columns: Sequence[Column], cells: Sequence[CellResult]) -> tuple[Column, ...]:
+    """Those in which at least one cell has a value."""
+    return tuple(column for column in columns if any(column.value(cell) is not None for cell in cells))
+
+
+def label_of(metric: str) -> str:
+    """A metric of history.csv in words: val/bbox_mAP_50 is val mAP50."""
+    split, _, key = metric.partition("/")
+    return f"{split} {METRIC_LABELS.get(key, key)}"
+
+
 def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellResult]:
     """`cells` in the order of params.yaml. Raises InputError for none, an unlisted or a repeated cell."""
     names = [cell.name for cell in cells]
@@ -132,31 +185,40 @@ def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
     return found
 
 
-def compare_csv(cells: Sequence[CellResult]) -> str:
-    """One row per cell in full float precision; an empty field is a value that could not be measured."""
+VERDICT_KEYS = ("against_best", "difference", "difference_low", "difference_high", "p_holm", "pareto")
+
+
+def _verdict_values(judgement: Judgement, name: str) -> tuple[object, ...]:
+    if name not in judgement.estimates:
+        return (None,) * len(VERDICT_KEYS)
+    best, front = judgement.choice.best, judgement.front
+    dominated = any(one.name == name for one in front.dominated)
+    pareto = "front" if name in front.members else "dominated" if dominated else None
+    pair = judgement.pair(name, best) if best else None
+    if pair is None:
+        return ("best" if name == best else None, None, None, None, None, pareto)
+    one = pair.difference
+    return (pair.outcome, one.value, one.low, one.high, pair.p_holm, pareto)
+
+
+def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
+    """One row per cell in full float precision; an empty field is a value that could not be measured.
+
+    against_best, difference, ...: the verdict on the cell against the best one in the deciding metric. A row
+    that repeats another cell has none of its own.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["cell", *ROW_KEYS, *(column.key for column in ALL), "run_id"])
+    columns = (*ALL, *COSTS)
+    writer.writerow(["cell", *ROW_KEYS, *(column.key for column in columns), *VERDICT_KEYS, "run_id"])
     for cell in cells:
         writer.writerow(
             [
                 cell.name,
                 *(cell.row[key] for key in ROW_KEYS),
-                *(column.value(cell) for column in ALL),
+                *(column.value(cell) for column in columns),
+                *_verdict_values(judgement, cell.name),
                 cell.run_id,
             ]
         )
     return stream.getvalue()
-
-
-def summary_json(cells: Sequence[CellResult], context: ReportContext) -> str:
-    """The few numbers `dvc metrics show` should print; what could not be measured is null."""
-    summary: dict[str, object] = {"cells": len(cells), "cells_listed": len(context.listed)}
-    for prefix, split in (("best", "val"), ("best_test", "test")):
-        column = SCORES[split, "bbox_mAP_50"]
-        top = extreme(column, cells)
-        summary[f"{prefix}_cell"] = top.name if top else None
-        summary[f"best_{split}_bbox_mAP_50"] = column.value(top) if top else None
-    minutes = [cell.train_minutes for cell in cells if cell.train_minutes is not None]
-    summary["train_minutes"] = sum(minutes) if minutes else None
-    return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"

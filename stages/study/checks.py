@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
 from stages.study.fragments import PARTS, known
+from stages.study.metrics import METRICS
 from stages.study.strict import StudyError
 
 if TYPE_CHECKING:
@@ -49,12 +51,26 @@ def check(study: Study) -> None:
         _check_batch(study, name, cell)
         if cell.epochs is not None:
             _check_milestones(study.training.milestones, cell.epochs, f"cells.{name}.epochs")
+    _check_twins(study)
+    _check_metric(study.verdicts.metric)
+    _check_selection(study, parts)
+
+
+def _check_twins(study: Study) -> None:
+    # Rows that differ in the seed alone are repeats of a cell.
     twins = {}
     for name, cell in study.cells.items():
-        if cell in twins:
-            raise StudyError(f"cells.{name}: the same row as {twins[cell]}; remove one")
-        twins[cell] = name
-    _check_selection(study, parts)
+        row = dataclasses.replace(cell, seed=study.seed_of(cell))
+        if row in twins:
+            raise StudyError(f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed")
+        twins[row] = name
+
+
+def _check_metric(metric: str) -> None:
+    # Chosen on val; test is kept to confirm the choice.
+    allowed = [f"val/{name}" for name in METRICS]
+    if metric not in allowed:
+        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}")
 
 
 def _check_batch(study: Study, name: str, cell: Cell) -> None:

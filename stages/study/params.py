@@ -105,7 +105,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the matrix; a key that is given here overrides the scale's, `lr` its optimizer's."""
+    """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's."""
 
     detector: str
     backbone: str
@@ -116,6 +116,7 @@ class Cell:
     batch_size: int | None = bounded(minimum=1, default=None)
     lr: float | None = bounded(above=0, default=None)
     device_batch: int | None = bounded(minimum=0, default=None)
+    seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
     activation_checkpointing: bool = False
 
 
@@ -133,6 +134,16 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
+class Verdicts:
+    """metric: what decides which cell to ship, one of val; cost: what is to be low (stages/verdict/choice.py);
+    replicates: how many resampled splits the intervals rest on."""
+
+    metric: str = "val/bbox_mAP_50"
+    cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = "latency_ms"
+    replicates: int = bounded(minimum=100, maximum=100_000, default=1000)
+
+
+@dataclass(frozen=True)
 class Study:
     scale: Literal["miniature", "full"]
     backbone: str
@@ -143,6 +154,7 @@ class Study:
     backbones: dict[str, Backbone] = field()
     cells: dict[str, Cell] = field()
     hypotheses: list[Hypothesis] = field(default_factory=list)
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     @property
     def training(self) -> Scale:
@@ -162,6 +174,10 @@ class Study:
         if name not in self.cells:
             raise StudyError(f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}")
         return self.cells[name]
+
+    def seed_of(self, cell: Cell) -> int:
+        """The seed of a row's training."""
+        return self.seed if cell.seed is None else cell.seed
 
     def pretrained(self, backbone: str) -> Weights:
         """Raises StudyError where params.yaml has no such backbone."""

@@ -41,13 +41,18 @@ def metrics(name: str, cell: Cell) -> Path:
 
 
 def details(name: str, cell: Cell) -> Path:
-    """All that is known of a cell on val and test: stages/evaluation/depth.py says what."""
+    """All that is known of a cell on val and test (stages/evaluation/depth.py) and of its cost (cost.py)."""
     return record(name, cell) / "details.json"
 
 
 def per_class(name: str, cell: Cell) -> Path:
     """AP per class. Filed by neck, so that `-S neck=pafpn` alone prunes the graph as well."""
     return Path("metrics") / cell.neck / f"{name}.json"
+
+
+def submission(name: str) -> Path:
+    """A cell's detections on test as the study's leaderboard takes them: stages/evaluation/submission.py."""
+    return Path("predictions") / name / "submission.csv"
 
 
 def predictions(name: str, split: str) -> Path:

@@ -67,8 +67,9 @@ class Front:
 class Choice:
     """The cheapest cell that is not significantly worse than the best. `chosen` is None where no cell has a score.
 
-    cost: the key of COSTS that decided, None where none is known. worse: cells with a verdict against the best;
-    as_good: cells that no verdict calls worse, cheapest first; unknown: cells without a verdict or without that cost.
+    cost: the key of COSTS that decided, None where none is known. worse: cells that are worse than the best, or whose
+    95 % interval against it lies below 0; as_good: the others, cheapest first; unknown: cells without a verdict or
+    without that cost.
     saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is unknown.
     """
 
@@ -110,7 +111,10 @@ def front(candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = t
 
 def choose(candidates: Sequence[Candidate], metric: str, verdict: VerdictOf | None = None,
            cost: str | None = None) -> Choice:
-    """The best cell by score (the cheaper one of a tie) and the cheapest that no verdict calls worse than it.
+    """The best cell by score (the cheaper one of a tie) and the cheapest that is not significantly worse.
+
+    What counts here is the plain 95 % interval: the correction for many pairs keeps chance from being called a
+    difference, but the mistake to avoid here is to call a worse cell as good.
 
     cost: a key of COSTS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
     cheap and are left aside. verdict: of (cell, best, metric); without one a cell is not known to be as good. Ties of
@@ -134,7 +138,7 @@ def choose(candidates: Sequence[Candidate], metric: str, verdict: VerdictOf | No
         if one is best:
             continue
         found = verdict(one.name, best.name, metric) if verdict else None
-        if found is not None and found.outcome == "worse":
+        if found is not None and (found.outcome == "worse" or found.high < 0):
             worse.append(one.name)
         elif found is None or (key is not None and one.cost(key) is None):
             unknown.append(one.name)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 # Results of a training, not settings; `fingerprint` covers all settings and would only repeat them.
-OUTCOMES = frozenset(("cell", "run_id", "fingerprint", "train_loss", "train_minutes", "peak_memory_mib", "parameters",
-                      "best", "started", "finished", "params", "lost_steps"))
+OUTCOMES = frozenset(("cell", "run_id", "training_id", "tracking", "fingerprint", "train_loss", "train_minutes",
+                      "peak_memory_mib", "parameters", "best", "started", "finished", "params", "lost_steps"))
 # config key -> the run.json key that says the same in steps and images instead of passes. Told once, as the latter.
 TWINS = {
     r"optim_wrapper\.optimizer\.lr": "lr", r"train_cfg\.max_epochs": "epochs", r"randomness\.seed": "seed",
@@ -20,6 +21,7 @@ TWINS = {
     r"param_scheduler\[MultiStepLR\]\.milestones": "milestones", r"train_dataloader\.batch_size": "device_batch",
     r"optim_wrapper\.accumulative_counts": "device_batch", r"optim_wrapper\.clip_grad\.max_norm": "clip_grad",
     r"optim_wrapper\.(type|dtype|loss_scale)": "amp", r"custom_hooks\[EMAHook\]\.(type|momentum)": "ema",
+    r"custom_hooks\[EarlyStoppingHook\]\.patience": "early_stopping",
 }
 
 
@@ -61,7 +63,8 @@ RULES = (
          "any optimizer can be clipped, and clipping decides whether some diverge"),
     Rule(r"ema|config\.custom_hooks\[EMAHook\].*", "weight averaging", "an average of weights scores higher by itself"),
     Rule(r"amp|config\.optim_wrapper\.(type|dtype|loss_scale)", "precision", "half precision loses small gradients"),
-    Rule(r"config\.custom_hooks\[EarlyStoppingHook\].*", "length of training", "one cell may stop earlier"),
+    Rule(r"early_stopping|config\.custom_hooks\[EarlyStoppingHook\].*", "length of training",
+         "one cell may stop earlier"),
     # Optimizers are compared each with its own decay, momentum and groups; the rate is judged as lr_per_sample.
     Rule(r"config\.optim_wrapper\.optimizer\.lr", "learning rate per image", "another rate finds another minimum",
          ("batch_size", "optimizer")),
@@ -135,11 +138,13 @@ _COMPILED = tuple((re.compile(rule.keys, re.DOTALL), rule) for rule in RULES)
 _TWINS = tuple((re.compile("config\\." + key), twin) for key, twin in TWINS.items())
 
 
+@cache
 def rule_of(key: str) -> Rule:
     """The first rule that fits the whole key; the last one fits every key."""
     return next(rule for keys, rule in _COMPILED if keys.fullmatch(key))
 
 
+@cache
 def twin_of(key: str) -> str | None:
     """The run.json key that says the same as this key of the config, if there is one."""
     return next((twin for pattern, twin in _TWINS if pattern.fullmatch(key)), None)

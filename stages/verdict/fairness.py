@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stages.model.schedule import REFERENCE_BATCH
@@ -75,6 +75,11 @@ class Fairness:
         """What the confounders are about, each once: ("batch size", "length of training")."""
         return tuple(dict.fromkeys(one.topic for one in self.confounders))
 
+    def swapped(self) -> Fairness:
+        """The same of b and a."""
+        return replace(self, a=self.b, b=self.a,
+                       differences=tuple(replace(one, a=one.b, b=one.a) for one in self.differences))
+
     @property
     def sentence(self) -> str:
         """The verdict with the first difference of every topic, in plain text."""
@@ -101,7 +106,7 @@ def compare(a: Settings, b: Settings, factors: Sequence[str],
     one, other = recorded(a), recorded(b)
     cautions = _cautions(one, other, reference_lr)
     if a.config and b.config:
-        one, other = with_configs(one, a.config, other, b.config)
+        one, other = with_configs(one, a, other, b)
     else:
         absent = [cell.name for cell in (a, b) if not cell.config]
         cautions.append(f"The resolved config of {' and of '.join(absent)} is not at hand and was not compared.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stages.verdict.choice import Choice, Front
@@ -30,10 +30,12 @@ class Judgement:
     metric: what decides, such as val/bbox_mAP_50; repeats: cell -> the rows of params.yaml that repeat it with another
     seed, itself first; holes: selected rows without results -> why, one line each.
     estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where nothing is measured;
-    groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within the metric.
+    groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within it.
     fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
     suspects: split -> stages.evaluation.suspects.combine() over the cells that are not worse than the best.
-    holds: whether the choice may be acted on; why: one sentence, what it rests on or what is in its way.
+    holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
+    costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
+    and choice rest on.
     """
 
     metric: str
@@ -49,6 +51,7 @@ class Judgement:
     suspects: Mapping[str, list[dict[str, Any]]]
     holds: bool
     why: str
+    costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -23,6 +24,14 @@ class Settings:
     name: str
     recorded: Mapping[str, Any]
     config: Mapping[str, Any] | None = None
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """The config by flatten() under "config."; num_classes, which every head repeats, is one key."""
+        known = flatten(self.config or {})
+        heads = {key for key in known if key.endswith(".num_classes")}
+        kept = {f"config.{key}": value for key, value in known.items() if key not in heads}
+        return kept | {"config.num_classes": tuple(sorted({known[key] for key in heads}))} if heads else kept
 
 
 def recorded(cell: Settings) -> dict[str, Any]:
@@ -45,19 +54,11 @@ def recorded(cell: Settings) -> dict[str, Any]:
     return known
 
 
-def with_configs(one: dict[str, Any], a: Mapping, other: dict[str, Any], b: Mapping) -> tuple[dict, dict]:
-    """Both with their configs' keys after "config.", less those that repeat what both have recorded; num_classes,
-    which every head repeats, is one key."""
-    both = []
-    for config in (a, b):
-        flat = flatten(config)
-        heads = {key for key in flat if key.endswith(".num_classes")}
-        kept = {f"config.{key}": value for key, value in flat.items() if key not in heads}
-        if heads:
-            kept["config.num_classes"] = tuple(sorted({flat[key] for key in heads}))
-        both.append({key: value for key, value in kept.items()
-                     if not ((twin := twin_of(key)) and twin in one and twin in other)})
-    return one | both[0], other | both[1]
+def with_configs(one: dict[str, Any], a: Settings, other: dict[str, Any], b: Settings) -> tuple[dict, dict]:
+    """Both with the keys of their configs, less those that repeat what both have recorded."""
+    first, second = ({key: value for key, value in cell.flat.items()
+                      if not ((twin := twin_of(key)) and twin in one and twin in other)} for cell in (a, b))
+    return one | first, other | second
 
 
 def differ(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -1,0 +1,93 @@
+"""Where two cells disagree on a split: boxes that only one of them finds, and things that only one of them sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.evaluation.depth import Inspection
+from stages.evaluation.tide import BACKGROUND, CLASSIFICATION, LOCALISATION
+
+# What the cell that is wrong does, in the order in which they are shown.
+KINDS = ("missed", "classification", "localisation", "background")
+_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """What a cell shows from its threshold up. kept (D,) bool: detections that count and reach it; fate (N,) of each
+    box: -1 found, else the position in KINDS of what happens to it; by (N,): the detection that confuses or misplaces
+    it, the one with the highest score, else -1."""
+
+    inspected: Inspection
+    score: float
+    kept: np.ndarray
+    fate: np.ndarray
+    by: np.ndarray
+
+
+@dataclass(frozen=True)
+class Disagreements:
+    """One entry for each (E,): kind, the position in KINDS of what the wrong cell does; right: 0 where the first cell
+    is right, 1 where the second is; image: position in Truth; box: its position in Truth, or -1 where nothing is;
+    detection: the wrong cell's detection, -1 where it shows none."""
+
+    kind: np.ndarray
+    right: np.ndarray
+    image: np.ndarray
+    box: np.ndarray
+    detection: np.ndarray
+
+    def count(self, kind: int, right: int) -> int:
+        return int(((self.kind == kind) & (self.right == right)).sum())
+
+
+def view(inspected: Inspection, score: float) -> View:
+    """A box counts as found where a detection of at least `score` finds it at IoU .5, as in images.per_image()."""
+    found, errors = inspected.evaluated, inspected.errors
+    kept = found.counted & (inspected.detections.score >= score)
+    fate = np.zeros(len(inspected.truth.ids), dtype=np.int64)
+    by = np.full(len(fate), -1)
+    rising = inspected.detections.ranking()[::-1]
+    # Later ones overrule: a box that is found is found, whatever else means it.
+    for kind, name in ((LOCALISATION, "localisation"), (CLASSIFICATION, "classification")):
+        rows = rising[(kept & (errors.kind == kind))[rising]]
+        fate[errors.target[rows]] = KINDS.index(name)
+        by[errors.target[rows]] = rows
+    seen = found.box[kept & (found.box >= 0)]
+    fate[seen] = by[seen] = -1
+    return View(inspected, score, kept, fate, by)
+
+
+def compare(first: View, second: View) -> Disagreements:
+    """Both cells' views of the same split."""
+    truth = first.inspected.truth
+    parts = []
+    for right, (good, bad) in enumerate(((first, second), (second, first))):
+        box = np.flatnonzero(~truth.crowd & (good.fate < 0) & (bad.fate >= 0))
+        parts.append((bad.fate[box], np.full(len(box), right), truth.image[box], box, bad.by[box]))
+        ghost = _unshared(bad, good)
+        parts.append((np.full(len(ghost), KINDS.index("background")), np.full(len(ghost), right),
+                      bad.inspected.detections.image[ghost], np.full(len(ghost), -1), ghost))
+    return Disagreements(*(np.concatenate(column).astype(np.int64) for column in zip(*parts)))
+
+
+def _unshared(bad: View, good: View) -> np.ndarray:
+    """Detections of nothing by `bad` where `good` shows nothing of any class, IoU .5 or more."""
+    ghosts = np.flatnonzero(bad.kept & (bad.inspected.errors.kind == BACKGROUND))
+    theirs = np.flatnonzero(good.kept)
+    ours, others = bad.inspected.detections, good.inspected.detections
+    theirs = theirs[np.argsort(others.image[theirs], kind="stable")]
+    image = others.image[theirs]
+    low = np.searchsorted(image, ours.image[ghosts], side="left")
+    high = np.searchsorted(image, ours.image[ghosts], side="right")
+    return np.array([one for one, a, b in zip(ghosts.tolist(), low.tolist(), high.tolist())
+                     if not (_iou(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()], dtype=np.int64)
+
+
+def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(4,) against (M, 4): x, y, width, height."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    return common / np.maximum(box[2:].prod() + boxes[:, 2:].prod(axis=1) - common, 1e-12)

@@ -1,0 +1,85 @@
+"""Places for the labels of points, so that none lies on another one, on a point or outside the frame."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FONT = 11.5
+_HEIGHT = 14.0
+# Half the height and width of what a point takes.
+_POINT = 5.5
+_LONGEST = 36
+# From the point to the label; beyond the second the two need a line between them.
+_DISTANCES = (8.0, 14.0, 24.0, 38.0, 56.0, 78.0, 104.0)
+_NEAR = 14.0
+# Directions in the order of preference, y downwards: right, left, above, below and the diagonals.
+_DIRECTIONS = ((1, 0), (-1, 0), (0.8, -0.6), (0.8, 0.6), (-0.8, -0.6), (-0.8, 0.6), (0, -1), (0, 1))
+
+
+@dataclass(frozen=True)
+class Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def touches(self, other: Box) -> bool:
+        return (self.left < other.right and other.left < self.right
+                and self.top < other.bottom and other.top < self.bottom)
+
+    def holds(self, other: Box) -> bool:
+        return (self.left <= other.left and other.right <= self.right
+                and self.top <= other.top and other.bottom <= self.bottom)
+
+
+@dataclass(frozen=True)
+class Label:
+    """text at (x, y), the baseline's start; leader: the line from the point, "" where the two are close."""
+
+    text: str
+    x: float
+    y: float
+    leader: str
+    box: Box
+
+
+def place(points: Sequence[tuple[float, float, str]], lines: Sequence[Box], frame: Box) -> list[Label | None]:
+    """A label for each (x, y, text), the first ones first; None for one that no place is left for.
+
+    Lines are kept clear where there is a choice.
+    """
+    taken = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
+    placed: list[Label | None] = []
+    for x, y, text in points:
+        short = shorten(text)
+        found = _free(x, y, short, [*taken, *lines], frame) or _free(x, y, short, taken, frame)
+        placed.append(found)
+        if found:
+            taken.append(found.box)
+    return placed
+
+
+def shorten(text: str, most: int = _LONGEST) -> str:
+    """One line of at most `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most - 1]}…"
+
+
+def width(text: str) -> float:
+    """About how wide the text is drawn, rather too much: CJK letters are as wide as high, others about six tenths."""
+    return sum(FONT if unicodedata.east_asian_width(letter) in "WF" else 0.6 * FONT for letter in text)
+
+
+def _free(x: float, y: float, text: str, taken: Sequence[Box], frame: Box) -> Label | None:
+    long = width(text)
+    for distance in _DISTANCES:
+        for right, down in _DIRECTIONS:
+            at, middle = x + right * distance, y + down * distance
+            left = at if right > 0 else at - long if right < 0 else at - long / 2
+            box = Box(left, middle - _HEIGHT / 2, left + long, middle + _HEIGHT / 2)
+            if frame.holds(box) and not any(box.touches(other) for other in taken):
+                leader = f"M{x:.1f} {y:.1f}L{at:.1f} {middle:.1f}" if distance > _NEAR else ""
+                return Label(text, round(left, 1), round(middle + 0.36 * FONT, 1), leader, box)
+    return None

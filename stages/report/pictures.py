@@ -1,0 +1,31 @@
+"""What a person would rather look at than read: the sections of _pictures.html.j2 in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.report import scores as scores_plot
+from stages.report.confusion import confusion
+from stages.report.details import study_of
+from stages.report.errors import errors
+from stages.report.gallery import gallery
+from stages.report.groups import groups
+from stages.report.results import CellResult
+from stages.report.scores import scores
+from stages.verdict.judgement import Judgement
+
+
+def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> dict[str, object]:
+    """The views of all sections, by the name of their template. `cells`: in the order of the page; `root`: the folder
+    under which metrics/, predictions/ and data/ lie. A file or a part of one that is missing is named on the page."""
+    study = study_of(cells, judgement, Path(root))
+    return {
+        "groups": groups(study, judgement),
+        "errors": errors(study),
+        "confusion": confusion(study),
+        "scores": scores(study),
+        "gallery": gallery(study, judgement, Path(root)),
+        "score_axes": scores_plot,
+        "details_absent": study.absent,
+    }

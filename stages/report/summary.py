@@ -1,0 +1,38 @@
+"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each cell's for `--targets`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from stages.report.results import SPLITS, CellResult
+from stages.verdict.judgement import Judgement
+
+
+def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
+    """What was concluded; null where there was nothing to measure. `cells`: the rows with results, repeats among them.
+
+    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen comes first, and the
+    cells have a file of their own.
+    """
+    choice = judgement.choice
+    outcomes = [finding.outcome for finding in judgement.findings]
+    return _text({
+        **{f"best_{split}_mAP_50": _highest(judgement, f"{split}/bbox_mAP_50") for split in SPLITS},
+        "holds": judgement.holds, "chosen": choice.chosen, "best": choice.best,
+        **{outcome: outcomes.count(outcome) for outcome in ("supported", "rejected", "undecided")},
+        "cells": len(cells), "holes": len(judgement.holes)})
+
+
+def cells_json(cells: Sequence[CellResult]) -> str:
+    """Row -> its bbox_mAP_50 on val and test, for `dvc metrics diff --targets reports/cells.json`."""
+    return _text({cell.name: {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS} for cell in cells})
+
+
+def _highest(judgement: Judgement, metric: str) -> float | None:
+    """Of all cells; that of a repeated cell is the mean of its repeats."""
+    return max((known[metric].value for known in judgement.estimates.values() if known.get(metric)), default=None)
+
+
+def _text(content: dict[str, object]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,163 @@
+"""The comparison in MLflow: a run of its own, whose children are the cells' runs, with verdicts as their tags.
+
+It has an experiment of its own. In the cells' one MLflow 3.17 would fold all cells away below it, in its table and in
+its charts, and also those that a filter names. Who ticks both experiments and presses Compare sees them nested.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.report.results import CellResult
+from stages.study import paths
+from stages.study.params import Study
+from stages.tracking import drawings, identity, outcomes, owner, points, provenance, registry, store
+from stages.tracking.description import BATCH, TAG_LENGTH
+from stages.tracking.sending import Job, Sender, is_final, without_password
+from stages.verdict.judgement import Judgement
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+logger = logging.getLogger(__name__)
+
+# How long compare waits for the tracker in all; the report is on disk before.
+PATIENCE_S = 60.0
+# Added to the name of the cells' experiment.
+SUFFIX = "-comparisons"
+# Names of more cells are counted, not told.
+_MOST = 4
+_AGAIN = "`dvc repro --force --single-item compare`"
+
+
+def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
+    """Sends what compare concluded, with the report in `folder`, once that is written. Never raises for the tracker's
+    sake: what it does not take within PATIENCE_S is said in one line.
+
+    cells: the rows with results, repeats among them. An equal judgement of the same runs updates the run that it has.
+    """
+    told = _Telling(judgement, cells, study, folder)
+    sender = Sender()
+    for send in told.jobs():
+        sender.put(Job(send))
+    left = sender.finish(PATIENCE_S)
+    told.over = True
+    if left:
+        logger.warning("MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; %s sends "
+                       "the rest once MLflow answers", without_password(store.uri()), left.reason, folder, _AGAIN)
+    elif told.unknown:
+        names = [*told.unknown][:_MOST] + [f"{len(told.unknown) - _MOST} more"] * (len(told.unknown) > _MOST)
+        logger.warning("MLflow at %s does not know the runs of %s, so they carry no verdict there; `make sync` makes "
+                       "them again, and %s then adds it", without_password(store.uri()), ", ".join(names), _AGAIN)
+
+
+class _Telling:
+    """The jobs of one comparison. Each can be done again: it sends what the tracker lacks or has otherwise."""
+
+    def __init__(self, judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
+        self.judgement, self.study, self.folder = judgement, study, folder
+        self.cells = {cell.name: cell for cell in cells}
+        self.keys = outcomes.class_keys(cells)
+        self.digest = outcomes.digest(judgement, cells)
+        # Row of params.yaml -> the cell that it is or repeats.
+        self.rows = {row: cell for cell, rows in judgement.repeats.items() for row in rows}
+        self.runs: dict[str, Run] = {}
+        self.unknown: dict[str, None] = {}
+        self.run_id: str | None = None
+        # Nobody waits any more.
+        self.over = False
+        self._client: Any = None
+
+    def jobs(self) -> list[Callable[[], None]]:
+        """In their order. Without the comparison's run the others have nothing to do."""
+        later = [self.report, *(lambda row=row: self.cell(row) for row in self.rows), self.champion, self.end]
+        return [lambda: self.over or self.open(),
+                *(lambda send=send: self.over or self.run_id is None or send() for send in later)]
+
+    def open(self) -> None:
+        """Finds the comparison's run or makes it, and says in it what was concluded."""
+        _, self._cells = store.open_client()
+        client, experiment = store.open_client(SUFFIX)
+        tags = {**outcomes.tags(self.judgement, self.study), **provenance.dvc_tags(), **owner.tags(),
+                "mlflow.note.content": outcomes.note(self.judgement), "mlflow.source.name": "stages.compare",
+                "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": provenance.git_commit()}
+        with store.turn():
+            owner.close_vanished(client, [experiment], but=self.digest)
+            found = identity.find(client, experiment, self.digest)
+            run_id = found.info.run_id if found else identity.make(
+                client, experiment, self.digest, outcomes.name(self.judgement, self.study), {"kind": "comparison"})
+            if found:
+                client.update_run(run_id, "RUNNING")
+        self._client = client
+        self._complete(run_id, tags, outcomes.metrics(self.judgement), 0)
+        self.run_id = run_id
+
+    def report(self) -> None:
+        """The report's files, a table of all classes and two drawings."""
+        for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            below = file.parent.relative_to(self.folder).as_posix()
+            # A copy and no link: the next report may be written over this file.
+            self._client.log_artifact(self.run_id, str(file), "report" if below == "." else f"report/{below}")
+        self._client.log_text(self.run_id, outcomes.classes_csv(self.judgement, self.keys), "classes.csv")
+        for name, svg in drawings.draw(self.judgement).items():
+            self._client.log_text(self.run_id, svg, f"plots/{name}")
+
+    def cell(self, row: str) -> None:
+        """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its classes."""
+        result = self.cells[row]
+        run = self._run(result.run)
+        if run is None:
+            self.unknown[row] = None
+            return
+        self.runs[row] = run
+        cell = self.rows[row]
+        tags = {**outcomes.cell_tags(self.judgement, cell), "comparison": self.run_id,
+                "mlflow.parentRunId": self.run_id}
+        metrics = outcomes.cell_metrics(self.judgement, cell) | outcomes.class_metrics(result, self.keys)
+        # Where evaluate's scores stand as well.
+        step = result.run.get("best", {}).get("step", 0)
+        self._complete(run.info.run_id, tags, metrics, step, run)
+
+    def champion(self) -> None:
+        """The chosen cell's checkpoint in the model registry, where the judgement holds."""
+        chosen = self.judgement.choice.chosen
+        said = registry.promote(self._client, self.judgement, self.runs.get(chosen), self.run_id,
+                                self.study.scale, paths.model(chosen) if chosen else None)
+        self._client.set_tag(self.run_id, registry.ALIAS, said[:TAG_LENGTH])
+        logger.info("%s", said)
+
+    def end(self) -> None:
+        self._client.set_terminated(self.run_id, "FINISHED")
+
+    def _run(self, record: dict[str, Any]) -> Run | None:
+        """None where this tracker has no such run, or has it in its trash."""
+        from mlflow.exceptions import MlflowException
+
+        run_id, training_id = record.get("run_id"), record.get("training_id")
+        if training_id:
+            return identity.find(self._client, self._cells, training_id, run_id)
+        try:
+            run = self._client.get_run(str(run_id)) if run_id else None
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST" and not is_final(error):
+                raise
+            return None
+        return run if run and run.info.lifecycle_stage == "active" else None
+
+    def _complete(self, run_id: str, tags: dict[str, str], metrics: dict[str, float], step: int,
+                  run: Run | None = None) -> None:
+        """Sets the tags and metrics that the run does not have with just these values."""
+        from mlflow.entities import RunTag
+
+        held = (run or self._client.get_run(run_id)).data
+        changed = [RunTag(key, str(value)[:TAG_LENGTH]) for key, value in tags.items()
+                   if value != held.tags.get(key) and (value or key in held.tags)]
+        for start in range(0, len(changed), BATCH):
+            self._client.log_batch(run_id, tags=changed[start:start + BATCH])
+        lacking = {name: value for name, value in metrics.items()
+                   if name not in held.metrics or not points.same(held.metrics[name], value)}
+        points.send(self._client, run_id, points.of_rows([{**lacking, "step": step}], int(time.time() * 1000)))

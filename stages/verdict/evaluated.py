@@ -1,0 +1,94 @@
+"""Every training's replicates on a split: annotations read once, detections matched once, the same draws for all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.evaluation.tables import Detections, Truth, read_detections, read_truth
+from stages.program import InputError
+from stages.study import paths
+from stages.verdict import replicates
+from stages.verdict.matches import match
+from stages.verdict.replicates import STUDY, Replicates
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from stages.report.results import CellResult
+
+
+@dataclass(frozen=True)
+class Split:
+    """truth: None where the split has no box; runs: training -> its replicates; elsewhere: trainings that were
+    evaluated on other annotations than those in data/prepared now, and have none."""
+
+    name: str
+    truth: Truth | None
+    runs: Mapping[str, Replicates]
+    elsewhere: tuple[str, ...]
+
+
+def read_split(name: str, cells: Sequence[CellResult], digests: Mapping[str, Mapping[str, str]], number: int, seed: int,
+               root: Path, progress: tqdm) -> Split:
+    """digests: training -> split -> the SHA-256 of the annotations that it was evaluated on, where that was recorded.
+
+    number, seed: of the replicates. Raises InputError, one line, where the annotations or a training's detections
+    cannot be read, or those do not give the scores that were recorded.
+    """
+    path = root / paths.annotations(name)
+    truth = read_truth(path)
+    if truth.crowd.all():
+        progress.update(len(cells))
+        return Split(name, None, {}, ())
+    now = hashlib.sha256(path.read_bytes()).hexdigest()
+    weights = replicates.draw(len(truth.image_ids), number, seed)
+    runs, elsewhere = {}, []
+    for cell in cells:
+        if digests.get(cell.name, {}).get(name, now) != now:
+            elsewhere.append(cell.name)
+        else:
+            found = _detections(cell.name, name, truth, root)
+            runs[cell.name] = replicates.evaluate(match(truth, found), weights)
+            _check(cell, name, runs[cell.name])
+        progress.update()
+    return Split(name, truth, runs, tuple(elsewhere))
+
+
+def _detections(cell: str, split: str, truth: Truth, root: Path) -> Detections:
+    path = paths.predictions(cell, split)
+    try:
+        return read_detections(_results(root / path), truth)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {_remedy(cell)}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {_remedy(cell)}") from None
+
+
+def _results(path: Path) -> list[Any]:
+    try:
+        results = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"not JSON ({error})") from None
+    if not isinstance(results, list):
+        raise InputError("not a list of detections")
+    return results
+
+
+def _check(cell: CellResult, split: str, run: Replicates) -> None:
+    """The same detections on the same annotations give the same scores, to rounding."""
+    for metric, statistic in STUDY.items():
+        score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
+        if not math.isclose(score, math.nan if recorded is None else recorded, abs_tol=1e-6) and not (
+                recorded is None and math.isnan(score)):
+            raise InputError(f"{paths.predictions(cell.name, split)}: its {split}/{metric} is {score:.4f}, and "
+                             f"{'none' if recorded is None else f'{recorded:.4f}'} was recorded; {_remedy(cell.name)}")
+
+
+def _remedy(cell: str) -> str:
+    return f"evaluate it again: dvc repro -f stages/dvc.yaml:evaluate@{cell}"

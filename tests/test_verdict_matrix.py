@@ -1,0 +1,245 @@
+"""What compare concludes, from generated detections: contrary data, repeats, holes, missing labels, faulty files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from made_matrix import BOXES_EACH, IMAGES, R50, R101, X101, detections, load, matrix, row, study_of, write, write_cell
+from scipy import stats
+
+from stages.evaluation.tables import read_detections, read_truth
+from stages.program import InputError
+from stages.study import paths
+from stages.study.params import Hypothesis
+from stages.verdict import pairs
+from stages.verdict.matches import match
+from stages.verdict.matrix import conclude
+from stages.verdict.replicates import STUDY, draw, evaluate
+
+TWO = {R50: row("r50"), R101: row("r101")}
+ORDER = Hypothesis("More parameters raise mAP", "r50 < r101")
+BOXES = IMAGES * BOXES_EACH
+AP50 = "val/bbox_mAP_50"
+
+
+@pytest.fixture(scope="module")
+def rising(tmp_path_factory) -> Path:
+    """r50 finds 30 % of the boxes and r101 90 %."""
+    root = tmp_path_factory.mktemp("rising")
+    matrix(root, TWO, {R50: 0.3, R101: 0.9})
+    return root
+
+
+@pytest.mark.parametrize(("qualities", "best", "outcome"), [
+    ({R50: 0.3, R101: 0.9}, R101, "supported"), ({R50: 0.9, R101: 0.3}, R50, "rejected")])
+def test_contrary_data_give_contrary_conclusions(tmp_path, qualities, best, outcome):
+    study = study_of(TWO, [ORDER])
+    found = conclude(study, matrix(tmp_path, TWO, qualities), root=tmp_path)
+    other = ({*TWO} - {best}).pop()
+    assert found.pair(best, other).outcome == "better" and found.pair(other, best).outcome == "worse"
+    assert (found.choice.best, found.choice.chosen, found.choice.worse) == (best, best, (other,))
+    assert [one.outcome for one in found.findings] == [outcome]
+    assert found.holds and f"verdict against {best}" in found.why
+    assert found.front.metric == found.metric == AP50
+    assert found.front.members == (best,) and found.front.dominated[0].name == other
+
+
+def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
+    matrix(tmp_path, TWO, {R50: 0.7, R101: 0.7})
+    write_cell(tmp_path, R101, TWO[R101], 0.7, seed=1, latency_ms=19.0, size_mib=11.0)
+    cells = load(tmp_path, TWO)
+    by_latency = conclude(study_of(TWO, [ORDER]), cells, root=tmp_path)
+    by_size = conclude(study_of(TWO, [ORDER], cost="size_mib"), cells, root=tmp_path)
+    assert by_latency.pair(R50, R101).outcome == "not distinguishable" and by_latency.findings[0].outcome == "undecided"
+    assert (by_latency.choice.chosen, by_size.choice.chosen) == (R101, R50)
+    assert by_latency.costs[R101]["latency_ms"] == 19 and by_latency.costs[R101]["train_minutes"] == 2
+
+
+def test_intervals_are_those_of_the_parts_called_by_hand(rising):
+    found = conclude(study_of(TWO, replicates=150), load(rising, TWO), root=rising)
+    truth = read_truth(rising / paths.annotations("val"))
+    weights = draw(IMAGES, 150, study_of(TWO).seed)
+    runs = {name: [evaluate(match(truth, read_detections(
+        json.loads((rising / paths.predictions(name, "val")).read_text()), truth)), weights)] for name in TWO}
+    assert found.pairs[AP50] == pairs.compare(runs, STUDY["bbox_mAP_50"])
+    assert found.estimates[R50][AP50] == pairs.estimate(runs[R50], STUDY["bbox_mAP_50"])
+    assert set(found.pairs) == {f"{split}/{metric}" for split in ("val", "test") for metric in STUDY} | {"train/loss"}
+
+
+def test_groups_have_boxes_intervals_and_nothing_where_there_is_no_box(rising):
+    found = conclude(study_of(TWO), load(rising, TWO), root=rising)
+    groups = {(group.kind, group.name): group for group in found.groups[R101]["val"]}
+    assert list(groups) == [("class", name) for name in ("Paper", "Metal", "Battery")] + [
+        ("size", name) for name in ("small", "medium", "large")]
+    assert groups["class", "Paper"].boxes + groups["class", "Metal"].boxes == BOXES
+    battery, paper = groups["class", "Battery"], groups["class", "Paper"]
+    assert (battery.boxes, battery.AP, battery.AP50) == (0, None, None)
+    assert paper.AP50.low < paper.AP50.value < paper.AP50.high and paper.AP.value < paper.AP50.value
+    assert sum(groups["size", size].boxes for size in ("small", "medium", "large")) >= BOXES
+
+
+def test_rows_that_differ_in_the_seed_alone_are_one_cell(tmp_path):
+    rows = {R50: row("r50"), "again": row("r50", seed=1), R101: row("r101"), "again too": row("r101", seed=1)}
+    matrix(tmp_path, rows, dict.fromkeys(rows, 0.5))
+    losses = {R50: 1.0, "again": 1.1, R101: 0.5, "again too": 0.55}
+    for number, (name, loss) in enumerate(losses.items()):
+        quality = 0.4 if "50" in name or name == "again" else 0.9
+        write_cell(tmp_path, name, rows[name], quality, seed=number, run={"train_loss": loss})
+    claims = [Hypothesis("It learns more", {"train/loss": "r50 > r101", AP50: "r50 < r101"})]
+    found = conclude(study_of(rows, claims), load(tmp_path, rows), root=tmp_path)
+    assert found.repeats == {R50: (R50, "again"), R101: (R101, "again too")}
+    assert found.estimates[R50][AP50].runs == (2,) and found.pair(R50, R101).difference.runs == (2, 2)
+    scores = [cell.scores["val"]["bbox_mAP_50"] for cell in load(tmp_path, rows)]
+    assert found.estimates[R50][AP50].value == pytest.approx(sum(scores[:2]) / 2)
+    pair = found.pair(R101, R50, "train/loss")
+    expected = stats.ttest_ind([0.5, 0.55], [1.0, 1.1])
+    assert pair.p == pytest.approx(expected.pvalue) and pair.outcome == "better" and pair.probability > 0.97
+    assert (pair.difference.low, pair.difference.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert found.findings[0].outcome == "supported" and not found.findings[0].confounded
+    assert "trained once" not in found.why
+
+
+def test_repeats_that_are_none_are_told(tmp_path):
+    rows = {R50: row("r50"), "again": row("r50", seed=1), R101: row("r101")}
+    matrix(tmp_path, rows, {R50: 0.6, "again": 0.6, R101: 0.9})
+    write_cell(tmp_path, "again", rows["again"], 0.6, run={"code_digest": "c3"})
+    found = conclude(study_of(rows), load(tmp_path, rows), root=tmp_path)
+    assert f"The repeats of {R50} also differ in code." in found.why
+
+
+def test_a_loss_without_repeats_has_no_verdict(rising):
+    claim = Hypothesis("It learns more", "r50 > r101", metric="train/loss")
+    found = conclude(study_of(TWO, [claim]), load(rising, TWO), root=rising)
+    assert found.pairs["train/loss"] == () and found.findings[0].outcome == "undecided"
+
+
+def test_a_repeat_against_a_single_training_differs_in_the_seed(tmp_path):
+    rows = {R50: row("r50"), "again": row("r50", seed=1), R101: row("r101")}
+    found = conclude(study_of(rows), matrix(tmp_path, rows, dict.fromkeys(rows, 0.6)), root=tmp_path)
+    assert found.fairness[R50, R101].topics == ("seed",) and "several against 0" in found.fairness[R50, R101].sentence
+
+
+def test_a_test_split_without_labels_is_left_out(tmp_path):
+    cells = matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9}, labelled_test=False)
+    found = conclude(study_of(TWO, [dataclasses.replace(ORDER, metric="test/bbox_mAP")]), cells, root=tmp_path)
+    assert all(found.estimates[name][f"test/{metric}"] is None for name in TWO for metric in STUDY)
+    assert all(found.pairs[f"test/{metric}"] == () and found.pairs[f"val/{metric}"] for metric in ("bbox_mAP",))
+    assert found.groups[R50]["test"] == () and found.suspects["test"] == [] and found.groups[R50]["val"]
+    assert found.findings[0].outcome == "undecided" and found.holds and "test" not in found.why
+
+
+def test_no_labels_anywhere_conclude_nothing(tmp_path):
+    matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9}, labelled_test=False)
+    (tmp_path / paths.annotations("val")).write_bytes((tmp_path / paths.annotations("test")).read_bytes())
+    for name, cell in TWO.items():
+        write_cell(tmp_path, name, cell)
+    found = conclude(study_of(TWO, [ORDER]), load(tmp_path, TWO), root=tmp_path)
+    assert found.choice.chosen is None and not found.holds and f"no cell has a {AP50}" in found.why
+    assert found.front.members == () and found.findings[0].outcome == "undecided"
+
+
+def test_one_cell_alone_is_no_choice(tmp_path):
+    only = {R50: TWO[R50]}
+    found = conclude(study_of(only, [ORDER]), matrix(tmp_path, only, {R50: 0.7}), {R101: "it is missing"}, tmp_path)
+    assert (found.choice.chosen, found.pairs[AP50], found.fairness) == (R50, (), {})
+    assert not found.holds and f"{R50} is the only cell with results" in found.why
+    assert found.holes == {R101: "it is missing"} and found.suspects == {"val": [], "test": []}
+
+
+def test_thirteen_cells_have_every_pair(tmp_path):
+    rows = {f"cell{number}": row(("r50", "r101", "x101")[number % 3], image_size=512 + 32 * number)
+            for number in range(13)}
+    found = conclude(study_of(rows, replicates=100), matrix(tmp_path, rows, {name: 0.3 + 0.05 * number for number, name
+                                                                            in enumerate(rows)}), root=tmp_path)
+    assert len(found.pairs[AP50]) == 78 and len(found.fairness) == 156 and len(found.groups) == 13
+    assert found.pair("cell12", "cell0").outcome == "better" and found.choice.best in ("cell11", "cell12", "cell10")
+    assert found.fairness["cell0", "cell1"].factors == ("backbone", "image_size")
+    assert found.fairness["cell0", "cell3"].factors == ("image_size",)
+
+
+@pytest.mark.parametrize(("content", "expected"), [
+    ("[{", "not JSON"),
+    ("{}", "not a list of detections"),
+    ('[{"image_id": 999, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]', "names an image that the split"),
+    ('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, NaN, 5], "score": 0.5}]', "a number that is not finite"),
+    ("[]", "its val/bbox_mAP is 0.0000, and "),
+])
+def test_a_fault_in_predictions_is_one_line(tmp_path, content, expected):
+    cells = matrix(tmp_path, TWO, {R50: 0.5, R101: 0.6})
+    (tmp_path / paths.predictions(R101, "val")).write_text(content)
+    with pytest.raises(InputError) as caught:
+        conclude(study_of(TWO), cells, root=tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"predictions/{R101}/val.json: ") and expected in message and "\n" not in message
+    assert message.endswith(f"dvc repro -f stages/dvc.yaml:evaluate@{R101}")
+
+
+def test_a_cell_evaluated_on_other_annotations_gets_no_verdict(tmp_path):
+    cells = matrix(tmp_path, TWO, {R50: 0.5, R101: 0.6})
+    path = tmp_path / paths.per_class(R101, TWO[R101])
+    known = json.loads(path.read_text())
+    write(path, {**known, "annotations": {**known["annotations"], "val": "0" * 64}})
+    found = conclude(study_of(TWO), cells, root=tmp_path)
+    assert found.pairs[AP50] == () and found.pairs["test/bbox_mAP_50"] and found.estimates[R101][AP50] is None
+    assert not found.holds and f"{R101} was evaluated on other val annotations" in found.why
+    assert found.choice.best == R50
+
+
+def test_what_stops_a_choice(tmp_path):
+    matrix(tmp_path, TWO, {R50: 0.7, R101: 0.7})
+    # r50 is cheaper and as good on val, and much worse on test.
+    write_cell(tmp_path, R50, TWO[R50], (0.69, 0.2), seed=5, latency_ms=10.0)
+    write_cell(tmp_path, R101, TWO[R101], (0.72, 0.9), seed=1)
+    found = conclude(study_of(TWO), load(tmp_path, TWO), root=tmp_path)
+    assert (found.choice.best, found.choice.chosen) == (R101, R50)
+    assert not found.holds and f"on the test split {R50} is significantly worse than {R101}, by -0." in found.why
+    thin = conclude(study_of(TWO, metric="val/bbox_mAP_s"), load(tmp_path, TWO), root=tmp_path)
+    boxes = thin.estimates[R50]["val/bbox_mAP_s"].boxes
+    assert 0 < boxes < 100 and not thin.holds and f"rests on {boxes} boxes, which are too few to decide" in thin.why
+
+
+def test_thin_metrics_decide_no_hypothesis(rising):
+    claim = dataclasses.replace(ORDER, metric="val/bbox_mAP_s")
+    found = conclude(study_of(TWO, [claim]), load(rising, TWO), root=rising)
+    assert found.findings[0].outcome == "undecided" and "boxes are too few to decide" in found.findings[0].sentence
+
+
+def test_what_rows_declare_is_no_confounder_and_the_rest_is(tmp_path):
+    rows = {R50: row("r50"), "slow": row("r50", lr=0.01), R101: row("r101", lr=0.01)}
+    matrix(tmp_path, rows, {R50: 0.3, "slow": 0.5, R101: 0.9})
+    for name in ("slow", R101):
+        write_cell(tmp_path, name, rows[name], 0.5, run={"lr_per_sample": 0.01})
+    cells = load(tmp_path, rows)
+    found = conclude(study_of(rows, [dataclasses.replace(ORDER)]), cells, root=tmp_path)
+    assert found.fairness[R50, "slow"].factors == ("lr_per_sample",) and found.fairness[R50, "slow"].fair
+    assert found.fairness["slow", R101].factors == ("backbone",) and found.fairness["slow", R101].fair
+    assert found.fairness[R50, R101].topics == ("learning rate per image",)
+    assert found.findings[0].confounded
+
+
+def test_the_sentence_says_where_the_choice_is_confounded(tmp_path):
+    matrix(tmp_path, TWO, {R50: 0.7, R101: 0.7})
+    write_cell(tmp_path, R50, TWO[R50], 0.69, seed=5, run={"batch_size": 32}, latency_ms=10.0)
+    cells = load(tmp_path, TWO)
+    found = conclude(study_of(TWO), cells, root=tmp_path)
+    assert found.holds and (found.choice.best, found.choice.chosen) == (R101, R50)
+    assert f"{R50} against {R101} is confounded: they also differ in batch size" in found.why
+
+
+def test_suspects_are_what_all_good_cells_contradict(tmp_path):
+    rows = {**TWO, X101: row("x101")}
+    matrix(tmp_path, rows, {R50: 0.9, R101: 0.9, X101: 0.1})
+    coco = json.loads((tmp_path / paths.annotations("val")).read_text())
+    box = coco["annotations"][0]
+    wrong = {"image_id": box["image_id"], "category_id": 3 - box["category_id"], "bbox": box["bbox"], "score": 1.0}
+    for number, name in enumerate((R50, R101)):
+        rest = [one for one in detections(tmp_path, "val", 0.9, number) if one["bbox"][0] > 5 and not (
+            one["image_id"] == 1 and abs(one["bbox"][0] - box["bbox"][0]) < 9 and abs(one["bbox"][1] - 10) < 9)]
+        write_cell(tmp_path, name, rows[name], 0.9, found={"val": [wrong, *rest]})
+    found = conclude(study_of(rows), load(tmp_path, rows), root=tmp_path)
+    assert found.choice.worse == (X101,)
+    assert [one["box_id"] for one in found.suspects["val"]] == [box["id"]]
+    assert set(found.suspects["val"][0]["cells"]) == {R50, R101}
