@@ -8,7 +8,7 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.confounding import confounding
+from stages.report.verdicts.confounding import confounding
 from stages.verdict.fairness import NEEDED
 
 R50, SWIN, PAFPN, CASCADE = NAMES

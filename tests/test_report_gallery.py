@@ -15,11 +15,11 @@ from PIL import Image
 from report_cells import Page, context
 from report_judgements import judged
 
-from stages.report.details import study_of
-from stages.report.gallery import Gallery, gallery
 from stages.report.page import _html, write_report
-from stages.report.pictures import pictures
-from stages.report.thumbnails import MOST_SHAPES
+from stages.report.pictures.details import study_of
+from stages.report.pictures.gallery import Gallery, gallery
+from stages.report.pictures.sections import pictures
+from stages.report.pictures.thumbnails import MOST_SHAPES
 
 A, B = "cell-a", "cell-b"
 CHROMIUM = Path("/usr/bin/chromium")

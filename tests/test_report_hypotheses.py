@@ -8,8 +8,8 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.hypotheses import cards, tally
-from stages.report.intervals import axis_of, mark
+from stages.report.verdicts.hypotheses import cards, tally
+from stages.report.verdicts.intervals import axis_of, mark
 from stages.study.params import Hypothesis
 
 R50, SWIN, PAFPN, CASCADE = NAMES

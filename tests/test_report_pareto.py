@@ -9,10 +9,10 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.labels import Box, place, shorten, width
 from stages.report.looks import looks_of
-from stages.report.pareto import trades
 from stages.report.table import COSTS
+from stages.report.verdicts.labels import Box, place, shorten, width
+from stages.report.verdicts.pareto import trades
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 

@@ -11,13 +11,13 @@ import pictured_cells as made
 import pytest
 from report_cells import Page
 
-from stages.report.confusion import confusion
-from stages.report.details import Study, study_of
-from stages.report.errors import errors
-from stages.report.groups import groups
 from stages.report.page import _html
-from stages.report.pictures import pictures
-from stages.report.scores import scores
+from stages.report.pictures.confusion import confusion
+from stages.report.pictures.details import Study, study_of
+from stages.report.pictures.errors import errors
+from stages.report.pictures.groups import groups
+from stages.report.pictures.scores import scores
+from stages.report.pictures.sections import pictures
 from stages.verdict.judgement import Judgement
 
 A, B, C = "cell-a", "cell-b", "cell-c"

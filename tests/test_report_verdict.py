@@ -10,9 +10,9 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import METRIC, judged
 
-from stages.report.decision import decision, rival
-from stages.report.pairs_plot import matrices
-from stages.report.standing import needed, standings
+from stages.report.verdicts.decision import decision, rival
+from stages.report.verdicts.pairs_plot import matrices
+from stages.report.verdicts.standing import needed, standings
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 KEY = METRIC.partition("/")[2]

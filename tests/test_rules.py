@@ -66,9 +66,9 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
         assert filled(train["outs"]) == {str(path) for path in (
             *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
             paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
-        assert filled(evaluate["metrics"]) == {str(paths.metrics(name, cell))}
         assert filled(evaluate["outs"]) == {
-            str(paths.details(name, cell)), str(paths.per_class(name, cell)), f"predictions/{name}"}
+            str(paths.metrics(name, cell)), str(paths.details(name, cell)), str(paths.per_class(name, cell)),
+            *(str(paths.predictions(name, split)) for split in ("val", "test")), str(paths.submission(name))}
 
 
 def test_the_page_of_data_checks_is_the_catalogue():

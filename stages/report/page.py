@@ -9,11 +9,11 @@ from pathlib import Path
 import jinja2
 
 from stages.files import replacing
-from stages.report import chart, curves, sentences, verdict_view
+from stages.report import chart, curves, sentences
 from stages.report.facts import class_tables, data_summary, facts
 from stages.report.looks import looks_of
 from stages.report.markdown import escape as escape_markdown
-from stages.report.pictures import pictures
+from stages.report.pictures.sections import pictures
 from stages.report.published import KEYS, load_published, published_of
 from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
 from stages.report.summary import cells_json, summary_json
@@ -28,6 +28,7 @@ from stages.report.table import (
     in_order,
     marked,
 )
+from stages.report.verdicts.view import view as view_of_verdicts
 from stages.verdict.judgement import Judgement
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def _view(cells: list[CellResult], context: ReportContext, judgement: Judgement)
         "top_classes": top_classes,
         "data": data_summary(context.data),
         "images": sentences.images(context),
-        **verdict_view.view(cells, judgement, looks),
+        **view_of_verdicts(cells, judgement, looks),
     }
 
 

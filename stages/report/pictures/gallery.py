@@ -11,10 +11,10 @@ import numpy as np
 
 from stages.evaluation import depth
 from stages.program import InputError
-from stages.report import captions, disagreements
-from stages.report.details import Shown, Study
-from stages.report.disagreements import Disagreements, View
-from stages.report.thumbnails import Album, Box, Photo, Picture
+from stages.report.pictures import captions, disagreements
+from stages.report.pictures.details import Shown, Study
+from stages.report.pictures.disagreements import Disagreements, View
+from stages.report.pictures.thumbnails import Album, Box, Photo, Picture
 from stages.study import paths
 from stages.verdict.judgement import Judgement
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.report import scores as scores_plot
-from stages.report.confusion import confusion
-from stages.report.details import study_of
-from stages.report.errors import errors
-from stages.report.gallery import gallery
-from stages.report.groups import groups
+from stages.report.pictures import scores as scores_plot
+from stages.report.pictures.confusion import confusion
+from stages.report.pictures.details import study_of
+from stages.report.pictures.errors import errors
+from stages.report.pictures.gallery import gallery
+from stages.report.pictures.groups import groups
+from stages.report.pictures.scores import scores
 from stages.report.results import CellResult
-from stages.report.scores import scores
 from stages.verdict.judgement import Judgement
 
 

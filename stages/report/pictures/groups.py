@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.evaluation.curves import MIN_BOXES
-from stages.report.details import Shown, Study
+from stages.report.pictures.details import Shown, Study
 from stages.report.results import SPLITS
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Estimate

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.intervals import Axis, Mark, axis_of, mark
 from stages.report.table import label_of
+from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.verdict.hypotheses import Evidence, Finding
 from stages.verdict.wording import chance, count, row, signed, value
 

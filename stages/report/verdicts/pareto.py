@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.chart import nice_step
-from stages.report.decision import order
-from stages.report.labels import Box, Label, place
 from stages.report.looks import Look
-from stages.report.standing import interval_text
 from stages.report.table import label_of
+from stages.report.verdicts.decision import order
+from stages.report.verdicts.labels import Box, Label, place
+from stages.report.verdicts.standing import interval_text
 from stages.verdict.choice import COSTS, Candidate, front
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Estimate

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.intervals import Axis, Mark, axis_of, mark
-from stages.report.standing import interval_text, needed, pair_title, spread, topics
 from stages.report.table import label_of
+from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
+from stages.report.verdicts.standing import interval_text, needed, pair_title, spread, topics
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import chance, count, signed

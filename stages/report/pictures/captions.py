@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from stages.evaluation.tide import KINDS as ERRORS
-from stages.report.details import Shown
-from stages.report.disagreements import KINDS, View
-from stages.report.thumbnails import Box
+from stages.report.pictures.details import Shown
+from stages.report.pictures.disagreements import KINDS, View
+from stages.report.pictures.thumbnails import Box
 
 # What happens to a box that is not found, by KINDS.
 _FATES = {"missed": "not found", "classification": "found with a wrong class", "localisation": "found, but misplaced"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.evaluation.curves import MIN_BOXES
-from stages.report.details import Shown, Study
+from stages.report.pictures.details import Shown, Study
 
 WIDTH, HEIGHT = 440, 340
 LEFT, RIGHT, TOP, BOTTOM = 48, 430, 10, 300

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.details import Shown, Study
+from stages.report.pictures.details import Shown, Study
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one column.
 MOST_CLASSES = 15

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.decision import order
-from stages.report.standing import OUTCOMES, pair_title, topics
 from stages.report.table import label_of
+from stages.report.verdicts.decision import order
+from stages.report.verdicts.standing import OUTCOMES, pair_title, topics
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import count, signed

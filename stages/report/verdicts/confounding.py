@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from stages.report.decision import rival
+from stages.report.verdicts.decision import rival
 from stages.verdict.fairness import Difference, Fairness, show
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count

@@ -1,0 +1,1 @@
+"""The sections of the report that say what compare concludes: choice, hypotheses, costs, pairs, fairness."""
