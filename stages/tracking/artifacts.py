@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
@@ -11,21 +13,72 @@ from urllib.parse import unquote, urlparse
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+# A server that stores a large file answers after it has stored it: a second more for each 5 MB.
+BYTES_PER_S = 5e6
+
 
 def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None:
     """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it is elsewhere.
 
-    A linked file is the one in DVC's cache: it must never be edited in place.
+    A linked file is the one in DVC's cache: it must never be edited in place. Raises FileNotFoundError.
+    """
+    local = _local_root(client.get_run(run_id).info.artifact_uri)
+    if local is not None and _link(file, local / folder / file.name):
+        return
+    with _time_for(file.stat().st_size):
+        client.log_artifact(run_id, str(file), folder or None)
+
+
+def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[str, Path]:
+    """Of `files`, filed under their artifact paths, those that the run does not have.
+
+    A file in a local store is compared by its content, one on a server by its size.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
     if local is not None:
-        target = local / folder / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        return {path: file for path, file in files.items() if not _equal(file, local / path)}
+    sizes = {}
+    for folder in {str(Path(path).parent) for path in files}:
+        for entry in client.list_artifacts(run_id, None if folder == "." else folder):
+            sizes[entry.path] = entry.file_size
+    return {path: file for path, file in files.items()
+            if path not in sizes or sizes[path] not in (None, file.stat().st_size)}
+
+
+def _link(file: Path, target: Path) -> bool:
+    """Whether `target` now is `file`; False where the file systems differ or know no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.link(file, beside)
+        # Renaming one name of a file onto another does nothing, and leaves both.
+        os.replace(beside, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    finally:
         with contextlib.suppress(OSError):
-            target.unlink(missing_ok=True)
-            os.link(file, target)
-            return
-    client.log_artifact(run_id, str(file), folder or None)
+            beside.unlink()
+    return True
+
+
+def _equal(file: Path, stored: Path) -> bool:
+    try:
+        return stored.samefile(file) or filecmp.cmp(file, stored, shallow=False)
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _time_for(size: int) -> Iterator[None]:
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    usual = os.environ.get(name, "20")
+    os.environ[name] = str(int(usual) + int(size / BYTES_PER_S))
+    try:
+        yield
+    finally:
+        os.environ[name] = usual
 
 
 def _local_root(artifact_uri: str) -> Path | None:

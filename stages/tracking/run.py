@@ -1,101 +1,189 @@
-"""One cell's MLflow run, written from a thread of its own: training never waits for the tracker."""
+"""The MLflow run of a program that is going on, written from a thread: training never waits for the tracker."""
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.tracking import store
+from stages.tracking import identity, owner, points, store
 from stages.tracking.artifacts import put
+from stages.tracking.description import Description
+from stages.tracking.points import Point
+from stages.tracking.sending import Job, Pending, Sender, without_password
 
 log = logging.getLogger(__name__)
 
-# MLflow takes at most 1000 metrics, 100 params or 100 tags in one batch.
-BATCH = 1000
-# How long the end of a training waits for what the tracker has not taken yet.
-PATIENCE_S = 120
+# Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history later.
+MOST_POINTS = 50_000
+# How long a program that was told to stop waits for the tracker.
+KILLED_PATIENCE_S = 10.0
 
 
 class Run:
-    """Queues what is to be logged. After the first failure nothing more is sent, and `failure` says why.
+    """Queues what is to be logged. The tracker may be lost and come back at any time.
 
-    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses nothing.
+    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses nothing: what has not
+    arrived by the end is named in one line, and stages.sync sends it.
+
+    training_id: of the training, which keeps it through interruptions, with the `run_id` that it had; its points are
+    not sent twice. history: the training's history.csv, for what finds no place in the queue or was never sent.
     """
 
-    def __init__(self, run_id: str | None = None, experiment_suffix: str = "") -> None:
+    def __init__(self, training_id: str | None = None, run_id: str | None = None, history: Path | None = None,
+                 experiment_suffix: str = "") -> None:
+        self.training_id = training_id or identity.new()
         self.run_id = run_id
+        self._history = history
         self._suffix = experiment_suffix
-        self.failure: str | None = None
+        self._description: Description | None = None
         self._client: Any = None
-        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._serve, daemon=True, name="mlflow")
-        self._thread.start()
+        self._open = False
+        # What the server has, once it had to be asked.
+        self._held: dict[str, dict[int, tuple[int, float]]] | None = None
+        self._catching_up = False
+        self._left_out = 0
+        self._lock = threading.Lock()
+        self._sender = Sender()
 
     def create(self, name: str, params: dict[str, Any], tags: dict[str, str], datasets: list[dict[str, str]]) -> None:
-        """A new run. datasets: name, digest, source (a path) and context, such as "training", of each input."""
-        def send() -> None:
-            from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
+        """The run of this training: the one that it had before an interruption, or a new one."""
+        self._description = Description(name, params, tags, datasets)
+        self._put(self._close_vanished)
+        self._put(self._describe)
 
-            run = self._client.create_run(self._experiment, run_name=name)
-            self.run_id = run.info.run_id
-            self._client.log_batch(
-                self.run_id,
-                params=[Param(key, str(value)) for key, value in params.items()],
-                tags=[RunTag(key, str(value)) for key, value in tags.items() if value])
-            self._client.log_inputs(self.run_id, [
-                DatasetInput(Dataset(name=entry["name"], digest=entry["digest"][:36], source_type="local",
-                                     source=entry["source"]), [InputTag("mlflow.data.context", entry["context"])])
-                for entry in datasets])
-        self._work.put(send)
+    def record(self) -> dict[str, Any]:
+        """For run.json: what finds the run, or makes it again elsewhere. run_id: None if MLflow has never answered."""
+        return {"run_id": self.run_id, "training_id": self.training_id, "tracking": self._description.as_record()}
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
-        """History rows: every number of a row but step and epoch becomes a metric at that step."""
-        now = int(time.time() * 1000)
-        points = [(name, value, now, row["step"]) for row in rows for name, value in row.items()
-                  if name not in ("step", "epoch")]
-        self._points(points)
+        """History rows, on disk already: every number of a row but step and epoch becomes a metric at that step."""
+        self._points(points.of_rows(rows, int(time.time() * 1000)))
 
     def metrics(self, metrics: dict[str, float | None], step: int) -> None:
         """Single numbers at one step; None is left out."""
         now = int(time.time() * 1000)
-        self._points([(name, value, now, step) for name, value in metrics.items() if value is not None])
+        self._queue([(name, value, now, step) for name, value in metrics.items() if value is not None])
 
     def artifacts(self, files: list[Path], folder: str = "") -> None:
         """Files for the run's artifact `folder`, each stored once on disk where that is possible."""
-        def send() -> None:
-            for file in files:
-                put(self._client, self.run_id, file, folder)
-        self._work.put(send)
+        for file in files:
+            self._put(lambda file=file: put(self._client, self.run_id, file, folder), files=1)
 
     def end(self, status: str | None = None) -> None:
-        """Waits for the rest and, with a status (FINISHED, FAILED, KILLED), closes the run."""
+        """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes the run."""
         if status:
-            self._work.put(lambda: self._client.set_terminated(self.run_id, status))
-        self._work.put(None)
-        self._thread.join(PATIENCE_S)
-        if self._thread.is_alive():
-            self.failure = f"no answer from {store.uri()} within {PATIENCE_S} s"
-        if self.failure:
-            log.warning("MLflow did not take everything (%s); history and results are complete on disk", self.failure)
+            self._put(lambda: self._close(status))
+        left = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
+        if self._left_out:
+            left = left or Pending(reason="more than its queue holds")
+            left.points += self._left_out
+        if left and left.refused and not (left.points or left.files):
+            log.warning("MLflow refused a part (%s); it is complete on disk", left.refused[0])
+        elif left:
+            log.warning("MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
+                        without_password(store.uri()), left, left.reason)
 
-    def _points(self, points: list[tuple[str, float, int, int]]) -> None:
-        def send() -> None:
-            from mlflow.entities import Metric
+    def _points(self, found: list[Point]) -> None:
+        if self._sender.queued_points + len(found) > MOST_POINTS:
+            self._leave_out(len(found))
+        else:
+            self._queue(found)
 
-            for start in range(0, len(points), BATCH):
-                chunk = [Metric(*point) for point in points[start:start + BATCH]]
-                self._client.log_batch(self.run_id, metrics=chunk)
-        self._work.put(send)
+    def _queue(self, found: list[Point]) -> None:
+        for batch in points.batches(found):
+            self._put(lambda batch=batch: self._send(batch), points=len(batch))
 
-    def _serve(self) -> None:
-        try:
+    def _send(self, batch: list[Point]) -> None:
+        if self._held is None:
+            points.send(self._client, self.run_id, batch)
+            return
+        # Rows that were queued after their history was written and read are in both.
+        batch = points.missing(self._held, batch)
+        points.send(self._client, self.run_id, batch)
+        for name, value, moment, step in batch:
+            self._held.setdefault(name, {})[step] = (moment, value)
+
+    def _catch_up_soon(self) -> None:
+        """Once the queue is through: what of the history has not arrived."""
+        with self._lock:
+            if self._history is None or self._catching_up:
+                return
+            self._catching_up = True
+        self._put(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._held = points.on_server(self._client, self.run_id)
+        with self._lock:
+            # Before the history is read: rows that find no place from here on ask for another time.
+            self._catching_up, self._left_out = False, 0
+        found = points.of_history(self._history) if self._history.is_file() else []
+        now = int(time.time() * 1000)
+        lacking = [(name, value, now, step) for name, value, _, step in points.missing(self._held, found)]
+        room = max(points.BATCH, MOST_POINTS - self._sender.queued_points)
+        self._queue(lacking[:room])
+        if len(lacking) > room:
+            self._leave_out(len(lacking) - room)
+
+    def _leave_out(self, count: int) -> None:
+        with self._lock:
+            self._left_out += count
+        self._catch_up_soon()
+
+    def _describe(self) -> None:
+        self._description.complete(self._client, self.run_id)
+
+    def _close_vanished(self) -> None:
+        with store.turn():
+            closed = owner.close_vanished(self._client, [self._experiment], but=self.training_id)
+        if closed:
+            log.info("MLflow: closed as KILLED, their processes are gone: %s", ", ".join(closed))
+
+    def _close(self, status: str) -> None:
+        self._client.set_terminated(self.run_id, status)
+        identity.drop_doubles(self._client, self._experiment, self.training_id, self.run_id)
+
+    def _put(self, send: Callable[[], Any], **amount: int) -> None:
+        self._sender.put(Job(lambda: self._with_run(send), **amount))
+
+    def _with_run(self, send: Callable[[], Any]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        if self._client is None:
             self._client, self._experiment = store.open_client(self._suffix)
-            while (send := self._work.get()) is not None:
-                send()
-        except Exception as error:  # whatever the tracker does, the training goes on
-            self.failure = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        if not self._open:
+            self._take_run()
+        try:
+            send()
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                # Another server answers at this address, or the store was emptied: the run is made again.
+                self._client, self._open = None, False
+                self._put(self._describe)
+                self._catch_up_soon()
+            raise
+
+    def _take_run(self) -> None:
+        """Finds the run of this training or makes it, RUNNING and owned by this process."""
+        from mlflow.entities import RunTag
+
+        with store.turn():
+            # A training that has just begun has no run yet, unless an answer was lost.
+            found = identity.find(self._client, self._experiment, self.training_id, self.run_id)
+            own = owner.tags()
+            if found is None:
+                self.run_id = identity.make(self._client, self._experiment, self.training_id, self._description.name,
+                                            {**self._description.cut_tags(), **own})
+            else:
+                self.run_id, tags = found.info.run_id, found.data.tags
+                if any(tags.get(key) != value for key, value in own.items()):
+                    own["resumed"] = str(int(tags.get("resumed", 0)) + 1)
+                self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in own.items()])
+                self._client.update_run(self.run_id, "RUNNING")
+                # Before anything is sent: steps that a training does again after an interruption are there already.
+                self._held = points.on_server(self._client, self.run_id)
+                self._catch_up_soon()
+        self._open = True
