@@ -7,14 +7,16 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 # One cell per core, or one on a GPU.
 JOBS ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 1 || getconf _NPROCESSORS_ONLN)
+# The cells that did not end well in the last `make cells`, a name a line.
+FAILED := .work/failed
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells fit data-check test test-zoo test-all lint ui clean lock
+.PHONY: help install identity repro cells check-cache fit data-check test test-faults test-zoo test-all lint sync ui clean lock
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## make .venv from requirements.txt, every version pinned
 
@@ -32,17 +34,28 @@ identity:  ## give this clone a git identity where the machine has none: DVC's e
 		git config user.name detection-matrix && git config user.email detection-matrix@localhost && \
 		echo "git: no identity on this machine; this clone uses detection-matrix@localhost"; }
 
+# A cell that fails stops no other: the report is written without it, and the last line names it.
 repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
+	@python -m stages.check_cache missing
 	@dvc repro prepare
-	@dvc status --quiet || $(MAKE) --no-print-directory cells
-	@dvc repro
+	@if dvc status --quiet || $(MAKE) --no-print-directory cells; then dvc repro; else \
+		dvc repro --single-item compare; \
+		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
+			"Mend the cause, which each cell has said above, and run make repro again: it runs these alone" >&2; exit 1; fi
 
 # Largest images first, so that no long cell is left alone at the end. Through cat: progress bars of several cells
-# would fight over one line, and without a terminal each prints a line per epoch instead.
+# would fight over one line, and without a terminal each prints a line per epoch instead. xargs would stop at dvc's 255.
 cells: install  ## train and evaluate the selected cells, JOBS at a time
-	@python -m stages.plan 2>/dev/null | awk '{print "stages/dvc.yaml:weights@" $$4}' | sort -u | xargs dvc repro --single-item
-	@python -m stages.plan | sort -rnk2 | awk '{print $$1}' | xargs -P $(JOBS) -I CELL \
-		dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat
+	@mkdir -p $(dir $(FAILED)) && : >$(FAILED)
+	@python -m stages.plan >$(FAILED).plan
+	@awk '{print "stages/dvc.yaml:weights@" $$4}' $(FAILED).plan | sort -u | \
+		xargs dvc repro --single-item --keep-going || true
+	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | xargs -P $(JOBS) -I CELL $(SHELL) $(.SHELLFLAGS) \
+		'dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat || \
+		{ echo CELL >>$(FAILED); exit 1; }'
+
+check-cache: install  ## drop what is damaged in DVC's cache and put back what it has lost; after a disk error
+	@python -m stages.check_cache all
 
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
 	@dvc repro --quiet prepare
@@ -53,7 +66,10 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 	@python -m stages.data_check "$(ROOT)"
 
 test: install  ## the tests that fit into minutes
-	python -m pytest -m "not slow and not gpu"
+	python -m pytest -m "not slow and not gpu" --ignore=tests/faults
+
+test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
+	python -m pytest -m "not gpu" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py
@@ -63,6 +79,9 @@ test-all: install  ## every test, the slow ones too
 
 lint: install  ## ruff over all of the code
 	ruff check .
+
+sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
+	@python -m stages.sync
 
 ui: install  ## MLflow's pages on this study's runs, http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000

@@ -5,15 +5,15 @@ Run alone, after evaluate: python -m stages.compare
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
+from stages.comparison import run as comparison
+from stages.files import read_json
 from stages.program import InputError, run
 from stages.report import ReportContext, load_cell, write_report
 from stages.study import params, paths
 from stages.study.params import ROOT, Cell
-from stages.tracking import comparison
 from stages.verdict import matrix
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def main() -> None:
     """
     study = params.load()
     try:
-        data = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
+        data = read_json(paths.PREPARED / "report.json")
     except FileNotFoundError:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
     absent = {name: hole(name, cell) for name, cell in study.selected().items()}
@@ -63,8 +63,8 @@ def hole(name: str, cell: Cell) -> str:
 
 def _training(path: Path) -> str | None:
     try:
-        return json.loads(path.read_bytes()).get("training_id")
-    except (ValueError, AttributeError):
+        return read_json(path).get("training_id")
+    except AttributeError:
         # load_cell says what is wrong with it.
         return None
 

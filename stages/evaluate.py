@@ -10,7 +10,7 @@ import json
 import logging
 from typing import Any
 
-from stages.files import replacing
+from stages.files import read_json, replacing
 from stages.program import InputError, run
 from stages.study import params, paths
 from stages.study.metrics import METRICS
@@ -31,7 +31,7 @@ def main(name: str) -> None:
     record_path = paths.record(name, cell) / "run.json"
     if not record_path.is_file():
         raise InputError(f"{record_path}: {name} is not trained; run dvc repro, or python -m stages.train {name}")
-    record = json.loads(record_path.read_text(encoding="utf-8"))
+    record = read_json(record_path)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     import torch

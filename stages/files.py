@@ -1,11 +1,16 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, not even after the machine has lost power; reading JSON."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from stages.program import InputError
 
 
 @contextlib.contextmanager
@@ -18,5 +23,39 @@ def replacing(path: Path) -> Iterator[Path]:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+        sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames and new names in `folder` last: a file's own fsync does not."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link(source: Path, path: Path) -> None:
+    """Puts `source` at `path` as a second name of the same file, as a copy where that cannot be; whole at any time."""
+    with replacing(path) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copy2(source, beside)
+
+
+def read_json(path: Path) -> Any:
+    """What a stage has written. Raises InputError for half of it, FileNotFoundError for none."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error}); dvc repro puts it back or makes it again") from None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what `replacing` left beside its files when its process was killed."""
+    for path in folder.glob(".*"):
+        if path.suffix[1:].isdecimal():
+            path.unlink(missing_ok=True)

@@ -153,13 +153,13 @@ def say(report: dict[str, Any], folder: Path) -> None:
     log.info("%s", folder / "report.html")
 
 
-def log_to_mlflow(report: dict[str, Any], folder: Path) -> None:
-    """The data report as a run of its own, with the splits as dataset inputs."""
+def log_to_mlflow(report: dict[str, Any], folder: Path, identity: str | None = None) -> None:
+    """The data report as a run of its own, or as the one that `identity` has begun; the splits are dataset inputs."""
     from stages.tracking import provenance, store
     from stages.tracking.run import Run
 
     contexts = {"train": "training", "val": "validation", "test": "testing"}
-    tracked = Run(experiment_suffix=store.DATA)
+    tracked = Run(identity, experiment_suffix=store.DATA)
     tracked.create(f"{report['source']} {report['digest'][:12]}", {
         "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
     }, {"digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",

@@ -1,5 +1,7 @@
 """Stage train: trains one cell with MMEngine's Runner and records how it went, on disk and in MLflow.
 
+A training that was interrupted, whatever by, goes on where it was when it is started again.
+
 Run alone: python -m stages.train faster_rcnn-r50-fpn-sgd-512
 """
 
@@ -10,17 +12,18 @@ import io
 import json
 import logging
 import os
-import shutil
-import time
 import warnings
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.model import schedule
-from stages.program import run
+from stages.files import replacing
+from stages.model import lock, schedule
+from stages.program import deferred, run
 from stages.study import params, paths
 from stages.study.params import Cell, Study
+
+if TYPE_CHECKING:
+    from stages.model.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,18 @@ def main(name: str) -> None:
 
         processes.launch(name, study.training.processes)
         return
+    # Several processes train together under the lock of the first.
+    with lock.held(name) if int(os.environ.get("RANK", 0)) == 0 else contextlib.nullcontext():
+        make(name, study, cell)
+
+
+def make(name: str, study: Study, cell: Cell) -> None:
+    """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     import torch
 
-    from stages.model import image_cache, memory, pretrained, session, speed
-    from stages.tracking import provenance
+    from stages.model import image_cache, memory, order, pretrained, scratch, session, speed
 
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
@@ -51,36 +60,47 @@ def main(name: str) -> None:
     data = session.read_prepared()
     weights = pretrained.read(cell.backbone, study.training.weights)
     cfg = session.config(name, study, data)
-    fingerprint = provenance.fingerprint(cfg.pretty_text, [
-        paths.annotations("train"), paths.annotations("val"), *[paths.weights(cell.backbone)] * bool(weights)])
-    with session.scratch(name, fingerprint) as scratch, memory.explained(name, cell, study):
-        (scratch / "config.py").write_text(cfg.pretty_text, encoding="utf-8")
-        used = settings(cell, study, data["source"])
-        quiet = session.quiet(cfg, scratch, study)
+    # Formatting it takes a second.
+    text = cfg.pretty_text
+    used = settings(cell, study, data["source"])
+    fingerprint, makings = session.fingerprint(text, study, used, data, [paths.weights(cell.backbone)] * bool(weights))
+    work = scratch.open_(name, fingerprint, makings)
+    if work.finished:
+        log.info("%s: is trained already, in %s; its files are put in their place", name, work.folder)
+    else:
+        quiet = session.quiet(cfg, work.folder, study)
         if study.training.image_cache:
             quiet = image_cache.use(quiet, "train", "val")
-        record = train(name, study, cell, quiet, data, weights, used, fingerprint, scratch)
+        with memory.explained(name, cell, study):
+            record = train(name, study, cell, order.resumable(quiet), data, weights, used, fingerprint, work)
         if record:
-            (scratch / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            move(scratch, {paths.model(name): ("config.py", "best.pth", "last.pth"),
-                           paths.record(name, cell): ("history.csv", "run.json")})
+            for file, content in {"config.py": text, "run.json": json.dumps(record, indent=1) + "\n"}.items():
+                with replacing(work.folder / file) as beside:
+                    beside.write_text(content, encoding="utf-8")
+    if int(os.environ.get("RANK", 0)) == 0:
+        # DVC removes the outs of a stage that it has not taken note of; of several processes, some may start late.
+        work.publish({paths.model(name): ("config.py", "best.pth", "last.pth"),
+                      paths.record(name, cell): ("history.csv", "run.json")},
+                     hold="DVC_STAGE" in os.environ or study.training.processes > 1)
 
 
 def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], weights: dict[str, Any],
-          used: dict[str, Any], fingerprint: str, scratch: Path) -> dict[str, Any] | None:
+          used: dict[str, Any], fingerprint: str, work: Scratch) -> dict[str, Any] | None:
     """Runs MMEngine's Runner under our hooks; what run.json says, None in all processes but the first."""
     import torch
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
-    from stages.model import checkpoints, from_scratch, history, memory, pretrained, speed
-    from stages.tracking import provenance
+    from stages.model import checkpoints, from_scratch, history, keep, memory, order, pretrained, resume, seen, speed
+    from stages.tracking import cells, provenance
     from stages.tracking.run import Run
 
     commit = provenance.git_commit()
     runner = Runner.from_cfg(cfg)
-    tracked = Run() if is_main_process() else None
-    if tracked:
+    before = keep.load(work.folder)
+    tracked = None
+    if is_main_process():
+        tracked = Run(work.training_id, before and before["run_id"], work.folder / "history.csv")
         tracked.create(name, used, {
             "cell": name, **{key: used[key] for key in ("detector", "backbone", "neck", "optimizer", "scale", "seed")},
             "fingerprint": fingerprint, "mlflow.source.name": f"stages.train {name}", "mlflow.source.type": "LOCAL",
@@ -89,35 +109,47 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
     if passes > 1:
         # The schedule counts passes, and the first of a sum comes before the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
-    recorder = history.HistoryHook(name, scratch / "history.csv", tracked.rows if tracked else None, passes)
-    saver = checkpoints.CheckpointsHook(scratch, data["classes"], passes)
+    writer = keep.Writer()
+    recorder = history.HistoryHook(name, work.folder / "history.csv", tracked.rows if tracked else None, passes)
+    saver = checkpoints.CheckpointsHook(work.folder, data["classes"], writer, passes)
+    keeper = resume.KeeperHook(work.folder, recorder, saver, writer, passes, before)
+    if tracked:
+        keeper.run_id = lambda: tracked.run_id
+        if before:
+            log.info("%s: goes on from step %d of %s", name, before["iteration"] // passes, work.folder)
     start = pretrained.PretrainedHook(weights) if weights else from_scratch.ZeroInitResidualHook()
-    started, clock = datetime.now(UTC), time.monotonic()
     try:
-        for hook in (start, speed.SpeedHook(study.training), recorder, saver):
+        for hook in (start, speed.SpeedHook(study.training), recorder, saver, keeper):
             runner.register_hook(hook)
         # pycocotools reports every file that it reads on stdout; progress and messages go to stderr.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), deferred():
             runner.train()
+        if tracked:
+            saver.finish()
+        writer.close()
     except BaseException as error:
         if tracked:
             tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
+        writer.close()
+        raise keeper.last_words(name, error) from None
+    finally:
+        order.release_workers()
     if not tracked:
         return None
-    minutes = (time.monotonic() - clock) / 60
+    minutes = keeper.seconds / 60
     step = recorder.rows[-1]["step"]
     measured = {
         "train_loss": history.last_epoch_loss(recorder.rows), "train_minutes": round(minutes, 4),
         "peak_memory_mib": memory.peak_mib(),
         "parameters": sum(parameter.numel() for parameter in runner.model.parameters())}
-    tracked.metrics({**measured, "best/val_bbox_mAP_50": saver.best["bbox_mAP_50"]}, step)
+    tracked.metrics(cells.summary({**measured, "best": saver.best}), step)
     tracked.end("FINISHED")
     log.info("%s: best val mAP50 %.3f in epoch %d, %.1f minutes", name, saver.best["bbox_mAP_50"],
              saver.best["epoch"], minutes)
     return {
-        "cell": name, "run_id": tracked.run_id, "fingerprint": fingerprint, **used, **measured, "iterations": step,
-        "best": saver.best, "started": started.isoformat(timespec="seconds"),
+        "cell": name, **tracked.record(), "fingerprint": fingerprint, **used, **measured, "iterations": step,
+        **seen.images(runner.train_loop.dataloader.dataset, runner.val_loop.dataloader.dataset),
+        "best": saver.best, "started": work.started,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "versions": provenance.versions(), "git_commit": commit, "code_digest": provenance.code_digest(),
@@ -133,7 +165,8 @@ def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:
         "batch_size": batch, "device_batch": schedule.device_batch(cell, study), "processes": study.training.processes,
         "lr": lr, "lr_per_sample": lr / batch, "amp": study.training.amp, "ema": study.training.ema,
         "milestones": study.training.milestones, "warmup_iterations": study.training.warmup_iterations,
-        "clip_grad": study.training.clip_grad, "weights": study.training.weights, "seed": study.seed, "data": source}
+        "clip_grad": study.training.clip_grad, "early_stopping": study.training.early_stopping,
+        "weights": study.training.weights, "seed": study.seed_of(cell), "data": source}
 
 
 def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
@@ -141,14 +174,6 @@ def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
     return [{"name": f"{data['source']}-{split}", "digest": data["digests"][split],
              "source": str(paths.annotations(split).resolve()), "context": context}
             for split, context in (("train", "training"), ("val", "validation"))]
-
-
-def move(scratch: Path, outs: dict[Path, tuple[str, ...]]) -> None:
-    """Finished files leave the scratch folder by rename, all at the very end."""
-    for folder, names in outs.items():
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in names:
-            shutil.move(scratch / file, folder / file)
 
 
 if __name__ == "__main__":

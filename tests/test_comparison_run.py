@@ -13,8 +13,10 @@ from report_cells import NAMES
 from report_judgements import judged
 from tracked_cells import Matrix, folder, here, server, study, tracker  # noqa: F401
 
+from stages.comparison import outcomes, registry
+from stages.comparison import run as comparison
 from stages.report.results import ClassScore
-from stages.tracking import comparison, outcomes, registry, sending
+from stages.tracking import sending
 from tests.faults.mlflow_server import Relay, free_port
 
 # The fixtures are imported.

@@ -9,7 +9,8 @@ from report_cells import NAMES
 from report_judgements import judged
 from tracked_cells import Matrix, folder, here, server, study, tracker  # noqa: F401
 
-from stages.tracking import registry, store
+from stages.comparison import registry
+from stages.tracking import store
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 # The fixtures are imported.

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from report_cells import NAMES, load_all
 
+from stages.comparison import run as comparison
 from stages.study import params
-from stages.tracking import comparison, sending, store
+from stages.tracking import sending, store
 from tests.faults.mlflow_server import Server
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from stages.tracking.outcomes import cell_tags
+from stages.comparison.outcomes import cell_tags
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Estimate
 

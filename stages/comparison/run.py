@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.comparison import drawings, outcomes, registry
 from stages.report.results import CellResult
 from stages.study import paths
 from stages.study.params import Study
-from stages.tracking import drawings, identity, outcomes, owner, points, provenance, registry, store
+from stages.tracking import identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH
 from stages.tracking.sending import Job, Sender, is_final, without_password
 from stages.verdict.judgement import Judgement

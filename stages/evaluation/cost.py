@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation.box_metric import to_results
 from stages.evaluation.energy import Meter
+from stages.files import read_json
 from stages.model import checkpoints, config_file, memory
 from stages.program import InputError
 
@@ -37,8 +37,8 @@ _IMAGES = 16
 def of_cell(config: Path, checkpoint: Path, seconds: float) -> dict[str, Any]:
     """measure() on the first images of val, read as the cell's config reads them. Raises InputError as it does, and
     where an image cannot be read."""
-    loader = config_file.read(config).val_dataloader.dataset
-    coco = json.loads(Path(loader.ann_file).read_text(encoding="utf-8"))
+    loader = config_file.read(config, "val_dataloader").val_dataloader.dataset
+    coco = read_json(Path(loader.ann_file))
     load = Compose(loader.pipeline[:1])
     images = []
     for entry in coco["images"][:_IMAGES]:
@@ -112,7 +112,7 @@ def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, bat
 
 def _load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Callable[[Sequence[np.ndarray]], dict]]:
     """The model, ready, and what makes a batch of decoded images."""
-    cfg = config_file.read(config)
+    cfg = config_file.read(config, "model", "test_dataloader")
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)

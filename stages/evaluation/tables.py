@@ -100,7 +100,8 @@ def read_truth(path: str | Path) -> Truth:
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; run dvc repro prepare") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: no COCO file as stage prepare writes it ({_line(error)})") from None
+        raise InputError(f"{path}: no COCO file as stage prepare writes it ({_line(error)}); run dvc repro "
+                         "prepare") from None
     for name, numbers in (("image", image_ids), ("category", category_ids), ("annotation", ids)):
         # Evaluators in use take number 0 for "nothing matched".
         if numbers.size and (numbers.min() < 1 or np.unique(numbers).size != numbers.size):

@@ -21,13 +21,13 @@ _REMEDY = "it was not written by stage train; train the cell again (dvc repro --
 _REFUSED = {"proposal_file", "_base_"}
 
 
-def read(path: Path) -> Config:
+def read(path: Path, *needed: str) -> Config:
     """The config that MMEngine's Config.fromfile would give for a file that stage train wrote, without running it.
 
     Accepted are assignments of numbers, texts, None, True, False, lists, tuples and dicts: what Config.pretty_text
     writes. MMEngine takes a `type` with a dot in it for anything that can be imported (dict(type="os.system", ...)),
     and mmcv evaluates that of nms; so each must be a class that this project's own configs name.
-    Raises InputError, one line, for any other file.
+    Raises InputError, one line, for any other file, and where one of the names `needed` is not assigned.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such config; train the cell first (dvc repro, or python -m stages.train)")
@@ -35,7 +35,11 @@ def read(path: Path) -> Config:
         raise InputError(f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}")
     try:
         tree = ast.parse(path.read_bytes())
-        return Config({name: value for line in tree.body for name, value in [_assigned(line)]})
+        values = dict(_assigned(line) for line in tree.body)
+        for name in needed:
+            if name not in values:
+                raise _NotData(tree, f"the file ends without {name}")
+        return Config(values)
     except _NotData as error:
         raise InputError(f"{path}: line {error.line}: {error}; {_remedy(path)}") from None
     # What Python's parser says of other files: null bytes, wrong encoding, too deep, and MMEngine of its own names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import sys
@@ -42,6 +43,24 @@ def last_epoch_loss(rows: list[Row]) -> float:
     return sum(losses) / len(losses)
 
 
+class _Patient:
+    """A terminal that may go (Ctrl-C ends the `cat` behind a pipe as well): what is shown is lost, and nothing else."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self.file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.flush()
+
+
 class HistoryHook(Hook):
     """Collects rows, shows progress, and hands each finished epoch's rows to `on_epoch`.
 
@@ -63,7 +82,7 @@ class HistoryHook(Hook):
         # No bar where nobody watches: DVC's queue and CI get a line per epoch instead.
         # No bar in the other processes of a training either.
         self.bar = tqdm(total=runner.max_iters // self.passes, desc=self.cell, unit="step", dynamic_ncols=True,
-                        disable=None if is_main_process() else True)
+                        file=_Patient(sys.stderr), disable=None if is_main_process() else True)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any, outputs: dict[str, Any]) -> None:
         # Tensors stay where they are: reading one would wait for the GPU at every step.
@@ -84,7 +103,6 @@ class HistoryHook(Hook):
         if not self.pending and not self.rows:
             raise InputError(f"{self.cell}: an epoch has fewer images than one optimizer step; lower batch_size")
         self.check()
-        self.checked = 0
 
     def check(self) -> None:
         """Reads the losses of the steps since the last check."""
@@ -103,7 +121,7 @@ class HistoryHook(Hook):
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
         values = {name: metrics[name.replace("val/", "coco/")] for name in VALIDATION}
         (self.pending or self.rows)[-1].update({name: value for name, value in values.items() if value is not None})
-        epoch, self.pending = self.pending, []
+        epoch, self.pending, self.checked = self.pending, [], 0
         self.rows += epoch
         if not is_main_process():
             return
@@ -111,8 +129,14 @@ class HistoryHook(Hook):
         mAP_50 = values["val/bbox_mAP_50"]
         shown = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
         self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: "
-                       f"loss {last_epoch_loss(self.rows):.3f}, val mAP50 {shown}", file=sys.stderr)
+                       f"loss {last_epoch_loss(self.rows):.3f}, val mAP50 {shown}", file=_Patient(sys.stderr))
         self.on_epoch(epoch)
+
+    def put_back(self, rows: list[Row], pending: list[Row], summed: dict[str, Any]) -> None:
+        """Goes on from the rows of an earlier process: of whole epochs, of the one begun, of the step begun."""
+        self.rows, self.pending, self.summed = rows, pending, summed
+        self.checked = len(pending)
+        self.bar.initial = self.bar.n = self.bar.last_print_n = len(rows) + len(pending)
 
     def after_train(self, runner: Any) -> None:
         self.bar.close()

@@ -23,6 +23,7 @@ import numpy as np
 from mmengine.config import Config
 from tqdm import tqdm
 
+from stages.files import read_json, replacing
 from stages.program import InputError
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's transforms need it at import
@@ -53,14 +54,14 @@ def use(cfg: Config, *splits: str) -> Config:
 
 def prepared(annotations: Path, root: Path, resize: dict[str, Any]) -> Path:
     """The cache of a split at a size; made by one process while others wait for it."""
-    coco = json.loads(annotations.read_text(encoding="utf-8"))
+    coco = read_json(annotations)
     recipe = [coco["info"].get("images_digest"), str(root), [image["file_name"] for image in coco["images"]],
               dict(resize), cv2.__version__]
     path = FOLDER / f"{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}.npy"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.with_suffix(".json").is_file():
+        if not _whole(path):
             _write(path, coco["images"], root, resize)
     return path
 
@@ -90,7 +91,17 @@ def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[st
         os.fsync(file.fileno())
     part.replace(path)
     # Its index is what makes a cache complete.
-    path.with_suffix(".json").write_text(json.dumps(index), encoding="utf-8")
+    with replacing(path.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(index), encoding="utf-8")
+
+
+def _whole(path: Path) -> bool:
+    """Whether the pixels are all that the index names: either may have been cut short by whatever came."""
+    try:
+        index = json.loads(path.with_suffix(".json").read_bytes())
+        return path.stat().st_size == max(offset + height * width * 3 for offset, height, width in index.values())
+    except (OSError, ValueError):
+        return False
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Any, items: list[Any]) -> Iterator[Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
@@ -18,7 +17,7 @@ from tqdm import tqdm
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation import depth
 from stages.evaluation.box_metric import to_results
-from stages.model import checkpoints, image_cache
+from stages.model import checkpoints, config_file, image_cache
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class Predictions:
 def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Predictions:
     """name: "val" or "test". cached: pixels come from the image cache that training uses.
 
-    Raises InputError where the checkpoint is missing or of another model.
+    Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another model.
     """
-    cfg = Config.fromfile(config)
+    cfg = config_file.read(config, "model", f"{name}_dataloader", f"{name}_evaluator")
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
     if cached:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from stages.program import InputError
@@ -16,12 +17,15 @@ from stages.study import paths
 def read(backbone: str, wanted: str) -> dict[str, torch.Tensor]:
     """The tensors of data/weights/<backbone>.safetensors; {} where the scale's weights are none.
 
-    Raises InputError where the file is missing, or was written for a scale with other weights.
+    Raises InputError where the file is missing, damaged, or was written for a scale with other weights.
     """
     if wanted == "none":
         return {}
     path = paths.weights(backbone)
-    tensors = load_file(path) if path.is_file() else {}
+    try:
+        tensors = load_file(path) if path.is_file() else {}
+    except SafetensorError as error:
+        raise InputError(f"{path}: is damaged ({error}); dvc repro puts it back or makes it again") from None
     if not tensors:
         raise InputError(f"{path}: no pretrained weights; run python -m stages.weights {backbone}, or dvc repro")
     return tensors

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 from mmengine.config import Config
 
+from stages.program import InputError, Stopped
+
 
 def launch(name: str, count: int) -> None:
     """Starts `count` times stages.train for cell `name`, as torchrun does, and waits. Exits with the first failure's
-    status; that process has said why."""
+    status; that process has said why, unless it was killed, which raises InputError. Raises Stopped when told to stop,
+    after the processes have saved and gone."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -21,8 +26,14 @@ def launch(name: str, count: int) -> None:
                           rdzv_endpoint="localhost:0", run_id=name)
     try:
         elastic_launch(config, sys.executable)("-m", "stages.train", name)
+    except SignalException as stop:
+        raise Stopped(int(stop.sigval), "") from None
     except ChildFailedError as error:
-        sys.exit(error.get_first_failure()[1].exitcode)
+        status = error.get_first_failure()[1].exitcode
+        if status < 0:
+            raise InputError(f"{name}: one of its {count} processes was killed by {signal.Signals(-status).name}; the "
+                             "same command goes on from the last state") from None
+        sys.exit(status)
 
 
 def join(cfg: Config) -> None:

@@ -1,15 +1,10 @@
-"""What a stage needs around MMEngine's Runner: the prepared data, the cell's config, a scratch folder of its own."""
+"""What a stage needs around MMEngine's Runner: the prepared data, the cell's config and fingerprint."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +12,13 @@ from mmengine.config import Config
 
 import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.files import read_json
 from stages.model import processes
 from stages.model.compose import compose
 from stages.program import InputError
 from stages.study import paths
 from stages.study.params import Study
+from stages.tracking import provenance
 
 
 def read_prepared() -> dict[str, Any]:
@@ -38,7 +35,7 @@ def read_prepared() -> dict[str, Any]:
         except FileNotFoundError:
             raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
         found["digests"][split] = hashlib.sha256(content).hexdigest()
-    coco = json.loads(content)
+        coco = read_json(path)
     found.update(source=coco["info"]["source"], image_root=coco["info"]["image_root"],
                  classes=[category["name"] for category in coco["categories"]],
                  digest=hashlib.sha256("".join(found["digests"].values()).encode()).hexdigest())
@@ -67,21 +64,21 @@ def quiet(cfg: Config, scratch: Path, study: Study) -> Config:
     return cfg
 
 
-@contextlib.contextmanager
-def scratch(name: str, fingerprint: str) -> Iterator[Path]:
-    """.work/<fingerprint>/, locked for this process and removed after success.
+def fingerprint(config_text: str, study: Study, used: dict[str, Any], data: dict[str, Any],
+                weights: list[Path]) -> tuple[str, dict[str, Any]]:
+    """16 hex digits over all that decides a training's bits, and the same in words, as far as words go.
 
-    The first process of a training holds the lock for the others. Raises InputError where another training has it.
+    What MMDetection's config does not show is in it too: processes, threads, the switches of speed.py, the code, and
+    the versions of the packages that compute. The image cache is not: its pixels are the same.
     """
-    folder = paths.SCRATCH / fingerprint
-    folder.mkdir(parents=True, exist_ok=True)
-    if int(os.environ.get("RANK", 0)) > 0:
-        yield folder
-        return
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{name}: another process is training this cell in {folder}; wait for it") from None
-        yield folder
-        shutil.rmtree(folder)
+    scale = study.training
+    makings = {
+        **used, **{f"digest of {split}": digest[:16] for split, digest in data["digests"].items()},
+        **{key: getattr(scale, key) for key in ("threads", "channels_last", "tf32", "compile")},
+        **{package: version for package, version in provenance.versions().items() if package not in ("dvc", "mlflow")},
+        "code": provenance.code_digest()}
+    for path in weights:
+        with path.open("rb") as file:
+            makings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    text = config_text + json.dumps(makings, sort_keys=True)
+    return provenance.fingerprint(text, [paths.annotations(split) for split in data["digests"]] + weights), makings

@@ -97,6 +97,11 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
     classes = _Json(root, Path("metrics") / str(row["neck"]) / f"{name}.json", name, "evaluate")
     run = _Json(root, folder / name / "run.json", name, "train")
     history, epoch_steps, lost_steps = _read_history(root, folder / name / "history.csv", name)
+    steps = run.content.get("iterations")
+    if steps is not None and steps != (found := max((curve.steps[-1] for curve in history.values() if curve.steps),
+                                                    default=0)):
+        raise InputError(f"{(folder / name / 'history.csv').as_posix()}: ends at step {found} of {steps}; "
+                         f"{_remedy(name, 'train')}")
     parameters = metrics.number("model", "parameters")
     return CellResult(
         name=name,

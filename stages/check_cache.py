@@ -1,0 +1,103 @@
+"""Puts DVC's cache in order, which DVC itself takes on trust: what is damaged goes, what is lost comes back.
+
+Run alone: python -m stages.check_cache all
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from stages.program import InputError, run
+
+log = logging.getLogger(__name__)
+
+# Where stages have their outs, which may be hard links of files in the cache.
+_OUTS = ("data", "metrics", "models", "predictions", "reports")
+
+
+def main(what: str) -> None:
+    """what: "missing" or "all".
+
+    missing: DVC runs a stage again whose results lack nothing but their copy in its cache; they are put back from the
+    project's folder. all: before that, every file of the cache is compared with its name, which is its MD5. DVC takes a
+    damaged one for whole, and puts it in the place even of one made anew (measured, DVC 3.67.1); here it is removed, in
+    the folder too where it is the same file, and the next dvc repro makes it again. Raises InputError for another word,
+    and with DVC's own words where it fails.
+    """
+    if what not in ("missing", "all"):
+        raise InputError(f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)")
+    if what == "all":
+        drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
+    changed = json.loads(dvc("status", "--json") or "{}")
+    stages = [stage for stage, changes in changed.items() if only_lost(changes) and unchanged(stage)]
+    if stages:
+        dvc("commit", "--force", *stages)
+    for stage in stages:
+        log.info("%s: its results had gone from DVC's cache and are put back", stage)
+
+
+def drop_damaged(cache: Path) -> None:
+    gone: set[tuple[int, int]] = set()
+    for path in tqdm(files(cache), desc="check_cache", unit="file", disable=None, leave=False, delay=2):
+        # A folder's list of files is named <md5>.dir.
+        if md5(path) != path.parent.name + path.stem:
+            gone.add((path.stat().st_dev, path.stat().st_ino))
+            path.unlink()
+            log.warning("%s: damaged, removed", path)
+    for path in files(*map(Path, _OUTS)) if gone else ():
+        if (path.stat().st_dev, path.stat().st_ino) in gone:
+            path.unlink()
+            log.warning("%s: the same damaged file, removed; dvc repro makes it again", path)
+
+
+def files(*folders: Path) -> Iterator[Path]:
+    return (path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def only_lost(changes: list[Any]) -> bool:
+    """changes: what `dvc status --json` says of a stage."""
+    return all(isinstance(change, dict) and set(change) == {"changed outs"}
+               and set(change["changed outs"].values()) == {"not in cache"} for change in changes)
+
+
+def unchanged(stage: str) -> bool:
+    """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked, nor will `commit`."""
+    file, _, name = stage.rpartition(":")
+    lock = Path(file or "dvc.yaml").with_suffix(".lock")
+    outs = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"][name].get("outs", [])
+    return all(Path(out["path"]).exists() and digest(Path(out["path"])) == out["md5"] for out in outs)
+
+
+def digest(path: Path) -> str:
+    """A file's MD5, or a folder's as DVC has it: that of the JSON list of its files."""
+    if path.is_file():
+        return md5(path)
+    listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files(path)]
+    listed.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def dvc(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"dvc {arguments[0]}: {' '.join(done.stderr.split())[:300]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    run(main, "check_cache", "missing|all")

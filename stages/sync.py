@@ -1,0 +1,106 @@
+"""Brings MLflow up to date: makes the runs that it lacks and sends the points and files that did not arrive.
+
+Run alone, at any time: python -m stages.sync, or make sync
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from stages.program import InputError, run
+from stages.study import params, paths
+from stages.tracking import cells, identity, owner, store
+from stages.tracking.points import Damaged
+from stages.tracking.sending import in_a_line, is_final, without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Seconds between the tries of one step; a tracker that fails through all of them is down.
+PAUSES_S = (1, 3, 9)
+
+
+def main() -> None:
+    """A line for each cell of params.yaml. A second call finds all complete and sends nothing.
+
+    The files of a cell are those that train and evaluate wrote here or that DVC restored. Raises InputError where the
+    tracker does not answer.
+    """
+    study = params.load()
+    client, experiment = trying(store.open_client)
+    close_vanished(client, experiment)
+    data()
+    total = cells.Sent()
+    missing, damaged = [], []
+    for name, cell in study.cells.items():
+        try:
+            contents = cells.read(name, cell)
+        except Damaged as error:
+            log.error("%s", error)
+            damaged.append(name)
+            continue
+        if contents is None:
+            missing.append(name)
+            continue
+        sent = trying(lambda contents=contents: cells.complete(client, experiment, contents))
+        log.info("%s: %s%s", name, sent, "" if contents.evaluated else "; not evaluated here")
+        total.points += sent.points
+        total.files += sent.files
+    if missing:
+        log.info("%d of %d cells are not trained here: %s", len(missing), len(study.cells), ", ".join(missing))
+    log.info("%d points, %d files sent to %s", total.points, total.files, without_password(store.uri()))
+    if damaged:
+        raise InputError(f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro makes "
+                         "them again")
+
+
+def close_vanished(client: MlflowClient, experiment: str) -> None:
+    with store.turn():
+        closed = trying(lambda: owner.close_vanished(client, [experiment]))
+    for name in closed:
+        log.info("%s: its process is gone; a run is closed as KILLED", name)
+
+
+def data() -> None:
+    """The run of the data report, which the data's digest tells."""
+    try:
+        report = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if not report.get("digest"):
+        return
+    client, experiment = trying(lambda: store.open_client(store.DATA))
+    close_vanished(client, experiment)
+    runs = trying(lambda: client.search_runs([experiment], f"tags.digest = '{report['digest']}'"))
+    if any(run.info.status == "FINISHED" for run in runs):
+        log.info("data %s: complete", report["digest"][:12])
+        return
+    # Seconds of imports for what is rarely missing.
+    from stages.prepare import log_to_mlflow
+
+    log_to_mlflow(report, paths.PREPARED, runs[0].data.tags.get(identity.TAG) if runs else None)
+    log.info("data %s: sent", report["digest"][:12])
+
+
+def trying(step: Callable[[], T]) -> T:
+    """The step's result; it is tried again after PAUSES_S. What was sent before a failure is not sent twice."""
+    for pause in (*PAUSES_S, None):
+        try:
+            return step()
+        except Exception as error:
+            if pause is None or is_final(error):
+                raise InputError(f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what is on "
+                                 "disk stays there: run make sync again once it answers") from error
+        time.sleep(pause)
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    run(main, "sync")

@@ -1,0 +1,183 @@
+"""What the MLflow run of a cell holds, read from the cell's files: evaluate files it, stages.sync mends it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.study import paths
+from stages.study.metrics import METRICS
+from stages.study.params import Cell
+from stages.tracking import artifacts, identity, points, store
+from stages.tracking.description import Description
+from stages.tracking.points import Point
+from stages.tracking.sending import Job, Sender, without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+# What train measures besides its history; run.json has them under these names.
+MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
+
+
+@dataclass
+class Contents:
+    """All that a cell's run should hold. `trained` cannot change, a later evaluation changes `evaluated`."""
+
+    record: dict[str, Any]
+    description: Description
+    trained: list[Point]
+    evaluated: list[Point]
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass
+class Sent:
+    """What a run lacked."""
+
+    created: bool = False
+    closed: bool = False
+    entries: int = 0
+    points: int = 0
+    files: int = 0
+    deleted: str | None = None
+
+    def __str__(self) -> str:
+        if self.deleted:
+            return f"was deleted on the server and stays so; `mlflow runs restore --run-id {self.deleted}` undoes that"
+        amounts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in (
+            (self.points, "point"), (self.files, "file"), (self.entries, "param or tag")) if count)
+        if self.created:
+            return f"created, {amounts} sent"
+        if amounts:
+            return f"{amounts} sent"
+        return "closed" if self.closed else "complete"
+
+
+def summary(record: dict[str, Any]) -> dict[str, float | None]:
+    """What train logs when it is done, at the last step."""
+    return {**{name: record[name] for name in MEASURED}, "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"]}
+
+
+def scores(metrics: dict[str, Any], details: dict[str, Any]) -> dict[str, float | None]:
+    """What evaluate adds, at the best step: metrics/<cell>.json has the costs, details.json every score of a split."""
+    found = {f"{split}/{metric}": value for split in ("val", "test")
+             for metric, value in details[split]["metrics"].items()
+             # val's have been logged at each epoch.
+             if split == "test" or metric not in METRICS}
+    costs = {f"model/{key}": value for key, value in metrics["model"].items() if key not in MEASURED}
+    return {name: value for name, value in {**found, **costs}.items() if isinstance(value, (int, float))}
+
+
+def read(name: str, cell: Cell) -> Contents | None:
+    """From the files of a cell as train and evaluate leave them, or as DVC restores them; None before a training ended.
+
+    Raises Damaged, with the path, where a file is not what they write.
+    """
+    record_path, history = paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv"
+    if not record_path.is_file():
+        return None
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+        finished = points.milliseconds(record["finished"])
+        trained = points.of_history(history, record) + [
+            (key, value, finished, record["iterations"]) for key, value in summary(record).items() if value is not None]
+        contents = Contents(record, Description(**record["tracking"]), trained, [])
+        if not re.fullmatch(r"[0-9a-f]{32}", record["training_id"]):
+            raise ValueError("training_id")
+    except (ValueError, KeyError, TypeError) as error:
+        raise points.Damaged(f"{record_path}: not a record of a training: {error!r}") from None
+    model = paths.model(name)
+    contents.files = {"config.py": model / "config.py", "history.csv": history, "run.json": record_path}
+    if evaluation_of(record, name, cell):
+        moment = max(finished, int(paths.details(name, cell).stat().st_mtime * 1000))
+        try:
+            found = scores(*(json.loads(path(name, cell).read_text(encoding="utf-8"))
+                             for path in (paths.metrics, paths.details)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise points.Damaged(f"{paths.details(name, cell)}: not an evaluation: {error!r}") from None
+        contents.evaluated = [(key, value, moment, record["best"]["step"]) for key, value in found.items()]
+        contents.files.update({
+            "checkpoint/best.pth": model / "best.pth",
+            **{f"predictions/{path.name}": path for path in (*(paths.predictions(name, split)
+                                                               for split in ("val", "test")), paths.submission(name))},
+            f"metrics/{name}.json": paths.metrics(name, cell), "metrics/details.json": paths.details(name, cell),
+            f"metrics/per_class/{name}.json": paths.per_class(name, cell)})
+    contents.files = {path: file for path, file in contents.files.items() if file.is_file()}
+    return contents
+
+
+def evaluation_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
+    """Whether the evaluation on disk is there and is of this training, not of one before it."""
+    files = [path(name, cell) for path in (paths.metrics, paths.details, paths.per_class)]
+    if not all(file.is_file() for file in files):
+        return False
+    try:
+        return json.loads(files[-1].read_text(encoding="utf-8"))["training_id"] == record["training_id"]
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def complete(client: MlflowClient, experiment: str, contents: Contents, again: bool = False,
+             moved: Callable[[], None] = lambda: None) -> Sent:
+    """Makes the run of a cell where the server has none, and sends it exactly what it lacks.
+
+    `again`: also the files that a server seems to have, the checkpoint aside: it tells them by their sizes alone.
+    `moved` is called whenever the tracker took something.
+    """
+    record, sent = contents.record, Sent()
+    training_id = record["training_id"]
+    start, end = (points.milliseconds(record[key]) for key in ("started", "finished"))
+    with store.turn(f"sync-{training_id}"):
+        run = identity.find(client, experiment, training_id, record["run_id"])
+        if run is None:
+            sent.deleted = identity.deleted(client, experiment, training_id)
+            if sent.deleted:
+                return sent
+            run_id = identity.make(client, experiment, training_id, contents.description.name,
+                                   contents.description.cut_tags(), start)
+            sent.created = True
+        else:
+            run_id = run.info.run_id
+        entries = contents.description.complete(client, run_id)
+        sent.entries = 0 if sent.created else entries
+        held = points.on_server(client, run_id)
+        lacking = points.missing(held, contents.trained) + points.missing(held, contents.evaluated, compare=True)
+        for batch in points.batches(lacking):
+            points.send(client, run_id, batch)
+            moved()
+        files = artifacts.missing(client, run_id, contents.files)
+        if again:
+            files = {path: file for path, file in contents.files.items()
+                     if path in files or not path.startswith("checkpoint/")}
+        for path, file in files.items():
+            folder = path.rpartition("/")[0]
+            artifacts.put(client, run_id, file, folder)
+            moved()
+        sent.points, sent.files = len(lacking), len(files)
+        if client.get_run(run_id).info.status != "FINISHED":
+            client.set_terminated(run_id, "FINISHED", end)
+            sent.closed = True
+        identity.drop_doubles(client, experiment, training_id, run_id)
+    return sent
+
+
+def file(name: str, cell: Cell) -> None:
+    """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is pending."""
+    def send() -> None:
+        complete(*store.open_client(), contents, again=True, moved=sender.moved)
+
+    contents = read(name, cell)
+    sender = Sender()
+    sender.put(Job(send))
+    left = sender.finish(large_s=sum(path.stat().st_size for path in contents.files.values()) / artifacts.BYTES_PER_S)
+    if left:
+        log.warning("%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make sync` sends it",
+                    name, without_password(store.uri()), left.reason)

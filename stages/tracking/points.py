@@ -1,0 +1,99 @@
+"""Metric points: from the history on disk, to MLflow in batches, and which of them a run lacks."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# name, value, milliseconds since 1970, step
+Point = tuple[str, float, int, int]
+# MLflow takes at most 1000 metrics in one batch.
+BATCH = 1000
+# Columns of a history row that are no metrics.
+PLACES = ("step", "epoch")
+
+
+class Damaged(Exception):
+    """A file of a training that cannot be read; no second try mends it."""
+
+
+def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
+    """Every number of a history row, but step and epoch, at the row's step."""
+    return [(name, float(value), milliseconds, int(row["step"])) for row in rows for name, value in row.items()
+            if name not in PLACES and value not in (None, "")]
+
+
+def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
+    """The points of a history.csv; times are spread from the start to the end that run.json names, or zero.
+
+    The same files give the same points, so that a store takes each once, whoever sends it. Raises Damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = of_rows(csv.DictReader(text.splitlines(), strict=True), 0)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise Damaged(f"{path}: not a history: {error}") from None
+    steps = found[-1][3] if found else 0
+    if not text.endswith("\n") or (record and steps != record["iterations"]):
+        raise Damaged(f"{path}: ends in the middle, at step {steps}")
+    if not record:
+        return found
+    first, last = (milliseconds(record[key]) for key in ("started", "finished"))
+    return [(name, value, first + (last - first) * step // steps, step) for name, value, _, step in found]
+
+
+def milliseconds(moment: str) -> int:
+    """An ISO 8601 time as MLflow counts it."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def batches(points: list[Point]) -> list[list[Point]]:
+    return [points[start:start + BATCH] for start in range(0, len(points), BATCH)]
+
+
+def send(client: MlflowClient, run_id: str, batch: list[Point]) -> None:
+    """One batch. A point that the store has with the same value and time is not stored again."""
+    from mlflow.entities import Metric
+
+    if batch:
+        client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
+
+
+def on_server(client: MlflowClient, run_id: str) -> dict[str, dict[int, tuple[int, float]]]:
+    """Of each metric that the run has: step -> time and value of the last point there."""
+    held: dict[str, dict[int, tuple[int, float]]] = {}
+    for name in client.get_run(run_id).data.metrics:
+        steps = held.setdefault(name, {})
+        for metric in client.get_metric_history(run_id, name):
+            if metric.step not in steps or metric.timestamp >= steps[metric.step][0]:
+                steps[metric.step] = (metric.timestamp, metric.value)
+    return held
+
+
+def missing(held: dict[str, dict[int, tuple[int, float]]], points: list[Point], compare: bool = False) -> list[Point]:
+    """The points whose step their metric does not have; with `compare`, also those whose value there is another.
+
+    A changed value gets a later time than the old one: MLflow shows the last.
+    """
+    found = []
+    for name, value, moment, step in points:
+        there = held.get(name, {}).get(step)
+        if there is None:
+            found.append((name, value, moment, step))
+        elif compare and not same(there[1], value):
+            found.append((name, value, max(moment, there[0] + 1), step))
+    return found
+
+
+def same(stored: float, value: float) -> bool:
+    """Stores keep NaN, and the largest number in the place of infinity."""
+    if math.isinf(value):
+        return stored == value or (abs(stored) > 1e308 and (stored > 0) == (value > 0))
+    return stored == value or (math.isnan(stored) and math.isnan(value))

@@ -1,0 +1,168 @@
+"""One thread that talks to the tracker: in order, again after a failure, and never in the way of a training."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stages.tracking.points import Damaged
+
+log = logging.getLogger(__name__)
+
+# Seconds between two tries of the same job: the first, and the most that doubling makes of it.
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+# How long the end of a program waits for the tracker: in all; where it fails, since it last took something; and where
+# it fails and has never taken anything.
+PATIENCE_S = 120.0
+QUIET_S = 45.0
+NEVER_S = 15.0
+# Characters of an error that a line has room for.
+LONGEST_REASON = 200
+# MLflow's error codes for what no second try would mend.
+FINAL = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "FEATURE_DISABLED")
+
+
+@dataclass(eq=False)
+class Job:
+    """Something to send; `points` and `files` say how much, for the line that names what is pending."""
+
+    send: Callable[[], None]
+    points: int = 0
+    files: int = 0
+
+
+@dataclass
+class Pending:
+    """What the tracker has not taken, and why."""
+
+    points: int = 0
+    files: int = 0
+    reason: str = ""
+    refused: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        parts = [f"{count} {name}{'s' * (count > 1)}" for name, count in (("point", self.points), ("file", self.files))
+                 if count]
+        return " and ".join(parts) or "the rest"
+
+
+class Sender:
+    """Jobs wait in a queue; a thread does them in order, and one that fails again until it succeeds.
+
+    A job that MLflow refuses for good is left out. Everything sent is on disk before it comes here.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._moved: float | None = None
+        self._failure = ""
+        self._refused: list[str] = []
+        self.queued_points = 0
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="mlflow")
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.append(job)
+            self.queued_points += job.points
+            self._changed.notify_all()
+
+    def moved(self) -> None:
+        """A long job says that the tracker took a part of it."""
+        with self._changed:
+            self._failure, self._moved = "", time.monotonic()
+            self._changed.notify_all()
+
+    def finish(self, patience_s: float | None = None, large_s: float = 0) -> Pending | None:
+        """No more jobs come. Waits for them, at most for `patience_s` (PATIENCE_S), or QUIET_S of failures.
+
+        large_s: more of both, for a large file on its way. Gives what is left, None where nothing is.
+        """
+        start = time.monotonic()
+        end = start + large_s + (PATIENCE_S if patience_s is None else patience_s)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            while self._jobs:
+                until = end
+                if self._failure:
+                    until = min(end, start + NEVER_S if self._moved is None else
+                                max(start, self._moved) + QUIET_S + large_s)
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            if not self._jobs and not self._refused:
+                return None
+            reason = self._failure or (self._refused[0] if self._refused else "no answer yet")
+            return Pending(sum(job.points for job in self._jobs), sum(job.files for job in self._jobs), reason,
+                           list(self._refused))
+
+    def _serve(self) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            with self._changed:
+                while not self._jobs:
+                    if self._closed:
+                        return
+                    self._changed.wait()
+                job = self._jobs[0]
+            try:
+                job.send()
+            except Exception as error:  # whatever the tracker does, the training goes on
+                final = is_final(error)
+                with self._changed:
+                    if final:
+                        self._refused.append(in_a_line(error))
+                        self._done(job)
+                        continue
+                    self._failure = in_a_line(error)
+                    self._changed.notify_all()
+                    # Who waits for the end wants to know soon.
+                    self._sleep(min(pause, 2 * FIRST_PAUSE_S) if self._closed else pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
+                continue
+            pause = FIRST_PAUSE_S
+            with self._changed:
+                self._failure, self._moved = "", time.monotonic()
+                self._done(job)
+
+    def _done(self, job: Job) -> None:
+        self._jobs.popleft()
+        self.queued_points -= job.points
+        self._changed.notify_all()
+
+    def _sleep(self, seconds: float) -> None:
+        """Until the time is over, or finish() is called during it; holds the condition."""
+        end, closed = time.monotonic() + seconds, self._closed
+        while (left := end - time.monotonic()) > 0 and self._closed == closed:
+            self._changed.wait(left)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether trying again is of no use: MLflow calls the request itself wrong, or a file is gone or damaged."""
+    return isinstance(error, (FileNotFoundError, Damaged)) or getattr(error, "error_code", None) in FINAL
+
+
+def in_a_line(error: Exception) -> str:
+    """What is wrong, short, without the user and password that an address may hold."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    # Around these two MLflow wraps the address and five layers of libraries.
+    if found := re.search(r"\[Errno -?\d+\] ([A-Z][\w ]+)", text):
+        return found[1].lower()
+    if "timed out" in text or "timeout" in text:
+        return "no answer in time"
+    text = without_password(text)
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+
+
+def without_password(text: str) -> str:
+    return re.sub(r"://[^/@\s]+@", "://", text)

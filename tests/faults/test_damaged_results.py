@@ -1,0 +1,87 @@
+"""Results cut short by whatever came: whoever reads them says which file it is and what makes it whole again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Project
+from finished import BEST, FPN, IDLE, only_line
+
+pytest_plugins = "finished"
+
+RECORD = f"metrics/r50/fpn/{FPN}"
+
+
+def cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.unlink()  # a hard link of DVC's cache
+    path.write_bytes(content[:int(len(content) * share)])
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+@pytest.mark.parametrize("path", [
+    f"{RECORD}/run.json", f"{RECORD}/history.csv", f"{RECORD}/details.json", f"{RECORD}.json",
+    f"metrics/fpn/{FPN}.json",
+    f"predictions/{FPN}/val.json", "data/prepared/val.json", "data/prepared/report.json"])
+def test_truncated_result_in_compare(path, share, study: Project):
+    """Alone, compare reads what is there and says what is wrong; DVC puts the file back from its cache."""
+    cut(study.folder / path, share)
+    done = study.run("python", "-m", "stages.compare", check=False)
+    assert done.returncode == 1, f"nobody noticed: {done.stdout}"
+    line = only_line(done.stdout, "compare: ")
+    assert f"{path}: " in line and "dvc repro" in line, line
+    restored = study.run("dvc", "repro").stdout
+    assert "Running stage 'stages/dvc.yaml:train" not in restored and IDLE in study.run("dvc", "repro").stdout
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+@pytest.mark.parametrize("path", [BEST, f"models/{FPN}/config.py", f"{RECORD}/run.json", "data/prepared/val.json"])
+def test_truncated_input_of_evaluate(path, share, study: Project):
+    if share == 0.999 and path != BEST:
+        pytest.skip("the same as half of it")
+    cut(study.folder / path, share)
+    done = study.run("python", "-m", "stages.evaluate", FPN, check=False)
+    assert done.returncode == 1
+    assert (study.folder / path).exists() and only_line(done.stdout, f"evaluate: {path}: ")
+
+
+def test_truncated_prepared_data_in_train(study: Project):
+    """As found by a training that is started alone."""
+    shutil.rmtree(study.folder / "models" / FPN)
+    cut(study.folder / "data/prepared/val.json", 0.5)
+    done = study.run("python", "-m", "stages.train", FPN, check=False)
+    assert done.returncode == 1
+    assert "data/prepared/val.json" in only_line(done.stdout, "train: data/prepared/val.json")
+
+
+def test_truncated_pretrained_weights(study: Project):
+    """What stage weights has written, found damaged when a training starts from it."""
+    def change(values):
+        values["scales"]["miniature"]["weights"] = "imagenet"
+
+    study.set_params(change)
+    path = study.folder / "data/weights/r50.safetensors"
+    path.unlink()
+    path.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
+    done = study.run("python", "-m", "stages.train", FPN, check=False)
+    assert done.returncode == 1
+    assert "dvc repro" in only_line(done.stdout, "train: data/weights/r50.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_truncated_image_cache(suffix, study: Project):
+    """Decoded images that all cells share: half a file is made anew, and the scores stay the same."""
+    for path in (study.folder / "data/cache").glob(f"*{suffix}"):
+        cut(path, 0.5)
+    before = (study.folder / f"predictions/{FPN}/val.json").read_bytes()
+    study.run("python", "-m", "stages.evaluate", FPN)
+    assert (study.folder / f"predictions/{FPN}/val.json").read_bytes() == before
+
+
+def test_truncated_plan(study: Project):
+    """data/plan.json cut short is written anew; nothing else runs."""
+    cut(study.folder / "data/plan.json", 0.5)
+    output = study.run("dvc", "repro").stdout
+    assert "Running stage 'stages/" not in output and IDLE in study.run("dvc", "repro").stdout

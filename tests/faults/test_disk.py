@@ -1,0 +1,104 @@
+"""Full and read-only disks, each a small disk of its own: one line says where, and the same command then completes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Project, trained
+from finished import FPN, IDLE, fill, only_line
+
+pytest_plugins = "finished"
+
+NO_SPACE = "no space left on device"
+COMPARE = ("dvc", "repro", "--single-item", "--force", "compare")
+EVALUATE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:evaluate@{FPN}")
+
+
+def own_disk(mounts, folder: Path, megabytes: int = 32) -> Path:
+    """Gives what is in `folder` a disk of its own."""
+    aside = folder.with_name(f"{folder.name}.aside")
+    folder.rename(aside)
+    mounts.small(folder, megabytes)
+    subprocess.run(["cp", "-a", f"{aside}/.", folder], check=True)
+    shutil.rmtree(aside)
+    return folder
+
+
+def idle(study: Project) -> bool:
+    return IDLE in study.run("dvc", "repro").stdout
+
+
+@pytest.mark.parametrize(("folder", "command"), [
+    ("reports", COMPARE), ("metrics", EVALUATE), ("predictions", EVALUATE)], ids=["reports", "metrics", "predictions"])
+def test_full_disk_of_results(folder, command, study: Project, mounts):
+    filler = fill(own_disk(mounts, study.folder / folder))
+    done = study.run(*command, check=False)
+    assert done.returncode
+    assert NO_SPACE in only_line(done.stdout, f"{'compare' if command == COMPARE else 'evaluate'}: /").lower()
+    filler.unlink()
+    after = study.run("dvc", "repro")
+    assert trained(after.stdout) == [] and idle(study)
+
+
+def test_full_disk_of_prepared_data(study: Project, mounts):
+    filler = fill(own_disk(mounts, study.folder / "data"))
+    done = study.run("dvc", "repro", "--single-item", "--force", "prepare", check=False)
+    assert done.returncode and NO_SPACE in only_line(done.stdout, "prepare: /").lower()
+    filler.unlink()
+    assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
+
+
+def test_full_disk_of_the_cache(study: Project, mounts):
+    """DVC cannot keep the result; the stage runs again when it can."""
+    filler = fill(own_disk(mounts, study.folder / ".dvc/cache", 200))
+    study.set_params(lambda values: values["verdicts"].update(replicates=101))
+    done = study.run("dvc", "repro", check=False)
+    assert done.returncode and "No space left on device" in done.stdout and "Traceback" not in done.stdout
+    filler.unlink()
+    assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
+
+
+def test_full_disk_of_the_lock_file(study: Project, mounts):
+    """All but results and cache lies on a full disk: dvc.lock cannot be written, and no cell is lost."""
+    folder = own_disk(mounts, study.folder, 200)
+    for name in ("reports", ".dvc/cache", ".dvc/tmp"):
+        own_disk(mounts, folder / name, 100)
+    filler = fill(folder)
+    done = study.run(*COMPARE, check=False)
+    filler.unlink()
+    after = study.run("dvc", "repro", check=False)
+    if after.returncode:
+        # DVC writes its lock file in place: cut short, it is taken from git, or made anew from the run cache.
+        assert "dvc.lock" in after.stdout, after.stdout
+        study.git("checkout", "dvc.lock")
+        after = study.run("dvc", "repro")
+    assert "Traceback" not in done.stdout + after.stdout and trained(after.stdout) == [] and idle(study)
+
+
+def test_full_disk_of_the_database(study: Project, mounts, tmp_path):
+    """The tracker's disk is full: prepare and evaluate go on, and say at the end that MLflow did not take it."""
+    place = mounts.small(tmp_path / "tracker", 4)
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}
+    study.run("python", "-m", "stages.prepare", **store)
+    filler = fill(place)
+    done = study.run("python", "-m", "stages.prepare", **store)
+    assert "MLflow" in done.stdout and "Traceback" not in done.stdout, done.stdout
+    filler.unlink()
+    assert "did not take" not in study.run("python", "-m", "stages.prepare", **store).stdout
+    assert idle(study)
+
+
+def test_read_only_project(study: Project, mounts):
+    """A folder that nobody may write to is read, and every stage that would write says so in one line."""
+    mounts.read_only(study.folder)
+    for stage in (("compare",), ("evaluate", FPN), ("prepare",), ("plan",)):
+        done = study.run("python", "-m", f"stages.{stage[0]}", *stage[1:], check=False)
+        assert done.returncode == 1
+        assert "read-only file system" in only_line(done.stdout, f"{stage[0]}: /").lower(), done.stdout
+    refused = study.run("dvc", "repro", check=False)
+    assert refused.returncode and "Traceback" not in refused.stdout
+    mounts.end()
+    assert idle(study)

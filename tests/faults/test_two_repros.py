@@ -1,0 +1,147 @@
+"""DVC beside itself, DVC killed between two moves, and what its locks look like afterwards."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+from conftest import Project, trained
+from finished import CELLS, FPN, IDLE, PAFPN, only_line, stage_process
+
+pytest_plugins = "finished"
+
+COMPARE = ("dvc", "repro", "--single-item", "--force", "compare")
+EVALUATE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:evaluate@{FPN}")
+
+
+def start(study: Project, *command: str) -> subprocess.Popen:
+    return subprocess.Popen(command, cwd=study.folder, env=study.env, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+
+
+def idle(study: Project) -> bool:
+    """Nothing is left to do, and every result is whole: DVC compares them with its lock files."""
+    return IDLE in study.run("dvc", "repro").stdout
+
+
+def test_two_repros_at_once(study: Project):
+    both = [start(study, *COMPARE) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    codes = [process.returncode for process in both]
+    assert 0 in codes, said
+    for code, output in zip(codes, said):
+        assert "Traceback" not in output
+        # Or it came when the first had ended, and did the same again.
+        assert code == 0 or "busy" in output or "Unable to acquire lock" in output, output
+    assert idle(study)
+
+
+def test_a_repro_beside_a_running_stage(study: Project):
+    """A second `dvc repro` of the same stage, started while it runs, does not write into its results."""
+    first = start(study, *COMPARE)
+    stage_process(psutil.Process(first.pid), "compare")
+    second = study.run(*COMPARE, check=False)
+    output = first.communicate(timeout=300)[0]
+    assert first.returncode == 0 and "Traceback" not in output + second.stdout
+    assert second.returncode == 0 or "is busy" in second.stdout, second.stdout
+    assert idle(study)
+
+
+@pytest.mark.parametrize("text", ["", '{"models/', '{"models/x": {"write": {"pid": 1'])
+def test_truncated_rwlock(text, study: Project):
+    """DVC's own line names the file, and removing it is all there is to do."""
+    rwlock = study.folder / ".dvc/tmp/rwlock"
+    rwlock.write_text(text, encoding="utf-8")
+    # Nothing that is finished is touched meanwhile.
+    done = study.run(*COMPARE, check=False)
+    assert done.returncode and ".dvc/tmp/rwlock'. JSON structure is corrupted" in only_line(done.stdout, "ERROR: ")
+    rwlock.unlink()
+    assert study.run(*COMPARE).returncode == 0 and idle(study)
+
+
+def test_stale_lock(study: Project):
+    """The lock file of a DVC that is no more, with its process's number in it, holds nobody up."""
+    (study.folder / ".dvc/tmp/lock").write_text("  999999\n", encoding="utf-8")
+    assert idle(study)
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "stages/dvc.lock"])
+@pytest.mark.parametrize("cut", ["half", "a byte less", "empty", "gone"])
+def test_truncated_lock_file(cut, name, study: Project):
+    """No cell is trained again: what is not in the lock file is in DVC's run cache."""
+    path = study.folder / name
+    content = path.read_text(encoding="utf-8")
+    path.unlink()
+    if cut != "gone":
+        path.write_text({"half": content[:len(content) // 2], "a byte less": content[:-2], "empty": ""}[cut],
+                        encoding="utf-8")
+    done = study.run("dvc", "repro", check=False)
+    assert trained(done.stdout) == [] and "Traceback" not in done.stdout
+    if done.returncode:
+        # DVC names the file. It is in git, or DVC makes it anew.
+        assert "dvc.lock" in done.stdout
+        path.unlink()
+        done = study.run("dvc", "repro")
+        assert trained(done.stdout) == []
+    assert idle(study) and path.read_text(encoding="utf-8").count("md5:") == content.count("md5:")
+
+
+@pytest.mark.parametrize("stage", ["compare", "evaluate"])
+def test_kill_of_a_stage(stage, study: Project):
+    """SIGKILL of the stage's own process, somewhere in its work: DVC says so, and the next repro does it again."""
+    command = COMPARE if stage == "compare" else EVALUATE
+    first = start(study, *command)
+    child = stage_process(psutil.Process(first.pid), stage)
+    time.sleep(random.Random(stage).uniform(0.5, 3))
+    child.kill()
+    output = first.communicate(timeout=120)[0]
+    assert first.returncode and "Traceback" not in output and "failed to reproduce" in output
+    after = study.run("dvc", "repro")
+    assert trained(after.stdout) == [] and idle(study)
+
+
+@pytest.mark.parametrize("when", ["in the stage", "after the stage"])
+@pytest.mark.parametrize("stage", ["compare", "evaluate"])
+def test_kill_of_dvc(stage, when, study: Project):
+    """SIGKILL of DVC alone while a stage runs, and while DVC moves its results into the cache."""
+    command = COMPARE if stage == "compare" else EVALUATE
+    first = start(study, *command)
+    child = stage_process(psutil.Process(first.pid), stage)
+    if when == "after the stage":
+        child.wait(300)
+        time.sleep(random.Random(stage).uniform(0, 0.3))
+    else:
+        time.sleep(1)
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=120)
+    gone = psutil.wait_procs([child], timeout=60)[0]
+    assert gone, "the stage outlived DVC and would write beside the next one"
+    after = study.run("dvc", "repro")
+    assert trained(after.stdout) == [] and idle(study)
+
+
+def test_interrupted_moves(study: Project):
+    """DVC is killed six times, each a little later after the stage's end; each time the next repro completes."""
+    for delay in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8):
+        first = start(study, "dvc", "repro", "--single-item", "--force", "plan")
+        stage_process(psutil.Process(first.pid), "plan").wait(60)
+        time.sleep(delay)
+        first.send_signal(signal.SIGKILL)
+        first.communicate(timeout=60)
+        assert trained(study.run("dvc", "repro").stdout) == []
+    assert idle(study)
+
+
+@pytest.mark.slow
+def test_two_cells_at_once_in_two_terminals(study: Project):
+    """What `make cells` does by itself: two rows are edited and trained beside each other, and nothing else."""
+    study.set_params(lambda values: [row.update(lr=0.03) for row in values["cells"].values()])
+    both = [start(study, "dvc", "repro", "--single-item", f"stages/dvc.yaml:train@{name}") for name in (FPN, PAFPN)]
+    said = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    after = study.run("dvc", "repro")
+    assert trained(after.stdout) == [] and len(CELLS) == 2 and idle(study)
