@@ -76,8 +76,9 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
     except OSError as error:
         if error.errno not in DISK:
             raise
-        logging.error("%s: %s; free some space there and run the same command again",
-                      error.filename or Path.cwd(), (error.strerror or "disk error").lower())
+        logging.error("%s: %s; %s and run the same command again", error.filename or Path.cwd(),
+                      (error.strerror or "disk error").lower(),
+                      "make it writable" if error.errno == errno.EROFS else "free some space there")
         sys.exit(1)
     except Stopped as stop:
         if str(stop):

@@ -82,7 +82,8 @@ class Run:
             left = left or Pending(reason="more than its queue holds")
             left.points += self._left_out
         if left and left.refused and not (left.points or left.files):
-            log.warning("%s: MLflow refused a part (%s); it is complete on disk", self._description.name, left.refused[0])
+            log.warning("%s: MLflow refused a part (%s); it is complete on disk", self._description.name,
+                        left.refused[0])
         elif left:
             log.warning("%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
                         self._description.name, without_password(store.uri()), left, left.reason)

@@ -136,10 +136,10 @@ def flip(path: Path) -> int:
     return before.st_size
 
 
-def only_line(output: str, start: str) -> str:
-    """The one line of `output` that begins with `start`; there is no traceback beside it."""
+def only_line(output: str, start: str, text: str = "") -> str:
+    """The one line of `output` that begins with `start` and has `text` in it; there is no traceback beside it."""
     assert "Traceback" not in output, output[-3000:]
-    lines = [line for line in output.splitlines() if line.startswith(start)]
+    lines = [line for line in output.splitlines() if line.startswith(start) and text in line]
     assert len(lines) == 1, output[-3000:]
     return lines[0]
 
