@@ -54,9 +54,11 @@ class Scratch:
         for folder, _ in _of_cell(self.cell):
             if folder != self.folder or not hold:
                 _remove(folder)
-        for pattern in ("state*", "epoch-*.pth") if hold else ():
-            for path in self.folder.glob(pattern):
-                path.unlink()
+        if hold:
+            kept = {SETTINGS, FINISHED}.union(*outs.values())
+            for path in self.folder.iterdir():
+                if path.name not in kept:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Scratch:
@@ -111,10 +113,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs, as one line: values where they can be read."""
     changes = []
     for key in sorted({*then, *now}):
         before, after = then.get(key), now.get(key)
         if before != after:
-            short = len(f"{before}{after}") < 40
+            short = len(f"{before}{after}") < 40 and not key.startswith("digest of ")
             changes.append(f"{key} {before} -> {after}" if short else f"{key} is another")
     return ", ".join(changes) or "its MMDetection config is another"

@@ -76,7 +76,7 @@ def fingerprint(config_text: str, study: Study, used: dict[str, Any], data: dict
         **used, **{f"digest of {split}": digest[:16] for split, digest in data["digests"].items()},
         **{key: getattr(scale, key) for key in ("threads", "channels_last", "tf32", "compile")},
         **{package: version for package, version in provenance.versions().items() if package not in ("dvc", "mlflow")},
-        "code": provenance.code_digest()}
+        "digest of the code": provenance.code_digest()}
     for path in weights:
         with path.open("rb") as file:
             makings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
