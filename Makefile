@@ -54,7 +54,7 @@ cells: install  ## train and evaluate the selected cells, JOBS at a time
 		'dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat || \
 		{ echo CELL >>$(FAILED); exit 1; }'
 
-check-cache: install  ## drop what is damaged in DVC's cache and put back what it has lost; after a disk error
+check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all
 
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
@@ -68,8 +68,9 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 test: install  ## the tests that fit into minutes
 	python -m pytest -m "not slow and not gpu" --ignore=tests/faults
 
+FAULTS ?= not gpu
 test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
-	python -m pytest -m "not gpu" tests/faults
+	python -m pytest -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py

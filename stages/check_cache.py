@@ -1,15 +1,17 @@
-"""Puts DVC's cache in order, which DVC itself takes on trust: what is damaged goes, what is lost comes back.
+"""Puts DVC's cache and lock files in order, which DVC takes on trust: what is damaged goes, what is lost comes back.
 
 Run alone: python -m stages.check_cache all
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +33,13 @@ def main(what: str) -> None:
     missing: DVC runs a stage again whose results lack nothing but their copy in its cache; they are put back from the
     project's folder. all: before that, every file of the cache is compared with its name, which is its MD5. DVC takes a
     damaged one for whole, and puts it in the place even of one made anew (measured, DVC 3.67.1); here it is removed, in
-    the folder too where it is the same file, and the next dvc repro makes it again. Raises InputError for another word,
-    and with DVC's own words where it fails.
+    the folder too where it is the same file, and the next dvc repro makes it again. Both: lock files that a kill or a
+    full disk has cut short are removed; DVC makes them anew from its run cache. Raises InputError for another word, and
+    with DVC's own words where it fails.
     """
     if what not in ("missing", "all"):
         raise InputError(f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)")
+    drop_half_written()
     if what == "all":
         drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
     changed = json.loads(dvc("status", "--json") or "{}")
@@ -44,6 +48,29 @@ def main(what: str) -> None:
         dvc("commit", "--force", *stages)
     for stage in stages:
         log.info("%s: its results had gone from DVC's cache and are put back", stage)
+
+
+def drop_half_written() -> None:
+    """DVC writes them in place, and does nothing at all while one of them is cut short."""
+    for path in (Path(".dvc/tmp/rwlock"), Path("dvc.lock"), Path("stages/dvc.lock")):
+        # Another DVC may be writing it at this moment.
+        for pause in (0.2, 0.5, 1.0, None):
+            if not path.exists() or readable(path):
+                break
+            if pause is None:
+                path.unlink()
+                log.warning("%s: was cut short, removed", path)
+            else:
+                time.sleep(pause)
+
+
+def readable(path: Path) -> bool:
+    try:
+        # JSON is YAML.
+        content = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError:
+        return False
+    return isinstance(content, dict) and (path.suffix != ".lock" or "schema" in content)
 
 
 def drop_damaged(cache: Path) -> None:
@@ -73,9 +100,13 @@ def only_lost(changes: list[Any]) -> bool:
 def unchanged(stage: str) -> bool:
     """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked, nor will `commit`."""
     file, _, name = stage.rpartition(":")
-    lock = Path(file or "dvc.yaml").with_suffix(".lock")
-    outs = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"][name].get("outs", [])
+    outs = stages_of(Path(file or "dvc.yaml").with_suffix(".lock"))[name].get("outs", [])
     return all(Path(out["path"]).exists() and digest(Path(out["path"])) == out["md5"] for out in outs)
+
+
+@functools.cache
+def stages_of(lock: Path) -> dict[str, Any]:
+    return yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
 
 
 def digest(path: Path) -> str:

@@ -146,7 +146,8 @@ def test_a_diverging_loss_ends_the_cell_and_its_run(trainer, monkeypatch):
     monkeypatch.setattr(history, "CHECK_EVERY", 1)
     with pytest.raises(InputError, match=rf"^{R50}: the loss is \S+ at step \d; lower the learning rate .*clip_grad"):
         trainer.run(lr=1e9, clip_grad=0, epochs=5, warmup_iterations=0)
-    client = mlflow.MlflowClient()
+    # By name: a test before this one may have left another store as MLflow's own.
+    client = mlflow.MlflowClient(f"sqlite:///{trainer.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("detection-matrix")
     assert client.search_runs([experiment.experiment_id])[0].info.status == "FAILED"
     assert not list((trainer.folder / ".work").glob("*/run.json"))

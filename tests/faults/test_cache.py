@@ -48,6 +48,7 @@ def test_whole_cache_deleted(study: Project):
     assert IDLE in study.run(*REPRO).stdout
 
 
+@pytest.mark.slow
 def test_what_was_edited_is_not_put_back(study: Project):
     """A result that is not the one of dvc.lock must not pass for it."""
     copy = in_cache(study, "reports/compare.csv")
@@ -85,6 +86,7 @@ def test_decayed_cache_file_is_made_again(study: Project):
     assert IDLE in study.run(*REPRO).stdout
 
 
+@pytest.mark.slow
 def test_decayed_small_results_are_made_again(study: Project):
     """As above, without a training: the report, and a file inside of a folder."""
     paths = ("reports/report.md", f"predictions/{FPN}/val.json")

@@ -20,7 +20,7 @@ def cut(path: Path, share: float) -> None:
     path.write_bytes(content[:int(len(content) * share)])
 
 
-@pytest.mark.parametrize("share", [0, 0.5])
+@pytest.mark.parametrize("share", [pytest.param(0, marks=pytest.mark.slow), 0.5])
 @pytest.mark.parametrize("path", [
     f"{RECORD}/run.json", f"{RECORD}/history.csv", f"{RECORD}/details.json", f"{RECORD}.json",
     f"metrics/fpn/{FPN}.json",
@@ -36,17 +36,17 @@ def test_truncated_result_in_compare(path, share, study: Project):
     assert "Running stage 'stages/dvc.yaml:train" not in restored and IDLE in study.run("dvc", "repro").stdout
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 0.999])
-@pytest.mark.parametrize("path", [BEST, f"models/{FPN}/config.py", f"{RECORD}/run.json", "data/prepared/val.json"])
+@pytest.mark.parametrize(("path", "share"), [
+    (BEST, 0.999), *(pytest.param(path, share, marks=pytest.mark.slow) for share in (0, 0.5) for path in (
+        BEST, f"models/{FPN}/config.py", f"{RECORD}/run.json", "data/prepared/val.json"))])
 def test_truncated_input_of_evaluate(path, share, study: Project):
-    if share == 0.999 and path != BEST:
-        pytest.skip("the same as half of it")
     cut(study.folder / path, share)
     done = study.run("python", "-m", "stages.evaluate", FPN, check=False)
     assert done.returncode == 1
     assert (study.folder / path).exists() and only_line(done.stdout, f"evaluate: {path}: ")
 
 
+@pytest.mark.slow
 def test_truncated_prepared_data_in_train(study: Project):
     """As found by a training that is started alone."""
     shutil.rmtree(study.folder / "models" / FPN)
@@ -70,7 +70,7 @@ def test_truncated_pretrained_weights(study: Project):
     assert "dvc repro" in only_line(done.stdout, "train: data/weights/r50.safetensors")
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".json"])
+@pytest.mark.parametrize("suffix", [".npy", pytest.param(".json", marks=pytest.mark.slow)])
 def test_truncated_image_cache(suffix, study: Project):
     """Decoded images that all cells share: half a file is made anew, and the scores stay the same."""
     for path in (study.folder / "data/cache").glob(f"*{suffix}"):

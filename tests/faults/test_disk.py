@@ -42,7 +42,8 @@ def emptied(folder: Path) -> None:
             path.unlink()
 
 
-@pytest.mark.parametrize("folder", RESULTS)
+@pytest.mark.parametrize("folder", ["reports", *(pytest.param(folder, marks=pytest.mark.slow)
+                                                for folder in ("metrics", "predictions", "data"))])
 def test_full_disk_of_results(folder, study: Project, mounts):
     place = own_disk(mounts, study.folder / folder)
     emptied(place)
@@ -56,7 +57,7 @@ def test_full_disk_of_results(folder, study: Project, mounts):
     assert trained(after.stdout) == [] and idle(study)
 
 
-@pytest.mark.parametrize("folder", ["reports", "predictions"])
+@pytest.mark.parametrize("folder", ["reports", pytest.param("predictions", marks=pytest.mark.slow)])
 def test_disk_full_of_results(folder, study: Project, mounts):
     """There is room for the results themselves, and then none for what DVC does with them."""
     filler = fill(own_disk(mounts, study.folder / folder))
@@ -66,6 +67,7 @@ def test_disk_full_of_results(folder, study: Project, mounts):
     assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
 
 
+@pytest.mark.slow
 def test_full_disk_of_the_cache(study: Project, mounts):
     """DVC cannot keep the result; the stage runs again when it can."""
     filler = fill(own_disk(mounts, study.folder / ".dvc/cache", 200))
@@ -81,14 +83,17 @@ def test_full_disk_of_the_lock_file(study: Project, mounts):
     folder = own_disk(mounts, study.folder, 200)
     for name in ("reports", ".dvc/cache", ".dvc/tmp"):
         own_disk(mounts, folder / name, 100)
+    # The old one would leave its room to the new one.
+    (folder / "dvc.lock").unlink()
     filler = fill(folder)
     done = study.run(*COMPARE, check=False)
+    assert done.returncode and "No space left on device" in done.stdout, done.stdout
     filler.unlink()
     after = study.run("dvc", "repro", check=False)
     if after.returncode:
-        # DVC writes its lock file in place: cut short, it is taken from git, or made anew from the run cache.
+        # DVC writes its lock file in place. Cut short, it comes from git, or is removed and made from the run cache.
         assert "dvc.lock" in after.stdout, after.stdout
-        study.git("checkout", "dvc.lock")
+        assert "dvc.lock: was cut short" in study.run("python", "-m", "stages.check_cache", "missing").stdout
         after = study.run("dvc", "repro")
     assert "Traceback" not in done.stdout + after.stdout and trained(after.stdout) == [] and idle(study)
 

@@ -92,7 +92,7 @@ def test_python_text_in_a_checkpoint(tmp_path, ran):
     assert ran.exists()
 
 
-@pytest.mark.parametrize("save", SAVES)
+@pytest.mark.parametrize("save", ["zip", pytest.param("legacy", marks=pytest.mark.slow)])
 def test_malicious_pretrained_weights(save, study: Project, ran):
     source = study.folder / "evil.pth"
     SAVES[save]({"state_dict": {"conv1.weight": torch.ones(2)}, "meta": Command(f"touch {ran}")}, source)

@@ -54,6 +54,7 @@ def test_cell_names_reach_no_shell(command, study: Project):
     assert "Traceback" not in done.stdout and "epoch 1/" not in done.stdout
 
 
+@pytest.mark.slow
 def test_cell_names_one_by_one(study: Project):
     """A single stage is run without the stage plan, which would refuse the study."""
     hostile(study)
@@ -65,7 +66,8 @@ def test_cell_names_one_by_one(study: Project):
 
 
 @pytest.mark.parametrize("name", [*CLIMBING, "x@y"])
-@pytest.mark.parametrize("command", ["dvc repro", "dvc exp run -S seed=1", "make cells"])
+@pytest.mark.parametrize("command", ["dvc repro", *(pytest.param(command, marks=pytest.mark.slow)
+                                                   for command in ("dvc exp run -S seed=1", "make cells"))])
 def test_cell_names_that_climb_out(name, command, study: Project, make):
     """Refused before DVC removes what it takes for the cell's old results."""
     hostile(study, [name])
@@ -139,6 +141,16 @@ def test_image_names_that_climb_out(study: Project, tmp_path):
     assert [changes.count(code) for code in ("path_climbs", "path_absolute", "path_link_outside")] == [2, 1, 2]
 
 
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses at which a process and its children wait for somebody."""
+    try:
+        family = {process.pid, *(one.pid for one in process.children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return set()
+    return {one.laddr.ip for one in psutil.net_connections("inet")
+            if one.pid in family and one.status == psutil.CONN_LISTEN}
+
+
 def test_mlflows_page_listens_to_this_machine_alone(study: Project, make):
     """make ui's own command, at a free port."""
     command = shlex.split(make("--dry-run", "ui").stdout.splitlines()[-1])
@@ -147,20 +159,27 @@ def test_mlflows_page_listens_to_this_machine_alone(study: Project, make):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command[command.index("--port") + 1] = str(port)
-    server = subprocess.Popen(command, cwd=study.folder, env=study.env, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True)
+    server = psutil.Popen(command, cwd=study.folder, env=study.env, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        heard: set[str] = set()
-        for _ in range(600):
-            family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-            pids = {one.pid for one in family}
-            heard |= {one.laddr.ip for one in psutil.net_connections("inet")
-                      if one.pid in pids and one.status == psutil.CONN_LISTEN}
-            if heard:
-                break
+        deadline, heard = time.monotonic() + 120, set()
+        while not heard and time.monotonic() < deadline:
+            heard = listening(server)
             time.sleep(0.1)
         assert heard == {"127.0.0.1"}
     finally:
-        for one in [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]:
+        for one in [*server.children(recursive=True), server]:
             one.kill()
         server.wait()
+
+
+@pytest.mark.slow
+def test_several_processes_listen_to_this_machine_alone(study: Project):
+    """By itself torch opens a port to the network, and unpickles what it is sent there."""
+    study.set_params(lambda values: values["scales"]["miniature"].update(processes=2))
+    training = psutil.Popen(["python", "-m", "stages.train", FPN], cwd=study.folder, env=study.env)
+    heard = set()
+    while training.poll() is None:
+        heard |= listening(training)
+        time.sleep(0.05)
+    assert training.wait() == 0 and heard == {"127.0.0.1"}

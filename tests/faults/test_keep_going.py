@@ -14,9 +14,10 @@ BAD = "r50-bad"
 
 
 def spoil(study: Project) -> None:
-    """A third row, first of all, whose loss explodes at its first step, and a second one that has to be trained."""
+    """A row whose loss explodes, the largest and so the first, and another one that has to be trained."""
     def change(values):
-        values["cells"] = {BAD: {**CELLS[FPN], "lr": 1e9}, FPN: CELLS[FPN], PAFPN: {**CELLS[PAFPN], "lr": 0.03}}
+        values["cells"] = {BAD: {**CELLS[FPN], "image_size": 768, "lr": 1e9}, FPN: CELLS[FPN],
+                           PAFPN: {**CELLS[PAFPN], "lr": 0.03}}
 
     study.set_params(change)
 

@@ -19,7 +19,7 @@ def rows() -> list[list[str]]:
     return [row for row in table if row != COLUMNS and not set("".join(row)) <= set("-")]
 
 
-def tests() -> set[tuple[str, str]]:
+def written() -> set[tuple[str, str]]:
     """(file, function) of each test in this folder, this file's own left out: they are no events."""
     return {(path.name, node.name) for path in FOLDER.glob("test_*.py") if path != Path(__file__)
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -30,13 +30,13 @@ def test_every_row_names_tests_that_exist():
     for row in rows():
         assert len(row) == len(COLUMNS) and all(row), row
         named = set(NAMED.findall(row[-1]))
-        assert named and named <= tests(), f"{row[0]}: no such test: {named - tests()}"
+        assert named and named <= written(), f"{row[0]}: no such test: {named - written()}"
         assert re.fullmatch(r"\d+", row[-2]) and int(row[-2]) > 0, f"{row[0]}: tried how often? {row[-2]!r}"
 
 
 def test_every_test_has_a_row():
     named = {pair for row in rows() for pair in NAMED.findall(row[-1])}
-    assert tests() - named == set()
+    assert written() - named == set()
 
 
 def test_no_event_is_promised_twice():
