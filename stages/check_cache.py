@@ -23,6 +23,7 @@ from stages.program import InputError, run
 
 log = logging.getLogger(__name__)
 
+_LOCKS = ("dvc.lock", "stages/dvc.lock")
 # Where stages have their outs, which may be hard links of files in the cache.
 _OUTS = ("data", "metrics", "models", "predictions", "reports")
 
@@ -34,43 +35,52 @@ def main(what: str) -> None:
     project's folder. all: before that, every file of the cache is compared with its name, which is its MD5. DVC takes a
     damaged one for whole, and puts it in the place even of one made anew (measured, DVC 3.67.1); here it is removed, in
     the folder too where it is the same file, and the next dvc repro makes it again. Both: lock files that a kill or a
-    full disk has cut short are removed; DVC makes them anew from its run cache. Raises InputError for another word, and
-    with DVC's own words where it fails.
+    full disk has cut short are moved away; DVC makes them anew from its run cache. Raises InputError for another word,
+    and with DVC's own words where it fails.
     """
     if what not in ("missing", "all"):
         raise InputError(f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)")
-    drop_half_written()
+    drop_half_rwlock()
     if what == "all":
         drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
-    changed = json.loads(dvc("status", "--json") or "{}")
-    stages = [stage for stage, changes in changed.items() if only_lost(changes) and unchanged(stage)]
+    stages = [stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)]
     if stages:
         dvc("commit", "--force", *stages)
     for stage in stages:
         log.info("%s: its results had gone from DVC's cache and are put back", stage)
 
 
-def drop_half_written() -> None:
-    """DVC writes them in place, and does nothing at all while one of them is cut short."""
-    for path in (Path(".dvc/tmp/rwlock"), Path("dvc.lock"), Path("stages/dvc.lock")):
-        # Another DVC may be writing it at this moment.
-        for pause in (0.2, 0.5, 1.0, None):
-            if not path.exists() or readable(path):
-                break
-            if pause is None:
-                path.unlink()
-                log.warning("%s: was cut short, removed", path)
-            else:
-                time.sleep(pause)
+def status() -> dict[str, Any]:
+    """What `dvc status` says, after it has refused at most both lock files as cut short."""
+    for _ in _LOCKS:
+        try:
+            return json.loads(dvc("status", "--json") or "{}")
+        except InputError as error:
+            refused = [path for path in _LOCKS if f"'./{path}'" in str(error)]
+            if not refused:
+                raise
+            # Not for good: it may as well have git's marks of a conflict in it.
+            aside = Path(".dvc/tmp") / refused[0].replace("/", "-")
+            Path(refused[0]).replace(aside)
+            log.warning("%s: was cut short, moved to %s; dvc repro makes it anew from DVC's run cache", refused[0],
+                        aside)
+    return json.loads(dvc("status", "--json") or "{}")
 
 
-def readable(path: Path) -> bool:
-    try:
-        # JSON is YAML.
-        content = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError:
-        return False
-    return isinstance(content, dict) and (path.suffix != ".lock" or "schema" in content)
+def drop_half_rwlock() -> None:
+    """DVC runs nothing while the note of who uses what is cut short."""
+    path = Path(".dvc/tmp/rwlock")
+    # Another DVC may be writing it at this moment.
+    for pause in (0.2, 0.5, 1.0, 0.0):
+        try:
+            json.loads(path.read_bytes())
+            return
+        except FileNotFoundError:
+            return
+        except ValueError:
+            time.sleep(pause)
+    path.unlink()
+    log.warning("%s: was cut short, removed", path)
 
 
 def drop_damaged(cache: Path) -> None:

@@ -29,9 +29,11 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # A bare machine: no git identity, no configuration, no tracking server of the person who runs the tests.
+        # A bare machine: no git identity, no configuration, no tracking server of the person who runs the tests, and
+        # nothing of a `make test` that this is a part of.
         self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))},
+            **{name: value for name, value in os.environ.items()
+               if not name.startswith(("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder.parent), "XDG_CONFIG_HOME": str(folder.parent / "config"),
             "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,

@@ -31,7 +31,7 @@ def idle(study: Project) -> bool:
     return IDLE in study.run("dvc", "repro").stdout
 
 
-RESULTS = {"reports": COMPARE, "metrics": EVALUATE, "predictions": EVALUATE,
+RESULTS = {"reports": COMPARE, "metrics": EVALUATE,
            "data": ("dvc", "repro", "--single-item", "--force", "prepare")}
 
 
@@ -43,7 +43,7 @@ def emptied(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["reports", *(pytest.param(folder, marks=pytest.mark.slow)
-                                                for folder in ("metrics", "predictions", "data"))])
+                                                for folder in ("metrics", "data"))])
 def test_full_disk_of_results(folder, study: Project, mounts):
     place = own_disk(mounts, study.folder / folder)
     emptied(place)
@@ -57,11 +57,11 @@ def test_full_disk_of_results(folder, study: Project, mounts):
     assert trained(after.stdout) == [] and idle(study)
 
 
-@pytest.mark.parametrize("folder", ["reports", pytest.param("predictions", marks=pytest.mark.slow)])
-def test_disk_full_of_results(folder, study: Project, mounts):
+@pytest.mark.slow
+def test_disk_full_of_results(study: Project, mounts):
     """There is room for the results themselves, and then none for what DVC does with them."""
-    filler = fill(own_disk(mounts, study.folder / folder))
-    done = study.run(*RESULTS[folder], check=False)
+    filler = fill(own_disk(mounts, study.folder / "reports"))
+    done = study.run(*COMPARE, check=False)
     assert "Traceback" not in done.stdout
     filler.unlink()
     assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
@@ -78,6 +78,7 @@ def test_full_disk_of_the_cache(study: Project, mounts):
     assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
 
 
+@pytest.mark.slow
 def test_full_disk_of_the_lock_file(study: Project, mounts):
     """All but results and cache lies on a full disk: dvc.lock cannot be written, and no cell is lost."""
     folder = own_disk(mounts, study.folder, 200)
@@ -98,6 +99,7 @@ def test_full_disk_of_the_lock_file(study: Project, mounts):
     assert "Traceback" not in done.stdout + after.stdout and trained(after.stdout) == [] and idle(study)
 
 
+@pytest.mark.slow
 def test_full_disk_of_the_database(study: Project, mounts, tmp_path):
     """The tracker's disk is full: prepare and evaluate go on, and say at the end that MLflow did not take it."""
     place = mounts.small(tmp_path / "tracker", 4)

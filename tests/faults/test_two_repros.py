@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 from conftest import Project, trained
-from finished import CELLS, FPN, IDLE, PAFPN, only_line, stage_process
+from finished import FPN, IDLE, only_line, stage_process
 
 pytest_plugins = "finished"
 
@@ -40,6 +40,7 @@ def test_two_repros_at_once(study: Project):
     assert idle(study)
 
 
+@pytest.mark.slow
 def test_a_repro_beside_a_running_stage(study: Project):
     """A second `dvc repro` of the same stage, started while it runs, does not write into its results."""
     first = start(study, *COMPARE)
@@ -70,8 +71,8 @@ def test_stale_lock(study: Project):
 
 
 @pytest.mark.parametrize("name", ["dvc.lock", pytest.param("stages/dvc.lock", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("cut", [pytest.param("half", marks=pytest.mark.slow), "in a word", "empty",
-                                 pytest.param("gone", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cut", ["empty", *(pytest.param(cut, marks=pytest.mark.slow)
+                                          for cut in ("half", "in a word", "gone"))])
 def test_truncated_lock_file(cut, name, study: Project):
     """No cell is trained again: what is not in the lock file is in DVC's run cache."""
     path = study.folder / name
@@ -104,8 +105,9 @@ def test_kill_of_a_stage(stage, study: Project):
     assert trained(after.stdout) == [] and idle(study)
 
 
-@pytest.mark.parametrize("when", ["in the stage", "after the stage"])
-@pytest.mark.parametrize("stage", ["compare", pytest.param("evaluate", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("stage", "when"), [
+    ("compare", "in the stage"), ("compare", "after the stage"),
+    pytest.param("evaluate", "after the stage", marks=pytest.mark.slow)])
 def test_kill_of_dvc(stage, when, study: Project):
     """SIGKILL of DVC alone while a stage runs, and while DVC moves its results into the cache."""
     command = COMPARE if stage == "compare" else EVALUATE
@@ -124,6 +126,7 @@ def test_kill_of_dvc(stage, when, study: Project):
     assert trained(after.stdout) == [] and idle(study)
 
 
+@pytest.mark.slow
 def test_interrupted_moves(study: Project):
     """DVC is killed six times, each a little later after the stage's end; each time the next repro completes."""
     for delay in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8):
@@ -136,14 +139,3 @@ def test_interrupted_moves(study: Project):
         study.run("python", "-m", "stages.check_cache", "missing")
         assert trained(study.run("dvc", "repro").stdout) == []
     assert idle(study)
-
-
-@pytest.mark.slow
-def test_two_cells_at_once_in_two_terminals(study: Project):
-    """What `make cells` does by itself: two rows are edited and trained beside each other, and nothing else."""
-    study.set_params(lambda values: [row.update(lr=0.03) for row in values["cells"].values()])
-    both = [start(study, "dvc", "repro", "--single-item", f"stages/dvc.yaml:train@{name}") for name in (FPN, PAFPN)]
-    said = [process.communicate(timeout=600)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    after = study.run("dvc", "repro")
-    assert trained(after.stdout) == [] and len(CELLS) == 2 and idle(study)
