@@ -65,14 +65,15 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
 	@python -m stages.data_check "$(ROOT)"
 
-test: install  ## the tests that fit into minutes
-	python -m pytest -m "not slow and not gpu" --ignore=tests/faults
+# A file of tests to a worker, for what its tests share; each worker trains, so that more of them would need memory.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
-# In two halves at once: the tests that break a finished study, and the others. They wait more than they work.
+test: install  ## the tests that fit into minutes
+	python -m pytest $(WORKERS) -m "not slow and not gpu" --ignore=tests/faults
+
 FAULTS ?= not gpu
 test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
-	@for half in -l -L; do grep $$half "^pytest_plugins = .finished" tests/faults/test_*.py | xargs; done | xargs -P 2 -I FILES \
-		bash -c 'python -m pytest -m "$(FAULTS)" FILES'
+	python -m pytest $(WORKERS) -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py

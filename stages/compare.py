@@ -13,8 +13,9 @@ from stages.files import read_json
 from stages.program import InputError, run
 from stages.report import ReportContext, load_cell, write_report
 from stages.study import params, paths
-from stages.study.params import ROOT, Cell
+from stages.study.params import ROOT, Cell, Study
 from stages.verdict import matrix
+from stages.verdict.repeats import groups
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def main() -> None:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
     absent = {name: hole(name, cell) for name, cell in study.selected().items()}
     holes = {name: why for name, why in absent.items() if why}
+    holes.update(strays(study, [name for name in absent if name not in holes]))
     if len(holes) == len(absent):
         raise InputError(f"no selected cell has results; {next(iter(holes.values()))}")
     for name, why in holes.items():
@@ -44,6 +46,13 @@ def main() -> None:
     log.info("%s", judgement.why)
     log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
     comparison.log(judgement, cells, study, paths.REPORTS)
+
+
+def strays(study: Study, names: list[str]) -> dict[str, str]:
+    """Rows on other folds than the study's that have no row on it beside them, and why they are left out."""
+    return {row: f"no row of its cell on fold {study.data.fold} has results"
+            for first, rows in groups(study, names).items() if study.fold_of(study.cell(first)) is not None
+            for row in rows}
 
 
 def hole(name: str, cell: Cell) -> str:

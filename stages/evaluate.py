@@ -64,7 +64,8 @@ def main(name: str) -> None:
     # The training id is new with every training, so this file changes whenever the cell does.
     write(paths.per_class(name, cell), {
         "cell": name, "run_id": record["run_id"], "training_id": record["training_id"],
-        "annotations": {split: hashlib.sha256(paths.annotations(split).read_bytes()).hexdigest() for split in results},
+        "annotations": {split: hashlib.sha256(paths.annotations(split, study.fold_of(cell)).read_bytes()).hexdigest()
+                        for split in results},
         "detections": {split: result.details["detections"] for split, result in results.items()},
         "per_class": {split: result.details["per_class"] for split, result in results.items()}})
     write(paths.details(name, cell), {**{split: result.details for split, result in results.items()},

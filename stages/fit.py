@@ -27,13 +27,17 @@ log = logging.getLogger(__name__)
 WARM_UP, STEPS = 1, 3
 # best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not kept.
 CHECKPOINTS = 2
+# While a cell trains: the two states that keep.py holds and the next one in the making.
+STATES = 3
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: of the model. mib: peak memory. step_s: seconds of an optimizer step. val_s: of a validation."""
+    """parameters: of the model. state_bytes: of what a training needs to go on: the weights, the optimizer's sums and
+    the average of the weights. mib: peak memory. step_s: seconds of an optimizer step. val_s: of a validation."""
 
     parameters: int
+    state_bytes: int
     mib: float
     step_s: float
     val_s: float
@@ -44,6 +48,10 @@ class Estimate:
 
     def disk_mb(self) -> float:
         return CHECKPOINTS * 4 * self.parameters / 1e6
+
+    def working_mb(self) -> float:
+        """On top of the checkpoints, until the cell has ended."""
+        return STATES * self.state_bytes / 1e6
 
 
 def main() -> None:
@@ -62,7 +70,7 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
           f"{'disk':>8}  state, on {device}")
-    minutes = disk = 0.0
+    minutes = disk = working = 0.0
     for name, cell in study.selected().items():
         done = name in state
         try:
@@ -74,12 +82,14 @@ def main() -> None:
         took = found.minutes(schedule.epochs(cell, study))
         minutes += 0 if done else took
         disk += 0 if done else found.disk_mb()
+        working = max(working, 0 if done else found.working_mb())
         batch = f"{schedule.passes(cell, study)} x {schedule.device_batch(cell, study) * study.training.processes}"
         print(f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} {found.parameters / 1e6:>8.1f} "
               f"{found.mib:>5.0f} MiB {found.step_s:>6.2f} s {took:>8.1f} {found.disk_mb():>5.0f} MB  "
               f"{'up to date' if done else 'to run'}", flush=True)
     free = shutil.disk_usage(".").free / 1e6
-    print(f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints ({free:.0f} MB are free)")
+    print(f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints and at most {working:.0f} "
+          f"MB of states while a cell trains ({free:.0f} MB are free)")
 
 
 def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
@@ -119,7 +129,11 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
         with torch.inference_mode():
             runner.model.val_step(next(iter(val_loader)))
         val_s = (time.perf_counter() - start) * len(val_loader)
-    return Estimate(sum(parameter.numel() for parameter in runner.model.parameters()), memory.peak_mib(),
+    weights = sum(value.nbytes for value in runner.model.state_dict().values())
+    sums = sum(value.nbytes for sums in wrapper.optimizer.state.values() for value in sums.values()
+               if torch.is_tensor(value))
+    parameters = sum(parameter.numel() for parameter in runner.model.parameters())
+    return Estimate(parameters, weights * (2 if study.training.ema else 1) + sums, memory.peak_mib(),
                     sorted(seconds[WARM_UP:])[STEPS // 2], val_s, len(loader) / passes)
 
 

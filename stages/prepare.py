@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def main() -> None:
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
-    """Writes train.json, val.json, test.json, report.json, report.html and changes.csv into `folder`.
+    """Writes train.json, val.json, test.json, folds.json, report.json, report.html and changes.csv into `folder`, and
+    train.json and val.json of every other fold than data.fold into folds/<fold>/ in it.
 
     Returns the report. Raises InputError: at once where nothing can be read, and after the report where a finding is
     fatal; the splits are then not written.
@@ -50,6 +52,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels, "classes": [], "files": [],
         "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
     sets: dict[str, Labels] = {}
+    folds: dict[int, dict[str, Labels]] = {}
     stopped: InputError | None = None
     with replacing(folder / "changes.csv") as beside:
         findings = Findings(data.policy, beside)
@@ -58,12 +61,13 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             loaded = load.check(raws, data, root, findings)
             report.update(classes=loaded.sets["train"].classes, files=loaded.files, groups=describe(loaded, data))
             check_left(loaded, root, findings)
-            sets, shares = split.divide(loaded, data, seed)
-            report["balance"] = split.balance(sets, shares)
+            divided = split.divide(loaded, data, seed)
+            sets, folds = divided.sets, divided.folds
+            report["balance"] = split.balance(sets, divided.shares)
             splits.check_classes(sets, data.rare_boxes, findings)
             findings.stop_if_fatal()
         except InputError as error:
-            stopped, sets = error, {}
+            stopped, sets, folds = error, {}, {}
             report["stopped"] = str(error)
             # Splits of an earlier call are not those of this report.
             for name in paths.SPLITS:
@@ -73,6 +77,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
     for name, part in sets.items():
         report["splits"][name] = write_split(part, name, report, loaded, root, folder)
+    write_folds(folds, report, loaded, root, folder)
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
     with replacing(folder / "report.json") as beside:
@@ -119,6 +124,20 @@ def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
     column = any(part.images["group"].notna().any() for part in loaded.sets.values())
     return {"column": data.group if column else None, "images": len(numbers), "groups": len(sizes),
             "largest": max(sizes.values(), default=0), "near_duplicate_pairs": loaded.pairs}
+
+
+def write_folds(folds: dict[int, dict[str, Labels]], report: dict[str, Any], loaded: load.Loaded, root: Path,
+                folder: Path) -> None:
+    """Writes the splits of the other folds, and folds.json: fold -> split -> digest, {} where there are none."""
+    shutil.rmtree(folder / "folds", ignore_errors=True)
+    digests: dict[int, dict[str, str]] = {}
+    for fold, parts in folds.items():
+        own = folder / "folds" / str(fold)
+        own.mkdir(parents=True)
+        digests[fold] = {name: write_split(part, name, report, loaded, root, own)["digest"]
+                         for name, part in parts.items()}
+    with replacing(folder / "folds.json") as beside:
+        beside.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
 
 
 def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path,

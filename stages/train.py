@@ -57,7 +57,7 @@ def make(name: str, study: Study, cell: Cell) -> None:
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
     speed.check(study)
-    data = session.read_prepared()
+    data = session.read_prepared(study.fold_of(cell))
     weights = pretrained.read(cell.backbone, study.training.weights)
     cfg = session.config(name, study, data)
     # Formatting it takes a second.
@@ -166,13 +166,14 @@ def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:
         "lr": lr, "lr_per_sample": lr / batch, "amp": study.training.amp, "ema": study.training.ema,
         "milestones": study.training.milestones, "warmup_iterations": study.training.warmup_iterations,
         "clip_grad": study.training.clip_grad, "early_stopping": study.training.early_stopping,
-        "weights": study.training.weights, "seed": study.seed_of(cell), "data": source}
+        "weights": study.training.weights, "seed": study.seed_of(cell), "data": source,
+        "fold": study.data.fold if cell.fold is None else cell.fold}
 
 
 def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
     """The inputs of a training for MLflow: the annotation files, whose digests cover the images too."""
     return [{"name": f"{data['source']}-{split}", "digest": data["digests"][split],
-             "source": str(paths.annotations(split).resolve()), "context": context}
+             "source": str(data["files"][split].resolve()), "context": context}
             for split, context in (("train", "training"), ("val", "validation"))]
 
 

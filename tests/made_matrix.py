@@ -33,9 +33,9 @@ def study_of(cells: dict[str, Cell], hypotheses: list[Hypothesis] | None = None,
                                verdicts=Verdicts(**{"replicates": 200, **verdicts}))
 
 
-def write_truth(root: Path, split: str, labelled: bool = True, each: int = BOXES_EACH) -> None:
+def write_truth(root: Path, split: str, labelled: bool = True, each: int = BOXES_EACH, fold: int | None = None) -> None:
     """The annotation file of a split: boxes of 24 to 150 pixels, few of them small; "Battery" has none."""
-    rng = np.random.default_rng({"train": 1, "val": 2, "test": 3}[split])
+    rng = np.random.default_rng({"train": 1, "val": 2, "test": 3}[split] + 10 * (fold or 0))
     boxes = []
     for image in range(1, IMAGES + 1):
         # Its own quarter of the image for each box, so that none hides another.
@@ -44,7 +44,7 @@ def write_truth(root: Path, split: str, labelled: bool = True, each: int = BOXES
             boxes.append({"id": len(boxes) + 1, "image_id": image, "category_id": int(rng.integers(1, 3)), "iscrowd": 0,
                           "bbox": [200 * (number % 2) + 10, 200 * (number // 2) + 10, width, height],
                           "area": width * height})
-    path = root / paths.annotations(split)
+    path = root / paths.annotations(split, fold)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({
         "info": {"source": "made", "image_root": "images"}, "annotations": boxes if labelled else [],
@@ -53,10 +53,10 @@ def write_truth(root: Path, split: str, labelled: bool = True, each: int = BOXES
         "categories": [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]}))
 
 
-def detections(root: Path, split: str, quality: float, seed: int) -> list[dict]:
+def detections(root: Path, split: str, quality: float, seed: int, fold: int | None = None) -> list[dict]:
     """COCO results: this share of the boxes is found, the rest is missed, and every third image has a false one."""
     rng = np.random.default_rng(seed)
-    coco = json.loads((root / paths.annotations(split)).read_text())
+    coco = json.loads((root / paths.annotations(split, fold)).read_text())
     if not coco["annotations"]:
         return [{"image_id": 1, "category_id": 1, "bbox": [1.0, 2, 30, 40], "score": 0.5}]
     found = [{"image_id": box["image_id"], "category_id": box["category_id"], "score": float(rng.uniform(0.3, 1)),
@@ -72,15 +72,15 @@ def write_cell(root: Path, name: str, cell: Cell, quality: float | tuple[float, 
     run: keys of run.json; costs: of the metrics file's model."""
     results, details = {}, {}
     for split, share in zip(("val", "test"), quality if isinstance(quality, tuple) else (quality, quality)):
-        results[split] = (found or {}).get(split) or detections(root, split, share, seed)
-        details[split] = depth.describe(depth.inspect(root / paths.annotations(split), results[split]))
+        results[split] = (found or {}).get(split) or detections(root, split, share, seed, cell.fold)
+        details[split] = depth.describe(depth.inspect(root / paths.annotations(split, cell.fold), results[split]))
         write(root / paths.predictions(name, split), results[split])
     record = {"cell": name, "run_id": f"run-of-{name}", "training_id": f"training-of-{name}",
               **{key: getattr(cell, key) for key in ROW_KEYS},
               "batch_size": 4, "epochs": 3, "lr_per_sample": 0.003125, "weights": "none", "data_digest": "d1",
               "git_commit": "c1", "code_digest": "c2", "train_loss": 1.0, "train_minutes": 2.0,
               "scale": "miniature", **(run or {})}
-    record["seed"] = cell.seed or 0
+    record.update(seed=cell.seed or 0, fold=cell.fold or 0)
     write(root / paths.record(name, cell) / "run.json", record)
     write(root / paths.metrics(name, cell), {
         **{split: {metric: known["metrics"][metric] for metric in METRICS} for split, known in details.items()},
@@ -89,7 +89,7 @@ def write_cell(root: Path, name: str, cell: Cell, quality: float | tuple[float, 
     write(root / paths.details(name, cell), {**details, "cost": {"device": "cpu", "threads": 1}})
     write(root / paths.per_class(name, cell), {
         "cell": name, "run_id": record["run_id"], "training_id": record["training_id"],
-        "annotations": {split: hashlib.sha256((root / paths.annotations(split)).read_bytes()).hexdigest()
+        "annotations": {split: hashlib.sha256((root / paths.annotations(split, cell.fold)).read_bytes()).hexdigest()
                         for split in details},
         "per_class": {split: known["per_class"] for split, known in details.items()}})
     with (root / paths.record(name, cell) / "history.csv").open("w", newline="", encoding="utf-8") as file:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 from conftest import CELLS, Project, make_project
-from made_matrix import write, write_cell, write_truth
+from made_matrix import study_of, write, write_cell, write_truth
 from report_cells import DATA
 
-from stages.compare import hole
+from stages.compare import hole, strays
 from stages.study import paths
 from stages.study.params import Cell
 
@@ -50,6 +51,15 @@ def test_an_evaluation_of_an_earlier_training_is_a_hole(compared, tmp_path, monk
     write(record, {**json.loads(record.read_text()), "training_id": "a later one"})
     assert hole(R50, ROWS[R50]) == (f"metrics/fpn/{R50}.json is of an earlier training; run `dvc repro "
                                     f"stages/dvc.yaml:evaluate@{R50}`")
+
+
+def test_a_row_on_another_fold_does_not_stand_alone():
+    # What the report shows of a cell is shown on the study's own fold.
+    rows = {R50: ROWS[R50], "there": dataclasses.replace(ROWS[R50], fold=1), SWIN: ROWS[SWIN]}
+    study = study_of(rows)
+    study = dataclasses.replace(study, data=dataclasses.replace(study.data, folds=2))
+    assert strays(study, [R50, "there", SWIN]) == strays(study, [R50, SWIN]) == {}
+    assert strays(study, ["there", SWIN]) == {"there": "no row of its cell on fold 0 has results"}
 
 
 def test_what_is_concluded_is_told(compared):

@@ -11,6 +11,7 @@ import pytest
 from conftest import CELLS, make_project
 
 CELL = "faster_rcnn-r50-fpn-sgd-512"
+AGAIN = "faster_rcnn-r50-fpn-sgd-512-fold-1"
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,9 @@ def own(tmp_path_factory):
     (root / "train.json").write_text(json.dumps(content), encoding="utf-8")
 
     def change(values):
-        values["cells"] = {CELL: CELLS[CELL]}
-        values["data"].update(source="coco", train={"annotations": "train.json"}, test={"annotations": "test.json"})
+        values["cells"] = {CELL: CELLS[CELL], AGAIN: {**CELLS[CELL], "fold": 1}}
+        values["data"].update(source="coco", train={"annotations": "train.json"}, test={"annotations": "test.json"},
+                              folds=2)
 
     project.set_params(change)
     project.run("dvc", "repro")
@@ -51,6 +53,24 @@ def test_an_unlabelled_test_set_is_predicted_and_scored_nowhere(own):
     assert sent[0] == "PredictionString,image_id"
     assert [line.rsplit(",", 1)[1] for line in sent[1:]] == [f"test/{index:04}.jpg" for index in range(3)]
     assert "split_without_labels" in (own.folder / "data/prepared/report.html").read_text(encoding="utf-8")
+
+
+def test_a_row_with_a_fold_of_its_own_repeats_the_cell(own):
+    images = {}
+    for name, folder in ((CELL, ""), (AGAIN, "folds/1/")):
+        coco = json.loads((own.folder / f"data/prepared/{folder}val.json").read_text(encoding="utf-8"))
+        details = json.loads((own.folder / f"metrics/r50/fpn/{name}/details.json").read_text(encoding="utf-8"))
+        images[name] = {image["file_name"] for image in coco["images"]}
+        assert details["val"]["images"] == len(images[name]) and details["val"]["boxes"] == len(coco["annotations"])
+        # MMDetection's own entry point would train and validate on the same files.
+        config = (own.folder / f"models/{name}/config.py").read_text(encoding="utf-8")
+        assert f"ann_file='data/prepared/{folder}val.json'" in config
+        assert f"ann_file='data/prepared/{folder}train.json'" in config
+    assert not images[CELL] & images[AGAIN] and len(images[CELL] | images[AGAIN]) == 12
+    record = json.loads((own.folder / f"metrics/r50/fpn/{AGAIN}/run.json").read_text(encoding="utf-8"))
+    assert record["fold"] == 1 and record["train_val_overlap"] == 0
+    known = json.loads((own.folder / "reports/cells.json").read_text(encoding="utf-8"))
+    assert list(known) == [CELL, AGAIN], known
 
 
 def test_a_new_wording_of_the_data_report_retrains_nothing(own):

@@ -87,6 +87,9 @@ def test_the_studys_rows_are_all_there():
     (assign("backbones/r50", KeyError), "backbones.r50: missing, and cell"),
     (lambda values: values["data"].update(folds=5, val={"annotations": "val.json"}), "data.folds: val has annotation"),
     (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
+    (assign("data/folds", 5), "data.folds: the demo set has val images of its own"),
+    (assign(f"cells/{FIRST}/fold", 1), f"cells.{FIRST}.fold: 1 is not one of 1 folds, which count from 0"),
+    (assign("cells/again", {**VALUES["cells"][FIRST], "fold": 0}), "the same row as"),
     (assign("scales/miniature/device_batch", 3), "a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
     (lambda values: values.update(backbone="r50", neck="pafpn"), "backbone, neck: no cell has r50 with pafpn"),
 ])

@@ -118,6 +118,13 @@ def test_folds_are_disjoint_complete_and_share_their_test_set(tmp_path):
     held = [files(sets["val"]) for sets in folds]
     assert sum(map(len, held)) == len(set.union(*held)) == 20
     assert all(files(sets["train"]) | files(sets["val"]) == set.union(*held) for sets in folds)
+    # Each of them has written the others as well.
+    for own, sets in enumerate(folds):
+        prepared(tmp_path, folds=4, fold=(own + 1) % 4)
+        beside = {split: json.loads((tmp_path / f"prepared/folds/{own}/{split}.json").read_text())
+                  for split in ("train", "val")}
+        assert beside == {split: sets[split] for split in beside}
+    assert set(json.loads((tmp_path / "prepared/folds.json").read_text())) == {"1", "2", "3"}
     with pytest.raises(StudyError, match=r"data\.fold: 4 is not one of 4 folds"):
         checks.check_data(data_of(tmp_path, folds=4, fold=4))
 

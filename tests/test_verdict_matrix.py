@@ -7,7 +7,21 @@ import json
 from pathlib import Path
 
 import pytest
-from made_matrix import BOXES_EACH, IMAGES, R50, R101, X101, detections, load, matrix, row, study_of, write, write_cell
+from made_matrix import (
+    BOXES_EACH,
+    IMAGES,
+    R50,
+    R101,
+    X101,
+    detections,
+    load,
+    matrix,
+    row,
+    study_of,
+    write,
+    write_cell,
+    write_truth,
+)
 from scipy import stats
 
 from stages.evaluation.tables import read_detections, read_truth
@@ -100,6 +114,29 @@ def test_rows_that_differ_in_the_seed_alone_are_one_cell(tmp_path):
     assert (pair.difference.low, pair.difference.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert found.findings[0].outcome == "supported" and not found.findings[0].confounded
     assert "trained once" not in found.why
+
+
+def test_rows_that_differ_in_the_fold_alone_are_one_cell(tmp_path):
+    # The row on the study's own fold stands for the cell, wherever it is listed.
+    rows = {"r50 fold 1": row("r50", fold=1), R50: row("r50"), R101: row("r101"), "r101 fold 1": row("r101", fold=1)}
+    study = study_of(rows)
+    study = dataclasses.replace(study, data=dataclasses.replace(study.data, folds=2))
+    for fold in (None, 1):
+        write_truth(tmp_path, "val", fold=fold)
+    write_truth(tmp_path, "test")
+    for number, (name, cell) in enumerate(rows.items()):
+        # Other images are other data, and that is no difference between repeats.
+        write_cell(tmp_path, name, cell, 0.3 + 0.1 * number, number, run={"data_digest": f"of fold {cell.fold}"})
+    found = conclude(study, load(tmp_path, rows), root=tmp_path)
+    assert found.repeats == {R50: (R50, "r50 fold 1"), R101: (R101, "r101 fold 1")}
+    val, test = (found.pair(R101, R50, f"{split}/bbox_mAP_50").difference for split in ("val", "test"))
+    assert (val.splits, val.runs, val.images) == (2, (2, 2), 2 * IMAGES)
+    # test is the same for both folds, which are runs on it as other seeds are.
+    assert (test.splits, test.runs, test.images) == (1, (2, 2), IMAGES)
+    scores = {cell.name: cell.scores["val"]["bbox_mAP_50"] for cell in load(tmp_path, rows)}
+    apart = [scores[R101] - scores[R50], scores["r101 fold 1"] - scores["r50 fold 1"]]
+    assert val.value == pytest.approx(sum(apart) / 2)
+    assert found.fairness[R50, R101].fair and "also differ" not in found.why
 
 
 def test_repeats_that_are_none_are_told(tmp_path):

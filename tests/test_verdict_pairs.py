@@ -11,7 +11,7 @@ from scipy import stats
 from stages.evaluation.tables import Detections, Truth
 from stages.program import InputError
 from stages.verdict.matches import Matches, Ranked, match
-from stages.verdict.pairs import ALPHA, Pair, compare, estimate, holm
+from stages.verdict.pairs import ALPHA, SCATTER, WIDER, Pair, compare, estimate, holm
 from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate
 
 MAP = Statistic()
@@ -22,6 +22,10 @@ def made(value: float, noise: np.ndarray, boxes: int = 1000, split: int = 1, ima
     column = np.concatenate(([value], value + noise))
     return Replicates(np.broadcast_to(column[:, None, None, None], (len(column), 1, 4, 3)),
                       np.full((1, 4), boxes), images, split)
+
+
+# By how much the error of made()'s 400 images is taken larger than their replicates say.
+OF_400 = 1 + WIDER / 20
 
 
 def noises(number: int, spread: float, seed: int = 0, replicates: int = 1000) -> np.ndarray:
@@ -46,10 +50,11 @@ def test_contrary_data_give_contrary_verdicts():
 
 def test_interval_p_and_sample_size_are_the_formulas():
     pair = one(0.5, 0.49)
-    reach = stats.t.ppf(0.975, 399) * 0.01
+    reach = stats.t.ppf(0.975, 399 / SCATTER) * 0.01 * OF_400
     assert (pair.difference.low, pair.difference.high) == pytest.approx((0.01 - reach, 0.01 + reach))
-    assert pair.difference.error == pytest.approx(0.01) and pair.p == pytest.approx(2 * stats.t.sf(1, 399))
-    assert pair.images_needed == math.ceil(400 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) ** 2)
+    assert pair.difference.error == pytest.approx(0.01 * OF_400)
+    assert pair.p == pytest.approx(2 * stats.t.sf(1 / OF_400, 399 / SCATTER))
+    assert pair.images_needed == math.ceil(400 * (OF_400 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))) ** 2)
     # Biased replicates move the interval the other way.
     shifted, = compare({"a": [made(0.5, noises(1, 0.01)[0] + 0.02)], "b": [made(0.49, np.zeros(1000))]}, MAP)
     assert shifted.difference.bias == pytest.approx(0.02) and shifted.difference.value == pytest.approx(0.01)
@@ -72,7 +77,7 @@ def test_swapping_the_cells_swaps_the_verdict():
 def test_shared_draws_are_paired():
     noise = noises(1, 0.05)[0]
     pair, = compare({"a": [made(0.51, noise)], "b": [made(0.5, noise + noises(1, 0.001, seed=1)[0])]}, MAP)
-    assert pair.outcome == "better" and pair.difference.error == pytest.approx(0.001)
+    assert pair.outcome == "better" and pair.difference.error == pytest.approx(0.001 * OF_400)
 
 
 def test_holm():
@@ -116,7 +121,7 @@ def test_seeds_enter_the_interval():
     # Between seeds .02^2, over 3 runs of a and 1 of b; 2 degrees of freedom, a few more for the images' part.
     assert pair.difference.of_runs == pytest.approx(0.02**2 * (1 / 3 + 1))
     assert pair.difference.freedom == pytest.approx(2, abs=0.1) and pair.difference.runs == (3, 1)
-    needed = 2 * 0.02**2 / ((0.03 / (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))) ** 2 - 0.002**2)
+    needed = 2 * 0.02**2 / ((0.03 / (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))) ** 2 - (0.002 * OF_400) ** 2)
     assert pair.repeats_needed == math.ceil(needed) and pair.images_needed is None
 
 
@@ -132,7 +137,7 @@ def test_folds_enter_the_interval():
     assert pair.outcome == "not distinguishable" and pair.repeats_needed > 5 and pair.images_needed is None
     assert compare({"a": folds, "b": other[:1]}, MAP)[0].difference.splits == 1
     equal, = compare({"a": [made(0.5, row, split=number) for number, row in enumerate(noise)], "b": other}, MAP)
-    assert equal.difference.error == pytest.approx(0.002 / math.sqrt(5)) and equal.outcome == "better"
+    assert equal.difference.error == pytest.approx(0.002 * OF_400 / math.sqrt(5)) and equal.outcome == "better"
 
 
 @pytest.mark.parametrize(("splits", "seeds", "low"), [(1, (1, 1), 0.92), (1, (3, 3), 0.93), (1, (3, 1), 0.93),
@@ -157,6 +162,30 @@ def test_coverage_with_repeats(splits, seeds, low):
 
 def population(images: int, seed: int, *cells: tuple[float, float]) -> list[Matches]:
     """Detectors (skill, noise of the boxes) on the same large set of images, some hard for all of them."""
+    truth, found = scenes(images, seed, *cells)
+    return [match(truth, one) for one in found]
+
+
+def exchanged(images: int, seed: int, number: int, cell: tuple[float, float]) -> list[Matches]:
+    """Equal to the last digit, which detectors of one skill are not on any set of images: what `number` of them found
+    on images / number images is repeated `number` times, each time handed on from one to the next."""
+    truth, found = scenes(images // number, seed, *[cell] * number)
+    count, turns = len(truth.image_ids), range(number)
+
+    def repeated(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array] * number)
+
+    whole = Truth(np.arange(1, count * number + 1), [""] * count * number, truth.category_ids, truth.classes,
+                  np.arange(1, len(truth.image) * number + 1),
+                  np.concatenate([truth.image + turn * count for turn in turns]), repeated(truth.category),
+                  repeated(truth.boxes), repeated(truth.area), repeated(truth.crowd))
+    return [match(whole, Detections(
+        np.concatenate([found[(one + turn) % number].image + turn * count for turn in turns]),
+        *(np.concatenate([getattr(found[(one + turn) % number], field) for turn in turns])
+          for field in ("category", "boxes", "score")))) for one in turns]
+
+
+def scenes(images: int, seed: int, *cells: tuple[float, float]) -> tuple[Truth, list[Detections]]:
     rng = np.random.default_rng(seed)
     image = np.repeat(np.arange(images), rng.poisson(4, images))
     count, hard = len(image), rng.normal(0, 1, images)
@@ -177,11 +206,11 @@ def population(images: int, seed: int, *cells: tuple[float, float]) -> list[Matc
         near[:, 2:] *= np.exp(rng.normal(size=size.shape) * spread)
         wrong = np.where(rng.random(len(seen)) < 0.1, rng.integers(0, 3, len(seen)), truth.category[seen])
         other = rng.integers(0, images, 3 * images)
-        found.append(match(truth, Detections(
+        found.append(Detections(
             np.concatenate((image[seen], other)), np.concatenate((wrong, rng.integers(0, 3, len(other)))),
             np.vstack((near, places(len(other)))),
-            np.concatenate((rng.beta(4, 2, len(seen)), rng.beta(2, 4, len(other)))))))
-    return found
+            np.concatenate((rng.beta(4, 2, len(seen)), rng.beta(2, 4, len(other))))))
+    return truth, found
 
 
 def sample(cell: Matches, drawn: np.ndarray) -> Matches:
@@ -232,6 +261,8 @@ def test_coverage_of_a_known_difference(cells, metric):
 
 
 @pytest.mark.slow
-def test_equal_detectors_are_seldom_told_apart():
-    decided = simulate(population(20000, 2, *[CLOSE[0]] * 4), 800, 300, 300, STUDY["bbox_mAP"])[:, 2]
+@pytest.mark.parametrize("images", [100, 300])
+def test_equal_detectors_are_seldom_told_apart(images):
+    """Six pairs a family: Holm's correction would give 4.2 % of families with a verdict if the values were normal."""
+    decided = simulate(exchanged(20000, 2, 4, CLOSE[0]), 1200, images, 300, STUDY["bbox_mAP"])[:, 2]
     assert decided.mean() < 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,18 @@ from stages.study.params import Data
 from stages.study.paths import SPLITS
 
 
-def divide(loaded: Loaded, data: Data, seed: int) -> tuple[dict[str, Labels], dict[str, float]]:
-    """train, val and test, balanced in classes and COCO sizes without cutting a group, and each one's wanted share
-    of what was divided (none for splits that came with files).
+@dataclass(frozen=True)
+class Divided:
+    """sets: train, val and test; shares: the wanted share of each in what was divided, none for splits that came with
+    files; folds: number -> train and val of every fold but data.fold, which is in `sets`."""
+
+    sets: dict[str, Labels]
+    shares: dict[str, float]
+    folds: dict[int, dict[str, Labels]]
+
+
+def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
+    """The splits, balanced in classes and COCO sizes without cutting a group.
 
     With data.folds = n > 1, the images that test leaves are divided into n and val is number data.fold. Raises
     InputError where there are fewer groups than parts.
@@ -25,9 +35,11 @@ def divide(loaded: Loaded, data: Data, seed: int) -> tuple[dict[str, Labels], di
     counts = strata(pool)
     test_share = 0.0 if "test" in loaded.sets else data.test_share
     val_share = 0.0 if "val" in loaded.sets else data.val_share
+    parts: dict[int, np.ndarray] = {}
     try:
         if data.folds > 1 and "val" not in loaded.sets:
-            part = _fold(counts, groups, test_share, data.folds, data.fold, seed)
+            parts = _folds(counts, groups, test_share, data.folds, seed)
+            part = parts.pop(data.fold)
             val_share = (1 - test_share) / data.folds
         else:
             part = _parts(counts, groups, {"train": 1 - val_share - test_share, "val": val_share,
@@ -37,7 +49,9 @@ def divide(loaded: Loaded, data: Data, seed: int) -> tuple[dict[str, Labels], di
     made = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
     made = {name: share for name, share in made.items() if share}
     sets = {**loaded.sets, **{name: pool.part(part == SPLITS.index(name)) for name in made}}
-    return {name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}
+    folds = {number: {name: pool.part(other == SPLITS.index(name)) for name in ("train", "val")}
+             for number, other in parts.items()}
+    return Divided({name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds)
 
 
 def strata(labels: Labels) -> np.ndarray:
@@ -67,10 +81,13 @@ def _parts(counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], see
     return numbers[assign(counts, groups, list(wanted.values()), seed)]
 
 
-def _fold(counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, fold: int, seed: int) -> np.ndarray:
+def _folds(counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, seed: int) -> dict[int, np.ndarray]:
+    """Fold -> the position in SPLITS of each image."""
     # The test images are the same for every fold, or the folds could not be compared.
     part = _parts(counts, groups, {"train": 1 - test_share, "test": test_share}, seed)
     rest = np.flatnonzero(part == SPLITS.index("train"))
     number = assign(counts[rest], groups[rest], [1 / folds] * folds, seed)
-    part[rest[number == fold]] = SPLITS.index("val")
-    return part
+    found = {fold: part.copy() for fold in range(folds)}
+    for fold, own in found.items():
+        own[rest[number == fold]] = SPLITS.index("val")
+    return found

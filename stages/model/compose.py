@@ -123,10 +123,12 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
         dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
     ]
 
+    fold = study.fold_of(cell)
+
     def dataset(split: str, pipeline: list[dict], **kwargs) -> dict:
         return dict(
             type="CocoDataset",
-            ann_file=paths.annotations(split).as_posix(),
+            ann_file=paths.annotations(split, fold).as_posix(),
             data_prefix=dict(img=image_root),
             metainfo=dict(classes=tuple(classes)),
             pipeline=pipeline,
@@ -138,7 +140,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
         persistent_workers=study.training.workers > 0)
 
     def evaluator(split: str) -> dict:
-        return dict(type="CocoMetric", ann_file=paths.annotations(split).as_posix(), metric="bbox")
+        return dict(type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox")
 
     def test_loader(split: str) -> dict:
         return dict(

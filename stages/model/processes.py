@@ -6,10 +6,15 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 
 from mmengine.config import Config
 
 from stages.program import InputError, Stopped
+
+# Where the processes find each other: a file of this user. torch's own way is a port that the whole network can reach,
+# and what is sent there is unpickled.
+MEETING = "DETECTION_MATRIX_MEETING"
 
 
 def launch(name: str, count: int) -> None:
@@ -22,10 +27,17 @@ def launch(name: str, count: int) -> None:
 
     # Its tables and tracebacks would bury the one line that a person can act on.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=count, max_restarts=0, rdzv_backend="c10d",
-                          rdzv_endpoint="localhost:0", run_id=name)
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     try:
-        elastic_launch(config, sys.executable)("-m", "stages.train", name)
+        with tempfile.TemporaryDirectory(prefix="detection-matrix-") as folder:
+            os.environ[MEETING] = f"{folder}/group"
+            config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=count, max_restarts=0, run_id=name,
+                                  rdzv_backend="c10d", rdzv_endpoint=f"{folder}/start",
+                                  rdzv_configs={"store_type": "file"})
+            elastic_launch(config, sys.executable)("-m", "stages.train", name)
     except SignalException as stop:
         raise Stopped(int(stop.sigval), "") from None
     except ChildFailedError as error:
@@ -43,10 +55,13 @@ def join(cfg: Config) -> None:
     cfg.launcher = "pytorch"
     # One thread for each unless somebody asked for more; MMEngine would warn in every process.
     os.environ.setdefault("MKL_NUM_THREADS", "1")
+    # Somebody's own torchrun has said by variables where its processes meet.
+    meeting = {"init_method": f"file://{os.environ[MEETING]}", "rank": int(os.environ["RANK"]),
+               "world_size": int(os.environ["WORLD_SIZE"])} if MEETING in os.environ else {}
     if torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg = {"backend": "nccl"}
+        cfg.env_cfg.dist_cfg = {"backend": "nccl", **meeting}
     else:
         # MMEngine's own start and its own wrapping both ask for a GPU.
-        torch.distributed.init_process_group("gloo")
+        torch.distributed.init_process_group("gloo", **meeting)
         cfg.model_wrapper_cfg = {
             "type": "MMDistributedDataParallel", "broadcast_buffers": False, "device_ids": None}

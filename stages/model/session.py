@@ -21,15 +21,16 @@ from stages.study.params import Study
 from stages.tracking import provenance
 
 
-def read_prepared() -> dict[str, Any]:
-    """What a training has to know of its data: source, classes, image_root, the digest of each split and of both.
+def read_prepared(fold: int | None = None) -> dict[str, Any]:
+    """What a training has to know of its data: source, classes, image_root, the file and the digest of train and val,
+    and the digest of both. fold: that of Study.fold_of().
 
     From the annotation files themselves: the data report may change where the data does not, and must not retrain.
     Raises InputError where prepare has not run.
     """
-    found: dict[str, Any] = {"digests": {}}
-    for split in ("train", "val"):
-        path = paths.annotations(split)
+    found: dict[str, Any] = {"files": {split: paths.annotations(split, fold) for split in ("train", "val")},
+                             "digests": {}}
+    for split, path in found["files"].items():
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -81,4 +82,4 @@ def fingerprint(config_text: str, study: Study, used: dict[str, Any], data: dict
         with path.open("rb") as file:
             makings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     text = config_text + json.dumps(makings, sort_keys=True)
-    return provenance.fingerprint(text, [paths.annotations(split) for split in data["digests"]] + weights), makings
+    return provenance.fingerprint(text, [*data["files"].values(), *weights]), makings

@@ -64,7 +64,12 @@ class CellResult:
 
     @property
     def run_id(self) -> str:
-        return str(self.run.get("run_id") or "")
+        """MLflow's id of the run. Where MLflow never answered the training, the training's own id, which is the tag
+        training_id of the run that make sync has made or will make. Empty where neither was written."""
+        if found := self.run.get("run_id"):
+            return str(found)
+        training = self.run.get("training_id")
+        return f"{training} (tag training_id)" if training else ""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,9 @@ def check(study: Study) -> None:
         if cell.lr is None and cell.optimizer not in study.training.lr:
             raise StudyError(f"scales.{study.scale}.lr.{cell.optimizer}: missing; cell {name} needs it")
         _check_batch(study, name, cell)
+        if cell.fold is not None and cell.fold >= study.data.folds:
+            raise StudyError(f"cells.{name}.fold: {cell.fold} is not one of {study.data.folds} folds, which count from "
+                             "0; data.folds is their number")
         if cell.epochs is not None:
             _check_milestones(study.training.milestones, cell.epochs, f"cells.{name}.epochs")
     _check_twins(study)
@@ -57,12 +60,13 @@ def check(study: Study) -> None:
 
 
 def _check_twins(study: Study) -> None:
-    # Rows that differ in the seed alone are repeats of a cell.
+    # Rows that differ in the seed and the fold alone are repeats of a cell.
     twins = {}
     for name, cell in study.cells.items():
-        row = dataclasses.replace(cell, seed=study.seed_of(cell))
+        row = dataclasses.replace(cell, seed=study.seed_of(cell), fold=study.fold_of(cell))
         if row in twins:
-            raise StudyError(f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed")
+            raise StudyError(f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed or "
+                             "fold")
         twins[row] = name
 
 
@@ -91,6 +95,8 @@ def check_data(data: Data) -> None:
     if data.folds > 1 and data.val.files:
         raise StudyError("data.folds: val has annotation files of its own; set data.folds to 1 or "
                          "data.val.annotations to \"\"")
+    if data.folds > 1 and data.source == "demo":
+        raise StudyError("data.folds: the demo set has val images of its own; folds are made of your own set")
 
 
 def _check_milestones(milestones: list[int], epochs: int, key: str) -> None:

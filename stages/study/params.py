@@ -105,7 +105,8 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's."""
+    """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's, `fold`
+    the data's."""
 
     detector: str
     backbone: str
@@ -117,6 +118,7 @@ class Cell:
     lr: float | None = bounded(above=0, default=None)
     device_batch: int | None = bounded(minimum=0, default=None)
     seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
+    fold: int | None = bounded(minimum=0, default=None)
     activation_checkpointing: bool = False
 
 
@@ -178,6 +180,10 @@ class Study:
     def seed_of(self, cell: Cell) -> int:
         """The seed of a row's training."""
         return self.seed if cell.seed is None else cell.seed
+
+    def fold_of(self, cell: Cell) -> int | None:
+        """The fold that a row validates on, where it is another than the study's own."""
+        return None if cell.fold in (None, self.data.fold) else cell.fold
 
     def pretrained(self, backbone: str) -> Weights:
         """Raises StudyError where params.yaml has no such backbone."""

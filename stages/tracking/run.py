@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 # Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history later.
 MOST_POINTS = 50_000
-# How long a program that was told to stop waits for the tracker.
-KILLED_PATIENCE_S = 10.0
+# How long a program that was told to stop waits for the tracker: its state is saved, and batch systems kill after 30 s.
+KILLED_PATIENCE_S = 20.0
 
 
 class Run:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """truth: None where the split has no box; runs: training -> its replicates; elsewhere: trainings that were
-    evaluated on other annotations than those in data/prepared now, and have none."""
+    """truth: of the study's own fold, None where the split has no box; runs: training -> its replicates, on its own
+    fold; elsewhere: trainings that were evaluated on other annotations than those in data/prepared now, and have
+    none."""
 
     name: str
     truth: Truth | None
@@ -34,30 +35,40 @@ class Split:
     elsewhere: tuple[str, ...]
 
 
-def read_split(name: str, cells: Sequence[CellResult], digests: Mapping[str, Mapping[str, str]], number: int, seed: int,
-               root: Path, progress: tqdm) -> Split:
-    """digests: training -> split -> the SHA-256 of the annotations that it was evaluated on, where that was recorded.
+def read_split(name: str, cells: Sequence[CellResult], folds: Mapping[str, int | None],
+               digests: Mapping[str, Mapping[str, str]], number: int, seed: int, root: Path, progress: tqdm) -> Split:
+    """folds: training -> Study.fold_of(). digests: training -> split -> the SHA-256 of the annotations that it was
+    evaluated on, where that was recorded.
 
     number, seed: of the replicates. Raises InputError, one line, where the annotations or a training's detections
     cannot be read, or those do not give the scores that were recorded.
     """
-    path = root / paths.annotations(name)
-    truth = read_truth(path)
-    if truth.crowd.all():
+    own = read_truth(root / paths.annotations(name))
+    if own.crowd.all():
         progress.update(len(cells))
         return Split(name, None, {}, ())
-    now = hashlib.sha256(path.read_bytes()).hexdigest()
-    weights = replicates.draw(len(truth.image_ids), number, seed)
     runs, elsewhere = {}, []
+    for path, members in _by_file(name, cells, folds).items():
+        truth = own if path == paths.annotations(name) else read_truth(root / path)
+        now = hashlib.sha256((root / path).read_bytes()).hexdigest()
+        weights = replicates.draw(len(truth.image_ids), number, seed)
+        for cell in members:
+            if digests.get(cell.name, {}).get(name, now) != now:
+                elsewhere.append(cell.name)
+            else:
+                found = _detections(cell.name, name, truth, root)
+                runs[cell.name] = replicates.evaluate(match(truth, found), weights)
+                _check(cell, name, runs[cell.name])
+            progress.update()
+    return Split(name, own, runs, tuple(elsewhere))
+
+
+def _by_file(split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]) -> dict[Path, list[CellResult]]:
+    """The cells that are evaluated on each file of annotations."""
+    found: dict[Path, list[CellResult]] = {}
     for cell in cells:
-        if digests.get(cell.name, {}).get(name, now) != now:
-            elsewhere.append(cell.name)
-        else:
-            found = _detections(cell.name, name, truth, root)
-            runs[cell.name] = replicates.evaluate(match(truth, found), weights)
-            _check(cell, name, runs[cell.name])
-        progress.update()
-    return Split(name, truth, runs, tuple(elsewhere))
+        found.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
+    return found
 
 
 def _detections(cell: str, split: str, truth: Truth, root: Path) -> Detections:

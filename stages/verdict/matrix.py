@@ -27,7 +27,7 @@ from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Estimate, Pair, estimate
-from stages.verdict.repeats import declared, groups
+from stages.verdict.repeats import REPEATED, declared, groups
 from stages.verdict.replicates import STUDY, Statistic
 from stages.verdict.settings import Settings
 from stages.verdict.statements import TRAIN_LOSS
@@ -47,8 +47,8 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
     rows = groups(study, known)
     digests = {name: _json(root / paths.per_class(name, study.cell(name))).get("annotations", {}) for name in known}
     with tqdm(total=len(SPLITS) * len(known), desc="resampling", unit="evaluation", disable=None, leave=False) as shown:
-        splits = [read_split(name, cells, digests, study.verdicts.replicates, study.seed, root, shown)
-                  for name in SPLITS]
+        splits = [read_split(name, cells, {name: study.fold_of(study.cell(name)) for name in known}, digests,
+                             study.verdicts.replicates, study.seed, root, shown) for name in SPLITS]
     estimates = {name: {f"{split.name}/{metric}": _estimate(split, names, statistic)
                         for split in splits for metric, statistic in STUDY.items()} for name, names in rows.items()}
     verdicts = {f"{split.name}/{metric}": _pairs(split, rows, statistic)
@@ -124,13 +124,13 @@ def _fairness(study: Study, known: Mapping[str, CellResult], rows: Rows, root: P
 
 
 def _uneven(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[str, tuple[str, ...]]:
-    """Cell -> what its repeats differ in beside the seed, where they do."""
+    """Cell -> what its repeats differ in beside seed and fold, where they do."""
     found = {}
     for name, names in rows.items():
         if len(names) < 2:
             continue
         first, *rest = (_settings(row, [known[row]], root) for row in names)
-        topics = [topic for one in rest for topic in fairness.compare(first, one, ("seed",), study.training.lr).topics]
+        topics = [topic for one in rest for topic in fairness.compare(first, one, REPEATED, study.training.lr).topics]
         if topics:
             found[name] = tuple(dict.fromkeys(topics))
     return found
@@ -138,7 +138,7 @@ def _uneven(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Pat
 
 def _settings(name: str, runs: Sequence[CellResult], root: Path) -> Settings:
     # Between cells that are both repeated the seeds are no difference: chance is part of their intervals.
-    recorded = {**runs[0].run, "seed": "several"} if len(runs) > 1 else runs[0].run
+    recorded = {**runs[0].run, **{key: "several" for key in REPEATED if len({run.run.get(key) for run in runs}) > 1}}
     path = root / paths.model(name) / "config.py"
     return Settings(name, recorded, config_file.read(path).to_dict() if path.is_file() else None)
 

@@ -1,4 +1,4 @@
-"""Rows of params.yaml that differ in nothing but the seed: trainings of one cell, known by the first row's name."""
+"""Rows of params.yaml that differ in seed and fold alone: trainings of one cell, known by the first row's name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ OVERRIDES = {"epochs": "epochs", "batch_size": "batch_size", "lr": "lr_per_sampl
              "activation_checkpointing": "config.model.backbone.with_cp"}
 
 
+# What repeats of a cell may differ in, as keys of run.json.
+REPEATED = ("seed", "fold")
+
+
 def groups(study: Study, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The rows `names`, in their order: each cell's first row -> all of its rows, itself first."""
+    """The rows `names`, in their order: each cell's first row -> all of its rows, itself first. First is one on the
+    study's own fold, if there is one: what is shown of a cell is shown on that."""
     found: dict[Cell, list[str]] = {}
-    for name in names:
-        found.setdefault(dataclasses.replace(study.cell(name), seed=None), []).append(name)
+    for name in sorted(names, key=lambda name: study.fold_of(study.cell(name)) is not None):
+        found.setdefault(dataclasses.replace(study.cell(name), seed=None, fold=None), []).append(name)
     return {rows[0]: tuple(rows) for rows in found.values()}
 
 
