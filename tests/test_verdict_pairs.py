@@ -156,8 +156,8 @@ def test_coverage_with_repeats(splits, seeds, low):
                                      images) for effect in rng.normal(0, between, number)]
         difference = compare(cells, MAP)[0].difference
         hits += difference.low <= 0.03 <= difference.high
-    # Folds are taken as dependent, which covers more where they are not; a shared split has its seeds beside images.
-    assert low <= hits / 600 <= (1.0 if splits > 1 else 0.975)
+    # Folds are taken as dependent, which covers more where they are not. Means need no WIDER, and so cover more too.
+    assert low <= hits / 600 <= (1.0 if splits > 1 else 0.985)
 
 
 def population(images: int, seed: int, *cells: tuple[float, float]) -> list[Matches]:
