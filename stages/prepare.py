@@ -77,7 +77,12 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
     for name, part in sets.items():
         report["splits"][name] = write_split(part, name, report, loaded, root, folder)
-    write_folds(folds, report, loaded, root, folder)
+    shutil.rmtree(folder / "folds", ignore_errors=True)
+    others = {fold: {name: write_split(part, name, report, loaded, root, folder / "folds" / str(fold))["digest"]
+                     for name, part in parts.items()} for fold, parts in folds.items()}
+    # What a training on one of the other folds depends on.
+    with replacing(folder / "folds.json") as beside:
+        beside.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
     with replacing(folder / "report.json") as beside:
@@ -126,20 +131,6 @@ def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
             "largest": max(sizes.values(), default=0), "near_duplicate_pairs": loaded.pairs}
 
 
-def write_folds(folds: dict[int, dict[str, Labels]], report: dict[str, Any], loaded: load.Loaded, root: Path,
-                folder: Path) -> None:
-    """Writes the splits of the other folds, and folds.json: fold -> split -> digest, {} where there are none."""
-    shutil.rmtree(folder / "folds", ignore_errors=True)
-    digests: dict[int, dict[str, str]] = {}
-    for fold, parts in folds.items():
-        own = folder / "folds" / str(fold)
-        own.mkdir(parents=True)
-        digests[fold] = {name: write_split(part, name, report, loaded, root, own)["digest"]
-                         for name, part in parts.items()}
-    with replacing(folder / "folds.json") as beside:
-        beside.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
-
-
 def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path,
                 folder: Path) -> dict[str, Any]:
     """Writes one split's COCO file; returns its counts and digest."""
@@ -150,6 +141,7 @@ def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Lo
     for file in part.images["file_name"] if known else ():
         total.update(file.encode() + known[file].digest)
     path = folder / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
     part.write_coco(path, {
         "description": f"{name} split, prepared from {report['source']}", "source": report["source"],
         "image_root": root.as_posix(),
