@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from trainings import until
 
 from stages.study.params import ROOT
 from stages.tracking import owner, store
@@ -124,7 +125,8 @@ def test_what_tells_a_process(tmp_path):
     shutil.copy(shutil.which("sleep"), tmp_path / "a) (b")
     named = subprocess.Popen([tmp_path / "a) (b", "60"])
     try:
-        assert Path(f"/proc/{named.pid}/comm").read_text(encoding="utf-8").strip() == "a) (b"
+        # Popen returns a moment before the kernel has set the name.
+        until(lambda: Path(f"/proc/{named.pid}/comm").read_text(encoding="utf-8").strip() == "a) (b", 10)
         assert int(owner.started(named.pid)) >= int(found["pid.started"])
     finally:
         named.kill()
