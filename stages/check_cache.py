@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import time
@@ -61,7 +62,8 @@ def status() -> dict[str, Any]:
                 raise
             # Not for good: it may as well have git's marks of a conflict in it.
             aside = Path(".dvc/tmp") / refused[0].replace("/", "-")
-            Path(refused[0]).replace(aside)
+            # .dvc/tmp may be on another disk.
+            shutil.move(refused[0], aside)
             log.warning("%s: was cut short, moved to %s; dvc repro makes it anew from DVC's run cache", refused[0],
                         aside)
     return json.loads(dvc("status", "--json") or "{}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,13 @@ CELLS = {
     "faster_rcnn-swin_l-pafpn-adamw-512":
         {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "pafpn", "optimizer": "adamw", "image_size": 512},
 }
+
+
+def pytest_configure() -> None:
+    # A shell's & and nohup have their children ignore signals, which some tests send and wait for.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 class Project:

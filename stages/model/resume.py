@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from stages.model.checkpoints import CheckpointsHook
 from stages.model.history import HistoryHook
 from stages.program import InputError
 
+# gloo's and NCCL's words, where the process that started all of them has not ended this one first.
+_GONE = re.compile("onnection (closed|reset)|remote process exited")
 log = logging.getLogger(__name__)
 
 # Within a long epoch. A state is written in the background in seconds, so this costs a thousandth; a kill at any time
@@ -107,6 +110,8 @@ class KeeperHook(Hook):
         if "DataLoader worker" in str(error) and isinstance(error, RuntimeError):
             return InputError(f"{cell}: a loader process was killed, often for want of memory (workers, in the scale, "
                               f"says how many there are); {after}")
+        if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
+            return InputError(f"{cell}: another of its processes has gone; {after}")
         if isinstance(error, OSError) and error.errno in program.DISK:
             return InputError(f"{error.filename or self.folder}: {(error.strerror or '').lower()}; free some space, "
                               f"and {after}")

@@ -94,7 +94,9 @@ def test_decayed_small_results_are_made_again(study: Project):
     for path in paths:
         flip(in_cache(study, path))
     check(study, "all")
-    assert not any((study.folder / path).exists() for path in paths)
+    # DVC links the files of a folder to its cache at times and copies them at others; a copy has not decayed.
+    left = {path: (study.folder / path).read_bytes() for path in paths if (study.folder / path).exists()}
+    assert paths[0] not in left and left.items() <= dict(zip(paths, content)).items()
     assert ran(study.run(*REPRO).stdout) == ["compare"]
     assert [(study.folder / path).read_bytes() for path in paths] == content
 
