@@ -65,14 +65,13 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
 	@python -m stages.data_check "$(ROOT)"
 
-# Files of tests (tests/conftest.py) go to a worker per core; each trains, so that more than four would need memory.
+# Whole files go to a worker per core, for what their tests share; each trains, so that more than four would need memory.
 test: install  ## the tests that fit into minutes
-	python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow and not gpu" --ignore=tests/faults
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
 
-# They wait more than they work, hence the third worker.
 FAULTS ?= not gpu
 test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
-	python -m pytest -n 3 --dist loadgroup -m "$(FAULTS)" tests/faults
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py

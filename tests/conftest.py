@@ -32,14 +32,6 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Workers share nothing: the tests of a file stay together, and all that break one finished study do.
-    for item in items:
-        group = "finished study" if "done" in getattr(item, "fixturenames", ()) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 class Project:
     """A clone of this repository: `run` calls a program in it as a user would, `trained` counts trainings."""
 
