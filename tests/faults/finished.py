@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -37,9 +38,17 @@ def finish(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The finished study itself: to be read only."""
-    return finish(tmp_path_factory.mktemp("done") / "clone")
+def done(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The finished study itself: to be read only. The first worker that needs it makes it for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "done"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "finished").exists():
+            finish(folder / "clone")
+            (folder / "finished").touch()
+    return Project(folder / "clone")
 
 
 @pytest.fixture
