@@ -12,8 +12,7 @@ Few images. AP is no mean: replicates vary less than fresh images do. Between de
 (3,200 samples of 300 images, 2,800 of 100, three classes, mAP) the values lay 4.5 and 7.3 % further out than the
 replicates' error said, which is about .75 / sqrt(images), and the error scattered as with 110 and 49 degrees of freedom
 in place of 299 and 99. Without regard to that 6 and 7 % of the families had a false verdict. Hence WIDER and SCATTER,
-somewhat more than was measured; then it is 3.5 and 2.9 %. Of plain means, which need none of it, the interval covers
-97 to 98 % with 60 images.
+somewhat more than was measured; then it is 3.5 and 2.9 %. Plain means need none of it and are covered more often.
 
 Repeats. Images vary and trainings vary. With several runs of a cell on one split the variance between runs is pooled
 over the two cells (as in Student's two-sample t) and added to that of the images, degrees of freedom as by Welch 1947

@@ -31,7 +31,6 @@ def holes(study: Project) -> tuple[int, int]:
     return summary["cells"], summary["holes"]
 
 
-@pytest.mark.slow
 def test_make_repro_with_a_failing_cell(study: Project, make):
     spoil(study)
     done = make("repro", "JOBS=1", check=False)
