@@ -109,4 +109,8 @@ def turn(name: str = "mlflow") -> Iterator[None]:
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            # A loader process that was forked meanwhile has the open file too: closing it here would end nothing.
+            fcntl.flock(file, fcntl.LOCK_UN)

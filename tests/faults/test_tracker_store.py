@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 from mlflow_server import empty  # noqa: F401  fixture
 from tracked import Training, client, here  # noqa: F401
+from trainings import shared_trainings  # noqa: F401
 
 from stages.study.params import ROOT
 from stages.tracking import store
@@ -28,6 +30,33 @@ def test_four_first_starts_at_once(tmp_path):
     found = client(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"])
     assert {run.data.tags["cell"] for run in found} == {"0", "1", "2", "3"}
     assert all(run.info.status == "FINISHED" and run.data.metrics["train/loss"] == 2.0 for run in found)
+
+
+def test_loader_processes_that_start_while_the_database_is_made(trainings, tmp_path):
+    """They inherit the lock under which it is made, and keep it unless it is let go in words."""
+    trainings.fresh(workers=2)
+    empty_store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    trainings.forget()
+    assert trainings.train(MLFLOW_TRACKING_URI=empty_store) == 0, trainings.said
+    assert "lacks" not in trainings.said and "make sync" not in trainings.said
+    trainings.result()
+    [run] = client(empty_store).search_runs(["1"])
+    assert run.info.status == "FINISHED" and "val/bbox_mAP_50" in run.data.metrics
+
+
+def test_a_fork_does_not_keep_the_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "home", lambda root=None: tmp_path)
+    read, write = os.pipe()
+    with store.turn():
+        child = os.fork()
+        if not child:
+            os.close(write)
+            os.read(read, 1)
+            os._exit(0)
+    with (tmp_path / ".work/mlflow.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(write)
+    os.waitpid(child, 0)
 
 
 def test_a_checkout_that_was_moved(here, monkeypatch, caplog):  # noqa: F811
