@@ -45,14 +45,17 @@ repro: install  ## the whole study, JOBS cells at a time: data, training, evalua
 
 # Largest images first, so that no long cell is left alone at the end. Through cat: progress bars of several cells
 # would fight over one line, and without a terminal each prints a line per epoch instead. xargs would stop at dvc's 255.
-cells: install  ## train and evaluate the selected cells, JOBS at a time
+# Evaluation measures latency, which a training beside it would falsify: it comes when all have ended, a cell at a time.
+EACH = xargs -I CELL $(1) $(SHELL) $(.SHELLFLAGS) \
+	'dvc repro --single-item stages/dvc.yaml:$(2)@CELL 2>&1 | cat || { echo CELL >>$(FAILED); exit 1; }'
+
+cells: install  ## train the selected cells, JOBS at a time, and evaluate them, one after the other
 	@mkdir -p $(dir $(FAILED)) && : >$(FAILED)
 	@python -m stages.plan >$(FAILED).plan
 	@awk '{print "stages/dvc.yaml:weights@" $$4}' $(FAILED).plan | sort -u | \
 		xargs dvc repro --single-item --keep-going || true
-	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | xargs -P $(JOBS) -I CELL $(SHELL) $(.SHELLFLAGS) \
-		'dvc repro --single-item stages/dvc.yaml:train@CELL stages/dvc.yaml:evaluate@CELL 2>&1 | cat || \
-		{ echo CELL >>$(FAILED); exit 1; }'
+	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(call EACH,-P $(JOBS),train) || true
+	@awk '{print $$1}' $(FAILED).plan | grep -vxFf $(FAILED) | $(call EACH,,evaluate); test ! -s $(FAILED)
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all
@@ -69,9 +72,10 @@ data-check: install  ## a report on the data set in ROOT=..., whatever its layou
 test: install  ## the tests that fit into minutes
 	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
 
+# These share what each worker, or the first of them, makes once; a worker that has no test left takes half of another's.
 FAULTS ?= not gpu
 test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(FAULTS)" tests/faults
+	python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py

@@ -17,7 +17,7 @@ from stages.study.metrics import METRICS
 
 log = logging.getLogger(__name__)
 # The most that measuring a cell's cost may take, by scale; little beside its training.
-COST_SECONDS = {"miniature": 8.0, "full": 30.0}
+COST_SECONDS = {"miniature": 4.0, "full": 30.0}
 
 
 def main(name: str) -> None:

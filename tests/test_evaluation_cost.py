@@ -22,7 +22,7 @@ from mmdet.registry import MODELS  # isort: skip  after the ops
 
 CLASSES = ["a", "b", "c"]
 STUDY = dataclasses.replace(load(), scale="miniature")
-TIMES = ("runs", "p50_ms", "p95_ms", "images_per_second", "peak_mib", "joules_per_image")
+TIMES = ("runs", "p50_ms", "p95_ms", "images_per_second", "peak_mib", "joules_per_image", "others")
 
 
 def cell(folder, name: str):

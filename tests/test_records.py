@@ -102,7 +102,9 @@ def test_the_cost_is_measured(finished):
     assert known["size_mib"] == pytest.approx(best.stat().st_size / 2**20)
     details = json.loads((finished.folder / f"metrics/r50/fpn/{R50}/details.json").read_text(encoding="utf-8"))
     assert details["cost"]["batches"][0]["p50_ms"] == known["latency_ms"]
-    assert "Another cell may have been training beside it" in details["cost"]["definition"]
+    assert "median of up to 30 runs" in details["cost"]["definition"]
+    # How busy the machine was meanwhile, for the report.
+    assert 0 <= details["cost"]["batches"][0]["others"] <= 1
 
 
 def test_the_mlflow_run_is_complete(finished, client, run):

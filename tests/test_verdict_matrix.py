@@ -72,6 +72,21 @@ def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
     assert by_latency.costs[R101]["latency_ms"] == 19 and by_latency.costs[R101]["train_minutes"] == 2
 
 
+def test_a_latency_beside_other_processes_is_told(tmp_path):
+    cells = matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9})
+
+    def why(share: float | None, cost: str = "latency_ms") -> str:
+        path = tmp_path / paths.details(R101, TWO[R101])
+        details = json.loads(path.read_text())
+        details["cost"]["batches"] = [{"others": share}, {"others": 0.99}]
+        write(path, details)
+        return conclude(study_of(TWO, cost=cost), cells, root=tmp_path).why
+
+    assert f"The latency of {R101} was measured while other processes used up to 48% of the machine" in why(0.48)
+    for quiet in (why(0.09), why(None), why(0.48, "size_mib")):
+        assert "other processes" not in quiet
+
+
 def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     found = conclude(study_of(TWO, replicates=150), load(rising, TWO), root=rising)
     truth = read_truth(rising / paths.annotations("val"))

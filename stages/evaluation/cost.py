@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation.box_metric import to_results
 from stages.evaluation.energy import Meter
+from stages.evaluation.neighbours import Neighbours
 from stages.files import read_json
 from stages.model import checkpoints, config_file, memory
 from stages.program import InputError
@@ -29,8 +30,7 @@ from mmdet.registry import MODELS  # isort: skip
 
 # For the report: what its numbers are.
 DEFINITION = ("From the decoded image to boxes in COCO's format: resizing, normalising, network, NMS; median of up to "
-              "30 runs after a warm-up, in fp32, on the machine that evaluated the cell. Another cell may have been "
-              "training beside it, which slows it down.")
+              "30 runs after a warm-up, in fp32, on the machine that evaluated the cell.")
 _IMAGES = 16
 
 
@@ -74,14 +74,15 @@ def measure(config: Path, checkpoint: Path, images: Sequence[np.ndarray], *, bat
     A plain dict. parameters, trainable: numbers; checkpoint_bytes; pixels: [height, width] of the first image as the
     network sees it, padding included; proposals: how many regions its RoI head classified, all of its stages together;
     macs: its multiply-adds, what MMDetection's zoo calls FLOPs; flops: twice as many; device, threads; batches:
-    [{batch, runs, p50_ms, p95_ms, images_per_second, peak_mib, joules_per_image}], of one image and of `batch`, None
-    in all but batch and runs where it was left out.
+    [{batch, runs, p50_ms, p95_ms, images_per_second, peak_mib, joules_per_image, others}], of one image and of
+    `batch`, None in all but batch and runs where it was left out.
 
     A latency is from decoded images to boxes in COCO's format on the CPU: resizing, normalising, network, NMS; the GPU
     is waited for; whatever else runs on the machine slows it down. p95 of few runs is close to the slowest.
-    images_per_second: of the mean. peak_mib: above what was
-    in use before the model was built, its weights included; on a CPU what the process has resident,
-    less what an earlier call in it has left behind. joules_per_image: see energy.py; None on a CPU.
+    images_per_second: of the mean. peak_mib: above what was in use before the model was built, its weights included;
+    on a CPU what the process has resident, less what an earlier call in it has left behind. joules_per_image: see
+    energy.py; None on a CPU. others: the share of the machine's cores that other processes used meanwhile
+    (neighbours.py); None on a GPU.
 
     Counted are the products of convolutions, linear layers and attention on the path that really runs, RoI head
     included (FlopCounterMode); not normalisation, activation, pooling, RoIAlign and NMS. MMEngine's
@@ -154,7 +155,7 @@ def _work(model: torch.nn.Module, data: dict) -> dict[str, Any]:
 def _timed(model: torch.nn.Module, prepare: Callable[[Sequence[np.ndarray]], dict], images: Sequence[np.ndarray],
            batch: int, warmup: int, runs: int, deadline: float, before: float) -> dict[str, Any]:
     _reset_peak()
-    meter = Meter()
+    meter, neighbours = Meter(), Neighbours()
     taken = 0
 
     def once() -> float:
@@ -172,16 +173,17 @@ def _timed(model: torch.nn.Module, prepare: Callable[[Sequence[np.ndarray]], dic
             break
     taken = 0
     meter.restart()
+    neighbours.restart()
     times: list[float] = []
     while len(times) < runs and (not times or time.perf_counter() + times[-1] < deadline):
         times.append(once())
-    joules = meter.joules()
+    joules, others = meter.joules(), neighbours.share()
     milliseconds = np.array(times) * 1000
     return {"batch": batch, "runs": len(times), "p50_ms": float(np.percentile(milliseconds, 50)),
             "p95_ms": float(np.percentile(milliseconds, 95)),
             "images_per_second": float(batch * 1000 / milliseconds.mean()),
             "peak_mib": round(memory.peak_mib() - before, 1),
-            "joules_per_image": None if joules is None else joules / (batch * len(times))}
+            "joules_per_image": None if joules is None else joules / (batch * len(times)), "others": others}
 
 
 def _reset_peak() -> None:

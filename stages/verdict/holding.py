@@ -13,17 +13,20 @@ from stages.verdict.wording import chance, count, signed
 _MOST = 4
 # What another machine, or the load on it, changes.
 _OF_MACHINE = ("latency_ms", "peak_memory_mib", "train_minutes")
+# Less of the machine's cores is what an idle one uses: of two cores a fifth of one.
+_BUSY = 0.1
 
 
 def holds(found: Judgement, elsewhere: Mapping[str, Collection[str]], machines: Collection[str],
-          uneven: Mapping[str, Sequence[str]]) -> tuple[bool, str]:
+          busy: Mapping[str, float], uneven: Mapping[str, Sequence[str]]) -> tuple[bool, str]:
     """Whether, and why. elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were
-    measured; uneven: cell -> what its repeats differ in beside the seed. A confounded comparison does not forbid to
-    ship its better cell, but is told."""
+    measured; busy: row -> the share of the cores that other processes used while its latency was; uneven: cell -> what
+    its repeats differ in beside the seed. A confounded comparison does not forbid to ship its better cell, but is
+    told."""
     against = _obstacles(found, elsewhere)
     if against:
         return False, f"The choice does not hold: {'; '.join(against)}."
-    return True, " ".join([_basis(found), *_of_test(found), *_remarks(found, machines, uneven)])
+    return True, " ".join([_basis(found), *_of_test(found), *_remarks(found, machines, busy, uneven)])
 
 
 def _obstacles(found: Judgement, elsewhere: Mapping[str, Collection[str]]) -> list[str]:
@@ -68,7 +71,8 @@ def _of_test(found: Judgement) -> list[str]:
     return [f"On the test split {pair.first} is {verdict} {pair.second}, by {_difference(pair)}{few}."]
 
 
-def _remarks(found: Judgement, machines: Collection[str], uneven: Mapping[str, Sequence[str]]) -> list[str]:
+def _remarks(found: Judgement, machines: Collection[str], busy: Mapping[str, float],
+             uneven: Mapping[str, Sequence[str]]) -> list[str]:
     best, chosen, told = found.choice.best, found.choice.chosen, []
     fair = found.fairness.get((chosen, best))
     if fair is not None and not fair.fair:
@@ -86,6 +90,10 @@ def _remarks(found: Judgement, machines: Collection[str], uneven: Mapping[str, S
     if found.choice.cost in _OF_MACHINE and len(machines) > 1:
         told.append(f"The {COSTS[found.choice.cost][0]} was measured on different machines: "
                     f"{'; '.join(sorted(machines))}.")
+    beside = {name: share for name, share in busy.items() if share > _BUSY}
+    if found.choice.cost == "latency_ms" and beside:
+        told.append(f"The latency of {_names(beside)} was measured while other processes used up to "
+                    f"{max(beside.values()):.0%} of the machine: alone it may be lower.")
     if found.holes:
         told.append(f"{count(len(found.holes), 'selected row')} {'has' if len(found.holes) == 1 else 'have'} no "
                     f"results: {_names(found.holes)}.")

@@ -63,7 +63,7 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
                                                TRAIN_LOSS: _mean(_losses(known, names))},
                        known[name].run_id, len(names)) for name, names in rows.items()]
     chosen = choice.choose(candidates, metric, verdict, study.verdicts.cost)
-    details = {name: _json(root / paths.details(name, study.cell(name))) for name in rows}
+    details = {name: _json(root / paths.details(name, study.cell(name))) for name in known}
     good = [name for name in rows if chosen.best and (name == chosen.best or (
         (found := verdict(name, chosen.best, metric)) and found.outcome != "worse"))]
     found = Judgement(
@@ -76,7 +76,7 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
         suspects={split.name: _suspects(split, {name: details[name] for name in good}) for split in splits},
         holds=False, why="", costs=costs)
     holds, why = holding.holds(found, {split.name: split.elsewhere for split in splits}, _machines(details),
-                               _uneven(study, known, rows, root))
+                               _busy(details), _uneven(study, known, rows, root))
     return replace(found, holds=holds, why=why)
 
 
@@ -166,6 +166,13 @@ def _machines(details: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Where costs were measured."""
     costs = [known["cost"] for known in details.values() if "cost" in known]
     return {f"{cost['device']} with {cost['threads']} threads" for cost in costs}
+
+
+def _busy(details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """What other processes used of the machine while a latency was measured, where that is known."""
+    shares = {name: next(iter(known.get("cost", {}).get("batches", [])), {}).get("others")
+              for name, known in details.items()}
+    return {name: share for name, share in shares.items() if share is not None}
 
 
 def _losses(known: Mapping[str, CellResult], names: Sequence[str]) -> list[float]:
