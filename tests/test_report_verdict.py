@@ -138,13 +138,13 @@ def test_one_cell_and_no_score(cells, tmp_path):
 
 
 def test_a_repeat_stands_with_its_cell(cells, tmp_path):
-    again = dataclasses.replace(cells[0], name="again", run={"run_id": "r-again"})
+    again = dataclasses.replace(cells[0], name="again", run=cells[0].run | {"run_id": "r-again", "seed": 0, "fold": 2})
     found = judged(cells)
     found = dataclasses.replace(found, repeats=dict(found.repeats) | {R50: (R50, "again")})
-    shown = standings(found, [*NAMES, "again"], {})
-    assert shown["again"].words == f"repeats {R50}" and shown["again"].rank == shown[R50].rank
+    shown = standings(found, [*cells, again])
+    assert shown["again"].words == f"repeats {R50} with seed 0 and fold 2" and shown["again"].rank == shown[R50].rank
     files = report([*cells, again], tmp_path, judgement=found, listed=[*NAMES, "again"])
-    assert re.search(rf"^\| again \| repeats {R50} \|", files["report.md"], re.MULTILINE)
+    assert re.search(rf"^\| again \| repeats {R50} with seed 0 and fold 2 \|", files["report.md"], re.MULTILINE)
     row = list(csv.DictReader(files["compare.csv"].splitlines()))[-1]
     assert row["cell"] == "again" and row["against_best"] == row["pareto"] == "" and row["val_bbox_mAP_50"]
 

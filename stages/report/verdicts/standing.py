@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stages.report.results import CellResult
 from stages.report.table import label_of
 from stages.verdict.choice import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Estimate, Pair
+from stages.verdict.repeats import REPEATED
 from stages.verdict.wording import chance, count, signed, value
 
 # Word -> symbol and class of the style sheet: colour never says it alone.
@@ -46,10 +49,13 @@ class Standing:
         return f"{told} (confounded)" if self.confounded else told
 
 
-def standings(judgement: Judgement, names: list[str], run_ids: dict[str, str]) -> dict[str, Standing]:
-    """One for every name of `names`; a row that repeats another cell stands with that cell."""
-    owner = {row: name for name, rows in judgement.repeats.items() for row in rows}
-    return {name: _standing(judgement, name, owner.get(name, name), run_ids) for name in names}
+def standings(judgement: Judgement, cells: Sequence[CellResult]) -> dict[str, Standing]:
+    """One for every row of `cells`; one that repeats another cell stands with that cell, and its note says in which
+    seed or fold they differ: its own scores are of those."""
+    known = {cell.name: cell for cell in cells}
+    owners = {row: known[name] for name, rows in judgement.repeats.items() for row in rows if name in known}
+    return {cell.name: _standing(judgement, cell, owners.get(cell.name, cell),
+                                 {name: one.run_id for name, one in known.items()}) for cell in cells}
 
 
 def interval_text(one: Estimate | None) -> str:
@@ -104,8 +110,8 @@ def topics(judgement: Judgement, first: str, second: str) -> tuple[str, ...]:
     return fairness.topics if fairness else ()
 
 
-def _standing(judgement: Judgement, name: str, owner: str, run_ids: dict[str, str]) -> Standing:
-    choice, best = judgement.choice, judgement.choice.best
+def _standing(judgement: Judgement, cell: CellResult, of: CellResult, run_ids: dict[str, str]) -> Standing:
+    choice, best, owner = judgement.choice, judgement.choice.best, of.name
     pair = judgement.pair(owner, best, judgement.metric) if best and owner != best else None
     outcome, text, rank, by = "", "", None, ()
     title = f"{label_of(judgement.metric)}: no verdict"
@@ -118,8 +124,13 @@ def _standing(judgement: Judgement, name: str, owner: str, run_ids: dict[str, st
         by = topics(judgement, owner, best)
         title = pair_title(pair, judgement.metric, run_ids, len(judgement.pairs[judgement.metric]), by)
     pareto, lacks, dominated = _pareto(judgement, owner)
-    return Standing(outcome, text, title, rank, pareto, lacks, dominated, name == choice.chosen, by,
-                    f"repeats {owner}" if owner != name else "")
+    return Standing(outcome, text, title, rank, pareto, lacks, dominated, cell.name == choice.chosen, by,
+                    _repeats(cell, of) if cell is not of else "")
+
+
+def _repeats(cell: CellResult, of: CellResult) -> str:
+    own = [f"{key} {cell.run[key]}" for key in REPEATED if key in cell.run and cell.run[key] != of.run.get(key)]
+    return f"repeats {of.name}{' with ' * bool(own)}{' and '.join(own)}"
 
 
 def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]:

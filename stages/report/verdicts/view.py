@@ -33,7 +33,7 @@ def view(cells: Sequence[CellResult], judgement: Judgement, looks: dict[str, Loo
         "judgement": judgement, "run_ids": runs, "places": places, "outcomes": standing.OUTCOMES,
         "decision": decision.decision(judgement, runs),
         "cards": hypotheses.cards(judgement.findings), "tally": hypotheses.tally(judgement.findings),
-        "standings": standing.standings(judgement, list(runs), runs),
+        "standings": standing.standings(judgement, cells),
         "front": judgement.front, "trades": pareto.trades(judgement, looks, places, runs),
         "pair_matrices": pairs_plot.matrices(judgement, runs), "decided": pairs_plot.decided(judgement),
         "pairs_sentence": pairs_plot.sentence(judgement),
