@@ -32,6 +32,11 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # It takes minutes: first, so that no worker is left alone with it at the end.
+    items.sort(key=lambda item: item.name != "test_thirty_random_kill_points")
+
+
 class Project:
     """A clone of this repository: `run` calls a program in it as a user would, `trained` counts trainings."""
 
