@@ -53,9 +53,9 @@ def standings(judgement: Judgement, cells: Sequence[CellResult]) -> dict[str, St
     """One for every row of `cells`; one that repeats another cell stands with that cell, and its note says in which
     seed or fold they differ: its own scores are of those."""
     known = {cell.name: cell for cell in cells}
+    run_ids = {name: cell.run_id for name, cell in known.items()}
     owners = {row: known[name] for name, rows in judgement.repeats.items() for row in rows if name in known}
-    return {cell.name: _standing(judgement, cell, owners.get(cell.name, cell),
-                                 {name: one.run_id for name, one in known.items()}) for cell in cells}
+    return {cell.name: _standing(judgement, cell, owners.get(cell.name, cell), run_ids) for cell in cells}
 
 
 def interval_text(one: Estimate | None) -> str:
