@@ -64,7 +64,7 @@ fit: install  ## memory, minutes and disk of each selected cell, from a few meas
 	@dvc repro --quiet prepare
 	@python -m stages.fit
 
-data-check: install  ## a report on the data set in ROOT=..., whatever its layout, without training
+data-check: install  ## a report on the data set in ROOT=..., without training; WRITE=1 puts it into params.yaml
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
 	@python -m stages.data_check "$(ROOT)"
 

@@ -1,42 +1,72 @@
 """Checks a data set in any known layout and reports, without params.yaml naming it and without training anything.
 
 Run: python -m stages.data_check ROOT
+WRITE=1 in the environment writes the set into params.yaml; POLICY="image_missing=drop ..." changes data.policy.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 
+from stages.data import params_block
+from stages.data.catalogue import checked
 from stages.data.discover import discover
+from stages.data.layouts.tree import walk
 from stages.prepare import prepare
-from stages.program import run
+from stages.program import InputError, run
 from stages.study import params, paths
 
 log = logging.getLogger(__name__)
+_PARAMS = params.ROOT / "params.yaml"
 
 
 def main(root: str) -> None:
-    """Writes what prepare would write, into data/checked/. Raises InputError where prepare would stop.
+    """Writes what prepare would write, into data/checked/, and prints the block `data:` that params.yaml needs.
 
-    Thresholds and policy are those of params.yaml.
+    Thresholds and policy are those of params.yaml. Raises InputError where prepare would stop, StudyError for a
+    policy that cannot be.
     """
     study = params.load()
-    data = discover(Path(root).expanduser().resolve(), study.data)
+    policy = _policy(os.environ.get("POLICY", ""), study.data.policy)
+    data = discover(Path(root).expanduser().resolve(), dataclasses.replace(study.data, policy=policy))
     for split in paths.SPLITS:
         for name in getattr(data, split).files:
             log.info("%s: %s %s, images in %s", split, data.source, name, getattr(data, split).images or ".")
-    if data.source == "coco" and data.pixels != "none" and not _has_images(data):
+    checks = data
+    if data.source != "yolo" and data.pixels != "none" and not walk(Path(data.root)).has_images:
         log.warning("no image of %s is there: labels alone are checked (data.pixels: none)", data.root)
-        data = dataclasses.replace(data, pixels="none")
-    prepare(data, study.seed, paths.CHECKED)
+        checks = dataclasses.replace(data, pixels="none")
+    try:
+        prepare(checks, study.seed, paths.CHECKED)
+    except InputError as error:
+        _show(data)
+        if "data.policy." in str(error):
+            log.info('a policy is tried with make data-check ROOT=%s POLICY="CODE=ACTION"', root)
+        raise
+    _show(data)
 
 
-def _has_images(data: params.Data) -> bool:
-    from stages.data.sources.raw import IMAGE_SUFFIXES
+def _policy(text: str, policy: dict[str, str]) -> dict[str, str]:
+    """`policy` with the changes of a text such as "image_missing=drop box_tiny=drop"."""
+    changes = {}
+    for word in text.split():
+        code, _, action = word.partition("=")
+        changes[code] = action
+    checked(changes)
+    return {**policy, **changes}
 
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in Path(data.root).rglob("*"))
+
+def _show(data: params.Data) -> None:
+    """Prints the block, or writes it."""
+    if os.environ.get("WRITE", "0") in ("", "0"):
+        log.info("what params.yaml needs for this set; WRITE=1 writes it:")
+        print(params_block.block(_PARAMS, data), end="", flush=True)
+    else:
+        params_block.write(_PARAMS, data)
+        log.info("%s: data names this set now; dvc repro prepare reads it", _PARAMS)
 
 
 if __name__ == "__main__":

@@ -87,11 +87,12 @@ polygon_as_box | info | repair drop | YOLO polygons in place of boxes | The box 
 label_without_image | warning | keep fatal | label files without an image | Nothing can be trained on; often an image was lost or renamed.
 files of images:
 path_invalid | error | drop fatal | file names that no file system takes | Empty, too long or with control characters.
-path_absolute | error | repair drop fatal | absolute file names | Made relative to data.root where they lie inside; dropped where they do not.
+path_foreign | warning | repair drop fatal | file names of another machine | Addresses, paths that lead out of data.root, or names of which none leads to a file here: the file of the set with the longest common end was taken, where it is the only one and no other name claims it.
+path_absolute | error | repair drop fatal | absolute file names and addresses | Made relative to data.root where they lie inside; dropped where they do not.
 path_climbs | error | drop fatal | file names that climb out of data.root | Files outside the set are never opened.
 path_not_normal | info | repair fatal | file names with ./, .. or // inside | Written in their shortest form.
 path_backslash | warning | repair fatal | file names with backslashes | Made slashes, as on every other system.
-path_link_outside | error | drop keep fatal | links that lead out of data.root | Files outside the set are not opened; keep trusts them.
+path_link_outside | error | drop keep fatal | links that lead out of data.root | Files outside the set are not opened, but for those of DVC's cache; keep trusts them.
 path_case_clash | warning | keep fatal | file names that differ by case only | They are one file on Windows and macOS.
 path_case_mismatch | warning | repair fatal | file names in another case than the file | The file's own name was taken.
 path_unicode_form | warning | repair fatal | file names in another Unicode form than the file | macOS writes accents and Hangul in parts; the file's own name was taken.

@@ -3,99 +3,125 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import logging
+import posixpath
+import re
 from pathlib import Path
 
+from stages.data.layouts import coco, voc, yolo
+from stages.data.layouts.layout import Layout
+from stages.data.layouts.refused import refusal
+from stages.data.layouts.tree import Tree, split_of, walk
 from stages.program import InputError
 from stages.study.params import Data, Source
 
+log = logging.getLogger(__name__)
 _NONE = Source("")
-# Layouts that people use, and the study's: train.json beside test.json without labels.
-_COCO = {"train": ("train.json", "annotations.json", "annotations/instances_train2017.json", "annotations/train.json"),
-         "val": ("val.json", "valid.json", "annotations/instances_val2017.json", "annotations/val.json"),
-         "test": ("test.json", "annotations/test.json")}
-# Roboflow's export: one folder per split, each with its own file.
-_BESIDE = "_annotations.coco.json"
+# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole disk.
+_FOLDERS, _DEPTH = 500, 3
+# Folders that are named where several fit.
+_NAMED = 5
+# What a folder is called that holds the annotations of a set and not its images.
+_PART = re.compile("annot|label|json|xml")
 
 
 def discover(root: Path, data: Data) -> Data:
     """`data` with the source, the root and the files that are there; its thresholds and policy stay.
 
-    Raises InputError where the folder holds none of the known layouts.
+    Raises InputError where the folder is no set that prepare reads: with the folder that is, or the tool that wrote it.
     """
+    if root.is_file():
+        raise InputError(f"{root}: is a file; unpack an archive, and give the folder of your images and annotations")
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the folder of your images and annotation files")
-    found = _voc(root) or _yolo(root) or _coco(root)
-    if found is None:
-        raise InputError(f"{root}: neither COCO (*.json), VOC (Annotations/*.xml) nor YOLO (labels/ and images/); "
-                         "set data in params.yaml and run python -m stages.prepare")
-    source, sets = found
-    empty = {"val": _NONE, "test": _NONE}
-    return dataclasses.replace(data, source=source, root=str(root), folds=1, fold=0, **{**empty, **sets})
+    tree = walk(root)
+    layout = recognise(tree)
+    if layout is None:
+        _refuse(tree)
+        layout = Layout("coco", {"train": Source(coco.broken_files(tree))}, images=True)
+    elif not layout.images:
+        _check_parents(tree, layout)
+    if layout.source == "yolo":
+        yolo.check_class_names(tree)
+    for note in layout.notes:
+        log.warning(note)
+    sets = {"val": _NONE, "test": _NONE, **layout.sets}
+    return dataclasses.replace(data, source=layout.source, root=str(root), folds=1, fold=0, **sets)
 
 
-def _voc(root: Path) -> tuple[str, dict[str, Source]] | None:
-    if not any((root / "Annotations").glob("*.xml")):
-        return None
-    images = next((name for name in ("JPEGImages", "images") if (root / name).is_dir()), "")
-    lists = {split: f"ImageSets/Main/{split}.txt" for split in ("train", "val", "test")}
-    if (root / lists["train"]).is_file():
-        return "voc", {split: Source(name, images) for split, name in lists.items() if (root / name).is_file()}
-    return "voc", {"train": Source("Annotations", images)}
+def recognise(tree: Tree) -> Layout | None:
+    """VOC before YOLO before COCO: the first two have a file for each image."""
+    return voc.recognise(tree) or yolo.recognise(tree) or coco.recognise(tree)
 
 
-def _yolo(root: Path) -> tuple[str, dict[str, Source]] | None:
-    """Both layouts: labels/train beside images/train, and train/labels beside train/images."""
-    names = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
-    sets = {}
-    for split, folders in names.items():
-        for folder in folders:
-            for labels, images in ((f"labels/{folder}", f"images/{folder}"), (f"{folder}/labels", f"{folder}/images")):
-                if (root / labels).is_dir() and (root / images).is_dir():
-                    sets[split] = Source(labels, images)
-    if "train" not in sets and any((root / "labels").glob("*.txt")) and (root / "images").is_dir():
-        sets = {"train": Source("labels", "images")}
-    return ("yolo", sets) if "train" in sets else None
+def _refuse(tree: Tree) -> None:
+    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to explain."""
+    root = tree.root
+    fits = _folders_that_fit(tree)
+    if fits:
+        several = f" {len(fits)} sets lie below it" if len(fits) > 1 else " the set lies below it"
+        named = ", ".join(str(root / folder) for folder in fits[:_NAMED])
+        raise InputError(f"{root}:{several}: {named}; make data-check ROOT={root / fits[0]}")
+    tool = refusal(tree)
+    if tool:
+        raise InputError(f"{root / tool.file}: this is {tool.tool}, which prepare does not read; {tool.remedy}")
+    if coco.broken_files(tree):
+        return
+    _check_images_alone(tree)
+    raise InputError(f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor YOLO "
+                     "(a text file per image) was recognised; export your set in one of these formats")
 
 
-def _coco(root: Path) -> tuple[str, dict[str, Source]] | None:
-    sets = {}
-    for split, names in _COCO.items():
-        name = next((name for name in names if (root / name).is_file()), None)
-        if name:
-            sets[split] = Source(name, _image_folder(root, name))
-        for folder in ("train",) if split == "train" else ("valid", "val") if split == "val" else ("test",):
-            if (root / folder / _BESIDE).is_file():
-                sets[split] = Source(f"{folder}/{_BESIDE}", folder)
-    if "train" in sets:
-        return "coco", sets
-    # Anything else: all files that are COCO, as one set. Five folds beside each other are one.
-    files = sorted(path.name for path in root.glob("*.json") if _is_coco(path))
-    return ("coco", {"train": Source(files, _image_folder(root, files[0]))}) if files else None
+def _folders_that_fit(tree: Tree) -> list[str]:
+    """The folders next below the root that are sets; of one that is, none below it."""
+    fits: list[str] = []
+    for folder in sorted(tree.files, key=lambda path: (path.count("/"), path))[:_FOLDERS]:
+        if folder and not any(folder.startswith(f"{top}/") for top in fits):
+            layout = recognise(tree.below(folder))
+            # A folder of annotations alone is a part of a set.
+            if layout and layout.images:
+                fits.append(folder)
+    return fits
 
 
-def _is_coco(path: Path) -> bool:
-    """Also for a file that is broken: the check is to say what is wrong with it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return True
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return True
-    return isinstance(content, dict) and isinstance(content.get("images"), list)
+def _check_parents(tree: Tree, layout: Layout) -> None:
+    """Names the folder above from which the names lead to files. Raises InputError with it where the root is called
+    like a part of a set, and where labels of YOLO have no images. Opens no file above the root."""
+    if _lead_somewhere(tree, layout):
+        return
+    for parent in tree.root.parents[:2]:
+        above = walk(parent, _FOLDERS, _DEPTH)
+        near = tree.root.relative_to(parent).as_posix()
+        folder = (above.stem_folder if layout.stems else above.image_folder)(layout.examples, near)
+        if folder is None:
+            continue
+        advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
+        if _PART.search(tree.root.name.casefold()) or split_of(tree.root.name):
+            raise InputError(f"{tree.root}: is a part of a set; {advice}")
+        log.warning("%s, if they are meant", advice)
+        break
+    if layout.source == "yolo":
+        raise InputError(f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); export "
+                         "the images too: YOLO with Images in Label Studio, Save images in CVAT")
 
 
-def _image_folder(root: Path, name: str) -> str:
-    """The folder from which the file's first image name leads to a file; "" where none does."""
-    try:
-        entries = json.loads((root / name).read_text(encoding="utf-8-sig"))["images"]
-        file_name = str(entries[0]["file_name"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return ""
-    stem = Path(name).stem.removeprefix("instances_")
-    for folder in ("", "images", stem, f"images/{stem}", str(Path(name).parent)):
-        if folder != "." and (root / folder / file_name).is_file():
-            return folder
-    return ""
+def _lead_somewhere(tree: Tree, layout: Layout) -> bool:
+    """Whether a file of the set has the last part of a name: prepare then knows which."""
+    for name in layout.examples:
+        last = posixpath.basename(name.replace("\\", "/"))
+        if any(last.casefold() in index for index in (tree.images, tree.stems)):
+            return True
+    return False
+
+
+def _check_images_alone(tree: Tree) -> None:
+    """Raises InputError for a folder of images whose annotations lie beside it."""
+    if not tree.has_images:
+        return
+    parent = tree.root.parent
+    above = walk(parent, _FOLDERS, _DEPTH)
+    own = tree.root.name
+    for path in above.paths(".json", ".xml", ".txt", ".yaml"):
+        if path.split("/")[0] != own and ("annot" in path.casefold() or "label" in path.casefold()):
+            raise InputError(f"{tree.root}: images and no annotations, which may be {parent / path}; "
+                             f"make data-check ROOT={parent}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.data import groups, probe
-from stages.data.checks import boxes, entries, file_names, pixels, splits
+from stages.data.checks import boxes, entries, file_names, foreign_names, pixels, splits
 from stages.data.checks.categories import Classes
 from stages.data.findings import Findings
 from stages.data.labels import Labels, join
@@ -63,8 +63,12 @@ def check(raws: Iterable[tuple[str, Raw]], data: Data, root: Path, findings: Fin
             findings.add("split_without_labels", [{"split": split, "source": raw.name}])
         # The file's entries are tables now; a large file would otherwise be in memory twice.
         raw.images, raw.annotations = [], []
-        file_names.check_names(labels, split, root, findings)
         parts.setdefault(split, []).append(labels)
+    if data.pixels != "none":
+        foreign_names.check_foreign(parts, root, findings)
+    for split, several in parts.items():
+        for labels in several:
+            file_names.check_names(labels, split, root, findings)
     referenced, lying = set(), set()
     for split, several in parts.items():
         for labels in several:

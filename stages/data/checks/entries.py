@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stages.data.checks.categories import is_id
-from stages.data.checks.file_names import is_absolute
+from stages.data.checks.paths import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels, entry_name
 from stages.data.sources.raw import Raw

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
-import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.data.checks.disk import Disk
+from stages.data.checks.paths import inside, is_absolute, is_possible
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.sources.raw import IMAGE_SUFFIXES
-
-# What ext4, NTFS and APFS take at most for one name, in bytes, and Linux for a path.
-_LONGEST, _LONGEST_PATH = 255, 4095
-
-
-def is_absolute(name: str) -> bool:
-    """By the rules of Linux and of Windows."""
-    return name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[/\\]", name) is not None
 
 
 def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> None:
@@ -36,7 +28,7 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
                 "file": after or before, "before": before, "after": after}
 
     for row, name in enumerate(names):
-        if not _is_possible(name, root):
+        if not is_possible(name, root):
             findings.add("path_invalid", [{**place(row, repr(name)), "file": None}])
             keep[row] = False
             continue
@@ -45,10 +37,10 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
             findings.add("path_backslash", [place(row, name, mended)])
             name = mended
         if is_absolute(name):
-            inside = _inside(name, root)
-            findings.add("path_absolute", [place(row, name, inside or None)], "" if inside else "drop")
-            keep[row] = bool(inside) and findings.action("path_absolute") != "drop"
-            name = inside or name
+            short = inside(name, root)
+            findings.add("path_absolute", [place(row, name, short or None)], "" if short else "drop")
+            keep[row] = bool(short) and findings.action("path_absolute") != "drop"
+            name = short or name
         short = posixpath.normpath(name)
         if short.split("/", 1)[0] == "..":
             findings.add("path_climbs", [{**place(row, name), "file": None}])
@@ -74,7 +66,7 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
     out of `root` are left out, as the policy says.
     """
     names = labels.images["file_name"].tolist()
-    disk = _Disk(root)
+    disk = Disk(root)
     keep = np.ones(len(names), dtype=bool)
     used = {name for name in names if disk.has(name)}
     for row, name in enumerate(names):
@@ -114,80 +106,6 @@ def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings)
     labels.boxes["image"] = move[labels.boxes["image"].to_numpy()]
 
 
-class _Disk:
-    """What lies in the folders under `root` that names lead into. Each is read once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.top = root, os.path.realpath(root)
-        # Of a folder: its entries by name, and whether each is a link.
-        self._listed: dict[str, dict[str, bool]] = {}
-        self._real: dict[str, str] = {}
-
-    def has(self, name: str) -> bool:
-        folder, last = posixpath.split(name)
-        return last in self._list(folder)
-
-    def near(self, name: str) -> str | None:
-        """The one path that differs from `name` by case or Unicode form alone, in its folders too."""
-        path = ""
-        for part in name.split("/"):
-            there = self._list(path)
-            if part not in there:
-                alike = [other for other in there if _form(other) == _form(part)]
-                # Two that differ by case only: neither is meant more than the other.
-                if len(alike) != 1:
-                    return None
-                part = alike[0]
-            path = posixpath.join(path, part)
-        return path
-
-    def outside(self, name: str) -> str:
-        """Where a link leads that leaves the root, or ""."""
-        folder, last = posixpath.split(name)
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(self.root / folder)
-        target = os.path.join(self._real[folder], last)  # noqa: PTH118
-        if self._list(folder)[last]:
-            target = os.path.realpath(target)
-        return "" if Path(target).is_relative_to(self.top) else target
-
-    def files(self, folder: str) -> list[str]:
-        return [posixpath.join(folder, name) for name in self._list(folder)]
-
-    def _list(self, folder: str) -> dict[str, bool]:
-        if folder not in self._listed:
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    self._listed[folder] = {entry.name: entry.is_symlink() for entry in entries}
-            except OSError:  # no folder, or one that may not be read
-                self._listed[folder] = {}
-        return self._listed[folder]
-
-
 def _rename(labels: Labels, names: list[str]) -> None:
     # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate pairs.
     labels.images["file_name"] = pd.Series(names, dtype=object)
-
-
-def _inside(name: str, root: Path) -> str:
-    """The absolute `name` from `root`, "" where it is not in there."""
-    path = Path(posixpath.normpath(name))
-    for top in (root.absolute(), root.resolve()):
-        if path.is_relative_to(top) and path != top:
-            return path.relative_to(top).as_posix()
-    return ""
-
-
-def _is_possible(name: str, root: Path) -> bool:
-    try:
-        whole = os.fsencode(root.absolute() / name)
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return bool(name.strip()) and len(whole) <= _LONGEST_PATH and all(
-        len(part) <= _LONGEST for part in whole.split(b"/")) and not any(
-        unicodedata.category(letter) == "Cc" for letter in name)
-
-
-def _form(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

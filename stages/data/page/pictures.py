@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from stages.data.boundary import boundary
 from stages.data.page.window import Box, Window, choose_window, corner
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def inside(root: Path, file_name: str) -> Path | None:
     """The file `file_name` under `root` with all links followed, None where there is none or it leads outside."""
     try:
         path = (root / file_name).resolve()
-        return path if path.is_relative_to(root.resolve()) and path.is_file() else None
+        return path if boundary(root).holds(str(path)) and path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
         return None
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from stages.data.boundary import boundary
 from stages.data.findings import Findings
 from stages.data.sources.raw import Raw
 
@@ -64,8 +65,8 @@ def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | No
 
 
 def read_inside(file: Path, root: Path) -> bytes:
-    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of `root`."""
-    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
+    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of the set."""
+    if not boundary(root).holds(os.path.realpath(file)):
         raise ValueError("leads out of data.root")
     # A named pipe would be waited for without end.
     if not file.is_file():

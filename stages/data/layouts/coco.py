@@ -1,0 +1,126 @@
+"""Recognises COCO: any file with COCO's lists in the root, or in a folder of the root."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from dataclasses import dataclass
+
+from stages.data.layouts import json_peek
+from stages.data.layouts.layout import Layout, in_root_alone
+from stages.data.layouts.tree import Tree, split_of
+from stages.study.params import Source
+
+# Names of a file that are looked up, and files of one folder that are looked at, the largest first: a folder with a
+# JSON file per image has more.
+_NAMES, _FILES = 200, 50
+# What an entry of COCO's `images` has at least one of.
+_IMAGE_KEYS = {"file_name", "id", "coco_url"}
+
+
+@dataclass(frozen=True)
+class _File:
+    """images: the folder from which its names lead to files, None where none does."""
+
+    path: str
+    names: tuple[str, ...]
+    images: str | None
+    keypoints: bool
+    size: int
+
+
+def recognise(tree: Tree) -> Layout | None:
+    files = []
+    for folder in tree.files:
+        if "/" not in folder:
+            files += [file for file in _coco_files(tree, folder) if in_root_alone(folder, file.images)]
+    if not files:
+        return None
+    splits: dict[str, list[_File]] = {}
+    for file in files:
+        splits.setdefault(split_of(file.path) or "", []).append(file)
+    notes = []
+    if "train" not in splits:
+        # Five folds called val_0 to val_4 are one set.
+        rest = [file for split in ("", "val") for file in splits.pop(split, [])]
+        splits["train"] = rest or splits.pop("test")
+    for file in splits.pop("", []):
+        notes.append(f"{file.path} is left out: its name says no split, and others do")
+    sets = {}
+    for split, several in splits.items():
+        kept = _without_doubles(several, notes)
+        votes = Counter(file.images for file in kept if file.images is not None)
+        images = max(votes, key=lambda folder: votes[folder]) if votes else ""
+        paths = sorted(file.path for file in kept)
+        sets[split] = Source(paths[0] if len(paths) == 1 else paths, images)
+    order = [split for split in ("train", "val", "test") if split in sets]
+    return Layout("coco", {split: sets[split] for split in order},
+                  images=all(file.images is not None for file in files),
+                  examples=[name for file in files if file.images is None for name in file.names[:5]], notes=notes)
+
+
+def broken_files(tree: Tree) -> list[str]:
+    """JSON files of the root that no reader takes: prepare is to say what is wrong with them."""
+    broken = []
+    for folder in ("", "annotations"):
+        for name in tree.names(folder, ".json"):
+            path = posixpath.join(folder, name)
+            if tree.is_inside(path) and not json_peek.is_json(tree.root / path):
+                broken.append(path)
+    return broken
+
+
+def _coco_files(tree: Tree, folder: str) -> list[_File]:
+    paths = [posixpath.join(folder, name) for name in tree.names(folder, ".json")
+             if tree.is_inside(posixpath.join(folder, name))]
+    sizes = {path: _size(tree, path) for path in paths}
+    found = []
+    for path in sorted(paths, key=lambda path: -sizes[path])[:_FILES]:
+        images = json_peek.entries(tree.root / path, "images", _NAMES)
+        if images is None or (images and not _is_image(images[0])):
+            continue
+        annotations = json_peek.entries(tree.root / path, "annotations", 1) or []
+        # Captions and panoptic segments are COCO too, without boxes.
+        if annotations and isinstance(annotations[0], dict) and {"caption", "segments_info"} & annotations[0].keys():
+            continue
+        names = tuple(str(image["file_name"]) for image in images
+                      if isinstance(image, dict) and image.get("file_name"))
+        found.append(_File(path, names, tree.image_folder(names, folder),
+                           bool(annotations) and isinstance(annotations[0], dict) and "keypoints" in annotations[0],
+                           sizes[path]))
+    return found
+
+
+def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
+    """Of files that name the same images, such as COCO's instances and person_keypoints, one: without keypoints,
+    called instances, the largest."""
+    def rank(file: _File) -> tuple:
+        return (file.keypoints, "instances" not in posixpath.basename(file.path), -file.size, file.path)
+
+    kept: list[_File] = []
+    for file in sorted(files, key=rank):
+        twin = next((each for each in kept if _share(file, each)), None)
+        if twin is None:
+            kept.append(file)
+        else:
+            notes.append(f"{file.path} is left out: it names the images of {twin.path}")
+    return kept
+
+
+def _share(file: _File, twin: _File) -> bool:
+    """Whether more than half of the names looked at are the same, and mean the same files."""
+    names = set(file.names)
+    same_place = file.images == twin.images or None in (file.images, twin.images)
+    return same_place and 2 * len(names & set(twin.names)) > max(len(names), 1)
+
+
+def _is_image(entry: object) -> bool:
+    """Also for an entry that is broken, as long as it is no plain text."""
+    return isinstance(entry, dict) and (not entry or bool(_IMAGE_KEYS & entry.keys()))
+
+
+def _size(tree: Tree, path: str) -> int:
+    try:
+        return (tree.root / path).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,31 @@
+"""What a recogniser gives: the splits of a set, as params.yaml names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stages.data.layouts.tree import is_below, split_of
+from stages.study.params import Source
+
+
+@dataclass
+class Layout:
+    """images: whether the first names of all splits lead to a file. examples: some of the names, to look for them
+    elsewhere, without a suffix where `stems`. notes: what somebody may have expected to be read and is not."""
+
+    source: str
+    sets: dict[str, Source]
+    images: bool
+    examples: list[str] = field(default_factory=list)
+    stems: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def in_root_alone(folder: str, images: str | None) -> bool:
+    """Whether a folder of annotations belongs to the root, rather than to a set of its own one level below.
+
+    It does where it lies in the root itself, is named for a split, or has its images elsewhere.
+    """
+    if not folder or split_of(folder) is not None or images is None:
+        return True
+    return not is_below(images, folder.split("/")[0])

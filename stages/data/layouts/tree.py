@@ -1,0 +1,203 @@
+"""The names of all files below a folder, and the folder from which the names in annotations lead to them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from stages.data.boundary import boundary
+from stages.data.checks.paths import form
+from stages.data.sources.raw import IMAGE_SUFFIXES
+
+_SPLITS = {
+    "train": ("train", "training", "trainval"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+_SPLIT_OF_WORD = {word: split for split, words in _SPLITS.items() for word in words}
+
+
+@dataclass
+class Tree:
+    """files: the names in each folder, sorted, by the folder's path from `root` with '/'. links: folders that are links
+    out of `root`; nobody walks into them. complete: False where the walk ended at its limits."""
+
+    root: Path
+    files: dict[str, list[str]] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def below(self, folder: str) -> Tree:
+        """The part of it in `folder`."""
+        part = Tree(self.root / folder)
+        start = f"{folder}/"
+        for path, names in self.files.items():
+            if path == folder or path.startswith(start):
+                part.files[path[len(start):]] = names
+        part.links = [path[len(start):] for path in self.links if path.startswith(start)]
+        return part
+
+    def names(self, folder: str, *suffixes: str) -> list[str]:
+        return [name for name in self.files.get(folder, ()) if suffix(name) in suffixes]
+
+    def paths(self, *suffixes: str) -> Iterator[str]:
+        for folder, names in self.files.items():
+            for name in names:
+                if suffix(name) in suffixes:
+                    yield posixpath.join(folder, name)
+
+    def beginning(self, path: str, size: int) -> bytes:
+        """The first bytes of a file, b"" where it cannot be read or is a link that leads out of the set."""
+        try:
+            if not self.is_inside(path):
+                return b""
+            with (self.root / path).open("rb") as file:
+                return file.read(size)
+        except OSError:
+            return b""
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path is a file of the set: no link that leads out of it, no pipe that would be waited for."""
+        file = self.root / path
+        return is_file(file) and boundary(self.root).holds(os.path.realpath(file))
+
+    @cached_property
+    def has_images(self) -> bool:
+        return any(True for _ in self.paths(*IMAGE_SUFFIXES))
+
+    @cached_property
+    def images(self) -> dict[str, list[str]]:
+        """Paths of image files by their last name, regardless of case and Unicode form."""
+        index: dict[str, list[str]] = {}
+        for path in self.paths(*IMAGE_SUFFIXES):
+            index.setdefault(form(posixpath.basename(path)), []).append(path)
+        return index
+
+    @cached_property
+    def stems(self) -> dict[str, list[str]]:
+        """Folders that hold an image of this name without its suffix."""
+        index: dict[str, list[str]] = {}
+        for folder, names in self.files.items():
+            for name in names:
+                if suffix(name) in IMAGE_SUFFIXES:
+                    index.setdefault(posixpath.splitext(name)[0], []).append(folder)
+        return index
+
+    def image_folder(self, names: Iterable[str], near: str = "") -> str | None:
+        """The folder from which most of `names` lead to image files; None where none of them does.
+
+        near: the folder of the annotations, which decides where several folders have the same names.
+        """
+        votes: Counter[str] = Counter()
+        for name in names:
+            short = posixpath.normpath(name.replace("\\", "/"))
+            votes.update(self._starts(short))
+        return elected(votes, near)
+
+    def stem_folder(self, stems: Iterable[str], near: str = "") -> str | None:
+        """As image_folder, for names without a suffix, which may start with a folder of their own."""
+        votes: Counter[str] = Counter()
+        for name in stems:
+            folder, stem = posixpath.split(name)
+            for place in self.stems.get(stem, ()):
+                inner = f"/{folder}" if folder else ""
+                whole = f"/{place}"
+                votes[whole.removesuffix(inner).strip("/") if whole.endswith(inner) else place] += 1
+            for link in self.links:
+                if any((self.root / link / f"{name}{ending}").is_file() for ending in (".jpg", ".jpeg", ".png")):
+                    votes[link] += 1
+        return elected(votes, near)
+
+    def _starts(self, name: str) -> Iterator[str]:
+        end = form(f"/{name}")
+        for path in self.images.get(form(posixpath.basename(name)), ()):
+            whole = f"/{path}"
+            if form(whole).endswith(end):
+                # Both have the same number of parts at their end, however long these are in either form.
+                yield "/".join(path.split("/")[:-len(name.split("/"))])
+        for link in self.links:
+            if is_file(self.root / link / name):
+                yield link
+
+
+def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tree:
+    """Reads the names below `root`; opens no file. folders, depth: where to end a walk that may be too long."""
+    tree = Tree(root)
+    top = os.path.realpath(root)
+    for place, inner, names in os.walk(root):
+        folder = Path(place).relative_to(root).as_posix()
+        folder = "" if folder == "." else folder
+        tree.files[folder] = sorted(names)
+        level = folder.count("/") + 1 if folder else 0
+        followed = []
+        for name in sorted(inner):
+            path = Path(place, name)
+            if name.startswith(".") or name == "__MACOSX":
+                continue
+            if not path.is_symlink():
+                followed.append(name)
+            elif not Path(os.path.realpath(path)).is_relative_to(top):
+                tree.links.append(posixpath.join(folder, name))
+        if depth is not None and level >= depth:
+            followed = []
+        if folders is not None and len(tree.files) >= folders:
+            tree.complete = False
+            break
+        inner[:] = followed
+    return tree
+
+
+def elected(votes: Counter[str], near: str) -> str | None:
+    """The folder with most votes. Of several: `near` itself, one in it, one of its split, the shortest."""
+    if not votes:
+        return None
+
+    def rank(folder: str) -> tuple:
+        inside = bool(near) and is_below(folder, near)
+        same = split_of(folder) is not None and split_of(folder) == split_of(near)
+        return (votes[folder], folder == near, inside, same, -len(folder), folder)
+
+    return max(votes, key=rank)
+
+
+def split_of(path: str) -> str | None:
+    """The split that a path speaks of, its last part first: annotations/instances_Train2017.json is train."""
+    for part in reversed(path.split("/")):
+        for word in re.findall(r"[a-z]+", part.casefold()):
+            if word in _SPLIT_OF_WORD:
+                return _SPLIT_OF_WORD[word]
+    return None
+
+
+def suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
+
+
+def common_folder(folders: Iterable[str]) -> str:
+    """The deepest folder that holds all of `folders`, "" for the root."""
+    parts = [folder.split("/") if folder else [] for folder in folders]
+    shared = []
+    for level in zip(*parts):
+        if len(set(level)) > 1:
+            break
+        shared.append(level[0])
+    return "/".join(shared)
+
+
+def is_below(folder: str, top: str) -> bool:
+    """Whether `folder` is `top` or lies in it; "" is the root."""
+    return not top or folder == top or folder.startswith(f"{top}/")
+
+
+def is_file(path: Path) -> bool:
+    """False too for a name that no file system takes."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
