@@ -50,6 +50,73 @@ def name_of_many_folders(broken: BrokenSet) -> None:
     broken.add_image("folder/" * 1000 + "a.jpg")
 
 
+@case("path_foreign", after="images/003.jpg")
+def name_of_colab(broken: BrokenSet) -> None:
+    broken.images[2]["file_name"] = "/content/drive/MyDrive/my set/images/003.jpg"
+
+
+@case("path_foreign", after="images/003.jpg")
+def name_of_local_files(broken: BrokenSet) -> None:
+    broken.images[2]["file_name"] = "/data/local-files/?d=photos/003.jpg"
+
+
+@case("path_foreign", after="images/0 3.jpg")
+def name_with_an_address(broken: BrokenSet) -> None:
+    rename(broken, 2, "0 3.jpg", "https://host.example/set/0%203.jpg?token=a#b")
+
+
+@case("path_foreign", after="images/003.jpg")
+def name_from_windows_of_an_image_here(broken: BrokenSet) -> None:
+    broken.images[2]["file_name"] = "D:\\set\\003.jpg"
+
+
+@case("path_foreign", after="images/003.jpg")
+def name_that_climbs_to_an_image_here(broken: BrokenSet) -> None:
+    broken.images[2]["file_name"] = "../../upload/003.jpg"
+
+
+@case("path_foreign", after="images/003.jpg")
+def all_names_with_a_folder_of_label_studio(broken: BrokenSet) -> None:
+    for image in broken.images:
+        image["file_name"] = f"images\\1/{image['file_name']}"
+
+
+@case("path_foreign", after="images/b/003.jpg")
+def name_of_the_longest_end(broken: BrokenSet) -> None:
+    rename(broken, 2, "b/003.jpg", "/content/b/003.jpg")
+    rename(broken, 4, "a/003.jpg", "a/003.jpg")
+
+
+@case("path_absolute", action="drop")
+def name_that_two_images_end_with(broken: BrokenSet) -> None:
+    """Neither is meant more than the other, and no entry names them."""
+    for folder in ("a", "b"):
+        (broken.root / folder).mkdir()
+        shutil.copy(broken.path(2), broken.root / folder / "twice.jpg")
+    broken.add_image("/content/drive/twice.jpg")
+
+
+@case("path_absolute", action="drop")
+def two_names_that_claim_one_image(broken: BrokenSet) -> None:
+    (broken.root / "a").mkdir()
+    shutil.copy(broken.path(2), broken.root / "a" / "once.jpg")
+    for folder in ("x", "y"):
+        broken.add_image(f"/content/{folder}/once.jpg")
+
+
+@case("path_absolute", action="drop")
+def address_of_an_image_with_an_entry(broken: BrokenSet) -> None:
+    broken.add_image("https://host.example/003.jpg")
+
+
+@case("image_missing", says="train/added.png")
+def name_that_ends_as_an_image_without_an_entry(broken: BrokenSet) -> None:
+    """Where other names lead to files, val/added.png is another picture than the missing train/added.png."""
+    (broken.root / "val").mkdir()
+    shutil.copy(broken.path(2), broken.root / "val" / "added.png")
+    broken.add_image("train/added.png")
+
+
 @case("path_absolute", after="images/003.jpg")
 def name_absolute_inside(broken: BrokenSet) -> None:
     broken.images[2]["file_name"] = str(broken.path(2))

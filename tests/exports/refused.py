@@ -89,7 +89,7 @@ def supervisely(export: Export) -> None:
                                              "objects": objects})
 
 
-@refuses("Datumaro's JSON", "coco_instances", "COCO 1.0")
+@refuses("Datumaro's JSON", "-f coco", "COCO 1.0")
 def datumaro(export: Export) -> None:
     export.images("images/default")
     export.json("annotations/default.json", {

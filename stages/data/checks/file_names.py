@@ -37,10 +37,12 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
             findings.add("path_backslash", [place(row, name, mended)])
             name = mended
         if is_absolute(name):
-            short = inside(name, root)
-            findings.add("path_absolute", [place(row, name, short or None)], "" if short else "drop")
-            keep[row] = bool(short) and findings.action("path_absolute") != "drop"
-            name = short or name
+            path = inside(name, root)
+            findings.add("path_absolute", [place(row, name, path or None)], "" if path else "drop")
+            keep[row] = bool(path) and findings.action("path_absolute") != "drop"
+            if not path:
+                continue
+            name = path
         short = posixpath.normpath(name)
         if short.split("/", 1)[0] == "..":
             findings.add("path_climbs", [{**place(row, name), "file": None}])

@@ -70,7 +70,7 @@ def _text(tree: Tree, path: str) -> tuple[str, str] | None:
                                                          and not _are_numbers(words[8:9])):
         return "DOTA's text", "its boxes are turned; write them as COCO with the boxes around them"
     if len(words) in (15, 16) and not _are_numbers(words[:1]) and _are_numbers(words[1:15]):
-        return "KITTI's text", "convert it: datum convert -if kitti -f coco_instances -- --save-media"
+        return "KITTI's text", "convert it with Datumaro: datum convert -if kitti -i ROOT -f coco -- --save-media"
     if lines[0].count(",") >= 7 and _are_numbers(lines[0].rstrip(",").split(",")):
         return "VisDrone's or MOT's text", "convert it to COCO or YOLO (Ultralytics' VisDrone.yaml has a converter)"
     return None
@@ -130,8 +130,8 @@ _JSON: tuple[tuple[str, str, Callable[[Shape], bool]], ...] = (
      lambda found: _lists("data", "annotations")(found) or _lists("data", "completions")(found)),
     ("Label Studio's JSON_MIN", "in Label Studio choose the export COCO or YOLO with Images",
      _is_minimal_label_studio),
-    ("Datumaro's JSON", "convert it: datum convert -if datumaro -f coco_instances -- --save-media; in CVAT export "
-     "COCO 1.0", lambda found: _has("items", "categories")(found)),
+    ("Datumaro's JSON", "in CVAT export COCO 1.0; or: datum convert -if datumaro -i ROOT -f coco -- --save-media",
+     lambda found: _has("items", "categories")(found)),
     ("FiftyOne's own format", "export it with dataset_type=fiftyone.types.COCODetectionDataset",
      _has("samples")),
     ("Supervisely's JSON", "in Supervisely run the app Export to COCO",
