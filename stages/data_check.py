@@ -30,7 +30,7 @@ def main(root: str) -> None:
     policy that cannot be.
     """
     study = params.load()
-    policy = _policy(os.environ.get("POLICY", ""), study.data.policy)
+    policy = changed_policy(os.environ.get("POLICY", ""), study.data.policy)
     data = discover(Path(root).expanduser().resolve(), dataclasses.replace(study.data, policy=policy))
     for split in paths.SPLITS:
         for name in getattr(data, split).files:
@@ -49,7 +49,7 @@ def main(root: str) -> None:
     _show(data)
 
 
-def _policy(text: str, policy: dict[str, str]) -> dict[str, str]:
+def changed_policy(text: str, policy: dict[str, str]) -> dict[str, str]:
     """`policy` with the changes of a text such as "image_missing=drop box_tiny=drop"."""
     changes = {}
     for word in text.split():

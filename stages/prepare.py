@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from stages.data import load, split
+from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
 from stages.data.findings import Findings
@@ -117,7 +118,16 @@ def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
         dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
         reason = max(dropped, key=lambda entry: entry["count"], default=None)
         raise InputError(f"data: no {'box' if len(left.images) else 'image'} of the {name} files under {root} is left"
-                         + (f": {reason['code']} {reason['count']} times. {reason['help']}" if reason else ""))
+                         + (_most_dropped(reason) if reason else ""))
+
+
+def _most_dropped(finding: dict[str, Any]) -> str:
+    """What a finding took, with the first name of it and the policy that would have kept it."""
+    place = finding["examples"][0]
+    name = place["before"] or place["file"] or place["entry"] or place["source"]
+    kept = "keep" in CHECKS[finding["code"]].actions
+    policy = f" Or set data.policy.{finding['code']} to keep." if kept else ""
+    return f": {finding['code']} {finding['count']} times, first {name}. {finding['help']}{policy}"
 
 
 def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:

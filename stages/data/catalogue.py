@@ -50,15 +50,22 @@ file_not_utf8 | error | fatal | text that is not UTF-8 | Save the file as UTF-8:
 file_bom | info | repair keep | byte order mark at the start of the file | Some readers refuse it; it was skipped.
 json_truncated | error | fatal | JSON that ends too early | The file was cut short while it was written or copied; copy it again.
 json_invalid | error | fatal | JSON that cannot be parsed | Mend the place that is named.
+literals:
 json_nan | error | keep fatal | NaN or Infinity literals | They are not JSON and most readers refuse them; the boxes that hold them are treated as box_not_finite.
+objects:
 json_duplicate_key | warning | keep fatal | objects that have a key twice | JSON readers keep the last value without a word; so does prepare.
+files:
 coco_list_missing | error | fatal | COCO file without its lists | A COCO file has the lists images, annotations and categories; only a test set may lack annotations.
 label_file_broken | error | drop fatal | label files that cannot be read | XML or text of one image; its boxes are unknown, so it is left out.
 names_missing | error | fatal | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
 categories:
+files:
 category_ids_from_zero | info | repair | category ids that start at 0 | Renumbered from 1.
+categories:
 category_id_gaps | info | repair | gaps in the category ids | Renumbered without gaps; models count classes without them.
+files:
 category_order | info | repair | categories that are not listed in the order of their ids | The order of the ids is the order of the classes.
+categories:
 category_ids_differ | warning | repair fatal | categories with another id than in the first file | Matched by name. Read by id, every box would change its class.
 category_id_duplicate | error | fatal | one id for several categories | The class of their boxes cannot be told.
 category_name_duplicate | warning | repair fatal | one name for several categories | Joined to one class.
@@ -75,8 +82,10 @@ id_not_integer | warning | repair fatal | ids that are not whole numbers | pycoc
 image_id_duplicate | error | fatal drop | one id for several images | Which of them a box belongs to cannot be told. drop leaves out the images and their boxes.
 image_entry_duplicate | warning | repair fatal | images that are listed twice | The same id and file; the second entry was left out.
 file_name_duplicate | warning | repair fatal | several entries for one image file | Joined to one image that has the boxes of all.
+files:
 image_ids_from_zero | info | repair | image ids that start at 0 | Renumbered from 1.
 annotation_ids_from_zero | warning | repair | annotation ids that start at 0 | pycocotools takes id 0 for "no match" and loses the box without a word; renumbered from 1.
+entries:
 annotation_id_duplicate | warning | repair fatal | annotation ids that occur twice | pycocotools keeps the last one only; renumbered.
 annotation_id_missing | info | repair | annotations without an id | Numbered.
 annotation_image_unknown | error | drop fatal | annotations of an image that is not listed | There is nothing to train on.
@@ -109,13 +118,14 @@ image_16bit | warning | keep drop | images with more than 8 bits a channel | Ope
 image_greyscale | info | keep drop | greyscale images | Loaded as three equal channels.
 image_alpha | info | keep drop | images with transparency | The alpha channel is dropped; what it hid becomes visible.
 image_animated | warning | keep drop | images of several frames | The first frame is used.
-image_bytes_duplicate | warning | keep drop fatal | image files with the same bytes | Kept on one side of every split. drop leaves out the later ones of a split with their boxes.
-near_duplicates | info | keep | images that look alike | Kept on one side of every split; see data.near_duplicate_bits.
+image_bytes_duplicate | warning | keep drop fatal | image files with the same bytes | A split that prepare makes has all of them or none. drop leaves out the later ones of a split with their boxes.
 exif_conflict | error | repair keep drop fatal | images that EXIF turns, labelled as they are stored | MMDetection shows the image turned, so width, height and boxes were turned with it.
 exif_orientation | info | keep drop | images that EXIF turns | Their declared size is that of the picture as it is shown, so the boxes are taken to fit. After half a turn or a mirroring sizes cannot tell: look at them.
 image_size_missing | warning | repair drop fatal | images without a declared size | Taken from the file.
 image_resized | error | repair keep drop fatal | images scaled after they were labelled | Declared and real size differ by one factor, so the boxes were scaled by it. keep sets the size and leaves the boxes.
 image_size_wrong | error | repair drop fatal | images of another size than declared | The file's size was taken and the boxes left as they are; look at them.
+pairs of images:
+near_duplicates | info | keep | images that look alike | A split that prepare makes has both or none; where your own files part them, split_group_shared says so. See data.near_duplicate_bits.
 boxes:
 box_malformed | error | drop fatal | boxes that are not four numbers | [x, y, width, height] in pixels is expected.
 box_not_finite | error | drop fatal | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
@@ -139,7 +149,9 @@ image_without_boxes | info | keep drop | images without boxes | MMDetection leav
 image_over_max_detections | warning | keep fatal | images with more boxes than data.max_detections | COCO counts that many detections an image; recall cannot reach 1.
 splits:
 split_without_labels | info | keep | split without labels | Detections are written, scores are n/a.
+classes of a split:
 split_class_absent | warning | keep fatal | classes without a box in a split | Their AP is n/a there, and in train they cannot be learnt.
+images:
 split_image_shared | error | drop keep fatal | images that are in two splits | A model knows them by heart. Left out of train, or of val where test has them too.
 split_group_shared | warning | keep drop fatal | groups or look-alikes on both sides of a split | The score is too good. drop leaves them out of train, or of val where test has them too.
 """)

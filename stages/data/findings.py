@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.data.catalogue import CHECKS, DONE, SEVERITIES, checked
+from stages.data.catalogue import CHECKS, DONE, SEVERITIES, Check, checked
 from stages.program import InputError
 
 EXAMPLES = 20
@@ -93,7 +93,7 @@ class Findings:
         if code not in self._found:
             self._found[code] = {
                 "code": code, "severity": check.severity, "action": DONE[action], "title": check.title, "count": 0,
-                "unit": check.unit, "help": check.help, "examples": []}
+                "unit": check.unit, "help": _help(check, self._actions[code]), "examples": []}
         elif action == "drop":
             # One code may repair some places and drop others; the graver of the two is what a reader must see.
             self._found[code]["action"] = DONE[action]
@@ -112,6 +112,14 @@ class Findings:
             remedy = f" Or set data.policy.{code} to {' or '.join(other)}." if other else ""
             self._stop = _one_line(
                 f"{code}: {where}{': ' + said if said else ''}{more}. {found['help']}{remedy}")
+
+
+def _help(check: Check, action: str) -> str:
+    """The catalogue's sentences say what is done by default."""
+    done = {"keep": "nothing was changed", "drop": "they were left out", "repair": "they were repaired"}
+    if action == check.actions[0] or action not in done:
+        return check.help
+    return f"data.policy says {action}: {done[action]}. Without it: {check.help}"
 
 
 def _is_box(value: Any) -> bool:

@@ -32,7 +32,8 @@ def labelme(export: Export) -> None:
 def via_regions(export: Export) -> dict:
     return {f"{name}1234": {"filename": name, "size": 1234, "file_attributes": {}, "regions": [
         {"shape_attributes": {"name": "rect", "x": x, "y": y, "width": w, "height": h},
-         "region_attributes": {"class": label}} for label, x, y, w, h in boxes]} for name, boxes in export.boxes.items()}
+         "region_attributes": {"class": label}} for label, x, y, w, h in boxes]}
+        for name, boxes in export.boxes.items()}
 
 
 @refuses("VIA's JSON", "COCO format")
@@ -104,7 +105,8 @@ def fiftyone(export: Export) -> None:
     export.images("data")
     export.json("metadata.json", {"version": "1.0", "name": "cans", "media_type": "image", "classes": {}})
     export.json("samples.json", {"samples": [{
-        "filepath": f"data/{name}", "ground_truth": {"_cls": "Detections", "detections": []}} for name in export.boxes]})
+        "filepath": f"data/{name}", "ground_truth": {"_cls": "Detections", "detections": []}}
+        for name in export.boxes]})
 
 
 @refuses("SageMaker Ground Truth", "class-map")

@@ -24,8 +24,9 @@ class Layout:
 def in_root_alone(folder: str, images: str | None) -> bool:
     """Whether a folder of annotations belongs to the root, rather than to a set of its own one level below.
 
-    It does where it lies in the root itself, is named for a split, or has its images elsewhere.
+    It does where it lies in the root itself, in a folder named for a split, or has its images elsewhere.
     """
-    if not folder or split_of(folder) is not None or images is None:
+    top = folder.split("/")[0]
+    if not folder or split_of(top) is not None or images is None:
         return True
-    return not is_below(images, folder.split("/")[0])
+    return not is_below(images, top)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from stages.data.findings import EXAMPLES
 from stages.data.page.pictures import Picture, draw, inside
 from stages.data.page.window import usable
 from stages.data.page.words import counted, percent
@@ -33,7 +34,8 @@ class Shot:
 
 @dataclass(frozen=True)
 class Finding:
-    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where that is unknown."""
+    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where that is unknown;
+    `rest`: what the examples leave out."""
 
     code: str
     severity: str
@@ -46,6 +48,7 @@ class Finding:
     help: str
     columns: tuple[str, ...]
     examples: tuple[dict[str, str], ...]
+    rest: str
     shots: tuple[Shot, ...]
     is_open: bool
 
@@ -74,8 +77,16 @@ def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[Finding]
             share=f"{percent(entry['count'] / total)} of {entry['unit']}" if 0 < entry["count"] <= total else "",
             width=round(100 * math.log1p(entry["count"]) / math.log1p(most), 2), help=entry["help"],
             columns=tuple(column for column in _COLUMNS if any(cells[column] for cells in examples)),
-            examples=examples, shots=tuple(shots), is_open=is_open))
+            examples=examples, rest=_rest(len(examples), entry), shots=tuple(shots), is_open=is_open))
     return found
+
+
+def _rest(shown: int, entry: dict) -> str:
+    amount = counted(entry["count"], entry["unit"])
+    if shown < EXAMPLES:
+        # Such as ids that were all renumbered: one place stands for many.
+        return f"{counted(shown, 'rows')} for all of {amount}."
+    return f"The first {shown} of {amount}."
 
 
 def _cells(example: dict) -> dict[str, str]:

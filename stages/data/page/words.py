@@ -11,8 +11,9 @@ SEVERITIES = ("error", "warning", "info")
 ACTIONS = ("fatal", "dropped", "repaired", "kept")
 _KINDS = {"error": "errors", "warning": "warnings", "info": "notes"}
 _ONE = {"boxes": "box", "images": "image", "classes": "class", "files": "file", "pairs": "pair", "groups": "group",
-        "files of images": "file of images", "splits": "split", "entries": "entry",
-        "annotations": "annotation", "categories": "category"}
+        "files of images": "file of images", "pairs of images": "pair of images", "splits": "split",
+        "literals": "literal", "rows": "row", "objects": "object", "classes of a split": "class of a split",
+        "entries": "entry", "annotations": "annotation", "categories": "category"}
 # Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder the text around
 # them: with one of these a file name could pose as another one.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -97,8 +98,7 @@ def facts(report: dict) -> list[tuple[str, list[str]]]:
     entries.append(("pixels", [f"{pixels}: {_PIXELS[pixels]}" if pixels in _PIXELS else str(pixels)]))
     changes = report.get("changes") or {}
     if changes:
-        entries.append(("changes", [f"{counted(changes['rows'], 'rows') if changes['rows'] != 1 else '1 row'} "
-                                    f"in {changes['file']}"]))
+        entries.append(("changes", [f"{counted(changes['rows'], 'rows')} in {changes['file']}"]))
     if report.get("digest"):
         entries.append(("digest", [report["digest"]]))
     return entries
@@ -108,7 +108,7 @@ def grouping(groups: dict) -> str:
     """What was kept together when the images were split, "" where nothing is known."""
     if not groups:
         return ""
-    by = f"Images that share a value of {groups['column']} stay in one split: " if groups.get("column") else ""
+    by = f"Images that share a value of {groups['column']} belong together: " if groups.get("column") else ""
     pairs = groups.get("near_duplicate_pairs")
     text = (f"{by}{counted(groups['images'], 'images')} in {counted(groups['groups'], 'groups')}, "
             f"the largest of {counted(groups['largest'], 'images')}")
