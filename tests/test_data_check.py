@@ -102,6 +102,13 @@ def test_a_root_with_several_sets_names_them(tmp_path):
         recognise(tmp_path / "downloads")
 
 
+def test_annotations_without_images_beside_a_set(tmp_path):
+    build("fiftyone_coco", tmp_path / "downloads" / "first")
+    Export(tmp_path / "downloads" / "second").coco("train.json", start="elsewhere/")
+    with pytest.raises(InputError, match=r"the set lies below it: .*/downloads/first; "):
+        recognise(tmp_path / "downloads")
+
+
 @pytest.mark.parametrize(("name", "folder"), [
     ("cvat_coco_of_a_task", "annotations"), ("cvat_voc", "Annotations"), ("cvat_voc", "JPEGImages"),
     ("label_studio_voc", "images"), ("datumaro_coco", "images")])

@@ -18,6 +18,7 @@ class Disk:
         # Of a folder: its entries by name, and whether each is a link.
         self._listed: dict[str, dict[str, bool]] = {}
         self._real: dict[str, str] = {}
+        self._forms: dict[str, dict[str, list[str]]] = {}
 
     def has(self, name: str) -> bool:
         folder, last = posixpath.split(name)
@@ -29,7 +30,7 @@ class Disk:
         for part in name.split("/"):
             there = self._list(path)
             if part not in there:
-                alike = [other for other in there if form(other) == form(part)]
+                alike = self._alike(path, part)
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
                     return None
@@ -49,6 +50,15 @@ class Disk:
 
     def files(self, folder: str) -> list[str]:
         return [posixpath.join(folder, name) for name in self._list(folder)]
+
+    def _alike(self, folder: str, name: str) -> list[str]:
+        """Names in a folder that have the form of `name`."""
+        if folder not in self._forms:
+            forms: dict[str, list[str]] = {}
+            for entry in self._list(folder):
+                forms.setdefault(form(entry), []).append(entry)
+            self._forms[folder] = forms
+        return self._forms[folder].get(form(name), [])
 
     def _list(self, folder: str) -> dict[str, bool]:
         if folder not in self._listed:

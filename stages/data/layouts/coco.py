@@ -30,11 +30,11 @@ class _File:
 
 
 def recognise(tree: Tree) -> Layout | None:
-    files = []
-    for folder in tree.files:
-        if "/" not in folder:
-            files += [file for file in _coco_files(tree, folder) if in_root_alone(folder, file.images)]
-    if not files:
+    candidates = [(folder, file) for folder in tree.files if "/" not in folder
+                  for file in _coco_files(tree, folder)]
+    files = [file for folder, file in candidates if in_root_alone(folder, file.images)]
+    # Beside a folder that is a set of its own, annotations without images are no part of the root either.
+    if not files or (len(files) < len(candidates) and all(file.images is None for file in files)):
         return None
     splits: dict[str, list[_File]] = {}
     for file in files:
