@@ -118,6 +118,25 @@ def test_a_root_one_folder_too_low_names_the_one_that_fits(name, folder, tmp_pat
         recognise(export.root / folder)
 
 
+def test_a_file_without_a_split_in_its_name_is_for_training(tmp_path):
+    export = Export(tmp_path / "set")
+    export.images("images")
+    for name, split in (("annotations", "train"), ("val", "val"), ("test", "test")):
+        export.coco(f"{name}.json", split)
+    data = recognise(export.root).data
+    assert [data.train.files, data.val.files, data.test.files] == [["annotations.json"], ["val.json"], ["test.json"]]
+
+
+def test_two_files_of_one_split_whose_images_have_the_same_names(tmp_path):
+    """Joined under one folder, the boxes of one would lie on the images of the other."""
+    export = Export(tmp_path / "set")
+    for folder, split in (("first", "train"), ("second", "val")):
+        export.images(f"images/{folder}", split)
+        export.coco(f"annotations/{folder}.json", split)
+    with pytest.raises(InputError, match=r"of annotations/first\.json in images/first and of annotations/second\.json"):
+        recognise(export.root)
+
+
 def test_an_archive_and_a_file_that_is_broken(tmp_path):
     (tmp_path / "export.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match="is a file; unpack"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from dataclasses import dataclass
 
 from stages.data.layouts import json_peek
 from stages.data.layouts.layout import Layout, in_root_alone
 from stages.data.layouts.tree import Tree, split_of
+from stages.program import InputError
 from stages.study.params import Source
 
 # Names of a file that are looked up, and files of one folder that are looked at, the largest first: a folder with a
@@ -30,6 +30,7 @@ class _File:
 
 
 def recognise(tree: Tree) -> Layout | None:
+    """Raises InputError where the files of a split name images of several folders, which params.yaml cannot say."""
     candidates = [(folder, file) for folder in tree.files if "/" not in folder
                   for file in _coco_files(tree, folder)]
     files = [file for folder, file in candidates if in_root_alone(folder, file.images)]
@@ -41,18 +42,21 @@ def recognise(tree: Tree) -> Layout | None:
         splits.setdefault(split_of(file.path) or "", []).append(file)
     notes = []
     if "train" not in splits:
-        # Five folds called val_0 to val_4 are one set.
-        rest = [file for split in ("", "val") for file in splits.pop(split, [])]
-        splits["train"] = rest or splits.pop("test")
+        # A file that names no split is for training; folds called val_0 to val_4 are one set.
+        source = next(split for split in ("", "val", "test") if split in splits)
+        splits["train"] = splits.pop(source)
     for file in splits.pop("", []):
         notes.append(f"{file.path} is left out: its name says no split, and others do")
     sets = {}
     for split, several in splits.items():
         kept = _without_doubles(several, notes)
-        votes = Counter(file.images for file in kept if file.images is not None)
-        images = max(votes, key=lambda folder: votes[folder]) if votes else ""
+        folders = {file.images: file.path for file in kept if file.images is not None}
+        if len(folders) > 1:
+            said = " and ".join(f"of {path} in {folder or '.'}" for folder, path in folders.items())
+            raise InputError(f"{tree.root}: the images of {split} lie in several folders: those {said}; name each "
+                             "split by its file (train.json, val.json, test.json), or join the folders")
         paths = sorted(file.path for file in kept)
-        sets[split] = Source(paths[0] if len(paths) == 1 else paths, images)
+        sets[split] = Source(paths[0] if len(paths) == 1 else paths, next(iter(folders), ""))
     order = [split for split in ("train", "val", "test") if split in sets]
     return Layout("coco", {split: sets[split] for split in order},
                   images=all(file.images is not None for file in files),

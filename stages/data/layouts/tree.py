@@ -26,12 +26,11 @@ _SPLIT_OF_WORD = {word: split for split, words in _SPLITS.items() for word in wo
 @dataclass
 class Tree:
     """files: the names in each folder, sorted, by the folder's path from `root` with '/'. links: folders that are links
-    out of `root`; nobody walks into them. complete: False where the walk ended at its limits."""
+    out of `root`; nobody walks into them."""
 
     root: Path
     files: dict[str, list[str]] = field(default_factory=dict)
     links: list[str] = field(default_factory=list)
-    complete: bool = True
 
     def below(self, folder: str) -> Tree:
         """The part of it in `folder`."""
@@ -147,7 +146,6 @@ def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tr
         if depth is not None and level >= depth:
             followed = []
         if folders is not None and len(tree.files) >= folders:
-            tree.complete = False
             break
         inner[:] = followed
     return tree

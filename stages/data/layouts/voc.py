@@ -44,8 +44,8 @@ def recognise(tree: Tree) -> Layout | None:
 
 
 def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Source], list[str]]:
-    """A source for each split that the paths of `folders` (of annotations -> of their images) name, all of them for
-    train where none does; and what is left out. Raises InputError where a split is not one folder."""
+    """A source for each split that the paths of `folders` (of annotations -> of their images) name; one is for train
+    where none is called so; and what is left out. Raises InputError where a split is not one folder."""
     splits: dict[str, list[str]] = {}
     for folder in folders:
         splits.setdefault(split_of(folder) or "", []).append(folder)
@@ -54,7 +54,8 @@ def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Sourc
         notes += [f"{folder or '.'} is left out: its name says no split, and others do"
                   for folder in splits.pop("", [])]
     else:
-        splits = {"train": list(folders)}
+        # As FiftyOne does, whose only split is called val where nobody says another.
+        splits["train"] = splits.pop(next(split for split in ("", "val", "test") if split in splits))
     sets = {}
     for split in ("train", "val", "test"):
         several = splits.get(split, [])
