@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stages.data.checks.disk import Disk
-from stages.data.checks.paths import inside, is_absolute, is_possible
+from stages.data.checks.paths import SIMPLE, inside, is_absolute, is_possible, longest_name
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.sources.raw import IMAGE_SUFFIXES
@@ -27,7 +27,10 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
         return {"split": split, "source": labels.images["source"].iat[row], "entry": f"image id {ids[row]}",
                 "file": after or before, "before": before, "after": after}
 
+    longest = longest_name(root)
     for row, name in enumerate(names):
+        if len(name) <= longest and SIMPLE.fullmatch(name):
+            continue
         if not is_possible(name, root):
             findings.add("path_invalid", [{**place(row, repr(name)), "file": None}])
             keep[row] = False
