@@ -111,7 +111,7 @@ def test_annotations_without_images_beside_a_set(tmp_path):
 
 @pytest.mark.parametrize(("name", "folder"), [
     ("cvat_coco_of_a_task", "annotations"), ("cvat_voc", "Annotations"), ("cvat_voc", "JPEGImages"),
-    ("label_studio_voc", "images"), ("datumaro_coco", "images")])
+    ("label_studio_voc", "images"), ("datumaro_coco", "images"), ("label_studio_coco", "images")])
 def test_a_root_one_folder_too_low_names_the_one_that_fits(name, folder, tmp_path):
     export = build(name, tmp_path / "set")
     with pytest.raises(InputError, match=f"make data-check ROOT={export.root}$"):

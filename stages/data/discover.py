@@ -44,7 +44,7 @@ def discover(root: Path, data: Data) -> Data:
     if layout.source == "yolo":
         yolo.check_class_names(tree)
     for note in layout.notes:
-        log.warning(note)
+        log.warning("%s", note)
     sets = {"val": _NONE, "test": _NONE, **layout.sets}
     return dataclasses.replace(data, source=layout.source, root=str(root), folds=1, fold=0, **sets)
 
@@ -122,6 +122,8 @@ def _check_images_alone(tree: Tree) -> None:
     above = walk(parent, _FOLDERS, _DEPTH)
     own = tree.root.name
     for path in above.paths(".json", ".xml", ".txt", ".yaml"):
-        if path.split("/")[0] != own and ("annot" in path.casefold() or "label" in path.casefold()):
+        is_near = "/" not in path and path.endswith((".json", ".xml"))
+        is_named = "annot" in path.casefold() or "label" in path.casefold()
+        if path.split("/")[0] != own and (is_near or is_named):
             raise InputError(f"{tree.root}: images and no annotations, which may be {parent / path}; "
                              f"make data-check ROOT={parent}")
