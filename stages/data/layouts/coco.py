@@ -78,7 +78,7 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
     paths = [posixpath.join(folder, name) for name in tree.names(folder, ".json")
              if tree.is_inside(posixpath.join(folder, name))]
     sizes = {path: _size(tree, path) for path in paths}
-    found = []
+    files = []
     for path in sorted(paths, key=lambda path: -sizes[path])[:_FILES]:
         images = json_peek.entries(tree.root / path, "images", _NAMES)
         if images is None or (images and not _is_image(images[0])):
@@ -89,10 +89,10 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
             continue
         names = tuple(str(image["file_name"]) for image in images
                       if isinstance(image, dict) and image.get("file_name"))
-        found.append(_File(path, names, tree.image_folder(names, folder),
+        files.append(_File(path, names, tree.image_folder(names, folder),
                            bool(annotations) and isinstance(annotations[0], dict) and "keypoints" in annotations[0],
                            sizes[path]))
-    return found
+    return files
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:

@@ -36,9 +36,9 @@ def refusal(tree: Tree) -> Refusal | None:
 
 
 def _json(tree: Tree, path: str) -> tuple[str, str] | None:
-    found = shape(tree.beginning(path, WINDOW))
+    content = shape(tree.beginning(path, WINDOW))
     for tool, remedy, test in _JSON:
-        if test(found):
+        if test(content):
             return tool, remedy
     return None
 
@@ -101,43 +101,43 @@ def _archive(tree: Tree, path: str) -> tuple[str, str]:
 
 
 def _has(*keys: str) -> Callable[[Shape], bool]:
-    return lambda found: found.kind == "{" and set(keys) <= found.keys.keys()
+    return lambda content: content.kind == "{" and set(keys) <= content.keys.keys()
 
 
 def _lists(*keys: str) -> Callable[[Shape], bool]:
-    return lambda found: found.kind == "[" and set(keys) <= found.keys.keys()
+    return lambda content: content.kind == "[" and set(keys) <= content.keys.keys()
 
 
-def _is_via(found: Shape) -> bool:
-    return _has("_via_settings")(found) or _has("_via_img_metadata")(found) or (
-        found.kind == "{" and {"filename", "regions", "size"} <= found.inner)
+def _is_via(content: Shape) -> bool:
+    return _has("_via_settings")(content) or _has("_via_img_metadata")(content) or (
+        content.kind == "{" and {"filename", "regions", "size"} <= content.inner)
 
 
-def _is_minimal_label_studio(found: Shape) -> bool:
-    return found.kind == "[" and {"annotator", "annotation_id"} <= found.keys.keys()
+def _is_minimal_label_studio(content: Shape) -> bool:
+    return content.kind == "[" and {"annotator", "annotation_id"} <= content.keys.keys()
 
 
-def _is_meta_of_supervisely(found: Shape) -> bool:
-    return _has("classes")(found) and {"title", "shape"} <= found.inner
+def _is_meta_of_supervisely(content: Shape) -> bool:
+    return _has("classes")(content) and {"title", "shape"} <= content.inner
 
 
 # Tool, way out, and what its JSON has.
 _JSON: tuple[tuple[str, str, Callable[[Shape], bool]], ...] = (
     ("labelme's JSON", "convert it with labelme's own examples/instance_segmentation/labelme2coco.py",
-     lambda found: _has("shapes")(found) and bool({"imagePath", "imageData", "flags"} & found.keys.keys())),
+     lambda content: _has("shapes")(content) and bool({"imagePath", "imageData", "flags"} & content.keys.keys())),
     ("VIA's JSON", "in VIA choose Annotation > Export Annotations (COCO format)", _is_via),
     ("Label Studio's JSON", "in Label Studio choose the export COCO or YOLO with Images",
-     lambda found: _lists("data", "annotations")(found) or _lists("data", "completions")(found)),
+     lambda content: _lists("data", "annotations")(content) or _lists("data", "completions")(content)),
     ("Label Studio's JSON_MIN", "in Label Studio choose the export COCO or YOLO with Images",
      _is_minimal_label_studio),
     ("Datumaro's JSON", "in CVAT export COCO 1.0; or: datum convert -if datumaro -i ROOT -f coco -- --save-media",
-     lambda found: _has("items", "categories")(found)),
+     lambda content: _has("items", "categories")(content)),
     ("FiftyOne's own format", "export it with dataset_type=fiftyone.types.COCODetectionDataset",
      _has("samples")),
     ("Supervisely's JSON", "in Supervisely run the app Export to COCO",
-     lambda found: _has("objects", "size")(found) or _is_meta_of_supervisely(found)),
+     lambda content: _has("objects", "size")(content) or _is_meta_of_supervisely(content)),
     ("CreateML's JSON", "export the set as COCO; in Roboflow choose COCO",
-     lambda found: _lists("image", "annotations")(found)),
+     lambda content: _lists("image", "annotations")(content)),
     ("BDD100K's JSON", "convert it: python -m bdd100k.label.to_coco", _lists("name", "labels")),
     ("V7's Darwin JSON", "in V7 export the set as COCO", _has("item", "annotations")),
 )
