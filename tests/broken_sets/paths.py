@@ -109,6 +109,13 @@ def address_of_an_image_with_an_entry(broken: BrokenSet) -> None:
     broken.add_image("https://host.example/003.jpg")
 
 
+@case("path_absolute", action="drop")
+def name_of_an_image_of_a_split_of_its_own(broken: BrokenSet) -> None:
+    (broken.root / "val").mkdir()
+    shutil.copy(broken.path(2), broken.root / "val" / "added.png")
+    broken.add_image("/content/drive/train/added.png")
+
+
 @case("image_missing", says="train/added.png")
 def name_that_ends_as_an_image_without_an_entry(broken: BrokenSet) -> None:
     """Where other names lead to files, val/added.png is another picture than the missing train/added.png."""

@@ -16,7 +16,7 @@ from stages.data.checks.disk import Disk
 from stages.data.checks.paths import form, inside, is_absolute, is_possible
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.layouts.tree import Tree, walk
+from stages.data.layouts.tree import Tree, split_of, walk
 
 CODE = "path_foreign"
 # What an ordinary name below the root has none of; sets of 100,000 images have little else.
@@ -95,7 +95,11 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
     """How many parts are the same at the end of the name and of the one path that has most of them."""
     for parts in parts_of(name):
         ranked: dict[int, list[str]] = {}
+        split = split_of("/".join(parts[:-1]))
         for path in tree.images.get(form(parts[-1]), ()) if parts else ():
+            # train/1.jpg is not val/1.jpg, however many of them are missing.
+            if None not in (split, split_of(posixpath.dirname(path))) and split != split_of(posixpath.dirname(path)):
+                continue
             ranked.setdefault(_common_end(parts, path.split("/")), []).append(path)
         if ranked:
             most = max(ranked)
