@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from stages.data import catalogue
-from stages.model.schedule import batch_size, epochs, learning_rate, pixels
+from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import InputError, run
 from stages.study import params, paths
 from stages.verdict import statements
@@ -33,6 +33,9 @@ def main() -> None:
     for name, cell in selected.items():
         print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
+        # How many images there are of another source is known when prepare has made the splits; train says it then.
+        if study.data.source == "demo" and (note := warmup_note(name, cell, study, study.data.demo_images.train)):
+            log.warning("%s", note)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")

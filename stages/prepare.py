@@ -26,6 +26,7 @@ from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
 from stages.study import params, paths
+from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     if data.source != "demo" and not root.is_dir():
         raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
     report: dict[str, Any] = {
-        "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels, "classes": [], "files": [],
+        "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
+        "max_detections": data.max_detections, "classes": [], "files": [],
         "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
     sets: dict[str, Labels] = {}
     folds: dict[int, dict[str, Labels]] = {}
@@ -152,9 +154,11 @@ def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Lo
         total.update(file.encode() + known[file].digest)
     path = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
+    # What the scores of this split count. COCO's own number goes without saying.
+    counted = {} if report["max_detections"] == MAX_DETECTIONS else {"max_detections": report["max_detections"]}
     part.write_coco(path, {
         "description": f"{name} split, prepared from {report['source']}", "source": report["source"],
-        "image_root": root.as_posix(),
+        "image_root": root.as_posix(), **counted,
         # Later stages depend on this file and not on the images: their bytes must show in it.
         "images_digest": total.hexdigest() if known else None})
     labelled = name != "test" or len(part.boxes) > 0

@@ -62,7 +62,7 @@ def make(name: str, study: Study, cell: Cell) -> None:
     cfg = session.config(name, study, data)
     # Formatting it takes a second.
     text = cfg.pretty_text
-    used = settings(cell, study, data["source"])
+    used = settings(cell, study, data["source"], data["train_images"])
     fingerprint, makings = session.fingerprint(text, study, used, data, [paths.weights(cell.backbone)] * bool(weights))
     work = scratch.open_(name, fingerprint, makings)
     if work.finished:
@@ -139,6 +139,7 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
     minutes = keeper.seconds / 60
     step = recorder.rows[-1]["step"]
     measured = {
+        "highest_lr": max(row["lr"] for row in recorder.rows),
         "train_loss": history.last_epoch_loss(recorder.rows), "train_minutes": round(minutes, 4),
         "peak_memory_mib": memory.peak_mib(),
         "parameters": sum(parameter.numel() for parameter in runner.model.parameters())}
@@ -156,17 +157,19 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
         "data_digest": data["digest"]}
 
 
-def settings(cell: Cell, study: Study, source: str) -> dict[str, Any]:
-    """What the cell was trained with, as numbers that were in force: pixels, the scaled learning rate and so on."""
+def settings(cell: Cell, study: Study, source: str, train_images: int | None = None) -> dict[str, Any]:
+    """What the cell was trained with, as numbers that were in force: pixels, the scaled learning rate, the warm-up that
+    a training on `train_images` images has, and so on."""
     lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
     return {
         "detector": cell.detector, "backbone": cell.backbone, "neck": cell.neck, "optimizer": cell.optimizer,
         "scale": study.scale, "image_size": schedule.pixels(cell, study), "epochs": schedule.epochs(cell, study),
         "batch_size": batch, "device_batch": schedule.device_batch(cell, study), "processes": study.training.processes,
         "lr": lr, "lr_per_sample": lr / batch, "amp": study.training.amp, "ema": study.training.ema,
-        "milestones": study.training.milestones, "warmup_iterations": study.training.warmup_iterations,
+        "milestones": study.training.milestones, "warmup_iterations": schedule.warmup(cell, study, train_images),
         "clip_grad": study.training.clip_grad, "early_stopping": study.training.early_stopping,
         "weights": study.training.weights, "seed": study.seed_of(cell), "data": source,
+        "max_detections": study.data.max_detections,
         "fold": study.data.fold if cell.fold is None else cell.fold}
 
 

@@ -45,10 +45,11 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
 
     score: the threshold for the confusion matrix, the images and the suspects; by default the one with the best F1.
 
-    images, boxes, crowds, detections: counts; score: that threshold; metrics: engine.STATISTICS by name; classes: how
-    many the means run over; sizes: curves.per_size(); per_class: curves.per_class(); best_f1: of all classes together;
-    curves: curves.precision_recall(); confusion, errors, calibration: see their modules; per_image: images.per_image();
-    worst: image ids, the worst first; suspects: suspects.suspects().
+    images, boxes, crowds, detections: counts; max_detections: how many detections of a class in an image count; score:
+    that threshold; metrics: engine.statistics() by name; classes: how many the means run over; sizes:
+    curves.per_size(); per_class: curves.per_class(); best_f1: of all classes together; curves:
+    curves.precision_recall(); confusion, errors, calibration: see their modules; per_image: images.per_image(); worst:
+    image ids, the worst first; suspects: suspects.suspects().
     """
     truth, detections, evaluated, pairs, errors = (
         inspected.truth, inspected.detections, inspected.evaluated, inspected.pairs, inspected.errors)
@@ -59,7 +60,7 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
     by_image = images.per_image(truth, detections, evaluated, errors, score)
     return {
         "images": len(truth.image_ids), "boxes": int((~truth.crowd).sum()), "crowds": int(truth.crowd.sum()),
-        "detections": len(detections.score), "score": float(score), "metrics": evaluated.statistics,
+        "detections": len(detections.score), "max_detections": truth.max_detections, "score": float(score), "metrics": evaluated.statistics,
         "classes": sizes["all"]["classes"], "sizes": sizes,
         "per_class": curves.per_class(truth, detections, evaluated), "best_f1": overall,
         "curves": curves.precision_recall(truth, evaluated),

@@ -17,32 +17,44 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from dataclasses import dataclass
 
 import hotcoco
 import numpy as np
 
 from stages.evaluation.tables import Detections, Truth
-from stages.study.metrics import METRICS
+from stages.study.metrics import MAX_DETECTIONS, METRICS
 
-# COCO's twelve numbers in its order: average precision, then average recall (over IoU .50:.95) with at most 1, 10 and
-# 100 detections of a class in an image, then by size.
-STATISTICS = (*METRICS, "bbox_AR_1", "bbox_AR_10", "bbox_AR_100", "bbox_AR_s", "bbox_AR_m", "bbox_AR_l")
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 # By area in pixels, both ends within, as COCO has it: an area of exactly 32^2 is small and medium.
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
-MAX_DETECTIONS = 100
+
+
+def limits(max_detections: int) -> list[int]:
+    """COCO's three numbers of detections of a class in an image; precision is taken at the last one."""
+    return [1, min(10, max_detections), max_detections]
+
+
+def statistics(max_detections: int) -> tuple[str, ...]:
+    """The names of COCO's twelve numbers in its order: average precision, then average recall (over IoU .50:.95) at
+    each of limits(), then by size. A recall says in its name how many detections it had."""
+    recalls = [f"bbox_AR_{limit}" for limit in limits(max_detections)]
+    return (*METRICS, *recalls, "bbox_AR_s", "bbox_AR_m", "bbox_AR_l")
+
+
+STATISTICS = statistics(MAX_DETECTIONS)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """statistics: STATISTICS by name, None where the split has no such box.
+    """statistics: COCO's numbers by name, None where the split has no such box.
 
-    precision: (10 IOUS, 101 RECALLS, K classes, 4 SIZES), at 100 detections; scores: (101, K), those at IoU .5 and
+    precision: (10 IOUS, 101 RECALLS, K classes, 4 SIZES), at Truth.max_detections; scores: (101, K), those at IoU .5 and
     over all sizes; both NaN where the class has no box of the size.
     box: (D,) the box that each detection finds at IoU .5, -1 for none; counted: (D,) whether COCO counts it as right
-    or wrong, which it does not beyond an image's best 100 of a class and inside crowds.
+    or wrong, which it does not beyond an image's best Truth.max_detections of a class and inside crowds.
     """
 
     statistics: dict[str, float | None]
@@ -64,7 +76,10 @@ def evaluate(truth: Truth, detections: Detections) -> Evaluated:
     found = annotations.load_res(np.column_stack(
         (detections.image + 1, detections.boxes, detections.score, detections.category + 1)).astype(float))
     evaluation = hotcoco.COCOeval(annotations, found, "bbox")
-    with contextlib.redirect_stdout(io.StringIO()):
+    evaluation.params.max_dets = limits(truth.max_detections)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        # The names of the recalls follow the limits; see statistics().
+        warnings.filterwarnings("ignore", message="hotcoco: max_dets differ")
         evaluation.run()
     arrays = evaluation.eval
     precision, scores = arrays["precision"][..., -1], arrays["scores"][0, :, :, 0, -1]
@@ -74,7 +89,8 @@ def evaluate(truth: Truth, detections: Detections) -> Evaluated:
     status, pairs = matches["dt_status"], matches["dt_match"]
     counted[np.fromiter(status, np.int64, len(status)) - 1] = True
     box[np.fromiter(pairs, np.int64, len(pairs)) - 1] = np.fromiter(pairs.values(), np.int64, len(pairs)) - 1
-    return Evaluated({name: None if value < 0 else float(value) for name, value in zip(STATISTICS, evaluation.stats)},
+    names = statistics(truth.max_detections)
+    return Evaluated({name: None if value < 0 else float(value) for name, value in zip(names, evaluation.stats)},
                      np.where(precision < 0, np.nan, precision), np.where(precision[0, :, :, 0] < 0, np.nan, scores),
                      box, counted)
 

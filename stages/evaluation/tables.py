@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stages.program import InputError
+from stages.study.metrics import MAX_DETECTIONS
 
 # Pairs of a detection and a box that are compared at once: 4 million take some 300 MB.
 _PAIRS = 4_000_000
@@ -22,6 +23,7 @@ class Truth:
 
     image_ids (I,), files (I), category_ids (K,), classes (K), ids (N,) of the boxes; image (N,) and category (N,) are
     positions in the former; boxes (N, 4): x, y, width, height in pixels; area (N,) in pixels; crowd (N,): bool.
+    max_detections: how many detections of a class in an image count, the best ones.
     """
 
     image_ids: np.ndarray
@@ -34,6 +36,7 @@ class Truth:
     boxes: np.ndarray
     area: np.ndarray
     crowd: np.ndarray
+    max_detections: int = MAX_DETECTIONS
 
     def boxes_per_class(self) -> np.ndarray:
         """(K,): the boxes that a detector has to find; crowds are none of them."""
@@ -96,7 +99,8 @@ def read_truth(path: str | Path) -> Truth:
         truth = Truth(image_ids, [entry["file_name"] for entry in images],
                       category_ids, [entry["name"] for entry in categories], ids, image, category, boxes,
                       np.array([entry["area"] for entry in entries], dtype=float),
-                      np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool))
+                      np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool),
+                      int(coco.get("info", {}).get("max_detections", MAX_DETECTIONS)))
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; run dvc repro prepare") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
-from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels
+from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels, warmup
 from stages.study import paths
+from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
 
 
-def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT) -> Config:
+# COCO's evaluation takes a detection for one of a crowd from this share of its area on.
+CROWD_SHARE = 0.5
+# Images of a shorter side in pixels are not trained on: MMDetection's own limit.
+MIN_SIDE = 32
+
+
+def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT,
+            train_images: int | None = None) -> Config:
     """The config of cell `name`, whole: MMDetection and the ops stand-in are all that it needs.
 
-    classes: the category names in the order of their ids; image_root: the folder that file_name starts from.
+    classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
+    train_images: how many images an epoch has, which may shorten the warm-up.
     """
     cell = study.cell(name)
     cfg = Config.fromfile(root / "configs" / "runtime.py")
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
-    cfg.merge_from_dict(_schedule(cell, study, root))
+    cfg.merge_from_dict(_schedule(cell, study, root, train_images))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
     cfg.merge_from_dict(dict(
         randomness=dict(seed=study.seed_of(cell)),
@@ -58,12 +68,35 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     if cell.activation_checkpointing:
         detector.model.backbone.with_cp = True
     model = detector.model.to_dict()
+    _ignore_crowds(model["train_cfg"])
+    _keep_detections(model["test_cfg"], study.data.max_detections)
     # Left by the `mmdet::` base; runtime.py's default_scope says the same.
     model.pop("_scope_", None)
     return model
 
 
-def _schedule(cell: Cell, study: Study, root: Path) -> dict:
+def _ignore_crowds(part: Any) -> None:
+    """What lies in a crowd box is no background; MMDetection's configs have every assigner take it for that."""
+    if isinstance(part, list):
+        for item in part:
+            _ignore_crowds(item)
+    elif isinstance(part, dict):
+        if part.get("type") == "MaxIoUAssigner":
+            part.update(dict(type="CrowdAwareAssigner", ignore_iof_thr=CROWD_SHARE))
+        for item in part.values():
+            _ignore_crowds(item)
+
+
+def _keep_detections(test_cfg: dict, most: int) -> None:
+    """Detections of an image: as many as the evaluation counts, out of no fewer proposals."""
+    if most == MAX_DETECTIONS:
+        return
+    test_cfg["rcnn"]["max_per_img"] = most
+    for key in ("nms_pre", "max_per_img"):
+        test_cfg["rpn"][key] = max(test_cfg["rpn"][key], most)
+
+
+def _schedule(cell: Cell, study: Study, root: Path, train_images: int | None) -> dict:
     optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
     if study.training.clip_grad:
@@ -77,18 +110,18 @@ def _schedule(cell: Cell, study: Study, root: Path) -> dict:
             type="AmpOptimWrapper", dtype=dict(bf16="bfloat16", fp16="float16")[study.training.amp], **scaler)
     last = epochs(cell, study)
     # MMEngine counts passes, params.yaml optimizer steps.
-    warmup = study.training.warmup_iterations * passes(cell, study)
+    rising = warmup(cell, study, train_images) * passes(cell, study)
     return dict(
         **optimizer,
         # The rate above is scaled already; MMDetection's own switch stays off.
         auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
         train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1),
         param_scheduler=[
-            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=warmup),
+            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising),
             dict(type="MultiStepLR", by_epoch=True, begin=0, end=last, gamma=0.1,
                  milestones=study.training.milestones),
             # Over a single iteration MMEngine's LinearLR never leaves its first factor.
-        ][0 if warmup > 1 else 1:],
+        ][0 if rising > 1 else 1:],
         custom_hooks=_hooks(study))
 
 
@@ -153,7 +186,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             **loader,
             sampler=dict(type="DefaultSampler", shuffle=True),
             batch_sampler=dict(type="AspectRatioBatchSampler"),
-            dataset=dataset("train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=32))),
+            dataset=dataset("train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=MIN_SIDE))),
         val_dataloader=test_loader("val"),
         test_dataloader=test_loader("test"),
         val_evaluator=evaluator("val"),

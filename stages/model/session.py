@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ from mmengine.config import Config
 import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.files import read_json
-from stages.model import processes
-from stages.model.compose import compose
+from stages.model import processes, schedule
+from stages.model.compose import MIN_SIDE, compose
 from stages.program import InputError
 from stages.study import paths
+from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Study
 from stages.tracking import provenance
 
+log = logging.getLogger(__name__)
+
 
 def read_prepared(fold: int | None = None) -> dict[str, Any]:
-    """What a training has to know of its data: source, classes, image_root, the file and the digest of train and val,
-    and the digest of both. fold: that of Study.fold_of().
+    """What a training has to know of its data: source, classes, image_root, max_detections, train_images (how many
+    MMDetection trains on), the file and the digest of train and val, and the digest of both. fold: that of Study.fold_of().
 
     From the annotation files themselves: the data report may change where the data does not, and must not retrain.
     Raises InputError where prepare has not run.
@@ -37,15 +41,36 @@ def read_prepared(fold: int | None = None) -> dict[str, Any]:
             raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
         found["digests"][split] = hashlib.sha256(content).hexdigest()
         coco = read_json(path)
-    found.update(source=coco["info"]["source"], image_root=coco["info"]["image_root"],
+        if split == "train":
+            found["train_images"] = _learnt(coco)
+    found.update(max_detections=coco["info"].get("max_detections", MAX_DETECTIONS),
+                 source=coco["info"]["source"], image_root=coco["info"]["image_root"],
                  classes=[category["name"] for category in coco["categories"]],
                  digest=hashlib.sha256("".join(found["digests"].values()).encode()).hexdigest())
     return found
 
 
 def config(name: str, study: Study, data: dict[str, Any]) -> Config:
-    """The config of a cell on the prepared data."""
-    return compose(name, study, data["classes"], data["image_root"])
+    """The config of a cell on the prepared data.
+
+    Raises InputError for settings that this data cannot be trained with; a line says what it makes shorter.
+    """
+    cell, images = study.cell(name), data["train_images"]
+    if data["max_detections"] != study.data.max_detections:
+        raise InputError(f"data.max_detections: {study.data.max_detections}, and the prepared data was made for "
+                         f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
+    if schedule.steps(cell, study, images, 1) < 1:
+        raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
+    if note := schedule.warmup_note(name, cell, study, images):
+        log.warning("%s", note)
+    return compose(name, study, data["classes"], data["image_root"], train_images=images)
+
+
+def _learnt(coco: dict[str, Any]) -> int:
+    """How many images CocoDataset keeps under filter_cfg of compose.py: those with an annotation, and of MIN_SIDE."""
+    labelled = {entry["image_id"] for entry in coco["annotations"]}
+    return sum(image["id"] in labelled and min(image["width"], image["height"]) >= MIN_SIDE
+               for image in coco["images"])
 
 
 def quiet(cfg: Config, scratch: Path, study: Study) -> Config:

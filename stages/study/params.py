@@ -10,6 +10,7 @@ import yaml
 
 from stages.study import checks
 from stages.study.fragments import PARTS, ROOT, known
+from stages.study.metrics import MAX_DETECTIONS
 from stages.study.strict import StudyError, bounded, read
 
 
@@ -56,7 +57,7 @@ class Data:
     pixels: Literal["decode", "header", "none"] = "decode"
     tiny_pixels: float = bounded(minimum=0, default=8)
     rare_boxes: int = bounded(minimum=0, default=20)
-    max_detections: int = bounded(minimum=1, default=100)
+    max_detections: int = bounded(minimum=1, default=MAX_DETECTIONS)
     policy: dict[str, str] = field(default_factory=dict)
     demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 48, 48))
     demo_image_size: int = bounded(minimum=64, maximum=4096, default=512)

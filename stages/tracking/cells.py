@@ -62,8 +62,9 @@ class Sent:
 
 
 def summary(record: dict[str, Any]) -> dict[str, float | None]:
-    """What train logs when it is done, at the last step."""
-    return {**{name: record[name] for name in MEASURED}, "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"]}
+    """What train logs when it is done, at the last step. Records of earlier versions lack highest_lr."""
+    return {**{name: record[name] for name in MEASURED}, "highest_lr": record.get("highest_lr"),
+            "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"]}
 
 
 def scores(metrics: dict[str, Any], details: dict[str, Any]) -> dict[str, float | None]:

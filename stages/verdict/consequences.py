@@ -13,7 +13,7 @@ from typing import Literal
 
 # Results of a training, not settings; `fingerprint` covers all settings and would only repeat them.
 OUTCOMES = frozenset(("cell", "run_id", "training_id", "tracking", "fingerprint", "train_loss", "train_minutes",
-                      "peak_memory_mib", "parameters", "best", "started", "finished", "params", "lost_steps"))
+                      "peak_memory_mib", "parameters", "highest_lr", "best", "started", "finished", "params", "lost_steps"))
 # config key -> the run.json key that says the same in steps and images instead of passes. Told once, as the latter.
 TWINS = {
     r"optim_wrapper\.optimizer\.lr": "lr", r"train_cfg\.max_epochs": "epochs", r"randomness\.seed": "seed",
@@ -112,6 +112,7 @@ RULES = (
     Rule(r"config\.model\.data_preprocessor\.(mean|std|bgr_to_rgb|rgb_to_bgr|pad_size_divisor)", "normalisation",
          "pretrained weights expect their own", ("backbone",)),
     Rule("config.num_classes", "data", "another number of classes is another task"),
+    Rule("max_detections", "selection of detections", "more detections an image raise mAP by themselves"),
     Rule(r"config\.model\.test_cfg\.(rcnn\.)?(score_thr|max_per_img|nms\..*)", "selection of detections",
          "more detections an image, or weaker ones, raise mAP by themselves", ("detector",), only="one"),
     Rule(r"config\.model\..*", "detector settings", "other heads, losses or samplers are another detector",

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.evaluation.engine import IOUS, MAX_DETECTIONS, SIZES
+from stages.evaluation.engine import IOUS, SIZES
 from stages.evaluation.tables import Detections, Truth, overlaps
 
 
 @dataclass(frozen=True)
 class Ranked:
     """The detections of one class over all images by falling score, equal scores by image and then as given; of an
-    image only the best MAX_DETECTIONS.
+    image only the best Truth.max_detections.
 
     image (D,) int64: positions as in Truth; found, counted (4 SIZES, 10 IOUS, D) bool: whether the detection finds a
     box of this size, and whether it counts at all, right or wrong. What lies in a crowd, finds a box of another size,
@@ -55,11 +55,11 @@ def match(truth: Truth, detections: Detections) -> Matches:
     area = detections.boxes[:, 2] * detections.boxes[:, 3]
     matched = np.zeros((len(SIZES), len(IOUS), len(area)), dtype=bool)
     found = np.zeros_like(matched)
-    _assign(truth, detections, np.where(within < MAX_DETECTIONS, within, -1), ignored, matched, found)
+    _assign(truth, detections, np.where(within < truth.max_detections, within, -1), ignored, matched, found)
     beside = (area < low) | (area > high)
     counted = found | ~(matched | beside[:, None, :])
     ranked = []
-    kept = order[within[order] < MAX_DETECTIONS]
+    kept = order[within[order] < truth.max_detections]
     for index in range(classes):
         rows = kept[detections.category[kept] == index]
         rows = rows[np.argsort(-detections.score[rows], kind="stable")]

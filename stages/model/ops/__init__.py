@@ -5,13 +5,17 @@ torchvision.ops answers to that name, unless a compiled one can be imported: tha
 An MMDetection config asks for it with `custom_imports = dict(imports=['stages.model.ops'])`. A program which
 imports mmdet.apis, mmdet.datasets or mmdet.evaluation before it reads its config must import this package
 first, or be started by `python -m stages.model.ops PROGRAM ARGUMENTS` (see __main__.py).
+
+The same import makes CrowdAwareAssigner (crowds.py) known to MMDetection's configs.
 """
 
 import importlib
 import logging
 import sys
+from typing import Any
 
 import mmcv
+from mmengine.registry import TASK_UTILS
 
 NAME = 'mmcv._ext'
 
@@ -40,6 +44,14 @@ def install() -> None:
 def is_compiled() -> bool:
     """True if mmcv's own compiled ops are in use, False if it is the stand-in."""
     return sys.modules[NAME].__name__ != f'{__name__}.extension'
+
+
+@TASK_UTILS.register_module(name='CrowdAwareAssigner')
+def crowd_aware_assigner(**settings: Any) -> Any:
+    """The assigner of crowds.py, which is imported when a model asks for it: mmdet needs the ops before."""
+    from stages.model.ops.crowds import CrowdAwareAssigner
+
+    return CrowdAwareAssigner(**settings)
 
 
 install()
