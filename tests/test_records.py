@@ -69,6 +69,9 @@ def test_run_json_says_how_it_came_about(finished):
     assert found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
     assert found["git_commit"] == finished.git("rev-parse", "HEAD") + "+changes"
     assert found["lr_per_sample"] == pytest.approx(0.05 / 16)
+    # What was reached, not only what was asked for.
+    assert found["highest_lr"] == max(float(row["lr"]) for row in rows(finished)) == pytest.approx(found["lr"])
+    assert found["max_detections"] == 100
     last = [float(row["train/loss"]) for row in rows(finished)[2:]]
     assert found["train_loss"] == pytest.approx(sum(last) / 2)
     assert found["peak_memory_mib"] > 100 and found["train_minutes"] > 0

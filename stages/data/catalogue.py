@@ -112,9 +112,12 @@ image_not_an_image | error | drop fatal | files that are no image | Text, HTML o
 image_unreadable | error | drop fatal | image files that cannot be opened | A folder, a broken link or no permission.
 image_truncated | error | drop fatal | images that end too early | OpenCV fills the rest with grey without a word, and a model trains on it.
 image_corrupt | error | drop fatal | images that cannot be decoded | Copy them again.
+image_unsupported | error | drop fatal | images that OpenCV cannot decode | OpenCV decodes them in training, and stops at TIFF of 32 bits, of ZSTD or LZMA, and at other rare kinds. Save them as PNG or JPEG, or as TIFF of 8 bits.
 image_too_large | error | drop fatal | images of more pixels than can be decoded safely | Over 179 million pixels: a decompression bomb, or a picture to be cut into tiles.
 image_cmyk | warning | keep drop | CMYK images | OpenCV turns them to BGR without a colour profile; colours may be off.
-image_16bit | warning | keep drop | images with more than 8 bits a channel | OpenCV cuts them to 8 bits.
+image_16bit | warning | keep drop | images with more than 8 bits a channel | A training sees the upper 8 bits of 16: values to 4095 become 0 to 15. Where a file uses the lower ones, spread its values to 65535 or save 8 bits.
+image_black | error | keep drop fatal | images that are black, or nearly | No value is over 15 of 255 as OpenCV decodes them for training. Often a picture of 12 or 8 bits in a file of 16: spread its values to 65535 or save 8 bits.
+image_single_colour | warning | keep drop fatal | images of a single colour | All pixels are alike as OpenCV decodes them for training: there is nothing to learn.
 image_greyscale | info | keep drop | greyscale images | Loaded as three equal channels.
 image_alpha | info | keep drop | images with transparency | The alpha channel is dropped; what it hid becomes visible.
 image_animated | warning | keep drop | images of several frames | The first frame is used.
@@ -142,12 +145,14 @@ box_duplicate | warning | drop keep fatal | exact duplicates of a box | Same ima
 box_two_classes | warning | keep drop fatal | one box under two classes | One of the two is wrong.
 area_missing | info | repair | annotations without an area | Width times height was taken.
 area_wrong | warning | repair fatal | area fields that cannot be | Not a positive number, or larger than the box; width times height was taken. COCO sorts boxes into small, medium and large by it.
+ignore_as_crowd | info | repair keep | annotations with COCO's field ignore | Carried over as iscrowd: neither trained on nor counted as missed. keep trains on them as objects.
 iscrowd_invalid | warning | repair fatal | iscrowd that is neither 0 nor 1 | Taken as 0.
 box_crowd | info | keep drop | crowd boxes | Neither trained on nor counted as missed.
 images:
 image_without_boxes | info | keep drop | images without boxes | MMDetection leaves them out of the training; in val and test they test for false alarms.
 image_over_max_detections | warning | keep fatal | images with more boxes than data.max_detections | COCO counts that many detections an image; recall cannot reach 1.
 splits:
+group_field_absent | error | fatal keep | data.group names a field that no image has | Nothing is kept on one side of a split by it. Correct the name, or set data.group to "".
 split_without_labels | info | keep | split without labels | Detections are written, scores are n/a.
 classes of a split:
 split_class_absent | warning | keep fatal | classes without a box in a split | Their AP is n/a there, and in train they cannot be learnt.

@@ -16,7 +16,7 @@ from stages.data.labels import Labels, join
 from stages.data.probe import Probe
 from stages.data.sources import coco, voc, yolo
 from stages.data.sources.raw import Raw
-from stages.study.params import Data
+from stages.study.params import DEFAULT_GROUP, Data
 from stages.study.paths import SPLITS
 
 READERS = {
@@ -109,6 +109,8 @@ def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
     origin = [split for split, part in loaded.sets.items() for _ in range(len(part.images))]
     columns = [value for part in loaded.sets.values() for value in part.images["group"]]
     # Text, because a group may be called 3 or "3"; both are meant to be one.
+    if data.group not in ("", DEFAULT_GROUP) and all(value is None for value in columns):
+        findings.add("group_field_absent", [{"entry": "data.group", "before": data.group}])
     links = [groups.same(None if value is None else str(value) for value in columns)]
     probes = [found for split in loaded.sets for found in loaded.probes[split]]
     if probes:

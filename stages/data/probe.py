@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from stages.data.decode import decode
+
 # What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 # Pillow loads the readers of its rarer formats on demand only, and never where the formats are named.
@@ -29,11 +31,16 @@ SWAPPED = (5, 6, 7, 8)
 # Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an eighth of the size.
 _SMALL = 64
 _FREQUENCIES = 16
+# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV alone.
+_AGREED_FORMATS, _AGREED_MODES = ("JPEG", "MPO", "PNG", "WEBP"), ("1", "L", "LA", "P", "RGB", "RGBA", "transparency")
+# Of 255. Pictures of 12 bits in files of 16 end here.
+_BLACK = 15
 HASH_BITS = _FREQUENCIES**2
 
 
 class Probe(NamedTuple):
-    """What one file turned out to be.
+    """What one file turned out to be. black: no value over _BLACK, single_colour: all pixels alike, both as OpenCV
+    decodes them.
 
     fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF turns them.
     digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where pixels were not decoded.
@@ -47,6 +54,8 @@ class Probe(NamedTuple):
     deep: bool = False
     animated: bool = False
     orientation: int = 1
+    black: bool = False
+    single_colour: bool = False
     digest: bytes = b""
     looks: bytes = b""
 
@@ -63,7 +72,7 @@ def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"])
         return list(tqdm(found, "images", len(names), unit="image", delay=2, leave=False))
 
 
-def probe_file(root: Path, decode: bool, name: str) -> Probe:
+def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     """Never raises for what a file holds."""
     try:
         # A named pipe would be waited for without end.
@@ -78,14 +87,14 @@ def probe_file(root: Path, decode: bool, name: str) -> Probe:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _opened(data, decode)._replace(digest=digest)
+            return _opened(data, pixels)._replace(digest=digest)
     except Image.DecompressionBombError as error:
         return Probe("image_too_large", str(error), digest=digest)
     except Exception as error:  # Pillow's plugins raise what they like for broken files
         return Probe(_fault(data, error), f"{type(error).__name__}: {error}"[:200].split(" <_io")[0], digest=digest)
 
 
-def _opened(data: bytes, decode: bool) -> Probe:
+def _opened(data: bytes, decoded: bool) -> Probe:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         # Others mean nothing to OpenCV either.
@@ -100,7 +109,7 @@ def _opened(data: bytes, decode: bool) -> Probe:
         found = Probe(width=width, height=height, mode=mode, deep=deep,
                       animated=image.format != "MPO" and getattr(image, "is_animated", False),
                       orientation=orientation)
-        if not decode:
+        if not decoded:
             return found
         # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the pixels.
         image.draft("L", (_SMALL, _SMALL))
@@ -110,7 +119,20 @@ def _opened(data: bytes, decode: bool) -> Probe:
             pixels = pixels * (255 / max(float(pixels.max()), 1.0))
         else:
             pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
+        agreed = image.format in _AGREED_FORMATS and mode in _AGREED_MODES and not (deep or found.animated)
+    if not agreed or pixels.max() <= _BLACK or pixels.min() == pixels.max():
+        found = _as_trained(data, found)
     return found._replace(looks=looks(pixels, 1 if by_pillow else orientation))
+
+
+def _as_trained(data: bytes, found: Probe) -> Probe:
+    """The probe with what OpenCV makes of the file."""
+    picture = decode(data)
+    if picture is None:
+        return found._replace(fault="image_unsupported", note=f"mode {found.mode}")
+    colours = picture.reshape(-1, 3)
+    black = bool(picture.max() <= _BLACK)
+    return found._replace(black=black, single_colour=not black and bool((colours == colours[0]).all()))
 
 
 def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:

@@ -60,8 +60,8 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
     by_image = images.per_image(truth, detections, evaluated, errors, score)
     return {
         "images": len(truth.image_ids), "boxes": int((~truth.crowd).sum()), "crowds": int(truth.crowd.sum()),
-        "detections": len(detections.score), "max_detections": truth.max_detections, "score": float(score), "metrics": evaluated.statistics,
-        "classes": sizes["all"]["classes"], "sizes": sizes,
+        "detections": len(detections.score), "max_detections": truth.max_detections, "score": float(score),
+        "metrics": evaluated.statistics, "classes": sizes["all"]["classes"], "sizes": sizes,
         "per_class": curves.per_class(truth, detections, evaluated), "best_f1": overall,
         "curves": curves.precision_recall(truth, evaluated),
         "confusion": confusion.confusion(truth, detections, pairs, evaluated, score),

@@ -51,8 +51,8 @@ STATISTICS = statistics(MAX_DETECTIONS)
 class Evaluated:
     """statistics: COCO's numbers by name, None where the split has no such box.
 
-    precision: (10 IOUS, 101 RECALLS, K classes, 4 SIZES), at Truth.max_detections; scores: (101, K), those at IoU .5 and
-    over all sizes; both NaN where the class has no box of the size.
+    precision: (10 IOUS, 101 RECALLS, K classes, 4 SIZES), at Truth.max_detections; scores: (101, K), those at IoU .5
+    and over all sizes; both NaN where the class has no box of the size.
     box: (D,) the box that each detection finds at IoU .5, -1 for none; counted: (D,) whether COCO counts it as right
     or wrong, which it does not beyond an image's best Truth.max_detections of a class and inside crowds.
     """

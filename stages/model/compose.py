@@ -12,7 +12,6 @@ from stages.study import paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
 
-
 # COCO's evaluation takes a detection for one of a crowd from this share of its area on.
 CROWD_SHARE = 0.5
 # Images of a shorter side in pixels are not trained on: MMDetection's own limit.

@@ -100,8 +100,6 @@ class HistoryHook(Hook):
             self.check()
 
     def after_train_epoch(self, runner: Any) -> None:
-        if not self.pending and not self.rows:
-            raise InputError(f"{self.cell}: an epoch has fewer images than one optimizer step; lower batch_size")
         self.check()
 
     def check(self) -> None:

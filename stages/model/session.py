@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 def read_prepared(fold: int | None = None) -> dict[str, Any]:
     """What a training has to know of its data: source, classes, image_root, max_detections, train_images (how many
-    MMDetection trains on), the file and the digest of train and val, and the digest of both. fold: that of Study.fold_of().
+    MMDetection trains on), the file and the digest of train and val, and the digest of both.
+
+    fold: that of Study.fold_of().
 
     From the annotation files themselves: the data report may change where the data does not, and must not retrain.
     Raises InputError where prepare has not run.

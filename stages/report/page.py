@@ -108,6 +108,7 @@ def _view(cells: list[CellResult], context: ReportContext, judgement: Judgement)
         "sections": SECTIONS,
         "coverage": sentences.coverage(cells, context),
         "comparability": sentences.comparability(cells, context, with_published),
+        "counting": sentences.counting(context),
         "highest": sentences.highest(cells),
         "remarks": [text for text in (sentences.losses(cells), *sentences.learning(cells)) if text],
         "facts": facts(cells, context),

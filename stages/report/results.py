@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.program import InputError
-from stages.study.metrics import METRICS
+from stages.study.metrics import MAX_DETECTIONS, METRICS
 from stages.study.params import Cell
 
 SPLITS = ("val", "test")
@@ -86,6 +86,11 @@ class ReportContext:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise ValueError(f"scale {self.scale!r} is unknown; known scales: {', '.join(SCALES)}")
+
+    @property
+    def max_detections(self) -> int:
+        """Detections of a class in an image that the scores count. Earlier data reports do not say."""
+        return self.data.get("max_detections", MAX_DETECTIONS)
 
 
 def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResult:

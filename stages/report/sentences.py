@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stages.report.results import CellResult, ReportContext
 from stages.report.table import SCORES, TRAIN_LOSS, extreme
+from stages.study.metrics import MAX_DETECTIONS
 
 _SOURCES = {"demo": "synthetic images rendered by this project", "coco": "images of a COCO folder"}
 
@@ -36,6 +37,13 @@ def comparability(cells: Sequence[CellResult], context: ReportContext, published
         "they were measured on the study's own photographs, and its train loss was never defined. "
         "~ marks a value read off a chart."
     )
+
+
+def counting(context: ReportContext) -> str:
+    """What a heading of scores ends with where they count another number of detections than COCO; else empty."""
+    if context.max_detections == MAX_DETECTIONS:
+        return ""
+    return f", {context.max_detections} detections an image"
 
 
 def highest(cells: Sequence[CellResult]) -> list[str]:

@@ -13,6 +13,9 @@ from stages.study.fragments import PARTS, ROOT, known
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.strict import StudyError, bounded, read
 
+# Absent in most sets, and no mistake then; another name was written by somebody.
+DEFAULT_GROUP = "group"
+
 
 @dataclass(frozen=True)
 class DemoImages:
@@ -52,7 +55,7 @@ class Data:
     test_share: float = bounded(minimum=0.01, maximum=0.5)
     folds: int = bounded(minimum=1, maximum=100, default=1)
     fold: int = bounded(minimum=0, default=0)
-    group: str = "group"
+    group: str = DEFAULT_GROUP
     near_duplicate_bits: int = bounded(minimum=0, maximum=127, default=60)
     pixels: Literal["decode", "header", "none"] = "decode"
     tiny_pixels: float = bounded(minimum=0, default=8)

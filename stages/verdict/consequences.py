@@ -13,7 +13,8 @@ from typing import Literal
 
 # Results of a training, not settings; `fingerprint` covers all settings and would only repeat them.
 OUTCOMES = frozenset(("cell", "run_id", "training_id", "tracking", "fingerprint", "train_loss", "train_minutes",
-                      "peak_memory_mib", "parameters", "highest_lr", "best", "started", "finished", "params", "lost_steps"))
+                      "peak_memory_mib", "parameters", "highest_lr", "best", "started", "finished", "params",
+                      "lost_steps"))
 # config key -> the run.json key that says the same in steps and images instead of passes. Told once, as the latter.
 TWINS = {
     r"optim_wrapper\.optimizer\.lr": "lr", r"train_cfg\.max_epochs": "epochs", r"randomness\.seed": "seed",

@@ -160,6 +160,23 @@ def iscrowd_as_a_list(broken: BrokenSet) -> None:
     broken.annotations[5]["iscrowd"] = [1]
 
 
+def _ignore(broken: BrokenSet, value: object) -> None:
+    broken.annotations[5]["ignore"] = value
+    # Ordinary objects.
+    for entry, other in zip(broken.annotations[6:9], (0, False, None)):
+        entry["ignore"] = other
+
+
+@case("ignore_as_crowd", also="box_crowd", after="iscrowd 1")
+def ignore_1(broken: BrokenSet) -> None:
+    _ignore(broken, 1)
+
+
+@case("ignore_as_crowd", also="box_crowd", after="iscrowd 1")
+def ignore_true(broken: BrokenSet) -> None:
+    _ignore(broken, True)
+
+
 @case("box_crowd")
 def iscrowd_1(broken: BrokenSet) -> None:
     broken.annotations[5]["iscrowd"] = 1

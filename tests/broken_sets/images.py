@@ -122,6 +122,52 @@ def decompression_bomb(broken: BrokenSet) -> None:
         + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
 
 
+@case("image_unsupported")
+def tiff_of_32_bits(broken: BrokenSet) -> None:
+    Image.fromarray(paint(900)[..., 0].astype(np.int32)).save(broken.add_image("a.tif"))
+
+
+@case("image_unsupported")
+def tiff_of_floats(broken: BrokenSet) -> None:
+    Image.fromarray(paint(900)[..., 0].astype(np.float32)).save(broken.add_image("a.tif"))
+
+
+@case("image_unsupported")
+def tiff_of_zstd(broken: BrokenSet) -> None:
+    save(broken.add_image("a.tif"), compression="zstd")
+
+
+@case("image_unsupported")
+def tiff_of_lzma(broken: BrokenSet) -> None:
+    save(broken.add_image("a.tif"), compression="lzma")
+
+
+@case("image_unsupported")
+def greyscale_of_floats(broken: BrokenSet) -> None:
+    """A PFM: OpenCV gives floats of one channel."""
+    Image.fromarray(paint(900)[..., 0].astype(np.float32)).save(broken.add_image("a.pfm"))
+
+
+@case("image_black", also="image_16bit")
+def values_to_255_in_16_bits(broken: BrokenSet) -> None:
+    replace(broken, 1, paint(900)[..., 0].astype(np.uint16))
+
+
+@case("image_black", also="image_16bit")
+def values_to_4095_in_16_bits(broken: BrokenSet) -> None:
+    replace(broken, 1, paint(900)[..., 0].astype(np.uint16) * 16)
+
+
+@case("image_black")
+def a_night(broken: BrokenSet) -> None:
+    replace(broken, 1, Image.fromarray(paint(900) // 20))
+
+
+@case("image_single_colour")
+def all_red(broken: BrokenSet) -> None:
+    replace(broken, 1, Image.new("RGB", (WIDTH, HEIGHT), (200, 30, 30)))
+
+
 @case("image_cmyk")
 def cmyk(broken: BrokenSet) -> None:
     replace(broken, 8, picture("CMYK"))

@@ -8,6 +8,11 @@ from broken_sets.base import BrokenSet
 from broken_sets.case import case
 
 
+@case("group_field_absent", says="data.group: camera", group="camera")
+def group_by_an_absent_field(broken: BrokenSet) -> None:
+    broken.images[0]["Camera"] = "north"
+
+
 @case("split_without_labels")
 def test_file_without_labels(broken: BrokenSet) -> None:
     test = broken.move("test", 18, 24)

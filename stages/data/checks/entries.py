@@ -142,12 +142,19 @@ def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[
     wrong = np.array([value not in (0, 1) for value in crowd], dtype=bool)
     findings.rows("iscrowd_invalid", np.flatnonzero(wrong), lambda at: {
         **place(at), "before": f"iscrowd {shown(crowd[at])}", "after": "0"})
+    crowd = np.array([0 if bad else int(value) for value, bad in zip(crowd, wrong)], dtype=np.int64)
     keep = (image >= 0) & (label >= 0) & ~malformed
+    # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
+    ignored = np.array([bool(entry.get("ignore")) for entry in entries], dtype=bool) & (crowd == 0) & keep
+    findings.rows("ignore_as_crowd", np.flatnonzero(ignored), lambda at: {
+        **place(at), "before": f"ignore {shown(entries[at]['ignore'])}", "after": "iscrowd 1"})
+    if findings.action("ignore_as_crowd") == "repair":
+        crowd[ignored] = 1
     return pd.DataFrame({
         "image": image, "label": label, **{name: boxes[:, column] for column, name in enumerate("xywh")},
         # NaN: to be filled from the box; infinity: something that is no number.
         "area": np.array([np.nan if value is None else _real(value) for value in areas], dtype=np.float64),
-        "iscrowd": np.array([0 if bad else int(value) for value, bad in zip(crowd, wrong)], dtype=np.int64),
+        "iscrowd": crowd,
         "source": pd.Series([raw.name] * len(entries), dtype=object),
         # None for what cannot lead back, and is no JSON, such as NaN.
         "source_id": pd.Series([value if is_id(value) else None for value in ids], dtype=object),

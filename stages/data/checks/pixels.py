@@ -52,6 +52,8 @@ def _kinds(found: Probe) -> list[str]:
         "image_greyscale": found.mode in ("1", "L", "LA"),
         "image_alpha": found.mode in ("RGBA", "LA", "PA", "transparency"),
         "image_animated": found.animated,
+        "image_black": found.black,
+        "image_single_colour": found.single_colour,
     }
     return [code for code, holds in kinds.items() if holds]
 

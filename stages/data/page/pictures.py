@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stages.data.boundary import boundary
+from stages.data.decode import REDUCTIONS, decode
 from stages.data.page.window import Box, Window, choose_window, corner
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,8 @@ def draw(path: Path | None, size: tuple[int, int] | None, marked: Sequence[Box],
     """
     if path is not None:
         try:
-            # open() rather than a name: Pillow then closes nothing late, and guesses nothing from the suffix.
-            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                return _photograph(image, marked, others, lambda size: choose_window(size, focus, least), long_side,
-                                   most_bytes)
+            return _photograph(path.read_bytes(), marked, others, lambda size: choose_window(size, focus, least),
+                               long_side, most_bytes)
         except Exception as error:  # Pillow's readers raise nearly anything on a broken or oversized file
             log.info("%s: drawn without its pixels: %s", path, error)
     if size is None or min(size) < 1:
@@ -78,19 +76,12 @@ def draw(path: Path | None, size: tuple[int, int] | None, marked: Sequence[Box],
     return _compose(choose_window(size, focus, least), size, marked, others, long_side, "", False)
 
 
-def _photograph(image: Image.Image, marked: Sequence[Box], others: Sequence[Box],
+def _photograph(data: bytes, marked: Sequence[Box], others: Sequence[Box],
                 window_of: Callable[[tuple[int, int]], Window], long_side: int, most_bytes: int) -> Picture:
-    is_jpeg = image.format in {"JPEG", "MPO"}
-    if not is_jpeg:
-        image.load()  # some formats keep their orientation behind the pixels
-    turned = image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}
-    stored = image.size
-    size = (stored[1], stored[0]) if turned else stored
+    """What a training sees of the file. Raises nearly anything where it cannot be read."""
+    shown, size = _decoded(data, window_of, long_side)
     window = window_of(size)
     scale = long_side / max(window.width, window.height)
-    if is_jpeg and scale < 1:
-        image.draft("RGB", (math.ceil(stored[0] * scale), math.ceil(stored[1] * scale)))
-    shown = _rgb(ImageOps.exif_transpose(image))
     left, top = max(window.x, 0), max(window.y, 0)
     right, bottom = min(window.x + window.width, size[0]), min(window.y + window.height, size[1])
     uri = ""
@@ -104,16 +95,27 @@ def _photograph(image: Image.Image, marked: Sequence[Box], others: Sequence[Box]
     return _compose(window, size, marked, others, long_side, uri, scale > 2)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB: transparency on middle grey, 16-bit and float images stretched from their lowest to highest value."""
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        low, high = values.min(), values.max()
-        return Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, (128, 128, 128, 255)), over).convert("RGB")
-    return image.convert("RGB")
+def _decoded(data: bytes, window_of: Callable[[tuple[int, int]], Window],
+             long_side: int) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture, of a JPEG no larger than it will be shown, and the whole one's width and height.
+
+    Pillow looks at the header alone: it refuses formats that start other programs, and more pixels than are safe.
+    """
+    reduction = 1
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        size = image.size
+        if image.format in {"JPEG", "MPO"}:
+            if image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}:
+                size = (size[1], size[0])
+            window = window_of(size)
+            most = max(window.width, window.height) / long_side
+            reduction = max((step for step in REDUCTIONS if step <= most), default=1)
+    picture = decode(data, reduction)
+    if picture is None:
+        raise ValueError("OpenCV cannot decode it")
+    if reduction == 1:
+        size = (picture.shape[1], picture.shape[0])
+    return Image.fromarray(np.ascontiguousarray(picture[..., ::-1])), size
 
 
 def _jpeg(image: Image.Image, quality: int, most_bytes: int) -> str:

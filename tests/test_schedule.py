@@ -1,0 +1,119 @@
+"""A training reaches its learning rate however few its steps, and what is recorded was in force."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+
+import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+
+from stages.model import schedule, session
+from stages.model.compose import compose
+from stages.program import InputError
+from stages.study.params import load
+from stages.train import settings
+
+R50 = "faster_rcnn-r50-fpn-sgd-512"
+MINIATURE = load()
+FULL = dataclasses.replace(MINIATURE, scale="full")
+
+
+def changed(study, **values):
+    """The study with other values in its scale's block."""
+    block = dataclasses.replace(study.training, **values)
+    return dataclasses.replace(study, scales={**study.scales, study.scale: block})
+
+
+def rates(study, images: int) -> list[float]:
+    """The rate of each optimizer step, from MMEngine's own schedulers as the config builds them."""
+    cell = study.cell(R50)
+    cfg = compose(R50, study, ["a"], "images", train_images=images)
+    lr = cfg.optim_wrapper.optimizer.lr
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    per_epoch = schedule.passes_per_epoch(cell, study, images)
+    built = [(part.by_epoch, PARAM_SCHEDULERS.build({**part, "optimizer": optimizer}))
+             for part in cfg.param_scheduler]
+    found = []
+    for index in range(per_epoch * cfg.train_cfg.max_epochs):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        for by_epoch, scheduler in built:
+            if not by_epoch or (index + 1) % per_epoch == 0:
+                scheduler.step()
+    return found
+
+
+@pytest.mark.parametrize("images", [1, 3, 20, 100, 269, 1300])
+def test_every_set_reaches_its_rate_before_it_falls(images):
+    cell = FULL.cell(R50)
+    wanted = schedule.learning_rate(cell, FULL)
+    found = rates(FULL, images)
+    full = [index for index, rate in enumerate(found) if rate == pytest.approx(wanted)]
+    falls = schedule.steps(cell, FULL, images, FULL.training.milestones[0])
+    # Two thirds of the steps before the first milestone, and one more at the end of the warm-up.
+    assert full[-1] == falls - 1 and len(full) >= 2 * falls / 3
+    assert max(found) == pytest.approx(wanted)
+
+
+def test_the_warm_up_of_params_yaml_holds_where_it_fits():
+    cell = FULL.cell(R50)
+    assert schedule.warmup(cell, FULL, 1200) == 500 and schedule.warmup(cell, FULL, 1190) == 496
+    assert schedule.warmup(cell, FULL, 4883) == 500
+    assert not schedule.warmup_note(R50, cell, FULL, 4883)
+    # Without milestones the whole training counts, which is 15 epochs of 38 steps.
+    assert schedule.warmup(cell, changed(FULL, milestones=[]), 300) == 190
+
+
+def test_the_miniature_is_as_it_was():
+    """30 of the 120 steps before its milestone."""
+    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=images) for images in (240, None))
+    assert known.to_dict() == unknown.to_dict() and known.param_scheduler[0].end == 30
+
+
+@pytest.mark.parametrize(("device_batch", "processes", "passes"), [(0, 1, 13), (2, 1, 50), (2, 2, 25)])
+def test_steps_of_several_passes_and_processes(device_batch, processes, passes):
+    """100 images in batches of 8, the last one smaller."""
+    study = changed(FULL, device_batch=device_batch, processes=processes)
+    cell = study.cell(R50)
+    assert schedule.passes_per_epoch(cell, study, 100) == passes
+    assert schedule.steps(cell, study, 100, 1) == passes // schedule.passes(cell, study)
+
+
+def write_prepared(folder, images: int) -> None:
+    """As stage prepare writes it, with an image without a box and one too small for MMDetection beside."""
+    sizes = [(64, 64)] * (images + 1) + [(64, 31)]
+    content = {
+        "info": {"source": "coco", "image_root": "images"}, "categories": [{"id": 1, "name": "cup"}],
+        "images": [{"id": number, "file_name": f"{number}.png", "width": width, "height": height}
+                   for number, (width, height) in enumerate(sizes, 1)],
+        "annotations": [{"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 20, 20], "area": 400,
+                         "iscrowd": 0} for number in range(1, len(sizes) + 1) if number != images + 1]}
+    (folder / "data" / "prepared").mkdir(parents=True)
+    for split in ("train", "val"):
+        (folder / "data" / "prepared" / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
+    """20 images at batch 8 and 15 epochs: 30 steps before the milestone, where params.yaml asks for 500."""
+    write_prepared(tmp_path, 20)
+    monkeypatch.chdir(tmp_path)
+    prepared = session.read_prepared()
+    assert prepared["train_images"] == 20
+    with caplog.at_level(logging.WARNING):
+        cfg = session.config(R50, FULL, prepared)
+    line = ("20 training images make 45 steps, too few for a warm-up of 500; it takes 10 "
+            "(scales.full.warmup_iterations)")
+    assert caplog.messages == [f"{R50}: {line}"]
+    assert cfg.param_scheduler[0].end == 10
+    assert settings(FULL.cell(R50), FULL, "coco", prepared["train_images"])["warmup_iterations"] == 10
+
+
+def test_images_that_make_no_step_are_refused_before_the_training(tmp_path, monkeypatch):
+    """3 images are 2 passes of 2, and a step sums 4."""
+    write_prepared(tmp_path, 3)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="an epoch has fewer images than one optimizer step; lower batch_size"):
+        session.config(R50, changed(FULL, device_batch=2), session.read_prepared())
