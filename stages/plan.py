@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
 from stages.data import catalogue
@@ -33,12 +34,21 @@ def main() -> None:
     for name, cell in selected.items():
         print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
-        # How many images there are of another source is known when prepare has made the splits; train says it then.
-        if study.data.source == "demo" and (note := warmup_note(name, cell, study, study.data.demo_images.train)):
-            log.warning("%s", note)
+    say_warmups(study)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")
+
+
+def say_warmups(study: params.Study) -> None:
+    """A line for each warm-up that the demo set is too small for. How many images of another source are trained on is
+    known when prepare has made the splits; fit and train say it then."""
+    if study.data.source != "demo":
+        return
+    notes = Counter(warmup_note(cell, study, study.data.demo_images.train) for cell in study.selected().values())
+    for note, cells in notes.items():
+        if note:
+            log.warning("%d of the cells: %s", cells, note)
 
 
 if __name__ == "__main__":

@@ -62,14 +62,14 @@ def test_the_warm_up_of_params_yaml_holds_where_it_fits():
     cell = FULL.cell(R50)
     assert schedule.warmup(cell, FULL, 1200) == 500 and schedule.warmup(cell, FULL, 1190) == 496
     assert schedule.warmup(cell, FULL, 4883) == 500
-    assert not schedule.warmup_note(R50, cell, FULL, 4883)
+    assert not schedule.warmup_note(cell, FULL, 4883)
     # Without milestones the whole training counts, which is 15 epochs of 38 steps.
     assert schedule.warmup(cell, changed(FULL, milestones=[]), 300) == 190
 
 
 def test_the_miniature_is_as_it_was():
     """30 of the 120 steps before its milestone."""
-    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=images) for images in (240, None))
+    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=number) for number in (240, None))
     assert known.to_dict() == unknown.to_dict() and known.param_scheduler[0].end == 30
 
 

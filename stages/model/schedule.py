@@ -63,13 +63,13 @@ def warmup(cell: Cell, study: Study, images: int | None) -> int:
     return min(wanted, int(steps(cell, study, images, falls[0]) * WARMUP_SHARE))
 
 
-def warmup_note(name: str, cell: Cell, study: Study, images: int) -> str:
+def warmup_note(cell: Cell, study: Study, images: int) -> str:
     """What a person must know of a warm-up that was cut; "" where it is as params.yaml says."""
     wanted, cut = study.training.warmup_iterations, warmup(cell, study, images)
     if cut == wanted:
         return ""
-    return (f"{name}: {images} training images make {steps(cell, study, images)} steps, too few for a warm-up of "
-            f"{wanted}; it takes {cut} (scales.{study.scale}.warmup_iterations)")
+    return (f"{images} training images make {steps(cell, study, images)} steps, too few for a warm-up of {wanted}; it "
+            f"takes {cut} (scales.{study.scale}.warmup_iterations)")
 
 
 def pixels(cell: Cell, study: Study) -> int:

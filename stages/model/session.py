@@ -63,8 +63,8 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
                          f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
     if schedule.steps(cell, study, images, 1) < 1:
         raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
-    if note := schedule.warmup_note(name, cell, study, images):
-        log.warning("%s", note)
+    if note := schedule.warmup_note(cell, study, images):
+        log.warning("%s: %s", name, note)
     return compose(name, study, data["classes"], data["image_root"], train_images=images)
 
 
