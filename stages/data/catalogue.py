@@ -150,7 +150,7 @@ iscrowd_invalid | warning | repair fatal | iscrowd that is neither 0 nor 1 | Tak
 box_crowd | info | keep drop | crowd boxes | Neither trained on nor counted as missed.
 images:
 image_without_boxes | info | keep drop | images without boxes | MMDetection leaves them out of the training; in val and test they test for false alarms.
-image_over_max_detections | warning | keep fatal | images with more boxes than data.max_detections | COCO counts that many detections an image; recall cannot reach 1.
+image_over_max_detections | warning | keep fatal | images with more boxes than data.max_detections | No more detections of an image are kept and counted, so that recall cannot reach 1. Raise data.max_detections.
 splits:
 group_field_absent | error | fatal keep | data.group names a field that no image has | Nothing is kept on one side of a split by it. Correct the name, or set data.group to "".
 split_without_labels | info | keep | split without labels | Detections are written, scores are n/a.
