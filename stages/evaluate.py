@@ -13,7 +13,7 @@ from typing import Any
 from stages.files import read_json, replacing
 from stages.program import InputError, run
 from stages.study import params, paths
-from stages.study.metrics import METRICS
+from stages.study.metrics import MAX_DETECTIONS, METRICS
 
 log = logging.getLogger(__name__)
 # The most that measuring a cell's cost may take, by scale; little beside its training.
@@ -32,6 +32,10 @@ def main(name: str) -> None:
     if not record_path.is_file():
         raise InputError(f"{record_path}: {name} is not trained; run dvc repro, or python -m stages.train {name}")
     record = read_json(record_path)
+    kept, wanted = record.get("max_detections", MAX_DETECTIONS), study.data.max_detections
+    if kept != wanted:
+        raise InputError(f"{record_path}: {name} keeps {kept} detections of an image, and data.max_detections is "
+                         f"{wanted}; run dvc repro, or python -m stages.prepare and python -m stages.train {name}")
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     import torch

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
 
+from stages import plan
 from stages.model import schedule, session
 from stages.model.compose import compose
 from stages.program import InputError
@@ -109,6 +110,15 @@ def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
     assert caplog.messages == [f"{R50}: {line}"]
     assert cfg.param_scheduler[0].end == 10
     assert settings(FULL.cell(R50), FULL, "coco", prepared["train_images"])["warmup_iterations"] == 10
+
+
+def test_plan_says_it_once_for_the_demo_set(caplog):
+    with caplog.at_level(logging.WARNING):
+        plan.say_warmups(FULL)
+        plan.say_warmups(MINIATURE)
+        plan.say_warmups(dataclasses.replace(FULL, data=dataclasses.replace(FULL.data, source="coco")))
+    assert caplog.messages == ["13 of the cells: 240 training images make 450 steps, too few for a warm-up of 500; it "
+                               "takes 100 (scales.full.warmup_iterations)"]
 
 
 def test_images_that_make_no_step_are_refused_before_the_training(tmp_path, monkeypatch):

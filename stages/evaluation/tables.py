@@ -100,7 +100,7 @@ def read_truth(path: str | Path) -> Truth:
                       category_ids, [entry["name"] for entry in categories], ids, image, category, boxes,
                       np.array([entry["area"] for entry in entries], dtype=float),
                       np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool),
-                      int(coco.get("info", {}).get("max_detections", MAX_DETECTIONS)))
+                      int((coco.get("info") or {}).get("max_detections", MAX_DETECTIONS)))
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; run dvc repro prepare") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
