@@ -68,10 +68,10 @@ def test_without_crowds_nothing_differs(name):
         plain = {**settings, "ignore_iof_thr": -1}
         assert plain.pop("type") == "CrowdAwareAssigner"
         theirs = MaxIoUAssigner(**plain).assign(InstanceData(priors=priors), instances(objects.tolist()), None)
-        found = TASK_UTILS.build(settings).assign(
+        result = TASK_UTILS.build(settings).assign(
             InstanceData(priors=priors), instances(objects.tolist()), instances([]))
-        assert torch.equal(found.gt_inds, theirs.gt_inds) and torch.equal(found.labels, theirs.labels)
-        assert torch.equal(found.max_overlaps, theirs.max_overlaps) and (theirs.gt_inds > 0).any()
+        assert torch.equal(result.gt_inds, theirs.gt_inds) and torch.equal(result.labels, theirs.labels)
+        assert torch.equal(result.max_overlaps, theirs.max_overlaps) and (theirs.gt_inds > 0).any()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -71,8 +71,8 @@ def test_the_page_shows_16_bits_as_they_are_trained(highest, tmp_path):
     cv2.imwrite(str(path), grey)
     expected = grey.astype(int) // 256
     assert abs(shown(path).mean(axis=2) - expected).mean() < 3
-    found = probe_file(tmp_path, True, "a.png")
-    assert found.deep and found.black == (highest < 5000) and not found.fault and not found.single_colour
+    probed = probe_file(tmp_path, True, "a.png")
+    assert probed.deep and probed.black == (highest < 5000) and not probed.fault and not probed.single_colour
 
 
 def test_the_page_shows_what_transparency_hides(tmp_path):

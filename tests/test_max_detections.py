@@ -83,12 +83,12 @@ def test_detections_equal_to_the_truth(most, score, tmp_path):
     assert details["metrics"]["bbox_mAP_50"] == pytest.approx(score, abs=1e-3)
     assert details["max_detections"] == most
     # Curves, TIDE, confusion and images follow the same matches.
-    found = min(most, BOXES)
+    right = min(most, BOXES)
     assert [details["per_class"][0]["AP50"], details["errors"]["AP50"]] == pytest.approx([score] * 2, abs=1e-3)
-    assert details["best_f1"]["recall"] == pytest.approx(found / BOXES)
-    assert details["metrics"][f"bbox_AR_{most}"] == pytest.approx(found / BOXES)
-    assert details["errors"]["count"]["missed"] == 2 * (BOXES - found)
-    assert [image["right"] for image in details["per_image"]] == [found] * 2
+    assert details["best_f1"]["recall"] == pytest.approx(right / BOXES)
+    assert details["metrics"][f"bbox_AR_{most}"] == pytest.approx(right / BOXES)
+    assert details["errors"]["count"]["missed"] == 2 * (BOXES - right)
+    assert [image["right"] for image in details["per_image"]] == [right] * 2
     # The bootstrap's own matching.
     matches = match(inspected.truth, inspected.detections)
     replicates = evaluate(matches, np.zeros((0, 2), dtype=np.int32), workers=1)
@@ -102,15 +102,15 @@ def test_other_numbers_equal_pycocotools(most, seed, tmp_path):
     content, results = random_set(seed)
     expected = oracle(content, results, most)
     truth = read_truth(written(tmp_path, content, most))
-    found = read_detections(results, truth)
+    detections = read_detections(results, truth)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        statistics = engine.evaluate(truth, found).statistics
+        statistics = engine.evaluate(truth, detections).statistics
     # Below 10 the second and the third recall are one number.
     names = engine.statistics(most)
     assert [-1 if statistics[name] is None else statistics[name] for name in names] == pytest.approx(
         expected.stats.tolist(), abs=1e-9)
-    replicates = evaluate(match(truth, found), np.zeros((0, len(truth.image_ids)), dtype=np.int32), workers=1)
+    replicates = evaluate(match(truth, detections), np.zeros((0, len(truth.image_ids)), dtype=np.int32), workers=1)
     ours = [replicates.of(statistic)[0] for statistic in STUDY.values()]
     theirs = [np.nan if value < 0 else value for value in expected.stats[:6]]
     np.testing.assert_allclose(ours, theirs, atol=1e-9)

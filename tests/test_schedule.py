@@ -37,26 +37,26 @@ def rates(study, images: int) -> list[float]:
     per_epoch = schedule.passes_per_epoch(cell, study, images)
     built = [(part.by_epoch, PARAM_SCHEDULERS.build({**part, "optimizer": optimizer}))
              for part in cfg.param_scheduler]
-    found = []
+    lrs = []
     for index in range(per_epoch * cfg.train_cfg.max_epochs):
-        found.append(optimizer.param_groups[0]["lr"])
+        lrs.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         for by_epoch, scheduler in built:
             if not by_epoch or (index + 1) % per_epoch == 0:
                 scheduler.step()
-    return found
+    return lrs
 
 
 @pytest.mark.parametrize("images", [1, 3, 20, 100, 269, 1300])
 def test_every_set_reaches_its_rate_before_it_falls(images):
     cell = FULL.cell(R50)
     wanted = schedule.learning_rate(cell, FULL)
-    found = rates(FULL, images)
-    full = [index for index, rate in enumerate(found) if rate == pytest.approx(wanted)]
+    lrs = rates(FULL, images)
+    full = [index for index, rate in enumerate(lrs) if rate == pytest.approx(wanted)]
     falls = schedule.steps(cell, FULL, images, FULL.training.milestones[0])
     # Two thirds of the steps before the first milestone, and one more at the end of the warm-up.
     assert full[-1] == falls - 1 and len(full) >= 2 * falls / 3
-    assert max(found) == pytest.approx(wanted)
+    assert max(lrs) == pytest.approx(wanted)
 
 
 def test_the_warm_up_of_params_yaml_holds_where_it_fits():

@@ -119,11 +119,11 @@ def differences(first: dict, second: dict) -> dict[str, tuple[Any, Any]]:
 
 def crowds(cell: Cell) -> dict[str, tuple[Any, Any]]:
     """COCO's evaluation ignores a detection with half of its area in a crowd; the zoo trains it as background."""
-    found = {}
+    different = {}
     for part in ASSIGNERS[cell.detector]:
-        found[f"train_cfg.{part}.assigner.type"] = ("CrowdAwareAssigner", "MaxIoUAssigner")
-        found[f"train_cfg.{part}.assigner.ignore_iof_thr"] = (0.5, -1)
-    return found
+        different[f"train_cfg.{part}.assigner.type"] = ("CrowdAwareAssigner", "MaxIoUAssigner")
+        different[f"train_cfg.{part}.assigner.ignore_iof_thr"] = (0.5, -1)
+    return different
 
 
 # One cell of each model; image size and optimizer are no part of it.
