@@ -116,7 +116,7 @@ image_unsupported | error | drop fatal | images that OpenCV cannot decode | Open
 image_too_large | error | drop fatal | images of more pixels than can be decoded safely | Over 179 million pixels: a decompression bomb, or a picture to be cut into tiles.
 image_cmyk | warning | keep drop | CMYK images | OpenCV turns them to BGR without a colour profile; colours may be off.
 image_16bit | warning | keep drop | images with more than 8 bits a channel | A training sees the upper 8 bits of 16: values to 4095 become 0 to 15. Where a file uses the lower ones, spread its values to 65535 or save 8 bits.
-image_black | error | keep drop fatal | images that are black, or nearly | No value is over 15 of 255 as OpenCV decodes them for training. Often a picture of 12 or 8 bits in a file of 16: spread its values to 65535 or save 8 bits.
+image_black | warning | keep drop fatal | images that are black, or nearly | No value is over 15 of 255 as OpenCV decodes them for training. Often a picture of 12 or 8 bits in a file of 16: spread its values to 65535 or save 8 bits.
 image_single_colour | warning | keep drop fatal | images of a single colour | All pixels are alike as OpenCV decodes them for training: there is nothing to learn.
 image_greyscale | info | keep drop | greyscale images | Loaded as three equal channels.
 image_alpha | info | keep drop | images with transparency | The alpha channel is dropped; what it hid becomes visible.
