@@ -60,7 +60,11 @@ def warmup(cell: Cell, study: Study, images: int | None) -> int:
     if images is None:
         return wanted
     falls = [*study.training.milestones, epochs(cell, study)]
-    return min(wanted, int(steps(cell, study, images, falls[0]) * WARMUP_SHARE))
+    limit = int(steps(cell, study, images, falls[0]) * WARMUP_SHARE)
+    if wanted <= limit:
+        return wanted
+    # Over a single step the rate does not rise.
+    return limit if limit > 1 else 0
 
 
 def warmup_note(cell: Cell, study: Study, images: int) -> str:
