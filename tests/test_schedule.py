@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 
+import mmengine.optim  # noqa: F401  registers the schedulers
 import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
