@@ -15,7 +15,7 @@ from stages.program import InputError, run
 from stages.study import params, paths
 from stages.tracking import cells, identity, owner, store
 from stages.tracking.points import Damaged
-from stages.tracking.sending import in_a_line, is_final, without_password
+from stages.tracking.sending import in_a_line, installed, is_final, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,8 +31,11 @@ def main() -> None:
     """A line for each cell of params.yaml. A second call finds all complete and sends nothing.
 
     The files of a cell are those that train and evaluate wrote here or that DVC restored. Raises InputError where the
-    tracker does not answer.
+    tracker does not answer or MLflow is not installed.
     """
+    if not installed():
+        raise InputError("MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine that has "
+                         "it, or install it, and run make sync there")
     study = params.load()
     client, experiment = trying(store.open_client)
     close_vanished(client, experiment)

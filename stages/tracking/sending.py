@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from stages.tracking.points import Damaged
 
@@ -55,7 +57,8 @@ class Pending:
 class Sender:
     """Jobs wait in a queue; a thread does them in order, and one that fails again until it succeeds.
 
-    A job that MLflow refuses for good is left out. Everything sent is on disk before it comes here.
+    A job that MLflow refuses for good is left out. Everything sent is on disk before it comes here, so that a machine
+    without MLflow loses nothing: there all jobs are dropped, and one line says so.
     """
 
     def __init__(self) -> None:
@@ -66,10 +69,15 @@ class Sender:
         self._failure = ""
         self._refused: list[str] = []
         self.queued_points = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True, name="mlflow")
-        self._thread.start()
+        self._tracking = installed()
+        if self._tracking:
+            threading.Thread(target=self._serve, daemon=True, name="mlflow").start()
+        else:
+            _say_that_tracking_is_off()
 
     def put(self, job: Job) -> None:
+        if not self._tracking:
+            return
         with self._changed:
             self._jobs.append(job)
             self.queued_points += job.points
@@ -145,6 +153,17 @@ class Sender:
         end, closed = time.monotonic() + seconds, self._closed
         while (left := end - time.monotonic()) > 0 and self._closed == closed:
             self._changed.wait(left)
+
+
+def installed() -> bool:
+    """Whether MLflow can be imported; it is not, which would take seconds."""
+    return importlib.util.find_spec("mlflow") is not None
+
+
+@cache
+def _say_that_tracking_is_off() -> None:
+    log.warning("MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
+                "from a machine that has MLflow")
 
 
 def is_final(error: Exception) -> bool:
