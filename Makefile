@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells check-cache fit data-check test test-faults test-zoo test-all lint sync ui clean lock
+.PHONY: help install identity repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ check-cache: install  ## drop what is damaged in DVC's cache and locks, put back
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
 	@dvc repro --quiet prepare
 	@python -m stages.fit
+
+gpu-pack: install  ## gpu-pack/: measurements for ten minutes on a bare GPU machine; DATA=photographs [WEIGHTS=folder]
+	@python -m benchmarks.gpu.pack "$(DATA)" "$(WEIGHTS)"
 
 data-check: install  ## a report on the data set in ROOT=..., without training; WRITE=1 puts it into params.yaml
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }

@@ -12,17 +12,15 @@ Runner.train(): steps, validations, checkpoints.
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
-import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
 from stages.study import params
 
@@ -80,35 +78,10 @@ def measured(side: str, cell: str, scale: str, switches: dict[str, str]) -> dict
                 values["scales"][scale][key] = yaml.safe_load(value)
 
     with workspace(change) as copy:
-        watch = _Utilisation()
+        watch = Utilisation()
         copy.run("benchmarks.train_throughput", f"--{side}", cell)
         busy = watch.stop()
         return {**json.loads((copy.folder / MEASURED).read_text(encoding="utf-8")), "busy": busy}
-
-
-class _Utilisation:
-    """Samples how busy the GPU is, once a second."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-        self.going = shutil.which("nvidia-smi") is not None
-        self.thread = threading.Thread(target=self._sample, daemon=True)
-        self.thread.start()
-
-    def _sample(self) -> None:
-        while self.going:
-            done = subprocess.run(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"],
-                                  capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                self.values.append(float(done.stdout.splitlines()[0]))
-            time.sleep(1)
-
-    def stop(self) -> float | None:
-        """The median in percent of the seconds in which it did anything; the first ones load libraries."""
-        self.going = False
-        self.thread.join()
-        values = [value for value in self.values if value > 0]
-        return statistics.median(values) if values else None
 
 
 def child(side: str, cell: str) -> None:

@@ -28,12 +28,17 @@ class Workspace:
 
     def run(self, *arguments: str) -> str:
         """`python -m ARGUMENTS`; its output. Ends this program with the output's end where it fails."""
+        process = self.start(*arguments, output=subprocess.PIPE)
+        output, _ = process.communicate()
+        if process.returncode:
+            sys.exit(f"{' '.join(arguments)} ended with {process.returncode}:\n{output[-3000:]}")
+        return output
+
+    def start(self, *arguments: str, output: int | None = None) -> subprocess.Popen:
+        """`python -m ARGUMENTS` as a process that goes on; output: where it writes, None: where this program does."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        done = subprocess.run([sys.executable, "-m", *arguments], cwd=self.folder, env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            sys.exit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
-        return done.stdout
+        return subprocess.Popen([sys.executable, "-m", *arguments], cwd=self.folder, env=environment, text=True,
+                                stdout=output, stderr=subprocess.STDOUT)
 
 
 @contextlib.contextmanager

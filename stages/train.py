@@ -39,6 +39,7 @@ def main(name: str) -> None:
     if study.training.processes > 1 and "RANK" not in os.environ:
         from stages.model import processes
 
+        processes.check(study)
         processes.launch(name, study.training.processes)
         return
     # Several processes train together under the lock of the first.

@@ -11,10 +11,22 @@ import tempfile
 from mmengine.config import Config
 
 from stages.program import InputError, Stopped
+from stages.study.params import Study
 
 # Where the processes find each other: a file of this user. torch's own way is a port that the whole network can reach,
 # and what is sent there is unpickled.
 MEETING = "DETECTION_MATRIX_MEETING"
+
+
+def check(study: Study) -> None:
+    """Raises InputError where there are GPUs and not one for each process: NCCL would say so after half a minute, in
+    pages."""
+    import torch
+
+    wanted, gpus = study.training.processes, torch.cuda.device_count()
+    if 0 < gpus < wanted:
+        raise InputError(f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine has "
+                         f"{gpus}; set it to {gpus}")
 
 
 def launch(name: str, count: int) -> None:

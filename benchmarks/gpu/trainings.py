@@ -1,0 +1,199 @@
+"""Whole trainings by `python -m stages.train`, whose histories are copied out as they grow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.gpu import sets
+from benchmarks.gpu.children import Context, Unsuitable
+from benchmarks.gpu.lines import LOG
+from benchmarks.gpu.steps import Model, change
+from benchmarks.workspace import Workspace, workspace
+from stages.program import InputError
+from stages.study import params, paths
+
+R50 = Model("faster_rcnn", "r50")
+SMALL = Model("faster_rcnn", "mobilenet_v2")
+BY_HEART_mAP50 = 0.9
+# Seconds for a training that was told to stop to save and to go, and for its start.
+LEAVING_S, STARTING_S = 8, 20
+# An epoch's end beside its steps: validation, state and checkpoint.
+EPOCH_END_S = 2.5
+_POLL_S = 0.2
+
+Rows = list[dict[str, str]]
+
+
+def fast() -> dict[str, Any]:
+    """What makes training fast on this machine and was measured by the parts before."""
+    if not torch.cuda.is_available():
+        return {}
+    return {"amp": "bf16", "channels_last": True, "tf32": True, "image_cache": True}
+
+
+def by_heart(context: Context, photographs: int, times: int) -> dict[str, Any]:
+    """Trains r50 on a few photographs, `times` in an epoch, until it finds BY_HEART_mAP50 of their boxes."""
+    few = sets.easy(sets.read("train"), photographs)
+    folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, photographs * times), few)
+    epochs = _epochs(context, photographs * times, R50)
+    settings = {**fast(), "epochs": epochs, "milestones": _milestones(epochs, 0.6, 0.85), "warmup_iterations": 50,
+                "clip_grad": 10}
+
+    def learnt(rows: Rows) -> bool:
+        return _best(rows) >= BY_HEART_mAP50
+
+    with workspace(change(context.scale, [R50], settings), folder) as copy:
+        rows, seconds = _train(context, copy, R50, "by-heart", learnt)
+    return {"images": len(few["images"]), "boxes": len(few["annotations"]), **_summary(rows, seconds),
+            "learnt": learnt(rows)}
+
+
+def pretrained(context: Context) -> dict[str, Any]:
+    """Trains mobilenet_v2 from its pretrained weights on the whole pack, for as many epochs as the time allows."""
+    file = sets.PREPARED.parent / "weights" / f"{SMALL.backbone}.safetensors"
+    settings = {**fast(), "warmup_iterations": 50, "clip_grad": 10}
+    if context.scale == "full":
+        if not file.is_file():
+            raise Unsuitable("the pack was made without pretrained weights")
+        settings["weights"] = "imagenet"
+    train, val = sets.read("train"), sets.read("val")
+    epochs = _epochs(context, len(train["images"]), SMALL)
+    settings.update(epochs=epochs, milestones=_milestones(epochs, 2 / 3, 11 / 12))
+    folder = sets.write(Path(tempfile.mkdtemp()), train, val)
+    with workspace(change(context.scale, [SMALL], settings), folder) as copy:
+        rows, seconds = _train(context, copy, SMALL, "pretrained")
+    return {"images": len(train["images"]), "boxes": len(train["annotations"]), **_summary(rows, seconds),
+            "weights": settings.get("weights", "none")}
+
+
+def straight(context: Context, name: str, photographs: int, epochs: int) -> dict[str, Any]:
+    """A training of some epochs without an interruption; compared with the first of its kind where that is there."""
+    with workspace(*_resumable(context, photographs, epochs)) as copy:
+        rows, seconds = _train(context, copy, R50, name)
+    return {"steps": len(rows), "training_s": seconds, **_difference(context, name, rows)}
+
+
+def resumed(context: Context, photographs: int, epochs: int) -> dict[str, Any]:
+    """The same training, killed by SIGKILL in its second epoch and started again."""
+    with workspace(*_resumable(context, photographs, epochs)) as copy:
+        process = copy.start("stages.train", R50.name)
+        pointer = None
+        while pointer is None and process.poll() is None:
+            pointer = next((copy.folder / paths.SCRATCH).glob("*/state.json"), None)
+            time.sleep(0.01)
+        if pointer is None:
+            raise InputError(f"the training ended before it had kept a state; {LOG} has its output")
+        process.kill()
+        process.wait()
+        killed_at = json.loads(pointer.read_text(encoding="utf-8"))["states"][0]["step"]
+        rows, seconds = _train(context, copy, R50, "resumed")
+    return {"steps": len(rows), "killed_at": killed_at, "training_s": seconds, **_difference(context, "resumed", rows)}
+
+
+def two_processes(context: Context) -> dict[str, Any]:
+    """Asks for two processes where there is one GPU: the line that refuses them."""
+    gpus = torch.cuda.device_count()
+    if gpus != 1:
+        raise Unsuitable(f"needs CUDA and one GPU; this machine has {gpus}")
+    val = sets.read("val")
+    folder = sets.write(Path(tempfile.mkdtemp()), val, val)
+    with workspace(change(context.scale, [R50], {"processes": 2}), folder) as copy:
+        process = copy.start("stages.train", R50.name, output=subprocess.PIPE)
+        output, _ = process.communicate(timeout=context.seconds)
+    said = output.strip().splitlines()
+    if process.returncode == 0 or "processes" not in said[-1] or "Traceback" in output:
+        raise InputError(f"was not refused in a line: status {process.returncode}, {said[-1][:200]}")
+    return {"refusal": said[-1]}
+
+
+def _resumable(context: Context, photographs: int, epochs: int) -> tuple[Callable[[dict[str, Any]], None], Path]:
+    few = sets.easy(sets.read("train"), photographs)
+    folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, 2 * photographs), few)
+    settings = {"epochs": epochs, "warmup_iterations": 5, "clip_grad": 10}
+    return change(context.scale, [R50], settings), folder
+
+
+def _train(context: Context, copy: Workspace, model: Model, name: str,
+           enough: Callable[[Rows], bool] = lambda rows: False) -> tuple[Rows, float]:
+    """The history of a training and its seconds; it is told to stop once it is `enough` or the time is over."""
+    begun = time.monotonic()
+    process = copy.start("stages.train", model.name)
+    rows: Rows = []
+    told = False
+    while True:
+        ended = process.poll() is not None
+        rows = _copied(copy, context.out / f"history-{name}.csv") or rows
+        if ended:
+            break
+        late = time.monotonic() - begun > context.seconds - LEAVING_S
+        if not told and (late or enough(rows)):
+            process.send_signal(signal.SIGTERM)
+            told = True
+        time.sleep(_POLL_S)
+    if not rows or (process.returncode and not told):
+        raise InputError(f"stages.train ended with {process.returncode} after {len(rows)} steps; {LOG} has its output")
+    return rows, round(time.monotonic() - begun, 1)
+
+
+def _copied(copy: Workspace, target: Path) -> Rows:
+    """The history as it stands, copied to `target`; none before the first epoch has ended."""
+    for pattern in (f"{paths.SCRATCH}/*/history.csv", "metrics/*/*/*/history.csv"):
+        for path in copy.folder.glob(pattern):
+            try:
+                if not target.is_file() or path.stat().st_mtime > target.stat().st_mtime:
+                    shutil.copy2(path, target)
+            except FileNotFoundError:
+                # It is being moved to its place.
+                continue
+            return _read(target)
+    return []
+
+
+def _read(path: Path) -> Rows:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _summary(rows: Rows, seconds: float) -> dict[str, Any]:
+    return {"epochs": int(rows[-1]["epoch"]), "step": int(rows[-1]["step"]), "best_mAP50": _best(rows),
+            "last_loss": float(rows[-1]["train/loss"]), "training_s": seconds}
+
+
+def _best(rows: Rows) -> float:
+    return max((float(row["val/bbox_mAP_50"]) for row in rows if row["val/bbox_mAP_50"]), default=0.0)
+
+
+def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
+    """How far a history's losses are from those of the first straight training."""
+    reference = context.out / "history-straight.csv"
+    if name == "straight" or not reference.is_file():
+        return {}
+    losses = [[float(row["train/loss"]) for row in history] for history in (_read(reference), rows)]
+    gaps = [abs(one - two) for one, two in zip(*losses)]
+    first = next((step for step, gap in enumerate(gaps, 1) if gap), None)
+    return {"equal": first is None and len(losses[0]) == len(losses[1]), "first_difference": first,
+            "largest_difference": max(gaps)}
+
+
+def _epochs(context: Context, images: int, model: Model) -> int:
+    """Epochs for which there is time, by the steps that were measured before; a guess where none were."""
+    measured = [values for key, values in context.earlier.items() if key.startswith(model.name) and "step_ms" in values]
+    step_s = measured[-1]["step_ms"] / 1000 if measured else 0.15
+    batch = params.load().scales[context.scale].batch_size
+    epoch_s = images / batch * step_s + EPOCH_END_S
+    return min(60, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
+
+
+def _milestones(epochs: int, *shares: float) -> list[int]:
+    return sorted({max(1, round(epochs * share)) for share in shares} - {epochs})
