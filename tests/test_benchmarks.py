@@ -30,23 +30,3 @@ def test_train_throughput(project):
     project.run("python", "-m", "stages.prepare")
     output = project.run("python", "-m", "benchmarks.train_throughput", "faster_rcnn-r50-fpn-sgd-512", "1").stdout
     assert "whole trainings: this project at" in output and "steps: this project at" in output
-
-
-# Without a GPU there is no half precision, and no pretrained file fits a miniature.
-ON_A_CPU = """
-from benchmarks import gpu_results
-del gpu_results.SWITCHES["amp"]
-gpu_results.SMALLEST_PX = 1
-gpu_results.SMALL = gpu_results.R50
-train = gpu_results.trained
-gpu_results.trained = lambda cell, scale, changes, *data: train(cell, scale, {**changes, "weights": "none"}, *data)
-gpu_results.main(2, 2, "miniature")
-"""
-
-
-@pytest.mark.slow
-def test_gpu_results(project):
-    project.run("python", "-m", "stages.prepare")
-    project.run("python", "-c", ON_A_CPU)
-    page = (project.folder / "docs/gpu-results.md").read_text(encoding="utf-8")
-    assert "| faster_rcnn-r50-fpn-sgd-512 |" in page and "images by heart" in page and "Best val mAP50" in page

@@ -48,7 +48,7 @@ class Part:
 @dataclass(frozen=True)
 class Size:
     """warm, steps: passes before and while the clock runs. photographs: learnt by heart, `times` in an epoch.
-    epochs: of a resumed training, each 2 x `few` images."""
+    epochs: of a resumed training, each 2 x `few` images. check_s: for imports, CUDA's start and one step."""
 
     warm: int
     steps: int
@@ -56,9 +56,10 @@ class Size:
     times: int
     few: int
     epochs: int
+    check_s: float
 
 
-SIZES = {"full": Size(20, 60, 32, 16, 32, 5), "miniature": Size(1, 3, 8, 4, 8, 3)}
+SIZES = {"full": Size(20, 60, 32, 16, 32, 5, 50), "miniature": Size(1, 3, 8, 4, 8, 3, 200)}
 
 
 def parts(scale: str) -> list[Part]:

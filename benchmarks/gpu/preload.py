@@ -6,7 +6,7 @@ import mmdet.datasets
 import mmdet.engine
 import mmdet.evaluation
 import mmdet.models
-import mmdet.visualization
+import mmdet.visualization  # noqa: F401
 
 import stages.train  # noqa: F401
 from stages.model import checkpoints, from_scratch, history, image_cache, order, pretrained, resume, speed  # noqa: F401

@@ -15,4 +15,5 @@ here=$PWD
 cd "$work/project"
 # Looking for a GPU through its driver's library leaves CUDA unopened, so that a process can still be forked.
 PYTHONPATH="$work/site" TMPDIR="$work" PYTORCH_NVML_BASED_CUDA_CHECK=1 PYTHONUNBUFFERED=1 \
+PYTHONWARNINGS="ignore:pkg_resources is deprecated" \
     "$python" -m benchmarks.gpu.runner --started "$start" --from "$here" "$@"

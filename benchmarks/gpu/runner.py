@@ -16,8 +16,6 @@ from benchmarks.gpu.children import STARTS, Children, Context, Outcome
 from benchmarks.gpu.lines import Lines
 from stages.study.params import ROOT
 
-# For imports, CUDA's start and one step.
-CHECK_S = 60
 # What is not measured with less than this.
 LEAST_S = 3
 # Between the end of the last work and the end of the time.
@@ -42,10 +40,11 @@ class Runner:
     def ready(self) -> bool:
         """Whether everything imports and one step of r50 runs; writes what the machine is, or why not."""
         from benchmarks.gpu import machine
+        from benchmarks.gpu.parts import SIZES
 
         for start in STARTS:
             self.children = Children(start)
-            outcome = self._do(machine.check, {}, CHECK_S)
+            outcome = self._do(machine.check, {}, SIZES[self.context.scale].check_s)
             if outcome.status == "done":
                 self.lines.write("ready", seconds=time.time() - self.started, start=start, **outcome.values)
                 return True

@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 import stages.train
 from benchmarks.gpu import sets
 from benchmarks.gpu.children import Context, Unsuitable
-from benchmarks.train_throughput import SHARED, default_runner
+from benchmarks.train_throughput import default_runner
 from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
 from stages.model import memory
@@ -111,6 +111,7 @@ def measure(context: Context, model: Model, warm: int, steps: int, peer: bool = 
     return {
         "images_s": steps * batch / window.seconds, "step_ms": 1000 * window.seconds / steps,
         "data_share": sum(loading) / sum(times), "peak_mib": memory.peak_mib(), "busy": window.busy, "batch": batch,
+        "peer": peer, "switches": switches,
         "step_times_ms": [round(1000 * value, 2) for value in times]}
 
 
@@ -122,11 +123,6 @@ def change(scale: str, models: list[Model], switches: dict[str, Any]) -> Any:
         values["scales"][scale].update({"weights": "none", "epochs": 1000, "milestones": [], **switches})
 
     return edit
-
-
-def shared(switches: dict[str, Any]) -> dict[str, Any]:
-    """Of the parameters, those that say what is trained; a comparison has them equal on both sides."""
-    return {name: value for name, value in switches.items() if name in SHARED}
 
 
 def _photographs(scale: str, switches: dict[str, Any], steps: int) -> Path:

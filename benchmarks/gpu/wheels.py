@@ -19,9 +19,11 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 THERE = ("torch", "torchvision", "numpy", "scipy", "pandas", "pillow", "opencv-python-headless", "psutil",
          "safetensors", "scikit-learn", "matplotlib", "jinja2", "tqdm", "PyYAML", "pytest")
 # Of requirements.in, what no training needs.
-LEFT_OUT = ("dvc", "mlflow", "uv", "pytest-xdist", "ruff")
+UNNEEDED = ("dvc", "mlflow", "uv", "pytest-xdist", "ruff")
 # The same modules under another name.
 SAME = {"opencv-python": "opencv-python-headless"}
+_MACHINE = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "sys_platform": "linux",
+            "platform_system": "Linux", "platform_machine": "x86_64", "extra": ""}
 
 
 def download(folder: Path) -> list[str]:
@@ -50,29 +52,19 @@ def carried() -> list[str]:
     text = (ROOT / "requirements.in").read_text(encoding="utf-8")
     listed = [_name(match[1]) for match in re.finditer(r"^([A-Za-z0-9._-]+)", text, re.MULTILINE)]
     there = {_name(name) for name in THERE}
-    own = {name for name in listed if name not in there and name not in LEFT_OUT}
-    # torch asks for setuptools as well, in a version that MMEngine cannot use: what the project pins is carried.
-    return sorted(own | (_needs(own) - _needs(there) - there))
-
-
-def _needs(names: set[str]) -> set[str]:
-    """The names and all that they need, on that machine, as their installed packages say."""
-    found: set[str] = set()
-    waiting = list(names)
+    waiting = [name for name in listed if name not in there and name not in UNNEEDED]
+    needed: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in found:
+        # What is there has its own needs beside it.
+        if name in needed or name in there:
             continue
-        found.add(name)
+        needed.add(name)
         for line in _requirements(name):
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate(_MACHINE):
                 waiting.append(_name(requirement.name))
-    return found
-
-
-_MACHINE = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "sys_platform": "linux",
-            "platform_system": "Linux", "platform_machine": "x86_64", "extra": ""}
+    return sorted(needed)
 
 
 def _requirements(name: str) -> list[str]:
