@@ -22,6 +22,7 @@ COLUMNS = {
     "by-heart": ("images", "boxes", "epochs", "step", "best_mAP50", "last_loss", "training_s"),
     "resumed": ("steps", "killed_at", "equal", "first_difference", "largest_difference", "training_s"),
     "pretrained": ("images", "boxes", "images_s", "epochs", "step", "best_mAP50", "last_loss", "training_s"),
+    "compile": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
     "large": ("images_s", "step_ms", "peak_mib", "busy"), "memory": ("images_s", "step_ms", "peak_mib", "busy"),
     "two-processes": ("refusal",)}
 # The histories that are drawn, below the part that made them.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from gpu_work import crashes, dies, hangs, needs_cuda, raises, returns
 
 from benchmarks import gpu_report
 from benchmarks.gpu import lines, photographs, sets, wheels
@@ -26,17 +25,17 @@ STEPS = {"step_ms": 80.0, "data_share": 0.031, "peak_mib": 9000.0, "busy": None,
 
 
 @pytest.mark.parametrize("work, seconds, status, reason", [
-    (returns, 30, "done", ""),
-    (hangs, 8, "out of time", "not done within 8 s"),
-    (dies, 30, "failed", "ended with 7"),
-    (raises, 30, "failed", "set it to 4"),
-    (needs_cuda, 30, "unsuitable", "needs CUDA: amp"),
-    (crashes, 30, "failed", "ValueError: two lines")])
+    ("returns", 30, "done", ""),
+    ("hangs", 8, "out of time", "not done within 8 s"),
+    ("dies", 30, "failed", "ended with 7"),
+    ("raises", 30, "failed", "set it to 4"),
+    ("needs_cuda", 30, "unsuitable", "needs CUDA: amp"),
+    ("crashes", 30, "failed", "ValueError: two lines")])
 def test_a_child_ends_with_a_line_whatever_it_does(work, seconds, status, reason, tmp_path):
-    outcome = Children("spawn").run(work, Context(tmp_path, "full", seconds), {})
+    outcome = Children("spawn").run(f"gpu_work:{work}", Context(tmp_path, "full", seconds), {})
     assert (outcome.status, reason in outcome.reason) == (status, True)
-    assert outcome.values == ({"seconds": 30} if work is returns else {})
-    if work is hangs:
+    assert outcome.values == ({"seconds": 30} if work == "returns" else {})
+    if work == "hangs":
         ended(int((tmp_path / "grandchild").read_text(encoding="utf-8")))
 
 
@@ -50,9 +49,9 @@ def ended(pid: int) -> None:
 
 
 def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
-    code = ("import sys; sys.path.insert(0, 'tests'); import gpu_work; from pathlib import Path\n"
+    code = ("import sys; sys.path.insert(0, 'tests'); from pathlib import Path\n"
             "from benchmarks.gpu.children import Children, Context\n"
-            f"Children('spawn').run(gpu_work.hangs, Context(Path({str(tmp_path)!r}), 'full', 600), {{}})")
+            f"Children('spawn').run('gpu_work:hangs', Context(Path({str(tmp_path)!r}), 'full', 600), {{}})")
     runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "grandchild").is_file() or not (tmp_path / "grandchild").read_text(encoding="utf-8"):
         assert runner.poll() is None

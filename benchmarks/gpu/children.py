@@ -5,6 +5,7 @@ Processes are forked from a server that has imported MMDetection, which takes se
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import select
@@ -12,7 +13,6 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -62,8 +62,9 @@ class Children:
         if start == "forkserver":
             self._context.set_forkserver_preload([PRELOADED])
 
-    def run(self, work: Callable[..., dict[str, Any]], context: Context, arguments: dict[str, Any]) -> Outcome:
-        """`work(context, **arguments)` in a process group that is gone afterwards."""
+    def run(self, work: str, context: Context, arguments: dict[str, Any]) -> Outcome:
+        """The dict that function `work` (module:name) makes of the context and the arguments, in a process group that
+        is gone afterwards."""
         begun = time.monotonic()
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_child, args=(sender, os.getpid(), work, context, arguments))
@@ -81,8 +82,7 @@ class Children:
         return Outcome(status, values, reason, round(time.monotonic() - begun, 1))
 
 
-def _child(sender: Connection, runner: int, work: Callable[..., dict[str, Any]], context: Context,
-           arguments: dict[str, Any]) -> None:
+def _child(sender: Connection, runner: int, work: str, context: Context, arguments: dict[str, Any]) -> None:
     # A group of its own, so that loaders and trainings end with it.
     os.setsid()
     threading.Thread(target=_follow, args=(os.pidfd_open(runner),), daemon=True).start()
@@ -90,7 +90,9 @@ def _child(sender: Connection, runner: int, work: Callable[..., dict[str, Any]],
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
-        sender.send(("done", work(context, **arguments), ""))
+        module, _, name = work.partition(":")
+        function = getattr(importlib.import_module(module), name)
+        sender.send(("done", function(context, **arguments), ""))
     except Unsuitable as error:
         sender.send(("unsuitable", {}, str(error)))
     except (InputError, StudyError) as error:

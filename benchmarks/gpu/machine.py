@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.gpu import steps
 from benchmarks.gpu.children import Context
+from benchmarks.gpu.model import Model
 from stages.tracking import provenance
 
 PACKAGES = ("numpy", "opencv-python-headless", "hotcoco", "setuptools", "triton")
@@ -21,7 +22,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "hotcoco", "setuptools", "triton"
 
 def check(context: Context) -> dict[str, Any]:
     """A step of r50 at this scale, once everything is imported; the machine."""
-    steps.measure(context, steps.Model("faster_rcnn", "r50"), warm=0, steps=1)
+    steps.measure(context, Model("faster_rcnn", "r50"), warm=0, steps=1)
     return describe()
 
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.gpu.steps import Model
+from benchmarks.gpu.model import Model
 from benchmarks.train_throughput import NAMES
 
-MMDETECTION, PROJECT = NAMES["a"], NAMES["b"]
+MMDETECTION, PROJECT, FASTEST = NAMES["a"], NAMES["b"], "fast"
 MODELS = (Model("faster_rcnn", "r50"), Model("faster_rcnn", "swin_t"), Model("cascade_rcnn", "r50"))
 SMALL = Model("faster_rcnn", "mobilenet_v2")
 LARGE = Model("faster_rcnn", "swin_l", 1024)
-SWITCHES: dict[str, Any] = {
+SWITCHES: dict[str, dict[str, Any]] = {
     "amp bf16": {"amp": "bf16"}, "channels_last": {"channels_last": True}, "tf32": {"tf32": True},
-    "amp fp16": {"amp": "fp16"}, "cudnn_benchmark": {"cudnn_benchmark": True}, "image_cache": {"image_cache": True},
-    "compile": {"compile": True}}
+    "amp fp16": {"amp": "fp16"}, "cudnn_benchmark": {"cudnn_benchmark": True}, "image_cache": {"image_cache": True}}
+COMPILE = {"compile": True}
 FAST = {"amp": "bf16", "channels_last": True, "tf32": True, "image_cache": True}
-ALL = {**FAST, "cudnn_benchmark": True, "compile": True}
+ALL = {**FAST, "cudnn_benchmark": True}
 BATCHES = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True)
 class Work:
-    """function: called with a Context and the arguments, in a process of its own. most_s: its limit in seconds."""
+    """function: module:name of what a process of its own calls with a Context and the arguments, so that the runner
+    imports nothing that takes time. most_s: its limit in seconds."""
 
     name: str
-    function: Callable[..., dict[str, Any]]
+    function: str
     arguments: dict[str, Any]
     most_s: float
 
@@ -47,11 +47,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Size:
-    """warm, steps: passes before and while the clock runs. photographs: learnt by heart, `times` in an epoch.
-    epochs: of a resumed training, each 2 x `few` images. check_s: for imports, CUDA's start and one step."""
+    """warm, steps: passes before and while the clock runs; _few: of large ones. photographs: learnt by heart, `times`
+    in an epoch. epochs: of a resumed training, each 2 x `few` images. check_s: for imports, CUDA's start, one step."""
 
     warm: int
     steps: int
+    warm_few: int
+    steps_few: int
     photographs: int
     times: int
     few: int
@@ -59,45 +61,48 @@ class Size:
     check_s: float
 
 
-SIZES = {"full": Size(20, 60, 32, 16, 32, 5, 50), "miniature": Size(1, 3, 8, 4, 8, 3, 200)}
+SIZES = {"full": Size(20, 60, 2, 4, 32, 24, 32, 5, 50), "miniature": Size(1, 3, 1, 1, 8, 4, 8, 3, 200)}
 
 
 def parts(scale: str) -> list[Part]:
     """The whole list at a scale."""
-    from benchmarks.gpu import steps, trainings
-
     size = SIZES[scale]
 
     def timed(model: Model, how: str, most_s: float = 40, **arguments: Any) -> Work:
-        return Work(f"{model.name}, {how}", steps.measure,
-                    {"model": model, "warm": size.warm, "steps": size.steps, **arguments}, most_s)
+        every = {"model": model, "warm": size.warm, "steps": size.steps}
+        return Work(f"{model.name}, {how}", "benchmarks.gpu.steps:measure", {**every, **arguments}, most_s)
 
-    sides = []
+    sides, plain = [], []
     for model in MODELS:
-        sides += [timed(model, MMDETECTION, peer=True), timed(model, f"{PROJECT}, fast", switches=FAST),
-                  timed(model, PROJECT)]
-    single = []
+        sides += [timed(model, MMDETECTION, peer=True), timed(model, f"{PROJECT}, {FASTEST}", switches=FAST)]
+        plain.append(timed(model, PROJECT))
+    single = [timed(model, "all without compile", switches=ALL) for model in MODELS[:2]]
+    for name, switches in SWITCHES.items():
+        single += [timed(model, name, switches=switches) for model in MODELS[:2]]
+    compiled = []
     for model in MODELS[:2]:
-        single += [timed(model, "all of them", 90, switches=ALL)]
-        single += [timed(model, name, 60, switches=switches) for name, switches in SWITCHES.items()]
-    batches = [timed(MODELS[0], f"{batch} images a step", switches={**FAST, "batch_size": batch}, steps=6, warm=3)
+        compiled += [timed(model, "compile", 90, switches=COMPILE),
+                     timed(model, "all of them", 90, switches={**ALL, **COMPILE})]
+    short = {"photographs": size.few, "epochs": size.epochs}
+    few = {"warm": size.warm_few, "steps": size.steps_few}
+    batches = [timed(MODELS[0], f"{batch} images a step", switches={**FAST, "batch_size": batch}, **few)
                for batch in BATCHES]
     return [
-        Part("throughput", "MMDetection's own defaults and this project, equal models", 130, 30, sides),
-        Part("switches", "One switch at a time, and all of them", 125, 30, single),
-        Part("by-heart", f"{size.photographs} photographs learnt by heart", 75, 40, [
-            Work("r50 from random weights", trainings.by_heart,
+        Part("throughput", "MMDetection's own defaults and this project, equal models", 110, 30, [*sides, *plain]),
+        Part("switches", "One switch at a time, and all without compile", 100, 30, single),
+        Part("by-heart", f"{size.photographs} photographs learnt by heart", 105, 40, [
+            Work("r50 from random weights", "benchmarks.gpu.trainings:by_heart",
                  {"photographs": size.photographs, "times": size.times}, 600)]),
-        Part("resumed", "Killed and resumed", 75, 30, [
-            Work("straight", trainings.straight,
-                 {"name": "straight", "photographs": size.few, "epochs": size.epochs}, 60),
-            Work("killed and resumed", trainings.resumed, {"photographs": size.few, "epochs": size.epochs}, 90),
-            Work("straight once more", trainings.straight,
-                 {"name": "again", "photographs": size.few, "epochs": size.epochs}, 60)]),
+        Part("resumed", "Killed and resumed", 60, 30, [
+            Work("straight", "benchmarks.gpu.trainings:straight", {"name": "straight", **short}, 60),
+            Work("killed and resumed", "benchmarks.gpu.trainings:resumed", short, 90),
+            Work("straight once more", "benchmarks.gpu.trainings:straight", {"name": "again", **short}, 60)]),
         Part("pretrained", "Pretrained mobilenet_v2 on the packed set", 75, 40, [
-            timed(SMALL, f"{PROJECT}, fast", switches=FAST),
-            Work("pretrained mobilenet_v2", trainings.pretrained, {}, 600)]),
-        Part("large", "Swin-L at 1024 pixels", 25, 15, [timed(LARGE, "fast", 60, switches=FAST, steps=6, warm=3)]),
-        Part("memory", "Batch sizes to the memory's end", 45, 15, batches, until_failure=True),
-        Part("two-processes", "Two processes on one GPU", 20, 10, [
-            Work("refused", trainings.two_processes, {}, 30)])]
+            timed(SMALL, f"{PROJECT}, {FASTEST}", switches=FAST),
+            Work("pretrained mobilenet_v2", "benchmarks.gpu.trainings:pretrained", {}, 600)]),
+        Part("large", "Swin-L at 1024 pixels", 20, 12, [
+            timed(LARGE, FASTEST, switches={**FAST, "image_cache": False}, **few)]),
+        Part("memory", "Batch sizes to the memory's end", 35, 12, batches, until_failure=True),
+        Part("two-processes", "Two processes on one GPU", 12, 8, [
+            Work("refused", "benchmarks.gpu.trainings:two_processes", {}, 30)]),
+        Part("compile", "torch.compile", 90, 40, compiled)]

@@ -11,9 +11,11 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.gpu.children import STARTS, Children, Context, Outcome
 from benchmarks.gpu.lines import Lines
+from benchmarks.gpu.parts import SIZES, Part, Work, parts
 from stages.study.params import ROOT
 
 # What is not measured with less than this.
@@ -31,7 +33,7 @@ class Runner:
         self.started = started
         self.end = started + 60 * minutes - MARGIN_S
         self.minutes = minutes
-        self.earlier: dict[str, dict] = {}
+        self.earlier: dict[str, dict[str, Any]] = {}
         self.children: Children | None = None
 
     def remaining(self) -> float:
@@ -39,12 +41,9 @@ class Runner:
 
     def ready(self) -> bool:
         """Whether everything imports and one step of r50 runs; writes what the machine is, or why not."""
-        from benchmarks.gpu import machine
-        from benchmarks.gpu.parts import SIZES
-
         for start in STARTS:
             self.children = Children(start)
-            outcome = self._do(machine.check, {}, SIZES[self.context.scale].check_s)
+            outcome = self._do("benchmarks.gpu.machine:check", {}, SIZES[self.context.scale].check_s)
             if outcome.status == "done":
                 self.lines.write("ready", seconds=time.time() - self.started, start=start, **outcome.values)
                 return True
@@ -53,8 +52,6 @@ class Runner:
         return False
 
     def all(self) -> None:
-        from benchmarks.gpu.parts import parts
-
         planned = parts(self.context.scale)
         # More minutes than the list takes are for everything in it.
         factor = max(1.0, self.remaining() / sum(part.seconds for part in planned))
@@ -78,12 +75,12 @@ class Runner:
                     self._leave_out(part, part.work[index + 1:], "follows what did not succeed")
                     break
 
-    def _leave_out(self, part, work, reason: str) -> None:
+    def _leave_out(self, part: Part, work: list[Work], reason: str) -> None:
         for piece in work:
             self.lines.write("measured", part=part.name, name=piece.name, status="left out", reason=reason, values={},
                              seconds=0)
 
-    def _do(self, function, arguments, seconds: float) -> Outcome:
+    def _do(self, function: str, arguments: dict[str, Any], seconds: float) -> Outcome:
         context = Context(self.context.out, self.context.scale, seconds, self.earlier)
         return self.children.run(function, context, arguments)
 

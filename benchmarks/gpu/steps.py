@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from mmengine.runner import Runner
 import stages.train
 from benchmarks.gpu import sets
 from benchmarks.gpu.children import Context, Unsuitable
+from benchmarks.gpu.model import Model
 from benchmarks.train_throughput import default_runner
 from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
@@ -25,23 +25,6 @@ from stages.study import params
 
 # Does something on a GPU alone.
 CUDA_ALONE = ("amp", "tf32", "cudnn_benchmark", "compile")
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row of params.yaml as the measurements want it, whatever the rows there are."""
-
-    detector: str
-    backbone: str
-    image_size: int = 512
-
-    @property
-    def name(self) -> str:
-        return f"{self.detector}-{self.backbone}-fpn-sgd-{self.image_size}"
-
-    def row(self) -> dict[str, Any]:
-        return {"detector": self.detector, "backbone": self.backbone, "neck": "fpn", "optimizer": "sgd",
-                "image_size": self.image_size}
 
 
 class Enough(Exception):

@@ -18,13 +18,16 @@ import torch
 from benchmarks.gpu import sets
 from benchmarks.gpu.children import Context, Unsuitable
 from benchmarks.gpu.lines import LOG
-from benchmarks.gpu.steps import Model, change
+from benchmarks.gpu.model import Model
+from benchmarks.gpu.steps import change
+from benchmarks.train_throughput import NAMES
 from benchmarks.workspace import Workspace, workspace
 from stages.program import InputError
 from stages.study import params, paths
 
 R50 = Model("faster_rcnn", "r50")
 SMALL = Model("faster_rcnn", "mobilenet_v2")
+PROJECT = NAMES["b"]
 BY_HEART_mAP50 = 0.9
 # Seconds for a training that was told to stop to save and to go, and for its start.
 LEAVING_S, STARTING_S = 8, 20
@@ -188,8 +191,8 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
 
 def _epochs(context: Context, images: int, model: Model) -> int:
     """Epochs for which there is time, by the steps that were measured before; a guess where none were."""
-    measured = [values for key, values in context.earlier.items() if key.startswith(model.name) and "step_ms" in values]
-    step_s = measured[-1]["step_ms"] / 1000 if measured else 0.15
+    measured = context.earlier.get(f"{model.name}, {PROJECT}, fast")
+    step_s = measured["step_ms"] / 1000 if measured else 0.15
     batch = params.load().scales[context.scale].batch_size
     epoch_s = images / batch * step_s + EPOCH_END_S
     return min(60, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
