@@ -48,7 +48,8 @@ class Part:
 @dataclass(frozen=True)
 class Size:
     """warm, steps: passes before and while the clock runs; _few: of large ones. photographs: learnt by heart, `times`
-    in an epoch. epochs: of a resumed training, each 2 x `few` images. check_s: for imports, CUDA's start, one step."""
+    in an epoch. epochs: of a resumed training, each 2 x `few` images. most_epochs: of all others.
+    check_s: for imports, CUDA's start and one step."""
 
     warm: int
     steps: int
@@ -58,10 +59,11 @@ class Size:
     times: int
     few: int
     epochs: int
+    most_epochs: int
     check_s: float
 
 
-SIZES = {"full": Size(20, 60, 2, 4, 32, 24, 32, 5, 50), "miniature": Size(1, 3, 1, 1, 8, 4, 8, 3, 200)}
+SIZES = {"full": Size(20, 60, 2, 4, 32, 24, 32, 5, 60, 50), "miniature": Size(1, 3, 1, 1, 8, 4, 8, 3, 3, 200)}
 
 
 def parts(scale: str) -> list[Part]:
@@ -83,6 +85,7 @@ def parts(scale: str) -> list[Part]:
     for model in MODELS[:2]:
         compiled += [timed(model, "compile", 90, switches=COMPILE),
                      timed(model, "all of them", 90, switches={**ALL, **COMPILE})]
+    epochs = {"most_epochs": size.most_epochs}
     short = {"photographs": size.few, "epochs": size.epochs}
     few = {"warm": size.warm_few, "steps": size.steps_few}
     batches = [timed(MODELS[0], f"{batch} images a step", switches={**FAST, "batch_size": batch}, **few)
@@ -92,14 +95,14 @@ def parts(scale: str) -> list[Part]:
         Part("switches", "One switch at a time, and all without compile", 100, 30, single),
         Part("by-heart", f"{size.photographs} photographs learnt by heart", 105, 40, [
             Work("r50 from random weights", "benchmarks.gpu.trainings:by_heart",
-                 {"photographs": size.photographs, "times": size.times}, 600)]),
+                 {"photographs": size.photographs, "times": size.times, **epochs}, 600)]),
         Part("resumed", "Killed and resumed", 60, 30, [
             Work("straight", "benchmarks.gpu.trainings:straight", {"name": "straight", **short}, 60),
             Work("killed and resumed", "benchmarks.gpu.trainings:resumed", short, 90),
             Work("straight once more", "benchmarks.gpu.trainings:straight", {"name": "again", **short}, 60)]),
         Part("pretrained", "Pretrained mobilenet_v2 on the packed set", 75, 40, [
             timed(SMALL, f"{PROJECT}, {FASTEST}", switches=FAST),
-            Work("pretrained mobilenet_v2", "benchmarks.gpu.trainings:pretrained", {}, 600)]),
+            Work("pretrained mobilenet_v2", "benchmarks.gpu.trainings:pretrained", epochs, 600)]),
         Part("large", "Swin-L at 1024 pixels", 20, 12, [
             timed(LARGE, FASTEST, switches={**FAST, "image_cache": False}, **few)]),
         Part("memory", "Batch sizes to the memory's end", 35, 12, batches, until_failure=True),

@@ -1,6 +1,6 @@
 """Runs the parts on the machine to be measured, as many as fit into the time; run.sh in the pack calls it.
 
-python -m benchmarks.gpu.runner --out FOLDER [--minutes N] [--scale full|miniature]
+python -m benchmarks.gpu.runner --out FOLDER [--minutes N] [--scale full|miniature] [--parts NAME ...]
 Writes into FOLDER: results.jsonl and results.md, a line at a time; history-*.csv of the trainings; log.txt.
 """
 
@@ -51,8 +51,7 @@ class Runner:
                              reason=outcome.reason, values={}, seconds=outcome.seconds)
         return False
 
-    def all(self) -> None:
-        planned = parts(self.context.scale)
+    def all(self, planned: list[Part]) -> None:
         # More minutes than the list takes are for everything in it.
         factor = max(1.0, self.remaining() / sum(part.seconds for part in planned))
         for part in planned:
@@ -90,6 +89,9 @@ def main() -> int:
     parser.add_argument("--out", required=True, type=Path, help="a folder for what is measured")
     parser.add_argument("--minutes", type=float, default=9.0, help="from the start of the installation")
     parser.add_argument("--scale", choices=("full", "miniature"), default="full", help="miniature: a rehearsal")
+    names = [part.name for part in parts("full")]
+    parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="NAME",
+                        help=f"of {', '.join(names)}; left out: all")
     parser.add_argument("--started", type=float, default=time.time(), help=argparse.SUPPRESS)
     parser.add_argument("--from", type=Path, default=Path.cwd(), dest="folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -102,7 +104,7 @@ def main() -> int:
     if not runner.ready():
         runner.lines.write("end", why="nothing can be measured here", seconds=time.time() - options.started)
         return 1
-    runner.all()
+    runner.all([part for part in parts(options.scale) if part.name in options.parts])
     runner.lines.write("end", why="the list is through", seconds=time.time() - options.started)
     return 0
 

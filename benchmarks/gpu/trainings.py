@@ -45,11 +45,11 @@ def fast() -> dict[str, Any]:
     return {"amp": "bf16", "channels_last": True, "tf32": True, "image_cache": True}
 
 
-def by_heart(context: Context, photographs: int, times: int) -> dict[str, Any]:
+def by_heart(context: Context, photographs: int, times: int, most_epochs: int) -> dict[str, Any]:
     """Trains r50 on a few photographs, `times` in an epoch, until it finds BY_HEART_mAP50 of their boxes."""
     few = sets.easy(sets.read("train"), photographs)
     folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, photographs * times), few)
-    epochs = _epochs(context, photographs * times, R50)
+    epochs = _epochs(context, photographs * times, R50, most_epochs)
     settings = {**fast(), "epochs": epochs, "milestones": _milestones(epochs, 0.6, 0.85), "warmup_iterations": 50,
                 "clip_grad": 10}
 
@@ -62,7 +62,7 @@ def by_heart(context: Context, photographs: int, times: int) -> dict[str, Any]:
             "learnt": learnt(rows)}
 
 
-def pretrained(context: Context) -> dict[str, Any]:
+def pretrained(context: Context, most_epochs: int) -> dict[str, Any]:
     """Trains mobilenet_v2 from its pretrained weights on the whole pack, for as many epochs as the time allows."""
     file = sets.PREPARED.parent / "weights" / f"{SMALL.backbone}.safetensors"
     settings = {**fast(), "warmup_iterations": 50, "clip_grad": 10}
@@ -71,7 +71,7 @@ def pretrained(context: Context) -> dict[str, Any]:
             raise Unsuitable("the pack was made without pretrained weights")
         settings["weights"] = "imagenet"
     train, val = sets.read("train"), sets.read("val")
-    epochs = _epochs(context, len(train["images"]), SMALL)
+    epochs = _epochs(context, len(train["images"]), SMALL, most_epochs)
     settings.update(epochs=epochs, milestones=_milestones(epochs, 2 / 3, 11 / 12))
     folder = sets.write(Path(tempfile.mkdtemp()), train, val)
     with workspace(change(context.scale, [SMALL], settings), folder) as copy:
@@ -189,13 +189,13 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
             "largest_difference": max(gaps)}
 
 
-def _epochs(context: Context, images: int, model: Model) -> int:
+def _epochs(context: Context, images: int, model: Model, most: int) -> int:
     """Epochs for which there is time, by the steps that were measured before; a guess where none were."""
     measured = context.earlier.get(f"{model.name}, {PROJECT}, fast")
     step_s = measured["step_ms"] / 1000 if measured else 0.15
     batch = params.load().scales[context.scale].batch_size
     epoch_s = images / batch * step_s + EPOCH_END_S
-    return min(60, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
+    return min(most, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
 
 
 def _milestones(epochs: int, *shares: float) -> list[int]:
