@@ -1,4 +1,5 @@
-"""Writes docs/gpu-results.md from what a run of the GPU pack brought back; nothing that is not in its files.
+"""Writes docs/gpu-results.md from what a run of the GPU pack brought back; nothing that is not in
+its files.
 
 Run: python -m benchmarks.gpu_report FOLDER [PAGE=docs/gpu-results.md]
 """
@@ -20,11 +21,29 @@ COLUMNS = {
     "throughput": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
     "switches": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
     "by-heart": ("images", "boxes", "epochs", "step", "best_mAP50", "last_loss", "training_s"),
-    "resumed": ("steps", "killed_at", "equal", "first_difference", "largest_difference", "training_s"),
-    "pretrained": ("images", "boxes", "images_s", "epochs", "step", "best_mAP50", "last_loss", "training_s"),
+    "resumed": (
+        "steps",
+        "killed_at",
+        "equal",
+        "first_difference",
+        "largest_difference",
+        "training_s",
+    ),
+    "pretrained": (
+        "images",
+        "boxes",
+        "images_s",
+        "epochs",
+        "step",
+        "best_mAP50",
+        "last_loss",
+        "training_s",
+    ),
     "compile": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
-    "large": ("images_s", "step_ms", "peak_mib", "busy"), "memory": ("images_s", "step_ms", "peak_mib", "busy"),
-    "two-processes": ("refusal",)}
+    "large": ("images_s", "step_ms", "peak_mib", "busy"),
+    "memory": ("images_s", "step_ms", "peak_mib", "busy"),
+    "two-processes": ("refusal",),
+}
 # The histories that are drawn, below the part that made them.
 CURVES = {"by-heart": "by-heart", "pretrained": "pretrained"}
 # What MMDetection's defaults measured is what the others of the same model are compared with.
@@ -39,8 +58,10 @@ def main(folder: Path, page: Path = PAGE) -> None:
     entries = read(folder)
     machine = _last(entries, "ready") or {}
     if page.resolve() == PAGE and not machine.get("cuda"):
-        raise InputError(f"{folder}: no GPU has made these results; name another page to see them: "
-                         f"python -m benchmarks.gpu_report {folder} PAGE")
+        raise InputError(
+            f"{folder}: no GPU has made these results; name another page to see them: "
+            f"python -m benchmarks.gpu_report {folder} PAGE"
+        )
     page.write_text("\n".join(write(entries, folder)) + "\n", encoding="utf-8")
     print(page)
 
@@ -54,14 +75,18 @@ def read(folder: Path) -> list[Entry]:
     starts = [number for number, entry in enumerate(entries) if entry["kind"] == "start"]
     if not starts:
         raise InputError(f"{folder / lines.JSON}: holds no run")
-    return entries[starts[-1]:]
+    return entries[starts[-1] :]
 
 
 def write(entries: list[Entry], folder: Path) -> list[str]:
     """The page's lines."""
     text = ["# GPU results", "", *_head(entries)]
     for part in [entry for entry in entries if entry["kind"] == "part"]:
-        measured = [entry for entry in entries if entry["kind"] == "measured" and entry["part"] == part["part"]]
+        measured = [
+            entry
+            for entry in entries
+            if entry["kind"] == "measured" and entry["part"] == part["part"]
+        ]
         text += ["", f"## {part['title']}", "", *_part(part["part"], measured)]
         if part["part"] in CURVES:
             text += _curve(folder / f"history-{CURVES[part['part']]}.csv")
@@ -71,25 +96,57 @@ def write(entries: list[Entry], folder: Path) -> list[str]:
 def _head(entries: list[Entry]) -> list[str]:
     start, machine, end = (_last(entries, kind) for kind in ("start", "ready", "end"))
     pack = start["pack"]
-    text = ["Written by `python -m benchmarks.gpu_report` from the results of one run of the GPU pack.", ""]
+    text = [
+        "Written by `python -m benchmarks.gpu_report` from the results of one run of the GPU pack.",
+        "",
+    ]
     if machine is None or not machine.get("cuda"):
         text += ["**A rehearsal without a GPU: none of these numbers is a GPU's.**", ""]
-    rows = [("commit", pack["commit"] or "unknown"), ("scale", start["scale"]), ("minutes", f"{start['minutes']:g}")]
+    rows = [
+        ("commit", pack["commit"] or "unknown"),
+        ("scale", start["scale"]),
+        ("minutes", f"{start['minutes']:g}"),
+    ]
     if "photographs" in pack:
         train, val = (pack["photographs"][split] for split in ("train", "val"))
-        rows.append(("photographs", f"{pack['photographs']['set']}: {train['images']} with {train['boxes']} boxes to "
-                                    f"train, {val['images']} with {val['boxes']} to validate"))
+        rows.append(
+            (
+                "photographs",
+                f"{pack['photographs']['set']}: {train['images']} with {train['boxes']} boxes to "
+                f"train, {val['images']} with {val['boxes']} to validate",
+            )
+        )
     rows += _machine(machine) if machine else []
-    rows.append(("ended", f"{end['why']}, after {end['seconds']:.0f} s" if end else "was stopped from outside"))
-    return [*text, "| what | value |", "|---|---|", *(f"| {name} | {_escaped(value)} |" for name, value in rows)]
+    rows.append(
+        (
+            "ended",
+            f"{end['why']}, after {end['seconds']:.0f} s" if end else "was stopped from outside",
+        )
+    )
+    return [
+        *text,
+        "| what | value |",
+        "|---|---|",
+        *(f"| {name} | {_escaped(value)} |" for name, value in rows),
+    ]
 
 
 def _machine(machine: Entry) -> list[tuple[str, str]]:
-    rows = [("device", machine["device"]), ("processor", f"{machine['processor']}, {machine['cores']} cores"),
-            ("memory", f"{machine['memory_gib']} GiB"), ("system", machine["system"])]
+    rows = [
+        ("device", machine["device"]),
+        ("processor", f"{machine['processor']}, {machine['cores']} cores"),
+        ("memory", f"{machine['memory_gib']} GiB"),
+        ("system", machine["system"]),
+    ]
     if machine.get("cuda"):
-        rows.insert(1, ("GPU", f"{machine['gpu_mib']} MiB, capability {machine['capability']}, driver "
-                               f"{machine['driver']}, CUDA {machine['cuda']}, cuDNN {machine['cudnn']}"))
+        rows.insert(
+            1,
+            (
+                "GPU",
+                f"{machine['gpu_mib']} MiB, capability {machine['capability']}, driver "
+                f"{machine['driver']}, CUDA {machine['cuda']}, cuDNN {machine['cudnn']}",
+            ),
+        )
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return [*rows, ("versions", versions), ("ready after", f"{machine['seconds']:.0f} s")]
 
@@ -101,23 +158,32 @@ def _part(name: str, measured: list[Entry]) -> list[str]:
     if done:
         heads = [wording.SHOWN[column][0] for column in columns]
         ratio = ["x the peer's"] if name in COMPARED else []
-        text += ["| " + " | ".join(["", *heads, *ratio]) + " |", "|---|" + "---:|" * (len(heads) + len(ratio))]
+        text += [
+            "| " + " | ".join(["", *heads, *ratio]) + " |",
+            "|---|" + "---:|" * (len(heads) + len(ratio)),
+        ]
     for entry in done:
         cells = [_escaped(wording.cell(entry["values"], column)) for column in columns]
         if name in COMPARED:
             cells.append(_ratio(entry, done))
         text.append("| " + " | ".join([entry["name"], *cells]) + " |")
-    refused = [f"- {entry['name']}: {entry['status']}: {entry['reason']}" for entry in measured
-               if entry["status"] != "done"]
+    refused = [
+        f"- {entry['name']}: {entry['status']}: {entry['reason']}"
+        for entry in measured
+        if entry["status"] != "done"
+    ]
     if done and refused:
         text.append("")
     return [*text, *refused]
 
 
 def _ratio(entry: Entry, done: list[Entry]) -> str:
-    """images/s against the first measurement of the same model, MMDetection's defaults where they ran."""
+    """images/s against the first measurement of the same model, MMDetection's defaults where they
+    ran."""
     model = entry["name"].partition(",")[0]
-    peers = [peer for peer in done if peer["name"].startswith(f"{model},") and peer["values"].get("peer")]
+    peers = [
+        peer for peer in done if peer["name"].startswith(f"{model},") and peer["values"].get("peer")
+    ]
     if not peers:
         return "n/a"
     return f"{entry['values']['images_s'] / peers[0]['values']['images_s']:.2f}"
@@ -131,14 +197,27 @@ def _curve(path: Path) -> list[str]:
         rows = [row for row in csv.DictReader(file) if row["val/bbox_mAP_50"]]
     if not rows:
         return []
-    rows = rows[::-(-len(rows) // POINTS)]
+    rows = rows[:: -(-len(rows) // POINTS)]
     epochs = ", ".join(row["epoch"] for row in rows)
     scores = ", ".join(f"{float(row['val/bbox_mAP_50']):.3f}" for row in rows)
-    return ["", "```mermaid", "xychart-beta", '    title "val mAP50 over epochs"', f"    x-axis [{epochs}]",
-            "    y-axis 0 --> 1", f"    line [{scores}]", "```", "",
-            "| epoch | step | train/loss | val mAP | val mAP50 |", "|---:|---:|---:|---:|---:|",
-            *(f"| {row['epoch']} | {row['step']} | {float(row['train/loss']):.3f} | "
-              f"{float(row['val/bbox_mAP']):.3f} | {float(row['val/bbox_mAP_50']):.3f} |" for row in rows)]
+    return [
+        "",
+        "```mermaid",
+        "xychart-beta",
+        '    title "val mAP50 over epochs"',
+        f"    x-axis [{epochs}]",
+        "    y-axis 0 --> 1",
+        f"    line [{scores}]",
+        "```",
+        "",
+        "| epoch | step | train/loss | val mAP | val mAP50 |",
+        "|---:|---:|---:|---:|---:|",
+        *(
+            f"| {row['epoch']} | {row['step']} | {float(row['train/loss']):.3f} | "
+            f"{float(row['val/bbox_mAP']):.3f} | {float(row['val/bbox_mAP_50']):.3f} |"
+            for row in rows
+        ),
+    ]
 
 
 def _last(entries: list[Entry], kind: str) -> Entry | None:

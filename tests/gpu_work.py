@@ -1,4 +1,5 @@
-"""Work for a child process of the GPU measurements: done, failed, hanging; without an import that takes time."""
+"""Work for a child process of the GPU measurements: done, failed, hanging; without an import that
+takes time."""
 
 from __future__ import annotations
 

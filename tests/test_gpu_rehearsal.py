@@ -1,4 +1,5 @@
-"""The whole way of the GPU measurements on a CPU: pack, bare environment, the list in miniature, a kill, the page."""
+"""The whole way of the GPU measurements on a CPU: pack, bare environment, the list in miniature, a
+kill, the page."""
 
 from __future__ import annotations
 
@@ -29,22 +30,31 @@ def bare(tmp_path_factory) -> Path:
     """The interpreter of an environment that holds what is on the GPU machine and nothing else."""
     uv = Path(sys.executable).parent / "uv"
     folder = tmp_path_factory.mktemp("bare") / "environment"
-    made = subprocess.run([uv, "venv", "--quiet", "--seed", "--no-python-downloads", "--python", python(), folder],
-                          capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [uv, "venv", "--quiet", "--seed", "--no-python-downloads", "--python", python(), folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if made.returncode:
         pytest.skip(f"no Python {PYTHON} is at hand: {made.stderr.strip()}")
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     wanted = [pin for pin in pins if pin.partition("==")[0] in PINNED]
     wanted += [name for name in THERE if name not in PINNED]
-    installed = subprocess.run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *wanted],
-                               capture_output=True, text=True, check=False)
+    installed = subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *wanted],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if installed.returncode:
         pytest.skip(f"no index of packages is at hand: {installed.stderr.strip()[-300:]}")
     return folder / "bin/python"
 
 
 def python() -> str:
-    """An interpreter of the version; pyenv has several beside each other, and uv knows the active one alone."""
+    """An interpreter of the version; pyenv has several beside each other, and uv knows the active
+    one alone."""
     folders = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{PYTHON}.*"))
     return str(folders[-1] / "bin/python") if folders else PYTHON
 
@@ -52,8 +62,14 @@ def python() -> str:
 @pytest.fixture(scope="module")
 def packed(taco, shared, tmp_path_factory) -> Path:
     """The pack of this checkout, made by the one command and carried to another folder."""
-    done = subprocess.run(["make", "gpu-pack", f"DATA={taco}", f"WEIGHTS={shared / 'weights'}"], cwd=ROOT, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        ["make", "gpu-pack", f"DATA={taco}", f"WEIGHTS={shared / 'weights'}"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " MiB (wheels " in done.stdout
     folder = tmp_path_factory.mktemp("carried") / "gpu-pack"
@@ -62,11 +78,27 @@ def packed(taco, shared, tmp_path_factory) -> Path:
 
 
 def start(packed: Path, interpreter: Path, out: Path) -> subprocess.Popen:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))
+    }
     return subprocess.Popen(
-        ["bash", packed / "run.sh", "--out", out, "--minutes", str(MINUTES), "--scale", "miniature"],
-        cwd=packed.parent, env={**environment, "PYTHON": str(interpreter)}, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [
+            "bash",
+            packed / "run.sh",
+            "--out",
+            out,
+            "--minutes",
+            str(MINUTES),
+            "--scale",
+            "miniature",
+        ],
+        cwd=packed.parent,
+        env={**environment, "PYTHON": str(interpreter)},
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def test_the_whole_list_in_miniature(packed, bare, tmp_path):
@@ -77,11 +109,17 @@ def test_the_whole_list_in_miniature(packed, bare, tmp_path):
     output, _ = start(packed, bare, out).communicate(timeout=60 * MINUTES + 30)
     assert time.monotonic() - begun < 600
     entries = lines.read(out)
-    assert [entry["kind"] for entry in entries[:2]] == ["start", "ready"] and entries[-1]["kind"] == "end", output
+    assert [entry["kind"] for entry in entries[:2]] == ["start", "ready"] and entries[-1][
+        "kind"
+    ] == "end", output
     assert entries[0]["pack"]["photographs"]["train"]["images"] == 300
     assert not {"mlflow", "dvc"} & set(entries[1]["versions"])
-    measured = {(entry["part"], entry["name"]): entry for entry in entries if entry["kind"] == "measured"}
-    assert set(measured) == {(part.name, work.name) for part in parts("miniature") for work in part.work}
+    measured = {
+        (entry["part"], entry["name"]): entry for entry in entries if entry["kind"] == "measured"
+    }
+    assert set(measured) == {
+        (part.name, work.name) for part in parts("miniature") for work in part.work
+    }
     for entry in measured.values():
         if entry["status"] == "unsuitable":
             assert entry["reason"].startswith("needs CUDA"), entry
@@ -105,7 +143,11 @@ def test_a_kill_in_the_middle_keeps_the_lines(packed, bare, tmp_path):
     try:
         while True:
             assert process.poll() is None
-            text = (out / lines.JSON).read_text(encoding="utf-8") if (out / lines.JSON).is_file() else ""
+            text = (
+                (out / lines.JSON).read_text(encoding="utf-8")
+                if (out / lines.JSON).is_file()
+                else ""
+            )
             if '"kind": "measured"' in text:
                 break
             time.sleep(0.2)

@@ -1,4 +1,5 @@
-"""Measurements for a bare GPU machine: what is on disk after a kill, time limits, the page; without MMDetection."""
+"""Measurements for a bare GPU machine: what is on disk after a kill, time limits, the page; without
+MMDetection."""
 
 from __future__ import annotations
 
@@ -18,19 +19,35 @@ from stages.model import processes
 from stages.program import InputError
 from stages.study import params
 
-MACHINE = {"device": "NVIDIA H100 80GB HBM3", "cuda": "13.0", "gpus": 1, "gpu_mib": 81559, "capability": "9.0",
-           "driver": "580.1", "cudnn": 91002, "processor": "Xeon", "cores": 16, "memory_gib": 128, "system": "Linux",
-           "versions": {"python": "3.12.3", "torch": "2.11.0"}, "seconds": 20.4}
+MACHINE = {
+    "device": "NVIDIA H100 80GB HBM3",
+    "cuda": "13.0",
+    "gpus": 1,
+    "gpu_mib": 81559,
+    "capability": "9.0",
+    "driver": "580.1",
+    "cudnn": 91002,
+    "processor": "Xeon",
+    "cores": 16,
+    "memory_gib": 128,
+    "system": "Linux",
+    "versions": {"python": "3.12.3", "torch": "2.11.0"},
+    "seconds": 20.4,
+}
 STEPS = {"step_ms": 80.0, "data_share": 0.031, "peak_mib": 9000.0, "busy": None, "peer": False}
 
 
-@pytest.mark.parametrize("work, seconds, status, reason", [
-    ("returns", 30, "done", ""),
-    ("hangs", 8, "out of time", "not done within 8 s"),
-    ("dies", 30, "failed", "ended with 7"),
-    ("raises", 30, "failed", "set it to 4"),
-    ("needs_cuda", 30, "unsuitable", "needs CUDA: amp"),
-    ("crashes", 30, "failed", "ValueError: two lines")])
+@pytest.mark.parametrize(
+    "work, seconds, status, reason",
+    [
+        ("returns", 30, "done", ""),
+        ("hangs", 8, "out of time", "not done within 8 s"),
+        ("dies", 30, "failed", "ended with 7"),
+        ("raises", 30, "failed", "set it to 4"),
+        ("needs_cuda", 30, "unsuitable", "needs CUDA: amp"),
+        ("crashes", 30, "failed", "ValueError: two lines"),
+    ],
+)
 def test_a_child_ends_with_a_line_whatever_it_does(work, seconds, status, reason, tmp_path):
     outcome = Children("spawn").run(f"gpu_work:{work}", Context(tmp_path, "full", seconds), {})
     assert (outcome.status, reason in outcome.reason) == (status, True)
@@ -42,18 +59,25 @@ def test_a_child_ends_with_a_line_whatever_it_does(work, seconds, status, reason
 def ended(pid: int) -> None:
     """A killed process may be seen a moment longer."""
     for _ in range(50):
-        if not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8"):
+        if not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text(
+            encoding="utf-8"
+        ):
             return
         time.sleep(0.1)
     raise AssertionError(f"{pid} is alive")
 
 
 def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
-    code = ("import sys; sys.path.insert(0, 'tests'); from pathlib import Path\n"
-            "from benchmarks.gpu.children import Children, Context\n"
-            f"Children('spawn').run('gpu_work:hangs', Context(Path({str(tmp_path)!r}), 'full', 600), {{}})")
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from pathlib import Path\n"
+        "from benchmarks.gpu.children import Children, Context\n"
+        f"context = Context(Path({str(tmp_path)!r}), 'full', 600)\n"
+        "Children('spawn').run('gpu_work:hangs', context, {})"
+    )
     runner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    while not (tmp_path / "grandchild").is_file() or not (tmp_path / "grandchild").read_text(encoding="utf-8"):
+    while not (tmp_path / "grandchild").is_file() or not (tmp_path / "grandchild").read_text(
+        encoding="utf-8"
+    ):
         assert runner.poll() is None
         time.sleep(0.05)
     runner.kill()
@@ -63,30 +87,52 @@ def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
 
 def write(folder: Path, **machine: object) -> None:
     out = lines.Lines(folder)
-    pack = {"commit": "abc123", "photographs": {
-        "set": "taco", "train": {"images": 300, "boxes": 1059}, "val": {"images": 100, "boxes": 324}}}
+    pack = {
+        "commit": "abc123",
+        "photographs": {
+            "set": "taco",
+            "train": {"images": 300, "boxes": 1059},
+            "val": {"images": 100, "boxes": 324},
+        },
+    }
     out.write("start", scale="full", minutes=9.0, pack=pack)
     out.write("ready", **{**MACHINE, **machine})
     out.write("part", part="throughput", title="Side by side")
     measured = {"part": "throughput", "status": "done", "reason": "", "seconds": 9.0}
-    out.write("measured", name="r50, peer", **measured, values={**STEPS, "images_s": 100.0, "peer": True})
+    out.write(
+        "measured", name="r50, peer", **measured, values={**STEPS, "images_s": 100.0, "peer": True}
+    )
     out.write("measured", name="r50, this project", **measured, values={**STEPS, "images_s": 250.0})
-    out.write("measured", part="throughput", name="swin_t, peer", status="failed", reason="no | memory", values={},
-              seconds=1.0)
+    out.write(
+        "measured",
+        part="throughput",
+        name="swin_t, peer",
+        status="failed",
+        reason="no | memory",
+        values={},
+        seconds=1.0,
+    )
     out.write("part", part="pretrained", title="Pretrained")
 
 
 def test_the_page_has_what_the_files_have_and_says_what_did_not_run(tmp_path, monkeypatch):
     write(tmp_path)
     (tmp_path / "history-pretrained.csv").write_text(
-        "step,epoch,lr,train/loss,val/bbox_mAP,val/bbox_mAP_50\n1,1,0.1,2.5,,\n2,1,0.1,2.0,0.01,0.05\n"
-        "4,2,0.1,1.5,0.02,0.125\n", encoding="utf-8")
+        "step,epoch,lr,train/loss,val/bbox_mAP,val/bbox_mAP_50\n1,1,0.1,2.5,,\n"
+        "2,1,0.1,2.0,0.01,0.05\n"
+        "4,2,0.1,1.5,0.02,0.125\n",
+        encoding="utf-8",
+    )
     monkeypatch.setattr(gpu_report, "PAGE", tmp_path / "page.md")
     gpu_report.main(tmp_path, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| r50, this project | 250.0 | 80.0 | 3.1% | 9000 | n/a | 2.50 |" in page
     assert "- swin_t, peer: failed: no | memory" in page
-    assert "| commit | abc123 |" in page and "NVIDIA H100 80GB HBM3" in page and "was stopped from outside" in page
+    assert (
+        "| commit | abc123 |" in page
+        and "NVIDIA H100 80GB HBM3" in page
+        and "was stopped from outside" in page
+    )
     assert "line [0.050, 0.125]" in page and "| 2 | 4 | 1.500 | 0.020 | 0.125 |" in page
     assert "rehearsal" not in page
 
@@ -97,10 +143,14 @@ def test_no_page_of_gpu_results_comes_from_a_cpu(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no GPU has made these results"):
         gpu_report.main(tmp_path, tmp_path / "page.md")
     gpu_report.main(tmp_path, tmp_path / "rehearsal.md")
-    assert "none of these numbers is a GPU's" in (tmp_path / "rehearsal.md").read_text(encoding="utf-8")
+    assert "none of these numbers is a GPU's" in (tmp_path / "rehearsal.md").read_text(
+        encoding="utf-8"
+    )
 
 
-@pytest.mark.parametrize("content, reason", [(None, "cannot be read"), ("", "holds no run"), ("{\"ki", "holds no run")])
+@pytest.mark.parametrize(
+    "content, reason", [(None, "cannot be read"), ("", "holds no run"), ('{"ki', "holds no run")]
+)
 def test_a_folder_without_results_is_said(content, reason, tmp_path):
     if content is not None:
         (tmp_path / lines.JSON).write_text(content, encoding="utf-8")
@@ -117,10 +167,24 @@ def test_a_line_that_a_kill_has_cut_costs_itself_alone(tmp_path):
 
 
 def coco(images: int) -> dict:
-    return {"info": {"image_root": "data/raw"}, "categories": [{"id": 1, "name": "can"}],
-            "images": [{"id": 10 + n, "file_name": f"{n}.jpg", "width": 64, "height": 64} for n in range(images)],
-            "annotations": [{"id": n, "image_id": 10 + n, "category_id": 1, "bbox": [0, 0, 12 * n, 30], "area": 360 * n}
-                            for n in range(images)]}
+    return {
+        "info": {"image_root": "data/raw"},
+        "categories": [{"id": 1, "name": "can"}],
+        "images": [
+            {"id": 10 + n, "file_name": f"{n}.jpg", "width": 64, "height": 64}
+            for n in range(images)
+        ],
+        "annotations": [
+            {
+                "id": n,
+                "image_id": 10 + n,
+                "category_id": 1,
+                "bbox": [0, 0, 12 * n, 30],
+                "area": 360 * n,
+            }
+            for n in range(images)
+        ],
+    }
 
 
 def test_a_repeated_set_has_each_image_with_its_own_boxes():
@@ -129,7 +193,8 @@ def test_a_repeated_set_has_each_image_with_its_own_boxes():
     assert [box["id"] for box in found["annotations"]] == list(range(1, 10))
     names = {image["id"]: image["file_name"] for image in found["images"]}
     assert [(names[box["image_id"]], box["bbox"][2]) for box in found["annotations"]] == [
-        (f"{n}.jpg", 12 * n) for n in range(3)] * 3
+        (f"{n}.jpg", 12 * n) for n in range(3)
+    ] * 3
 
 
 def test_what_is_learnt_by_heart_has_no_small_box():
@@ -140,8 +205,13 @@ def test_what_is_learnt_by_heart_has_no_small_box():
 
 def test_a_part_of_a_set_is_drawn_once_for_all_with_its_boxes():
     found = photographs.subset(coco(50), 20)
-    assert found == photographs.subset(coco(50), 20) and len(found["images"]) == len(found["annotations"]) == 20
-    assert {box["image_id"] for box in found["annotations"]} == {image["id"] for image in found["images"]}
+    assert (
+        found == photographs.subset(coco(50), 20)
+        and len(found["images"]) == len(found["annotations"]) == 20
+    )
+    assert {box["image_id"] for box in found["annotations"]} == {
+        image["id"] for image in found["images"]
+    }
 
 
 def test_larger_photographs_are_shrunk_with_their_boxes(tmp_path):
@@ -156,14 +226,30 @@ def test_larger_photographs_are_shrunk_with_their_boxes(tmp_path):
     photographs._write_photographs(part, tmp_path / "set", tmp_path / "packed")
     assert cv2.imread(str(tmp_path / "packed" / "0.jpg")).shape == (300, 512, 3)
     assert (part["images"][0]["width"], part["images"][0]["height"]) == (512, 300)
-    assert part["annotations"][0]["bbox"] == [50, 20, 150, 100] and part["annotations"][0]["area"] == 15000
+    assert (
+        part["annotations"][0]["bbox"] == [50, 20, 150, 100]
+        and part["annotations"][0]["area"] == 15000
+    )
 
 
 def test_the_wheels_are_what_a_machine_with_plain_pytorch_lacks():
     carried = wheels.carried()
-    assert {"mmdet", "mmengine", "mmcv-lite", "pycocotools", "hotcoco", "setuptools", "addict", "shapely", "six",
-            "rich", "yapf"} <= set(carried)
-    assert not {"torch", "numpy", "pillow", "dvc", "mlflow", "opencv-python", "pytest"} & set(carried)
+    assert {
+        "mmdet",
+        "mmengine",
+        "mmcv-lite",
+        "pycocotools",
+        "hotcoco",
+        "setuptools",
+        "addict",
+        "shapely",
+        "six",
+        "rich",
+        "yapf",
+    } <= set(carried)
+    assert not {"torch", "numpy", "pillow", "dvc", "mlflow", "opencv-python", "pytest"} & set(
+        carried
+    )
 
 
 @pytest.mark.parametrize("gpus, refused", [(0, False), (1, True), (2, False), (8, False)])
@@ -179,13 +265,18 @@ def test_more_processes_than_gpus_are_refused_in_a_line(gpus, refused, monkeypat
     if not refused:
         processes.check(study)
         return
-    with pytest.raises(InputError, match=r"^scales.miniature.processes: 2 processes .* has 1; set it to 1$"):
+    with pytest.raises(
+        InputError, match=r"^scales.miniature.processes: 2 processes .* has 1; set it to 1$"
+    ):
         processes.check(study)
 
 
 def test_the_results_are_json_and_words(tmp_path):
     write(tmp_path)
-    kinds = [json.loads(line)["kind"] for line in (tmp_path / lines.JSON).read_text(encoding="utf-8").splitlines()]
+    kinds = [
+        json.loads(line)["kind"]
+        for line in (tmp_path / lines.JSON).read_text(encoding="utf-8").splitlines()
+    ]
     assert kinds == ["start", "ready", "part", "measured", "measured", "measured", "part"]
     words = (tmp_path / lines.MARKDOWN).read_text(encoding="utf-8")
     assert "- r50, this project: images/s 250.0, ms a step 80.0, data_time 3.1%" in words

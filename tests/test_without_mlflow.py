@@ -1,4 +1,5 @@
-"""A training on a machine that has neither MLflow nor DVC, and what becomes of it on one that has."""
+"""A training on a machine that has neither MLflow nor DVC, and what becomes of it on one that
+has."""
 
 from __future__ import annotations
 
@@ -26,7 +27,11 @@ def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(project):
     rows = (record / "history.csv").read_text(encoding="utf-8").splitlines()
     found = json.loads((record / "run.json").read_text(encoding="utf-8"))
     assert len(rows) == 1 + found["iterations"] and found["run_id"] is None
-    assert {path.name for path in (project.folder / "models" / CELL).iterdir()} == {"config.py", "best.pth", "last.pth"}
+    assert {path.name for path in (project.folder / "models" / CELL).iterdir()} == {
+        "config.py",
+        "best.pth",
+        "last.pth",
+    }
     assert not (project.folder / "mlflow.db").exists()
     refused = bare("sync", check=False)
     assert "sync: MLflow is not installed here" in refused and "Traceback" not in refused

@@ -1,6 +1,8 @@
-"""Work in a process of its own with a time limit: what fails, hangs or breaks the GPU's context ends with that process.
+"""Work in a process of its own with a time limit: what fails, hangs or breaks the GPU's context
+ends with that process.
 
-Processes are forked from a server that has imported MMDetection, which takes seconds, and not opened CUDA.
+Processes are forked from a server that has imported MMDetection, which takes seconds, and not
+opened CUDA.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from stages.program import InputError
 from stages.study.strict import StudyError
 
 PRELOADED = "benchmarks.gpu.preload"
-# How a process can start: "spawn" imports everything anew, for a machine where CUDA does not work in a fork.
+# How a process can start: "spawn" imports everything anew, for a machine where CUDA does not work
+# in a fork.
 STARTS = ("forkserver", "spawn")
 
 
@@ -34,8 +37,8 @@ class Unsuitable(RuntimeError):
 
 @dataclass(frozen=True)
 class Context:
-    """out: where results go. scale: of params.yaml. seconds: the time limit. earlier: name -> values measured
-    before."""
+    """out: where results go. scale: of params.yaml. seconds: the time limit. earlier: name ->
+    values measured before."""
 
     out: Path
     scale: str
@@ -63,11 +66,13 @@ class Children:
             self._context.set_forkserver_preload([PRELOADED])
 
     def run(self, work: str, context: Context, arguments: dict[str, Any]) -> Outcome:
-        """The dict that function `work` (module:name) makes of the context and the arguments, in a process group that
-        is gone afterwards."""
+        """The dict that function `work` (module:name) makes of the context and the arguments, in a
+        process group that is gone afterwards."""
         begun = time.monotonic()
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_child, args=(sender, os.getpid(), work, context, arguments))
+        process = self._context.Process(
+            target=_child, args=(sender, os.getpid(), work, context, arguments)
+        )
         process.start()
         sender.close()
         status, values, reason = "out of time", {}, f"not done within {context.seconds:.0f} s"
@@ -76,16 +81,22 @@ class Children:
                 status, values, reason = receiver.recv()
         except EOFError:
             process.join(10)
-            status, reason = "failed", f"its process ended with {process.exitcode}; {LOG} has its output"
+            status, reason = (
+                "failed",
+                f"its process ended with {process.exitcode}; {LOG} has its output",
+            )
         finally:
             _end(process)
         return Outcome(status, values, reason, round(time.monotonic() - begun, 1))
 
 
-def _child(sender: Connection, runner: int, work: str, context: Context, arguments: dict[str, Any]) -> None:
+def _child(
+    sender: Connection, runner: int, work: str, context: Context, arguments: dict[str, Any]
+) -> None:
     # A group of its own, so that loaders and trainings end with it.
     os.setsid()
-    threading.Thread(target=_follow, args=(os.pidfd_open(runner),), daemon=True).start()
+    with suppress(OSError):
+        threading.Thread(target=_follow, args=(os.pidfd_open(runner),), daemon=True).start()
     log = os.open(context.out / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -1,4 +1,5 @@
-"""What was measured, a line at a time, on disk before the next thing begins: a kill at any moment keeps it."""
+"""What was measured, a line at a time, on disk before the next thing begins: a kill at any moment
+keeps it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ JSON, MARKDOWN, LOG = "results.jsonl", "results.md", "log.txt"
 
 
 class Lines:
-    """Appends to results.jsonl and, in words, to results.md in a folder; a folder of an earlier run is gone on with."""
+    """Appends to results.jsonl and, in words, to results.md in a folder; a folder of an earlier run
+    is gone on with."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

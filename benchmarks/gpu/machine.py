@@ -31,22 +31,37 @@ def describe() -> dict[str, Any]:
     found: dict[str, Any] = {"device": "CPU", "cuda": None, "gpus": torch.cuda.device_count()}
     if found["gpus"]:
         properties = torch.cuda.get_device_properties(0)
-        found.update(device=properties.name, gpu_mib=round(properties.total_memory / 2**20), cuda=torch.version.cuda,
-                     capability=f"{properties.major}.{properties.minor}", cudnn=torch.backends.cudnn.version(),
-                     driver=_driver())
+        found.update(
+            device=properties.name,
+            gpu_mib=round(properties.total_memory / 2**20),
+            cuda=torch.version.cuda,
+            capability=f"{properties.major}.{properties.minor}",
+            cudnn=torch.backends.cudnn.version(),
+            driver=_driver(),
+        )
     versions = provenance.versions()
     for package in PACKAGES:
         if version := _version(package):
             versions[package] = version
-    return {**found, "cores": len(os.sched_getaffinity(0)), "processor": _processor(),
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-            "system": platform.platform(), "compiler": shutil.which("g++") is not None, "versions": versions}
+    return {
+        **found,
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": platform.platform(),
+        "compiler": shutil.which("g++") is not None,
+        "versions": versions,
+    }
 
 
 def _driver() -> str | None:
     try:
-        done = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.splitlines()[0]

@@ -19,5 +19,10 @@ class Model:
         return f"{self.detector}-{self.backbone}-fpn-sgd-{self.image_size}"
 
     def row(self) -> dict[str, Any]:
-        return {"detector": self.detector, "backbone": self.backbone, "neck": "fpn", "optimizer": "sgd",
-                "image_size": self.image_size}
+        return {
+            "detector": self.detector,
+            "backbone": self.backbone,
+            "neck": "fpn",
+            "optimizer": "sgd",
+            "image_size": self.image_size,
+        }

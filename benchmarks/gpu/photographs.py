@@ -31,7 +31,8 @@ ATTRIBUTION = "attribution.csv"
 def pack(source: Path, data: Path) -> dict[str, Any]:
     """Writes `data`/prepared/{train,val}.json and `data`/raw/; gives the counts of each split.
 
-    The splits are those of stage prepare, which cuts no group. Raises InputError where prepare would stop.
+    The splits are those of stage prepare, which cuts no group. Raises InputError where prepare
+    would stop.
     """
     source = source.expanduser().resolve()
     study = params.load()
@@ -63,7 +64,8 @@ def subset(coco: dict[str, Any], most: int) -> dict[str, Any]:
 
 
 def _write_photographs(coco: dict[str, Any], source: Path, folder: Path) -> str:
-    """Copies the images, shrunk with their boxes where they are larger than PIXELS; a digest of all."""
+    """Copies the images, shrunk with their boxes where they are larger than PIXELS; a digest of
+    all."""
     total = hashlib.sha256()
     factors = {}
     for image in coco["images"]:
@@ -95,7 +97,8 @@ def _shrink(image: dict[str, Any], source: Path, target: Path, factor: float) ->
 
 
 def _write_attribution(source: Path, names: list[str], folder: Path) -> int:
-    """The rows of attribution.csv that name one of the photographs; how many. 0 where the set has no such file."""
+    """The rows of attribution.csv that name one of the photographs; how many. 0 where the set has
+    no such file."""
     if not (source / ATTRIBUTION).is_file():
         return 0
     carried = set(names)

@@ -1,4 +1,5 @@
-"""Prepared data for measurements, made of the photographs in the pack: repeated, or few and easy."""
+"""Prepared data for measurements, made of the photographs in the pack: repeated, or few and
+easy."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def write(folder: Path, train: dict[str, Any], val: dict[str, Any]) -> Path:
 
 
 def repeated(coco: dict[str, Any], least: int) -> dict[str, Any]:
-    """The split so many times over that an epoch has `least` images or more: none ends while steps are timed."""
+    """The split so many times over that an epoch has `least` images or more: none ends while steps
+    are timed."""
     times = -(-least // len(coco["images"]))
     images, boxes = [], []
     for _ in range(times):

@@ -1,4 +1,5 @@
-"""Times some training steps of a cell, in this process: images/s, step time, data_time, memory, how busy the GPU is."""
+"""Times some training steps of a cell, in this process: images/s, step time, data_time, memory, how
+busy the GPU is."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Enough(Exception):
 
 
 class _Window(Hook):
-    """Times `steps` passes after `warm` of them, the GPU's work included, and ends the training there."""
+    """Times `steps` passes after `warm` of them, the GPU's work included, and ends the training
+    there."""
 
     # After MMEngine's own timer.
     priority = "LOWEST"
@@ -47,7 +49,9 @@ class _Window(Hook):
         if not self.warm:
             self._begin()
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         done = runner.iter + 1
         if done == self.warm:
             self._begin()
@@ -63,11 +67,19 @@ class _Window(Hook):
         self._start = time.perf_counter()
 
 
-def measure(context: Context, model: Model, warm: int, steps: int, peer: bool = False,
-            switches: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Steps of stages.train, or of MMDetection's defaults (`peer`), from random weights and on the pack's photographs.
+def measure(
+    context: Context,
+    model: Model,
+    warm: int,
+    steps: int,
+    peer: bool = False,
+    switches: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Steps of stages.train, or of MMDetection's defaults (`peer`), from random weights and on the
+    pack's photographs.
 
-    switches: parameters of the scale. Raises Unsuitable where they do something on a GPU alone and there is none,
+    switches: parameters of the scale. Raises Unsuitable where they do something on a GPU alone and
+    there is none,
     InputError where memory runs out.
     """
     switches = switches or {}
@@ -92,18 +104,33 @@ def measure(context: Context, model: Model, warm: int, steps: int, peer: bool = 
             pass
         times, loading = _timer(warm)
     return {
-        "images_s": steps * batch / window.seconds, "step_ms": 1000 * window.seconds / steps,
-        "data_share": sum(loading) / sum(times), "peak_mib": memory.peak_mib(), "busy": window.busy, "batch": batch,
-        "peer": peer, "switches": switches,
-        "step_times_ms": [round(1000 * value, 2) for value in times]}
+        "images_s": steps * batch / window.seconds,
+        "step_ms": 1000 * window.seconds / steps,
+        "data_share": sum(loading) / sum(times),
+        "peak_mib": memory.peak_mib(),
+        "busy": window.busy,
+        "batch": batch,
+        "peer": peer,
+        "switches": switches,
+        "step_times_ms": [round(1000 * value, 2) for value in times],
+    }
 
 
 def change(scale: str, models: list[Model], switches: dict[str, Any]) -> Any:
-    """Edits params.yaml: these rows alone, at this scale, from random weights and without an end in sight."""
+    """Edits params.yaml: these rows alone, at this scale, from random weights and without an end in
+    sight."""
+
     def edit(values: dict[str, Any]) -> None:
-        values.update(scale=scale, backbone="", neck="", hypotheses=[],
-                      cells={model.name: model.row() for model in models})
-        values["scales"][scale].update({"weights": "none", "epochs": 1000, "milestones": [], **switches})
+        values.update(
+            scale=scale,
+            backbone="",
+            neck="",
+            hypotheses=[],
+            cells={model.name: model.row() for model in models},
+        )
+        values["scales"][scale].update(
+            {"weights": "none", "epochs": 1000, "milestones": [], **switches}
+        )
 
     return edit
 
@@ -129,7 +156,9 @@ def _register(window: _Window) -> None:
 def _timer(warm: int) -> tuple[list[float], list[float]]:
     """Seconds of each pass, and of waiting for its images, as MMEngine counts them."""
     scalars = MessageHub.get_current_instance().log_scalars
-    times, loading = (scalars[f"train/{name}"].data[0][warm:].tolist() for name in ("time", "data_time"))
+    times, loading = (
+        scalars[f"train/{name}"].data[0][warm:].tolist() for name in ("time", "data_time")
+    )
     return times, loading
 
 

@@ -30,7 +30,7 @@ SMALL = Model("faster_rcnn", "mobilenet_v2")
 PROJECT = NAMES["b"]
 BY_HEART_mAP50 = 0.9
 # Seconds for a training that was told to stop to save and to go, and for its start.
-LEAVING_S, STARTING_S = 8, 20
+LEAVING_S, STARTING_S = 10, 20
 # An epoch's end beside its steps: validation, state and checkpoint.
 EPOCH_END_S = 2.5
 _POLL_S = 0.2
@@ -46,24 +46,35 @@ def fast() -> dict[str, Any]:
 
 
 def by_heart(context: Context, photographs: int, times: int, most_epochs: int) -> dict[str, Any]:
-    """Trains r50 on a few photographs, `times` in an epoch, until it finds BY_HEART_mAP50 of their boxes."""
+    """Trains r50 on a few photographs, `times` in an epoch, until it finds BY_HEART_mAP50 of their
+    boxes."""
     few = sets.easy(sets.read("train"), photographs)
     folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, photographs * times), few)
     epochs = _epochs(context, photographs * times, R50, most_epochs)
-    settings = {**fast(), "epochs": epochs, "milestones": _milestones(epochs, 0.6, 0.85), "warmup_iterations": 50,
-                "clip_grad": 10}
+    settings = {
+        **fast(),
+        "epochs": epochs,
+        "milestones": _milestones(epochs, 0.6, 0.85),
+        "warmup_iterations": 50,
+        "clip_grad": 10,
+    }
 
     def learnt(rows: Rows) -> bool:
         return _best(rows) >= BY_HEART_mAP50
 
     with workspace(change(context.scale, [R50], settings), folder) as copy:
         rows, seconds = _train(context, copy, R50, "by-heart", learnt)
-    return {"images": len(few["images"]), "boxes": len(few["annotations"]), **_summary(rows, seconds),
-            "learnt": learnt(rows)}
+    return {
+        "images": len(few["images"]),
+        "boxes": len(few["annotations"]),
+        **_summary(rows, seconds),
+        "learnt": learnt(rows),
+    }
 
 
 def pretrained(context: Context, most_epochs: int) -> dict[str, Any]:
-    """Trains mobilenet_v2 from its pretrained weights on the whole pack, for as many epochs as the time allows."""
+    """Trains mobilenet_v2 from its pretrained weights on the whole pack, for as many epochs as the
+    time allows."""
     file = sets.PREPARED.parent / "weights" / f"{SMALL.backbone}.safetensors"
     settings = {**fast(), "warmup_iterations": 50, "clip_grad": 10}
     if context.scale == "full":
@@ -76,12 +87,17 @@ def pretrained(context: Context, most_epochs: int) -> dict[str, Any]:
     folder = sets.write(Path(tempfile.mkdtemp()), train, val)
     with workspace(change(context.scale, [SMALL], settings), folder) as copy:
         rows, seconds = _train(context, copy, SMALL, "pretrained")
-    return {"images": len(train["images"]), "boxes": len(train["annotations"]), **_summary(rows, seconds),
-            "weights": settings.get("weights", "none")}
+    return {
+        "images": len(train["images"]),
+        "boxes": len(train["annotations"]),
+        **_summary(rows, seconds),
+        "weights": settings.get("weights", "none"),
+    }
 
 
 def straight(context: Context, name: str, photographs: int, epochs: int) -> dict[str, Any]:
-    """A training of some epochs without an interruption; compared with the first of its kind where that is there."""
+    """A training of some epochs without an interruption; compared with the first of its kind where
+    that is there."""
     with workspace(*_resumable(context, photographs, epochs)) as copy:
         rows, seconds = _train(context, copy, R50, name)
     return {"steps": len(rows), "training_s": seconds, **_difference(context, name, rows)}
@@ -101,7 +117,12 @@ def resumed(context: Context, photographs: int, epochs: int) -> dict[str, Any]:
         process.wait()
         killed_at = json.loads(pointer.read_text(encoding="utf-8"))["states"][0]["step"]
         rows, seconds = _train(context, copy, R50, "resumed")
-    return {"steps": len(rows), "killed_at": killed_at, "training_s": seconds, **_difference(context, "resumed", rows)}
+    return {
+        "steps": len(rows),
+        "killed_at": killed_at,
+        "training_s": seconds,
+        **_difference(context, "resumed", rows),
+    }
 
 
 def two_processes(context: Context) -> dict[str, Any]:
@@ -116,20 +137,30 @@ def two_processes(context: Context) -> dict[str, Any]:
         output, _ = process.communicate(timeout=context.seconds)
     said = output.strip().splitlines()
     if process.returncode == 0 or "processes" not in said[-1] or "Traceback" in output:
-        raise InputError(f"was not refused in a line: status {process.returncode}, {said[-1][:200]}")
+        raise InputError(
+            f"was not refused in a line: status {process.returncode}, {said[-1][:200]}"
+        )
     return {"refusal": said[-1]}
 
 
-def _resumable(context: Context, photographs: int, epochs: int) -> tuple[Callable[[dict[str, Any]], None], Path]:
+def _resumable(
+    context: Context, photographs: int, epochs: int
+) -> tuple[Callable[[dict[str, Any]], None], Path]:
     few = sets.easy(sets.read("train"), photographs)
     folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, 2 * photographs), few)
     settings = {"epochs": epochs, "warmup_iterations": 5, "clip_grad": 10}
     return change(context.scale, [R50], settings), folder
 
 
-def _train(context: Context, copy: Workspace, model: Model, name: str,
-           enough: Callable[[Rows], bool] = lambda rows: False) -> tuple[Rows, float]:
-    """The history of a training and its seconds; it is told to stop once it is `enough` or the time is over."""
+def _train(
+    context: Context,
+    copy: Workspace,
+    model: Model,
+    name: str,
+    enough: Callable[[Rows], bool] = lambda rows: False,
+) -> tuple[Rows, float]:
+    """The history of a training and its seconds; it is told to stop once it is `enough` or the time
+    is over."""
     begun = time.monotonic()
     process = copy.start("stages.train", model.name)
     rows: Rows = []
@@ -145,7 +176,10 @@ def _train(context: Context, copy: Workspace, model: Model, name: str,
             told = True
         time.sleep(_POLL_S)
     if not rows or (process.returncode and not told):
-        raise InputError(f"stages.train ended with {process.returncode} after {len(rows)} steps; {LOG} has its output")
+        raise InputError(
+            f"stages.train ended with {process.returncode} after {len(rows)} steps; {LOG} has its "
+            "output"
+        )
     return rows, round(time.monotonic() - begun, 1)
 
 
@@ -169,12 +203,19 @@ def _read(path: Path) -> Rows:
 
 
 def _summary(rows: Rows, seconds: float) -> dict[str, Any]:
-    return {"epochs": int(rows[-1]["epoch"]), "step": int(rows[-1]["step"]), "best_mAP50": _best(rows),
-            "last_loss": float(rows[-1]["train/loss"]), "training_s": seconds}
+    return {
+        "epochs": int(rows[-1]["epoch"]),
+        "step": int(rows[-1]["step"]),
+        "best_mAP50": _best(rows),
+        "last_loss": float(rows[-1]["train/loss"]),
+        "training_s": seconds,
+    }
 
 
 def _best(rows: Rows) -> float:
-    return max((float(row["val/bbox_mAP_50"]) for row in rows if row["val/bbox_mAP_50"]), default=0.0)
+    return max(
+        (float(row["val/bbox_mAP_50"]) for row in rows if row["val/bbox_mAP_50"]), default=0.0
+    )
 
 
 def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
@@ -185,12 +226,16 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
     losses = [[float(row["train/loss"]) for row in history] for history in (_read(reference), rows)]
     gaps = [abs(one - two) for one, two in zip(*losses)]
     first = next((step for step, gap in enumerate(gaps, 1) if gap), None)
-    return {"equal": first is None and len(losses[0]) == len(losses[1]), "first_difference": first,
-            "largest_difference": max(gaps)}
+    return {
+        "equal": first is None and len(losses[0]) == len(losses[1]),
+        "first_difference": first,
+        "largest_difference": max(gaps),
+    }
 
 
 def _epochs(context: Context, images: int, model: Model, most: int) -> int:
-    """Epochs for which there is time, by the steps that were measured before; a guess where none were."""
+    """Epochs for which there is time, by the steps that were measured before; a guess where none
+    were."""
     measured = context.earlier.get(f"{model.name}, {PROJECT}, fast")
     step_s = measured["step_ms"] / 1000 if measured else 0.15
     batch = params.load().scales[context.scale].batch_size

@@ -1,4 +1,5 @@
-"""The packages that a machine with a plain PyTorch lacks, as wheels for CPython 3.12 on Linux x86-64."""
+"""The packages that a machine with a plain PyTorch lacks, as wheels for CPython 3.12 on Linux
+x86-64."""
 
 from __future__ import annotations
 
@@ -16,14 +17,35 @@ from stages.study.params import ROOT
 PYTHON = "3.12"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 # What is there: tests/test_gpu_rehearsal.py makes an environment of these and nothing else.
-THERE = ("torch", "torchvision", "numpy", "scipy", "pandas", "pillow", "opencv-python-headless", "psutil",
-         "safetensors", "scikit-learn", "matplotlib", "jinja2", "tqdm", "PyYAML", "pytest")
+THERE = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pillow",
+    "opencv-python-headless",
+    "psutil",
+    "safetensors",
+    "scikit-learn",
+    "matplotlib",
+    "jinja2",
+    "tqdm",
+    "PyYAML",
+    "pytest",
+)
 # Of requirements.in, what no training needs.
 UNNEEDED = ("dvc", "mlflow", "uv", "pytest-xdist", "ruff")
 # The same modules under another name.
 SAME = {"opencv-python": "opencv-python-headless"}
-_MACHINE = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "sys_platform": "linux",
-            "platform_system": "Linux", "platform_machine": "x86_64", "extra": ""}
+_MACHINE = {
+    "python_version": PYTHON,
+    "python_full_version": f"{PYTHON}.0",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+    "extra": "",
+}
 
 
 def download(folder: Path) -> list[str]:
@@ -35,8 +57,18 @@ def download(folder: Path) -> list[str]:
     wanted = [f"{name}=={metadata.version(name)}" for name in carried()]
     platforms = [argument for platform in PLATFORMS for argument in ("--platform", platform)]
     for package in wanted:
-        wheel = _pip("download", "--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp",
-                     *platforms, "--dest", str(folder), package)
+        wheel = _pip(
+            "download",
+            "--only-binary=:all:",
+            "--python-version",
+            PYTHON,
+            "--implementation",
+            "cp",
+            *platforms,
+            "--dest",
+            str(folder),
+            package,
+        )
         if not wheel:
             continue
         # Published as source alone: a wheel of pure Python is the same everywhere.
@@ -48,7 +80,8 @@ def download(folder: Path) -> list[str]:
 
 
 def carried() -> list[str]:
-    """The packages of requirements.in and all that they need, less what is there. In the order of their names."""
+    """The packages of requirements.in and all that they need, less what is there. In the order of
+    their names."""
     text = (ROOT / "requirements.in").read_text(encoding="utf-8")
     listed = [_name(match[1]) for match in re.finditer(r"^([A-Za-z0-9._-]+)", text, re.MULTILINE)]
     there = {_name(name) for name in THERE}
@@ -82,8 +115,21 @@ def _name(text: str) -> str:
 
 def _pip(*arguments: str) -> str:
     """Runs pip without dependencies; the last line of its complaint, "" where it did it."""
-    done = subprocess.run([sys.executable, "-m", "pip", arguments[0], "--quiet", "--no-deps",
-                           "--disable-pip-version-check", *arguments[1:]], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            arguments[0],
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            *arguments[1:],
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode == 0:
         return ""
     return (done.stderr.strip().splitlines() or ["pip failed"])[-1]
@@ -93,4 +139,6 @@ def _check_pure(folder: Path, package: str) -> None:
     stem = package.partition("==")[0].replace("-", "_")
     [wheel] = [path for path in folder.iterdir() if path.name.lower().startswith(f"{stem}-")]
     if not wheel.name.endswith("-none-any.whl"):
-        raise InputError(f"gpu-pack: {wheel.name} was compiled for this machine and would not run on another")
+        raise InputError(
+            f"gpu-pack: {wheel.name} was compiled for this machine and would not run on another"
+        )

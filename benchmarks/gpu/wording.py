@@ -6,13 +6,23 @@ from typing import Any
 
 # Of a measurement's values, those that are shown: how they are called and how they are written.
 SHOWN = {
-    "images_s": ("images/s", "{:.1f}"), "step_ms": ("ms a step", "{:.1f}"), "data_share": ("data_time", "{:.1%}"),
-    "peak_mib": ("peak MiB", "{:.0f}"), "busy": ("GPU busy, %", "{:.0f}"), "images": ("images", "{}"),
-    "boxes": ("boxes", "{}"), "epochs": ("epochs", "{}"), "step": ("step", "{}"),
+    "images_s": ("images/s", "{:.1f}"),
+    "step_ms": ("ms a step", "{:.1f}"),
+    "data_share": ("data_time", "{:.1%}"),
+    "peak_mib": ("peak MiB", "{:.0f}"),
+    "busy": ("GPU busy, %", "{:.0f}"),
+    "images": ("images", "{}"),
+    "boxes": ("boxes", "{}"),
+    "epochs": ("epochs", "{}"),
+    "step": ("step", "{}"),
     "best_mAP50": ("best mAP50", "{:.3f}"),
-    "last_loss": ("last loss", "{:.3f}"), "killed_at": ("killed after step", "{}"), "steps": ("steps", "{}"),
-    "equal": ("bit-equal", "{}"), "first_difference": ("first step that differs", "{}"),
-    "largest_difference": ("largest difference of a loss", "{:.3g}"), "training_s": ("seconds", "{:.0f}"),
+    "last_loss": ("last loss", "{:.3f}"),
+    "killed_at": ("killed after step", "{}"),
+    "steps": ("steps", "{}"),
+    "equal": ("bit-equal", "{}"),
+    "first_difference": ("first step that differs", "{}"),
+    "largest_difference": ("largest difference of a loss", "{:.3g}"),
+    "training_s": ("seconds", "{:.0f}"),
     "refusal": ("its line", "{}"),
 }
 
@@ -21,10 +31,16 @@ def line(entry: dict[str, Any]) -> str:
     """An entry of results.jsonl as a line of Markdown."""
     kind = entry["kind"]
     if kind == "start":
-        return (f"# GPU results\n\nCommit {entry['pack']['commit'] or 'unknown'}, scale {entry['scale']}, "
-                f"{entry['minutes']:g} minutes.\n")
+        return (
+            f"# GPU results\n\nCommit {entry['pack']['commit'] or 'unknown'}, "
+            f"scale {entry['scale']}, "
+            f"{entry['minutes']:g} minutes.\n"
+        )
     if kind == "ready":
-        return f"Ready after {entry['seconds']:.0f} s: all imports and a step of r50 ran on {entry['device']}."
+        return (
+            f"Ready after {entry['seconds']:.0f} s: all imports and a step of r50 ran on "
+            f"{entry['device']}."
+        )
     if kind == "part":
         return f"\n## {entry['title']}\n"
     if kind == "end":
@@ -36,8 +52,11 @@ def line(entry: dict[str, Any]) -> str:
 
 def values(measured: dict[str, Any]) -> str:
     """What was measured, without what could not be."""
-    return ", ".join(f"{name} {cell(measured, key)}" for key, (name, _) in SHOWN.items()
-                     if measured.get(key) is not None)
+    return ", ".join(
+        f"{name} {cell(measured, key)}"
+        for key, (name, _) in SHOWN.items()
+        if measured.get(key) is not None
+    )
 
 
 def cell(measured: dict[str, Any], key: str) -> str:
