@@ -13,6 +13,7 @@ import torch
 import yaml
 from conftest import CELLS, make_project
 
+import stages.sync
 import stages.train
 from stages import fit
 from stages.model import history, predict
@@ -98,6 +99,26 @@ def test_the_image_cache_changes_no_bit(trainer, plain):
     without, cached = (predict.split(model / "config.py", model / "best.pth", "test", cached=cached)
                        for cached in (False, True))
     assert without.detections == cached.detections and without.detections
+
+
+def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
+    trainer, monkeypatch, caplog
+):
+    with monkeypatch.context() as bare:
+        # A module that is None cannot be imported, as if it were not installed.
+        bare.setitem(sys.modules, "mlflow", None)
+        bare.setitem(sys.modules, "dvc", None)
+        rows = trainer.run()
+        with pytest.raises(InputError, match="MLflow is not installed here"):
+            stages.sync.main()
+    assert [record.message for record in caplog.records if "tracking is off" in record.message] == [
+        "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it from a "
+        "machine that has MLflow"]
+    found = trainer.run_json()
+    assert len(rows) == found["iterations"] and found["run_id"] is None
+    written = {path.name for path in (trainer.folder / "models" / R50).iterdir()}
+    assert written == {"config.py", "best.pth", "last.pth"}
+    assert f"{R50}: created" in trainer.project.run("python", "-m", "stages.sync").stdout
 
 
 def test_a_batch_in_several_passes_keeps_steps_and_rate(trainer, plain):

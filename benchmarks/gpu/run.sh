@@ -15,5 +15,6 @@ here=$PWD
 cd "$work/project"
 # Looking for a GPU through its driver's library leaves CUDA unopened, so that a process can still be forked.
 PYTHONPATH="$work/site" TMPDIR="$work" PYTORCH_NVML_BASED_CUDA_CHECK=1 PYTHONUNBUFFERED=1 \
-PYTHONWARNINGS="ignore:pkg_resources is deprecated,ignore::SyntaxWarning" \
+PYTHONWARNINGS="ignore:pkg_resources is deprecated,ignore::SyntaxWarning,\
+ignore::UserWarning:multiprocessing.resource_tracker" \
     "$python" -m benchmarks.gpu.runner --started "$start" --from "$here" "$@"
