@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "gpu-results.md"
 COLUMNS = {
     "throughput": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
     "switches": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
-    "by-heart": ("images", "boxes", "epochs", "step", "best_mAP50", "last_loss", "training_s"),
+    "by-heart": ("images", "boxes", "epochs", "step", "best_mAP50", "learnt", "training_s"),
     "resumed": (
         "steps",
         "killed_at",
@@ -44,10 +44,10 @@ COLUMNS = {
     "memory": ("images_s", "step_ms", "peak_mib", "busy"),
     "two-processes": ("refusal",),
 }
-# The histories that are drawn, below the part that made them.
-CURVES = {"by-heart": "by-heart", "pretrained": "pretrained"}
-# What MMDetection's defaults measured is what the others of the same model are compared with.
-COMPARED = ("throughput",)
+# Parts whose history is drawn below them.
+CURVES = ("by-heart", "pretrained")
+# In this part MMDetection's defaults are what the others of a model are compared with.
+COMPARED = "throughput"
 POINTS = 30
 
 Entry = dict[str, Any]
@@ -81,16 +81,22 @@ def read(folder: Path) -> list[Entry]:
 def write(entries: list[Entry], folder: Path) -> list[str]:
     """The page's lines."""
     text = ["# GPU results", "", *_head(entries)]
-    for part in [entry for entry in entries if entry["kind"] == "part"]:
-        measured = [
-            entry
-            for entry in entries
-            if entry["kind"] == "measured" and entry["part"] == part["part"]
-        ]
+    # A start that failed is not repeated where another kind of start works.
+    checks = _measured(entries, "check")
+    if checks:
+        text += ["", *map(wording.line, checks)]
+    for part in entries:
+        if part["kind"] != "part":
+            continue
+        measured = _measured(entries, part["part"])
         text += ["", f"## {part['title']}", "", *_part(part["part"], measured)]
         if part["part"] in CURVES:
-            text += _curve(folder / f"history-{CURVES[part['part']]}.csv")
+            text += _curve(folder / f"history-{part['part']}.csv")
     return text
+
+
+def _measured(entries: list[Entry], part: str) -> list[Entry]:
+    return [entry for entry in entries if entry["kind"] == "measured" and entry["part"] == part]
 
 
 def _head(entries: list[Entry]) -> list[str]:
@@ -157,21 +163,17 @@ def _part(name: str, measured: list[Entry]) -> list[str]:
     text = []
     if done:
         heads = [wording.SHOWN[column][0] for column in columns]
-        ratio = ["x the peer's"] if name in COMPARED else []
+        ratio = ["x MMDetection's images/s"] if name == COMPARED else []
         text += [
             "| " + " | ".join(["", *heads, *ratio]) + " |",
             "|---|" + "---:|" * (len(heads) + len(ratio)),
         ]
     for entry in done:
         cells = [_escaped(wording.cell(entry["values"], column)) for column in columns]
-        if name in COMPARED:
+        if name == COMPARED:
             cells.append(_ratio(entry, done))
         text.append("| " + " | ".join([entry["name"], *cells]) + " |")
-    refused = [
-        f"- {entry['name']}: {entry['status']}: {entry['reason']}"
-        for entry in measured
-        if entry["status"] != "done"
-    ]
+    refused = [wording.line(entry) for entry in measured if entry["status"] != "done"]
     if done and refused:
         text.append("")
     return [*text, *refused]

@@ -28,10 +28,10 @@ def check(context: Context) -> dict[str, Any]:
 
 def describe() -> dict[str, Any]:
     """The device, its memory and driver, the processor, versions of all that decides a result."""
-    found: dict[str, Any] = {"device": "CPU", "cuda": None, "gpus": torch.cuda.device_count()}
-    if found["gpus"]:
+    machine: dict[str, Any] = {"device": "CPU", "cuda": None, "gpus": torch.cuda.device_count()}
+    if machine["gpus"]:
         properties = torch.cuda.get_device_properties(0)
-        found.update(
+        machine.update(
             device=properties.name,
             gpu_mib=round(properties.total_memory / 2**20),
             cuda=torch.version.cuda,
@@ -44,7 +44,7 @@ def describe() -> dict[str, Any]:
         if version := _version(package):
             versions[package] = version
     return {
-        **found,
+        **machine,
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

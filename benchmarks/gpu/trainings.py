@@ -164,18 +164,20 @@ def _train(
     begun = time.monotonic()
     process = copy.start("stages.train", model.name)
     rows: Rows = []
-    told = False
+    stopping = False
     while True:
         ended = process.poll() is not None
         rows = _copied(copy, context.out / f"history-{name}.csv") or rows
         if ended:
             break
         late = time.monotonic() - begun > context.seconds - LEAVING_S
-        if not told and (late or enough(rows)):
+        if not stopping and (late or enough(rows)):
             process.send_signal(signal.SIGTERM)
-            told = True
+            stopping = True
         time.sleep(_POLL_S)
-    if not rows or (process.returncode and not told):
+    if not rows and stopping:
+        raise InputError(f"no epoch of the training ended within {context.seconds:.0f} s")
+    if not rows or (process.returncode and not stopping):
         raise InputError(
             f"stages.train ended with {process.returncode} after {len(rows)} steps; {LOG} has its "
             "output"
@@ -224,7 +226,7 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
     if name == "straight" or not reference.is_file():
         return {}
     losses = [[float(row["train/loss"]) for row in history] for history in (_read(reference), rows)]
-    gaps = [abs(one - two) for one, two in zip(*losses)]
+    gaps = [abs(loss - reference) for reference, loss in zip(*losses)]
     first = next((step for step, gap in enumerate(gaps, 1) if gap), None)
     return {
         "equal": first is None and len(losses[0]) == len(losses[1]),

@@ -16,6 +16,7 @@ SHOWN = {
     "epochs": ("epochs", "{}"),
     "step": ("step", "{}"),
     "best_mAP50": ("best mAP50", "{:.3f}"),
+    "learnt": ("all learnt", "{}"),
     "last_loss": ("last loss", "{:.3f}"),
     "killed_at": ("killed after step", "{}"),
     "steps": ("steps", "{}"),
