@@ -67,15 +67,14 @@ def main(folder: Path, page: Path = PAGE) -> None:
 
 
 def read(folder: Path) -> list[Entry]:
-    """The entries of the last run in the folder."""
+    """The entries of the run in the folder."""
     try:
         entries = lines.read(folder)
     except OSError as error:
         raise InputError(f"{folder / lines.JSON}: cannot be read: {error.strerror}") from None
-    starts = [number for number, entry in enumerate(entries) if entry["kind"] == "start"]
-    if not starts:
+    if _last(entries, "start") is None:
         raise InputError(f"{folder / lines.JSON}: holds no run")
-    return entries[starts[-1] :]
+    return entries
 
 
 def write(entries: list[Entry], folder: Path) -> list[str]:

@@ -166,6 +166,12 @@ def test_a_line_that_a_kill_has_cut_costs_itself_alone(tmp_path):
     assert lines.read(tmp_path) == whole[:-1]
 
 
+def test_a_folder_with_the_results_of_an_earlier_run_is_refused(tmp_path):
+    write(tmp_path)
+    with pytest.raises(InputError, match="has the results of an earlier run; name another folder"):
+        lines.Lines(tmp_path)
+
+
 def coco(images: int) -> dict:
     return {
         "info": {"image_root": "data/raw"},

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import wording
+from stages.program import InputError
 
 JSON, MARKDOWN, LOG = "results.jsonl", "results.md", "log.txt"
 
 
 class Lines:
-    """Appends to results.jsonl and, in words, to results.md in a folder; a folder of an earlier run
-    is gone on with."""
+    """Appends to results.jsonl and, in words, to results.md in a folder. Raises InputError where it
+    has those of an earlier run, whose histories would be taken for this one's."""
 
     def __init__(self, folder: Path) -> None:
+        if (folder / JSON).exists():
+            raise InputError(f"{folder}: has the results of an earlier run; name another folder")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 

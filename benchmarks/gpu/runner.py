@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.gpu.children import STARTS, Children, Context, Outcome
 from benchmarks.gpu.lines import Lines
 from benchmarks.gpu.parts import SIZES, Part, Work, parts
+from stages.program import InputError
 from stages.study.params import ROOT
 
 # What is not measured with less than this.
@@ -140,9 +141,11 @@ def main() -> int:
         "--from", type=Path, default=Path.cwd(), dest="folder", help=argparse.SUPPRESS
     )
     options = parser.parse_args()
-    runner = Runner(
-        (options.folder / options.out).resolve(), options.scale, options.minutes, options.started
-    )
+    out = (options.folder / options.out).resolve()
+    try:
+        runner = Runner(out, options.scale, options.minutes, options.started)
+    except InputError as error:
+        sys.exit(f"run.sh: {error}")
     pack = ROOT / "pack.json"
     contents = json.loads(pack.read_text(encoding="utf-8")) if pack.is_file() else {"commit": ""}
     runner.lines.write(
