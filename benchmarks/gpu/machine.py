@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.gpu import steps
 from benchmarks.gpu.children import Context
-from benchmarks.gpu.model import Model
+from benchmarks.gpu.parts import MODELS
 from stages.tracking import provenance
 
 PACKAGES = ("numpy", "opencv-python-headless", "hotcoco", "setuptools", "triton")
@@ -22,7 +22,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "hotcoco", "setuptools", "triton"
 
 def check(context: Context) -> dict[str, Any]:
     """A step of r50 at this scale, once everything is imported; the machine."""
-    steps.measure(context, Model("faster_rcnn", "r50"), warm=0, steps=1)
+    steps.measure(context, MODELS[0], warm=0, steps=1)
     return describe()
 
 

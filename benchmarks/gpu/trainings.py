@@ -19,15 +19,13 @@ from benchmarks.gpu import sets
 from benchmarks.gpu.children import Context, Unsuitable
 from benchmarks.gpu.lines import LOG
 from benchmarks.gpu.model import Model
+from benchmarks.gpu.parts import FAST, FASTEST, MODELS, PROJECT, SMALL
 from benchmarks.gpu.steps import change
-from benchmarks.train_throughput import NAMES
 from benchmarks.workspace import Workspace, workspace
 from stages.program import InputError
 from stages.study import params, paths
 
-R50 = Model("faster_rcnn", "r50")
-SMALL = Model("faster_rcnn", "mobilenet_v2")
-PROJECT = NAMES["b"]
+R50 = MODELS[0]
 BY_HEART_mAP50 = 0.9
 # Seconds for a training that was told to stop to save and to go, and for its start.
 LEAVING_S, STARTING_S = 10, 20
@@ -39,10 +37,8 @@ Rows = list[dict[str, str]]
 
 
 def fast() -> dict[str, Any]:
-    """What makes training fast on this machine and was measured by the parts before."""
-    if not torch.cuda.is_available():
-        return {}
-    return {"amp": "bf16", "channels_last": True, "tf32": True, "image_cache": True}
+    """What makes training fast on a GPU and was measured by the parts before."""
+    return FAST if torch.cuda.is_available() else {}
 
 
 def by_heart(context: Context, photographs: int, times: int, most_epochs: int) -> dict[str, Any]:
@@ -238,7 +234,7 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
 def _epochs(context: Context, images: int, model: Model, most: int) -> int:
     """Epochs for which there is time, by the steps that were measured before; a guess where none
     were."""
-    measured = context.earlier.get(f"{model.name}, {PROJECT}, fast")
+    measured = context.earlier.get(f"{model.name}, {PROJECT}, {FASTEST}")
     step_s = measured["step_ms"] / 1000 if measured else 0.15
     batch = params.load().scales[context.scale].batch_size
     epoch_s = images / batch * step_s + EPOCH_END_S
