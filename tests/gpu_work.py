@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from benchmarks.gpu.children import Context, Unsuitable
+from benchmarks.gpu.children import Context, OutOfTime, Unsuitable
 from stages.program import InputError
 
 
@@ -31,6 +31,10 @@ def raises(context: Context) -> dict[str, float]:
 
 def needs_cuda(context: Context) -> dict[str, float]:
     raise Unsuitable("needs CUDA: amp")
+
+
+def is_late(context: Context) -> dict[str, float]:
+    raise OutOfTime("no epoch ended within 5 s")
 
 
 def crashes(context: Context) -> dict[str, float]:

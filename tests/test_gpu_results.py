@@ -45,6 +45,7 @@ STEPS = {"step_ms": 80.0, "data_share": 0.031, "peak_mib": 9000.0, "busy": None,
         ("dies", 30, "failed", "ended with 7"),
         ("raises", 30, "failed", "set it to 4"),
         ("needs_cuda", 30, "unsuitable", "needs CUDA: amp"),
+        ("is_late", 30, "out of time", "no epoch ended within 5 s"),
         ("crashes", 30, "failed", "ValueError: two lines"),
     ],
 )

@@ -35,6 +35,10 @@ class Unsuitable(RuntimeError):
     """This machine cannot show what is to be measured; the message is the reason."""
 
 
+class OutOfTime(RuntimeError):
+    """The time was over before there was anything to measure; the message says of what."""
+
+
 @dataclass(frozen=True)
 class Context:
     """out: where results go. scale: of params.yaml. seconds: the time limit. earlier: name ->
@@ -106,6 +110,8 @@ def _child(
         sender.send(("done", function(context, **arguments), ""))
     except Unsuitable as error:
         sender.send(("unsuitable", {}, str(error)))
+    except OutOfTime as error:
+        sender.send(("out of time", {}, str(error)))
     except (InputError, StudyError) as error:
         sender.send(("failed", {}, str(error)))
     except BaseException as error:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu import sets
-from benchmarks.gpu.children import Context, Unsuitable
+from benchmarks.gpu.children import Context, OutOfTime, Unsuitable
 from benchmarks.gpu.lines import LOG
 from benchmarks.gpu.model import Model
 from benchmarks.gpu.parts import FAST, FASTEST, MODELS, PROJECT, SMALL
@@ -172,7 +172,7 @@ def _train(
             stopping = True
         time.sleep(_POLL_S)
     if not rows and stopping:
-        raise InputError(f"no epoch of the training ended within {context.seconds:.0f} s")
+        raise OutOfTime(f"no epoch of the training ended within {context.seconds:.0f} s")
     if not rows or (process.returncode and not stopping):
         raise InputError(
             f"stages.train ended with {process.returncode} after {len(rows)} steps; {LOG} has its "
