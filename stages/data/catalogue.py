@@ -58,6 +58,8 @@ files:
 coco_list_missing | error | fatal | COCO file without its lists | A COCO file has the lists images, annotations and categories; only a test set may lack annotations.
 label_file_broken | error | drop fatal | label files that cannot be read | XML or text of one image; its boxes are unknown, so it is left out.
 names_missing | error | fatal | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
+names_count | warning | keep fatal | nc of another number than names | The names were taken as they are listed. YOLO refuses such a file: look for a name that was lost.
+names_differ | warning | keep fatal | lists of class names that differ | Those of the YAML file were taken. Labels that were made by the other list have other classes.
 categories:
 files:
 category_ids_from_zero | info | repair | category ids that start at 0 | Renumbered from 1.

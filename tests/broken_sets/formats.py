@@ -97,6 +97,58 @@ def class_names_that_are_no_yaml(broken: BrokenSet) -> None:
     (broken.root / "data.yaml").write_text("names: [can, bag")
 
 
+@case("names_missing", kind="yolo", says="line 3: a name is a list or a mapping")
+def class_name_with_a_colon(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("names:\n- can\n- bag: red\n- cup\n")
+
+
+@case("names_missing", kind="yolo", says="line 2: names stands twice")
+def class_names_twice(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("names: [can, bag, cup]\nnames: [cup, bag, can]\n")
+
+
+@case("names_missing", kind="yolo", says="the key 'can' of names is no class number")
+def class_names_as_keys(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("names: {can: 0, bag: 1, cup: 2}\n")
+
+
+@case("names_missing", kind="yolo", says="names is the text 'coco.names'")
+def class_names_in_a_file_that_is_absent(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("names: coco.names\n")
+
+
+@case("names_missing", kind="yolo", says="line 1: the tag !secret")
+def class_names_with_a_tag(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("path: !secret x\nnames: [can, bag, cup]\n")
+
+
+@case("category_id_duplicate", kind="yolo", says="id 1: bag and cup")
+def class_number_twice(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").write_text("names: {0: can, 1: bag, 1: cup}\n")
+
+
+@case("names_count", kind="yolo")
+def class_count_of_4(broken: BrokenSet) -> None:
+    broken.edit("data.yaml", lambda text: f"nc: 4\n{text}")
+
+
+@case("names_differ", kind="yolo")
+def class_names_in_two_orders(broken: BrokenSet) -> None:
+    (broken.root / "classes.txt").write_text("bag\ncan\ncup\n")
+
+
+@case("category_name_empty", kind="yolo", says="categories[1]")
+def class_list_with_a_gap(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").unlink()
+    (broken.root / "classes.txt").write_text("can\n\ncup\n\n")
+
+
+@case("category_name_spaces", kind="yolo", after="'bag'")
+def class_list_with_spaces(broken: BrokenSet) -> None:
+    (broken.root / "data.yaml").unlink()
+    (broken.root / "classes.txt").write_text("can\r\n bag \r\ncup\r\n")
+
+
 @case("annotation_file_missing", kind="yolo", says="labels/train")
 def no_folder_of_labels(broken: BrokenSet) -> None:
     broken.data["train"] = {"annotations": "labels/train", "images": "images"}

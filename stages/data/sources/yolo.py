@@ -7,10 +7,9 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages.data.findings import Findings
-from stages.data.sources.coco import read_inside, read_text
+from stages.data.sources import yolo_names
+from stages.data.sources.coco import read_inside
 from stages.data.sources.raw import IMAGE_SUFFIXES, Raw
 
 
@@ -18,19 +17,18 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     """annotations: the folder of the label files; folder: that of the images, both inside `root`.
 
     An image without a label file has no boxes, as YOLO has it; images of one name and several suffixes share their
-    label file. Class names: names of data.yaml (a list or a mapping) or the lines of classes.txt, in `root`.
+    label file. Class names: stages/data/sources/yolo_names.py.
     None, and a fatal finding, where one of them is missing.
     """
     where = {"split": split, "source": annotations}
-    names = _class_names(root, where, findings)
+    categories = yolo_names.read(root, where, findings)
     for place in (annotations, folder):
         if not (root / place).is_dir():
             findings.add("annotation_file_missing", [{**where, "file": root / place, "note": "no such folder"}])
             return None
-    if names is None:
+    if categories is None:
         return None
-    raw = Raw(annotations, folder, relative=True)
-    raw.categories = [{"id": index, "name": name} for index, name in names.items()]
+    raw = Raw(annotations, folder, categories=categories, relative=True)
     labels, images = root / annotations, root / folder
     pictures: dict[Path, list[str]] = {}
     for file in sorted(images.rglob("*")):
@@ -84,29 +82,6 @@ def _read_lines(text: str, raw: Raw, where: dict[str, Any], findings: Findings) 
             box = [box[0] - box[2] / 2, box[1] - box[3] / 2, box[2], box[3]]
         raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": len(raw.images), "category_id": label,
                                 "bbox": box, "iscrowd": 0, "at": f"line {line}"})
-
-
-def _class_names(root: Path, where: dict[str, Any], findings: Findings) -> dict[int, Any] | None:
-    for file in (root / "data.yaml", root / "dataset.yaml", *sorted(root.glob("*.yaml")), root / "classes.txt"):
-        if not file.is_file():
-            continue
-        text = read_text(file, {**where, "source": file.name}, findings)
-        if text is None:
-            return None
-        if file.name == "classes.txt":
-            return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
-        try:
-            content = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-99-99 is no date
-            findings.add("names_missing", [{**where, "file": file, "note": " ".join(str(error).split())}])
-            return None
-        names = content.get("names") if isinstance(content, dict) else None
-        if isinstance(names, list) and names:
-            return dict(enumerate(names))
-        if isinstance(names, dict) and names and all(isinstance(key, int) for key in names):
-            return dict(sorted(names.items()))
-    findings.add("names_missing", [{**where, "file": root}])
-    return None
 
 
 def _number(word: str) -> float | str:
