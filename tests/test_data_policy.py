@@ -30,9 +30,9 @@ def lose(*names: str) -> Callable[[BrokenSet], None]:
     return take
 
 
-def call_can(name: str) -> Callable[[BrokenSet], None]:
+def call(old: str, new: str) -> Callable[[BrokenSet], None]:
     def rename(broken: BrokenSet) -> None:
-        broken.expected = {file: sorted((name if box[0] == "can" else box[0], *box[1:]) for box in boxes)
+        broken.expected = {file: sorted((new if box[0] == old else box[0], *box[1:]) for box in boxes)
                            for file, boxes in broken.expected.items()}
     return rename
 
@@ -64,9 +64,11 @@ POLICIES = [
     ("box_of_4_pixels", "drop", without_added),
     ("box_of_the_whole_image", "drop", without_added),
     ("category_of_val_alone", "drop", lambda broken: None),
-    ("category_with_spaces", "keep", call_can(" can\n")),
-    ("category_variants_in_one_file", "keep",
-     lambda broken: (without_added(broken), add("CAN", 1, 2, 30, 40, 200)(broken))),
+    ("category_with_spaces", "keep", call("can", " can\n")),
+    ("category_in_another_case", "repair", call("Can", "can")),
+    ("category_variants_in_one_file", "repair", lambda broken: None),
+    ("category_of_other_separators", "repair", lambda broken: None),
+    ("xml_of_a_class_in_another_case", "repair", call("can", "CAN")),
     ("link_out_of_the_root", "keep", add_outside),
     ("image_of_nothing", "drop", lose("images/006.png")),
     ("file_twice", "drop", lose("images/005.jpg")),
@@ -83,11 +85,46 @@ POLICIES = [
 
 @pytest.mark.parametrize(("name", "action", "differs"), POLICIES)
 def test_an_action_does_what_it_says(name, action, differs, healthy, tmp_path):
-    broken = healthy.copy(tmp_path / "set")
+    broken = healthy.copy(tmp_path / "set", CASES[name].kind)
     CASES[name].breaks(broken)
     differs(broken)
     outcome = Outcome(broken, tmp_path / "prepared", {CASES[name].code: action})
     assert not outcome.error and outcome.boxes() == broken.expected
+
+
+def test_repair_joins_a_class_of_val_that_is_spelt_otherwise(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES["category_of_val_in_another_case"].breaks(broken)
+    outcome = Outcome(broken, tmp_path / "prepared", {"category_name_variant": "repair"})
+    assert not outcome.error and outcome.boxes() == broken.expected
+    assert outcome.report["classes"] == ["can", "bag", "cup"]
+    assert [(row["code"], row["before"], row["after"]) for row in outcome.changes] == [
+        ("category_name_variant", "Can", "can")]
+
+
+@pytest.mark.parametrize("policy", ["keep", "repair"])
+def test_two_categories_of_one_file_are_two_classes_in_every_file(policy, healthy, tmp_path):
+    """can and CAN of the first file; a second one lists both, and a third a spelling that could be either."""
+    broken = healthy.copy(tmp_path / "set")
+    broken.categories.append({"id": 4, "name": "CAN"})
+    broken.move("val", 0, 6)
+    test = broken.move("test", 0, 6)
+    broken.categories.append({"id": 5, "name": "c-n"})
+    test["categories"].append({"id": 7, "name": "Can"})
+    outcome = Outcome(broken, tmp_path / "prepared", {"category_name_variant": policy, "category_unknown": "drop"})
+    assert not outcome.error and outcome.boxes() == broken.expected
+    assert outcome.report["classes"] == ["can", "bag", "cup", "CAN", "c-n"]
+    assert [row["label"] for row in outcome.changes if row["code"] == "category_unknown"] == ["Can"]
+    assert "category_name_variant" in outcome.found
+
+
+def test_categories_of_one_name_say_that_their_supercategories_differ(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set")
+    CASES["category_name_twice"].breaks(broken)
+    broken.categories[0]["supercategory"], broken.categories[3]["supercategory"] = "metal", "drink"
+    outcome = Outcome(broken, tmp_path / "prepared")
+    (row,) = [row for row in outcome.changes if row["code"] == "category_name_duplicate"]
+    assert row["before"] == "ids 1 and 4" and row["note"] == "of the supercategories metal and drink"
 
 
 def test_keep_leaves_boxes_of_turned_images_as_they_are(healthy, tmp_path):

@@ -70,9 +70,10 @@ category_order | info | repair | categories that are not listed in the order of 
 categories:
 category_ids_differ | warning | repair fatal | categories with another id than in the first file | Matched by name. Read by id, every box would change its class.
 category_id_duplicate | error | fatal | one id for several categories | The class of their boxes cannot be told.
-category_name_duplicate | warning | repair fatal | one name for several categories | Joined to one class.
+category_name_duplicate | warning | repair fatal | one name for several categories | Joined to one class: MMDetection tells classes apart by their name. Where both are meant, give one another name.
 category_name_spaces | warning | repair keep | names with spaces or control characters that do not belong | Trimmed, and runs of them made one space.
-category_name_variant | warning | repair keep fatal | names that differ by case or separators only | Joined under the spelling that came first.
+category_name_variant | warning | keep repair fatal | names that differ by case, separators or Unicode form only | Each is a class of its own. data.policy.category_name_variant: repair reads the name in a later file as the earlier spelling; two categories of one file are never joined.
+category_name_not_text | warning | repair fatal | names that are numbers, or true and false | The text that JSON has for them was taken; 1.10 and 1.1 are one number.
 category_name_empty | error | fatal | categories without a name | Classes are matched by name; give each one.
 category_unknown | error | fatal drop | categories that the train set does not have | A model cannot learn them. drop leaves out their boxes.
 category_not_listed | info | keep | categories of the train set that another file does not list | Their boxes are 0 there.

@@ -16,6 +16,7 @@ EXAMPLES = 20
 LONGEST = 300
 # What alters the set, and so is written to the file of changes.
 CHANGES = ("repair", "drop")
+GRAVEST = ("fatal", "dropped", "repaired", "kept")
 PLACE = ("split", "source", "file", "entry", "label", "box", "before", "after", "note")
 
 
@@ -81,9 +82,8 @@ class Findings:
     def as_list(self) -> list[dict[str, Any]]:
         """The findings for the report, worst first."""
         order = list(CHECKS)
-        acted = ["fatal", "dropped", "repaired", "kept"]
         return sorted(self._found.values(), key=lambda found: (
-            found["action"] != "fatal", SEVERITIES.index(found["severity"]), acted.index(found["action"]),
+            found["action"] != "fatal", SEVERITIES.index(found["severity"]), GRAVEST.index(found["action"]),
             order.index(found["code"])))
 
     def _entry(self, code: str, action: str) -> tuple[dict[str, Any], str]:
@@ -94,7 +94,7 @@ class Findings:
             self._found[code] = {
                 "code": code, "severity": check.severity, "action": DONE[action], "title": check.title, "count": 0,
                 "unit": check.unit, "help": _help(check, self._actions[code]), "examples": []}
-        elif action == "drop":
+        elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._found[code]["action"]):
             # One code may repair some places and drop others; the graver of the two is what a reader must see.
             self._found[code]["action"] = DONE[action]
         return self._found[code], action

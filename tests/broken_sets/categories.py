@@ -73,16 +73,61 @@ def category_with_control_characters(broken: BrokenSet) -> None:
     broken.categories[0]["name"] = "\0can\ud800\x1b"
 
 
-@case("category_name_variant")
+def second_train_file(broken: BrokenSet, start: int = 12) -> dict:
+    """The images from `start` on in a train file of their own."""
+    second = broken.move("more", start, 24)
+    broken.data.pop("more")
+    broken.data["train"] = {"annotations": ["train.json", "more.json"], "images": "images"}
+    return second
+
+
+@case("category_name_variant", also="category_not_listed")
+def category_in_another_case(broken: BrokenSet) -> None:
+    second_train_file(broken)["categories"][0]["name"] = "Can"
+    broken.expected.update({name: sorted(("Can" if box[0] == "can" else box[0], *box[1:]) for box in boxes)
+                            for name, boxes in broken.expected.items() if name >= "images/013"})
+
+
+@case("category_name_variant", also="category_rare split_class_absent")
 def category_variants_in_one_file(broken: BrokenSet) -> None:
     broken.categories.append({"id": 4, "name": "CAN"})
     broken.add_box([1, 2, 30, 40], category_id=4)
-    broken.expect_box("003.jpg", "can", 1, 2, 30, 40, 200)
+    broken.expect_box("003.jpg", "CAN", 1, 2, 30, 40, 200)
 
 
-@case("category_name_variant", after="can")
-def category_in_another_case(broken: BrokenSet) -> None:
+@case("category_name_variant", also="category_unused")
+def category_of_other_separators(broken: BrokenSet) -> None:
+    for position, name in enumerate(("-", "_", "a-b", "a b", "A_B", "a b-"), 4):
+        broken.categories.append({"id": position, "name": name})
+
+
+@case("category_name_variant", kind="voc", also="category_rare split_class_absent")
+def xml_of_a_class_in_another_case(broken: BrokenSet) -> None:
+    broken.edit("Annotations/003.xml", lambda text: text.replace(
+        "</annotation>", "<object><name>CAN</name><bndbox><xmin>2</xmin><ymin>3</ymin><xmax>31</xmax>"
+        "<ymax>42</ymax></bndbox></object></annotation>"))
+    broken.expect_box("003.jpg", "CAN", 1, 2, 30, 40, 1200)
+
+
+@case("category_unknown", says="Can: id 1 the train files have can; data.policy.category_name_variant: repair joins")
+def category_of_val_in_another_case(broken: BrokenSet) -> None:
     broken.move("val", 0, 6)["categories"][0]["name"] = "Can"
+
+
+@case("category_unknown", says="ca\u0301n: id 1 the train files have c\u00e1n")
+def category_of_val_in_another_unicode_form(broken: BrokenSet) -> None:
+    broken.move("val", 0, 6)["categories"][0]["name"] = "ca\u0301n"
+    broken.categories[0]["name"] = "c\u00e1n"
+
+
+@case("category_name_not_text", after="'7'")
+def category_named_by_a_number(broken: BrokenSet) -> None:
+    broken.categories[0]["name"] = 7
+    broken.categories[1]["name"] = 1.5
+    broken.categories[2]["name"] = True
+    called = {"can": "7", "bag": "1.5", "cup": "true"}
+    broken.expected = {file: sorted((called[box[0]], *box[1:]) for box in boxes)
+                       for file, boxes in broken.expected.items()}
 
 
 @case("category_name_empty", says="categories[1]")
@@ -128,9 +173,7 @@ def category_of_one_box(broken: BrokenSet) -> None:
 @case("category_not_listed")
 def category_of_the_second_train_file(broken: BrokenSet) -> None:
     """Not in the first file, but in the train set."""
-    second = broken.move("more", 12, 24)
-    broken.data.pop("more")
-    broken.data["train"] = {"annotations": ["train.json", "more.json"], "images": "images"}
+    second = second_train_file(broken)
     second["categories"] = [{"id": 4, "name": "bottle"}]
     for entry in second["annotations"]:
         entry["category_id"] = 4

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 import unicodedata
 from typing import Any
 
-from stages.data.findings import Findings
+from stages.data.findings import Findings, shown
 from stages.data.sources.raw import Raw
+
+_APART = "repair would not join them: two are of one file, or more than two are alike"
 
 
 class Classes:
@@ -33,25 +36,29 @@ class Classes:
         if raw.coco:
             _check_ids(entries, where, findings)
         cleaned = {entry["id"]: _clean(entry, where, findings) for entry in entries}
+        numbers = sorted(cleaned, key=_order)
         first = not self.names
+        own = list(dict.fromkeys(cleaned[number] for number in numbers))
+        near = _Variants(self.names, own, raw.gathered)
+        joined = near.report(where, findings)
         known = set(self.names)
-        spelling = {_key(name): name for name in self.names}
         seen: dict[str, Any] = {}
         index = {}
-        for number in sorted(cleaned, key=_order):
+        for number in numbers:
             given = cleaned[number]
-            name = self._spelt(given, known, spelling, where, findings)
+            name = joined.get(given, given)
             if name == given and name in seen:
                 findings.add("category_name_duplicate", [{
-                    **where, "label": name, "before": f"ids {seen[name]} and {number}", "after": "one class"}])
+                    **where, "label": name, "before": f"ids {seen[name]} and {number}", "after": "one class",
+                    "note": _supercategories(entries, seen[name], number)}])
             seen.setdefault(name, number)
             if name not in known and split == "train":
                 self.names.append(name)
                 self._ids[name] = number
                 known.add(name)
-                spelling.setdefault(_key(name), name)
             if name not in known:
-                findings.add("category_unknown", [{**where, "label": name, "before": f"id {number}"}])
+                findings.add("category_unknown", [{
+                    **where, "label": name, "before": f"id {number}", "note": near.hint(name)}])
                 index[number] = -1
                 continue
             index[number] = self.names.index(name)
@@ -62,30 +69,77 @@ class Classes:
             findings.add("category_not_listed", ({**where, "label": name} for name in self.names if name not in seen))
         return index
 
-    def _spelt(self, name: str, known: set[str], spelling: dict[str, str], where: dict[str, Any],
-               findings: Findings) -> str:
-        """`name`, or what came first of the names that differ from it by case or separators only."""
-        if name in known or _key(name) not in spelling:
-            return name
-        other = spelling[_key(name)]
-        if findings.action("category_name_variant") == "repair":
-            findings.add("category_name_variant", [{**where, "label": other, "before": name, "after": other}])
-            return other
-        findings.add("category_name_variant", [{**where, "label": name, "before": f"{name} and {other}"}])
-        return name
+
+class _Variants:
+    """Names that differ by case, separators or Unicode form only: of one file (`own`), and of it and those before.
+
+    Two categories of one file have ids of their own and are two classes, whatever they are called. A name of another
+    file may be the same class under another spelling; only the owner of the set knows, and says so by the policy.
+    gathered: the names were collected from many files, so that none has an id of its own.
+    """
+
+    def __init__(self, known: list[str], own: list[str], gathered: bool) -> None:
+        self._own, self._known, self._gathered = own, set(known), gathered
+        self._alike: dict[str, list[str]] = {}
+        for name in dict.fromkeys([*known, *own]):
+            self._alike.setdefault(_key(name), []).append(name)
+
+    def report(self, where: dict[str, Any], findings: Findings) -> dict[str, str]:
+        """One finding per name that has variants before it. Name -> the earlier name as which the policy has it read.
+        """
+        repair = findings.action("category_name_variant") == "repair"
+        joined = {}
+        for name in self._own:
+            alike = self._alike[_key(name)]
+            before = alike[:alike.index(name)]
+            if name in self._known or not before:
+                continue
+            into = self._target(name)
+            if repair and into:
+                joined[name] = into
+                findings.add("category_name_variant", [{**where, "label": into, "before": name, "after": into}])
+            else:
+                findings.add("category_name_variant", [{
+                    **where, "label": name, "before": f"{name} and {', '.join(before)}",
+                    "note": None if into else _APART}], "keep")
+        return joined
+
+    def hint(self, name: str) -> str | None:
+        """What a person can do about a class that the train files spell otherwise."""
+        into = self._target(name)
+        return into and f"the train files have {into}; data.policy.category_name_variant: repair joins the two"
+
+    def _target(self, name: str) -> str | None:
+        """The one name that `name` may be another spelling of."""
+        alike = self._alike[_key(name)]
+        if self._gathered:
+            return alike[0] if sum(other in self._known for other in alike) < 2 and alike[0] != name else None
+        here = [other for other in alike if other in self._own]
+        return alike[0] if len(alike) == 2 and here == [name] else None
 
 
 def _complete(raw: Raw, where: dict[str, Any], findings: Findings) -> list[dict[str, Any]]:
     entries = []
     for position, entry in enumerate(raw.categories):
         name = entry.get("name", "") if isinstance(entry, dict) else None
-        # Of YOLO's data.yaml, a name may be a number, or yes and no.
         if isinstance(entry, dict) and is_id(entry.get("id")) and (name is None or isinstance(name, (str, int, float))):
-            entries.append({"id": entry["id"], "name": "" if name is None else str(name), "position": position})
+            entries.append({**entry, "name": _text(name, position, where, findings), "position": position})
         else:
             findings.add("entry_incomplete", [{
                 **where, "entry": f"categories[{position}]", "before": entry, "note": "lacks id or name"}])
     return entries
+
+
+def _text(name: Any, position: int, where: dict[str, Any], findings: Findings) -> str:
+    """A name as text: JSON's own where it is a number, true or false."""
+    if isinstance(name, str):
+        return name
+    if name is None:
+        return ""
+    text = shown(name) if isinstance(name, int) and not isinstance(name, bool) else json.dumps(name)
+    findings.add("category_name_not_text", [{
+        **where, "entry": f"categories[{position}]", "label": text, "before": text, "after": repr(text)}])
+    return text
 
 
 def is_id(value: Any) -> bool:
@@ -139,8 +193,18 @@ def _clean(entry: dict[str, Any], where: dict[str, Any], findings: Findings) -> 
     return trimmed
 
 
+def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> str | None:
+    """Said where they differ: the two may be meant as two classes."""
+    parents = {entry["id"]: entry.get("supercategory") for entry in entries}
+    if parents[first] == parents[second]:
+        return None
+    return f"of the supercategories {shown(parents[first])} and {shown(parents[second])}"
+
+
 def _key(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
+    """Equal for names that differ by case, separators or Unicode form; a name of separators alone stands for itself."""
+    name = unicodedata.normalize("NFC", name)
+    return re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name
 
 
 def _order(number: Any) -> tuple[bool, float, str]:

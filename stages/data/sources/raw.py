@@ -13,6 +13,7 @@ class Raw:
     relative: bbox holds shares of the image's width and height instead of pixels.
     coco: the file has COCO's own fields, ids and areas; otherwise the reader made them, and "at" in each annotation
     says where it was.
+    gathered: categories are the names met in many label files, not a list in which each has an id of its own.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Raw:
     categories: list[Any] = field(default_factory=list)
     relative: bool = False
     coco: bool = False
+    gathered: bool = False
 
 
 # What MMDetection's default loader, OpenCV, reads.

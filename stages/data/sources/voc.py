@@ -39,6 +39,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     for file in files:
         _read_one(file, root, raw, split, findings)
+    raw.gathered = names is None
     if names is None:
         names = sorted({entry["category_id"] for entry in raw.annotations if entry["category_id"]})
     raw.categories = [{"id": index, "name": name} for index, name in enumerate(names, 1)]
