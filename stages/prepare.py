@@ -67,6 +67,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             divided = split.divide(loaded, data, seed)
             sets, folds = divided.sets, divided.folds
             report["balance"] = split.balance(sets, divided.shares)
+            splits.check_shares(sets, divided.shares, findings)
             splits.check_classes(sets, data.rare_boxes, findings)
             findings.stop_if_fatal()
         except InputError as error:

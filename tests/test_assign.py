@@ -136,8 +136,59 @@ def test_no_part_lacks_a_class_that_has_one_group_for_each():
         counts = np.zeros((images, classes), dtype=int)
         for column, part in itertools.product(range(classes), range(n)):
             counts[rng.choice(np.flatnonzero(hidden == part)), column] = rng.integers(1, 4)
-        parts = assign(counts, np.arange(images), rng.dirichlet(np.full(n, 5)), seed)
+        # Every other seed wants shares that the hidden division has not, as far as so few images have room for them.
+        shares = rng.dirichlet(np.full(n, 60)) if seed % 2 else np.bincount(hidden) / images
+        parts = assign(counts, np.arange(images), shares, seed)
         assert lacking(counts, np.arange(images), parts, n) == 0, seed
+
+
+def many_classes(images: int, classes: int, seed: int) -> np.ndarray:
+    """(images, classes) with one box in each image, of a class that is drawn at random."""
+    return np.random.default_rng(seed).multinomial(1, np.full(classes, 1 / classes), size=images)
+
+
+@pytest.mark.parametrize(("counts", "wanted"), [
+    (many_classes(120, 30, 0), [84, 18, 18]),
+    (np.repeat(np.eye(40, dtype=int), 12, axis=1), [28, 6, 6]),
+    (many_classes(100, 50, 1), [70, 15, 15]),
+])
+def test_shares_come_before_classes_that_are_many_or_rare(counts, wanted):
+    images = len(counts)
+    shares = [0.7, 0.15, 0.15]
+    for seed in range(2):
+        parts = assign(counts, np.arange(images), shares, seed)
+        # A twentieth of each share or one image may go to the classes.
+        assert (np.abs(np.bincount(parts) - wanted) <= np.maximum(1, 0.05 * np.array(wanted))).all()
+        random = np.random.default_rng(seed).permutation(np.repeat(range(3), wanted))
+        assert cost(counts, parts, shares) < cost(counts, random, shares)
+        assert lacking(counts, np.arange(images), parts, 3) <= lacking(counts, np.arange(images), random, 3)
+
+
+@pytest.mark.parametrize(("sizes", "numbers", "classes"), [
+    ([60, 20, 10, 5, 5], [65, 20, 15], 1),
+    ([30, 30, 30, 10], [60, 30, 10], 40),
+    ([25, 25, 25, 25], [50, 25, 25], 40),
+    ([96, 3, 1], [96, 3, 1], 40),
+    ([34, 33, 33], [34, 33, 33], 40),
+])
+def test_no_part_is_empty_where_groups_leave_no_good_division(sizes, numbers, classes):
+    """A few cameras' frames, each camera's in one part."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    counts = many_classes(100, classes, 0)
+    parts = assign(counts, groups, [0.7, 0.15, 0.15], 0)
+    assert_whole(groups, parts, 3)
+    assert sorted(np.bincount(parts)) == sorted(numbers)
+
+
+def test_shares_of_large_groups_come_before_classes():
+    """A camera's 100 and another's 40 frames beside small groups, with classes that are rare."""
+    sizes = [100, 40] + [4] * 10 + [1] * 20
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(3):
+        parts = assign(np.random.default_rng(seed).poisson(0.02, size=(200, 60)), groups, [0.7, 0.15, 0.15], seed)
+        assert_whole(groups, parts, 3)
+        # 40 frames more than fill a split of 30: they belong to train, and the rest can be divided.
+        assert np.abs(np.bincount(parts) - [140, 30, 30]).max() <= 12
 
 
 def digest(seed: int) -> str:

@@ -1,10 +1,11 @@
 """Divides images into parts that are alike in every stratum (a class, a size of box) without cutting a group.
 
 The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s boxes in all,
-sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. Groups are placed one by one, the
-rarest stratum first (iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label
-data", 2011); then exchanges between parts lower the cost, with random disturbances to leave local minima (Lourenço,
-Martin, Stützle, "Iterated local search", 2003).
+sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. The bounds of a part's number of images
+come before it, and after them that no part lacks a stratum. Groups are placed one by one, the rarest stratum first
+(iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", 2011); then
+exchanges between parts lower the cost, with random disturbances to leave local minima (Lourenço, Martin, Stützle,
+"Iterated local search", 2003).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _TABLES = 4000  # looked at in all
 _DRY_TABLES = 15  # samples in a row without a gain that end a descent
 _DRY_KICKS = 3  # disturbances in a row without a gain that end the search; more in a small set
 _KICK = 5  # groups thrown to random parts by one disturbance
+_TOLERANCE = 0.05  # of a part's wanted number of images: what it may have more or fewer for the sake of the strata
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
     counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a size. groups:
     (images,) integers; images of one group get one part. shares: the wanted share of each part, positive, of sum 1.
 
-    Presence comes before the cost: as far as the search can reach, no part lacks a stratum that occurs in at least as
-    many groups as there are parts, even where that moves the shares of a very small set. One seed gives one division
-    on every machine. Raises ValueError where there are fewer groups than parts, and on other forms of arguments.
+    As far as the search can reach, each part has its share of the images within bounds(); within them, no part lacks a
+    stratum that occurs in at least as many groups as there are parts; and the rest is decided by the cost. One seed
+    gives one division on every machine. Raises ValueError where there are fewer groups than parts, and on other forms
+    of arguments.
     """
     counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
     if counts.ndim != 2 or groups.shape != counts.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
@@ -56,7 +59,25 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
     boxes[:len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(used, start=1):
         boxes[:len(names), column] = np.bincount(group, weights=counts[:, stratum])
-    return _Search(boxes, share, np.random.default_rng(seed)).run()[group]
+    search = _Search(boxes, share, np.random.default_rng(seed))
+    parts = search.run()[group]
+    # Most sets keep within the bounds by themselves, and heeding them takes half as long again.
+    if search.outside(np.bincount(parts, minlength=len(share))).any():
+        parts = _Search(boxes, share, np.random.default_rng(seed), bounded=True).run()[group]
+    return parts
+
+
+def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest number of images that each part is to have, (parts,) each.
+
+    A part may miss its share by a twentieth of it, one image at least, and by what a group has over one image on the
+    average: whole groups allow no finer division.
+    """
+    wanted = images * np.asarray(shares, dtype=float)
+    margin = np.maximum(1, _TOLERANCE * wanted) + images / groups - 1
+    # Products such as 0.15 * 40 are a bit off.
+    low = np.ceil(wanted - margin - 1e-9)
+    return np.maximum(1, low), np.floor(wanted + margin + 1e-9)
 
 
 def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> list[Distance]:
@@ -91,7 +112,7 @@ class _Search:
     exact in any order, and no BLAS or processor can turn a tie another way.
     """
 
-    def __init__(self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False) -> None:
         parts = len(share)
         self.rng, self.inverse, self.boxes, self.groups = rng, 1 / share, boxes, len(boxes) - parts
         self.part = np.concatenate([np.zeros(self.groups, dtype=int), np.arange(parts)])
@@ -103,6 +124,11 @@ class _Search:
         self.most, self.spread = boxes.max(axis=0), np.count_nonzero(boxes, axis=0)
         self.due = self.spread >= parts  # strata that no part should lack
         self.price = 2.0**52 * self.inverse.max()  # above the largest cost: presence outweighs any imbalance
+        # Above the price of all that can be lacking: the bounds outweigh presence.
+        self.toll = self.price * parts * boxes.shape[1]
+        self.bounded = bounded
+        self.low, self.high = bounds(int(whole[0]), self.groups, share)
+        self.empty = 2 * whole[0] ** 2 * self.inverse.max()  # above all that can be outside of the bounds
         self.least = 1e-6 * unit  # a millionth of the cost's 1, well above what dividing by the shares rounds away
 
     def run(self) -> np.ndarray:
@@ -111,21 +137,33 @@ class _Search:
         best, best_cost, dry = self.part.copy(), self.cost(), 0
         # Tables of a small set are cheap, and it is there that a descent ends by chance.
         patience = _DRY_KICKS + 2 * _BLOCK // self.groups
-        while dry < patience * (10 if best_cost >= self.price else 1) and self.tables < _TABLES:
+        # What cost() names first. What a part lacks within its bounds is mostly more than they have room for.
+        first = 0 if self.bounded else 1
+        while dry < patience * (10 if best_cost[first] else 1) and self.tables < _TABLES:
             for group in self.rng.integers(self.groups, size=_KICK):
                 self.put(group, self.rng.integers(len(self.inverse)))
             self.descend()
             dry += 1
-            if (cost := self.cost()) < best_cost - self.least:
-                best, best_cost, dry = self.part.copy(), cost, 0
-            elif cost > best_cost:
+            outside, lacking, cost = self.cost()
+            if (outside, lacking, cost + self.least) < best_cost:
+                best, best_cost, dry = self.part.copy(), (outside, lacking, cost), 0
+            elif (outside, lacking, cost) > best_cost:
                 for group in np.flatnonzero(self.part != best):
                     self.put(group, best[group])
         return best[:self.groups]
 
-    def cost(self) -> float:
-        lacking = np.count_nonzero(self.total[self.due] == 0)
-        return math.fsum([self.price * lacking, *(self.weight @ np.square(self.total) * self.inverse)])
+    def cost(self) -> tuple[float, int, float]:
+        """How far the parts are outside of their bounds, how many strata they lack, and the cost: in this order."""
+        lacking = int(np.count_nonzero(self.total[self.due] == 0))
+        cost = math.fsum((self.weight @ np.square(self.total) * self.inverse).tolist())
+        outside = math.fsum(self.outside(self.total[0]).tolist()) if self.bounded else 0.0
+        return outside, lacking, cost
+
+    def outside(self, images: np.ndarray, part: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Squares of the images that parts have too many or too few, over their shares; `part` where they are not all
+        of them in their order."""
+        far = np.maximum(self.low[part] - images, images - self.high[part])
+        return np.square(np.maximum(far, 0)) * self.inverse[part] + self.empty * (images == 0)
 
     def put(self, group: int, part: int) -> None:
         self.total[:, self.part[group]] -= self.boxes[group]
@@ -151,6 +189,9 @@ class _Search:
             rise = (pull[own] @ total + self.square[group]) * self.inverse
             if scarce:
                 rise -= self.price * (self.due[strata, None] & (total == 0)).sum(axis=0)
+            if self.bounded:
+                # No part is filled over its bound while another has room.
+                rise += self.toll * (self.total[0] + self.boxes[group, 0] > self.high)
             part = self.part[group] = rise.argmin()
             self.total[strata, part] += value[own]
             scarce = scarce and not self.total[self.due].all()
@@ -195,5 +236,12 @@ class _Search:
             # A part lacks afterwards what neither the groups it keeps nor the one it gets have.
             after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (total[there] == y).T
             change += self.price * (after - lacking[here][:, None] - lacking[there])
+        if self.bounded:
+            images = self.total[0]
+            more = self.boxes[others, 0] - self.boxes[some, 0][:, None]
+            outside = self.outside(images)
+            first = self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
+            second = self.outside(images[there] - more, there) - outside[there]
+            change += self.toll * (first + second)
         change[here[:, None] == there] = np.inf
         return change

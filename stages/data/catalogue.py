@@ -157,6 +157,7 @@ image_over_max_detections | warning | keep fatal | images with more boxes than d
 splits:
 group_field_absent | error | fatal keep | data.group names a field that no image has | Nothing is kept on one side of a split by it. Correct the name, or set data.group to "".
 split_without_labels | info | keep | split without labels | Detections are written, scores are n/a.
+split_share_missed | warning | keep fatal | splits of another size than their share | Images of one group, and look-alikes, stay in one split, and these are many. Lower data.near_duplicate_bits where they are no copies, or give val and test files of their own.
 classes of a split:
 split_class_absent | warning | keep fatal | classes without a box in a split | Their AP is n/a there, and in train they cannot be learnt.
 images:

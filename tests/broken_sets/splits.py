@@ -20,6 +20,13 @@ def test_file_without_labels(broken: BrokenSet) -> None:
     broken.expected.update({f"images/{image['file_name']}": [] for image in test["images"]})
 
 
+@case("split_share_missed")
+def group_of_most_images(broken: BrokenSet) -> None:
+    """18 of 24 images are of one camera: half of them were to be train's."""
+    for image in broken.images[:18]:
+        image["group"] = "camera"
+
+
 @case("split_class_absent")
 def class_not_in_test(broken: BrokenSet) -> None:
     test = broken.move("test", 18, 24)

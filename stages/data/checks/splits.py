@@ -12,6 +12,19 @@ from stages.data.probe import Probe
 
 # An image in two splits stays in the later one of this order: val and test remain comparable with other people's.
 ORDER = ("train", "val", "test")
+# Of a wanted number of images; what a split misses by less is not worth a line.
+_TOLERANCE = 0.1
+
+
+def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Findings) -> None:
+    """Splits that were made, by the wanted share of each, and came out larger or smaller."""
+    total = sum(len(sets[name].images) for name in shares)
+    for name, share in shares.items():
+        images, wanted = len(sets[name].images), share * total
+        if abs(images - wanted) > max(1, _TOLERANCE * wanted) + 1e-9:
+            findings.add("split_share_missed", [{
+                "split": name, "before": f"{wanted:.0f} images wanted ({share:.1%}), {images} are in it "
+                                         f"({images / total:.1%})"}])
 
 
 def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
