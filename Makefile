@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A machine that forbids bytecode files would compile all of torch and MMDetection again in each of 24 processes.
 unexport PYTHONDONTWRITEBYTECODE
+# DVC and MLflow too read names of files and classes as UTF-8, whatever the locale; the stages see to it by themselves.
+export PYTHONUTF8 := 1
 # One cell per core, or one on a GPU.
 JOBS ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 1 || getconf _NPROCESSORS_ONLN)
 # The cells that did not end well in the last `make cells`, a name a line.

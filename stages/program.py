@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import errno
+import locale
 import logging
 import os
 import re
@@ -60,6 +62,7 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
     Exit status 0; 2 for a wrong call; 1 with a single line on stderr for StudyError, InputError and a full disk;
     130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, 143 after the end of the DVC that started it.
     """
+    _speak_utf8()
     logging.basicConfig(level=logging.INFO, format=f"{stage}: %(message)s", stream=sys.stderr, force=True)
     # mmengine 0.10.7 imports pkg_resources, and its deprecation warning would open every stage's output.
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
@@ -84,6 +87,21 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
         if str(stop):
             logging.error("%s", stop)
         sys.exit(stop.status)
+
+
+def _speak_utf8() -> None:
+    """Starts this program again in Python's UTF-8 mode where the locale has another encoding.
+
+    File names and the files that MMEngine, MMDetection, pycocotools and MLflow open without naming an encoding would
+    be read in it: letters outside ASCII turn into others, and classes, images and boxes are gone. The programs that
+    this one starts get the mode by the environment.
+    """
+    os.environ["PYTHONUTF8"] = "1"
+    if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Arguments of Python itself (-m, -W) stay; -X works where -E or -I have it ignore the environment.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def listen() -> None:

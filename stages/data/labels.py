@@ -17,7 +17,8 @@ from stages.files import replacing
 SMALL, MEDIUM = 32**2, 96**2
 # Entries of a COCO file are encoded this many at a time: memory stays flat and writing stays fast.
 _BLOCK = 20_000
-_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
+# Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the locale's encoding.
+_JSON = json.JSONEncoder(separators=(",", ":"), default=str)
 
 
 @dataclass
@@ -80,8 +81,7 @@ class Labels:
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:
         """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs AP unseen."""
-        # A lone surrogate in a name is no UTF-8; a backslash escape of it is JSON.
-        with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with replacing(path) as beside, beside.open("w", encoding="ascii") as file:
             file.write(f'{{"info":{_JSON.encode(info)},"images":[')
             _write_list(file, len(self.images), self._image_entries)
             file.write('],"annotations":[')
