@@ -20,10 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.workspace import workspace
-from stages.study import params
+from stages.study import params, yaml_text
 
 MEASURED = "measured.json"
 
@@ -38,7 +36,7 @@ def main(arguments: list[str]) -> None:
     study.cell(cell)
 
     def change(values: dict[str, Any]) -> None:
-        values["scales"][study.scale].update({key: yaml.safe_load(value) for key, value in switches.items()})
+        values["scales"][study.scale].update({key: yaml_text.loads(value) for key, value in switches.items()})
 
     with workspace(change) as copy:
         copy.run("benchmarks.safety", "measure", cell)

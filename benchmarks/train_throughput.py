@@ -18,11 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
-from stages.study import params
+from stages.study import params, yaml_text
 
 NAMES = {"a": "MMDetection's defaults", "b": "this project"}
 # What is trained must be the same on both sides.
@@ -75,7 +73,7 @@ def measured(side: str, cell: str, scale: str, switches: dict[str, str]) -> dict
         values["scale"] = scale
         for key, value in switches.items():
             if side == "b" or key in SHARED:
-                values["scales"][scale][key] = yaml.safe_load(value)
+                values["scales"][scale][key] = yaml_text.loads(value)
 
     with workspace(change) as copy:
         watch = Utilisation()

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from stages.study import yaml_text
 from stages.study.params import ROOT
 
 _COPIED = ("stages", "benchmarks", "configs", "params.yaml")
@@ -53,7 +52,7 @@ def workspace(change: Callable[[dict[str, Any]], None], prepared: Path = ROOT / 
             target = prepared if part == "prepared" else ROOT / "data" / part
             if target.exists():
                 (folder / "data" / part).symlink_to(target.resolve())
-        values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        values = yaml_text.loads((folder / "params.yaml").read_text(encoding="utf-8"))
         change(values)
-        (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        (folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
         yield Workspace(folder)

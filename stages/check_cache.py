@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
 from stages.program import InputError, run
+from stages.study import params, yaml_text
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,11 @@ def main(what: str) -> None:
     damaged one for whole, and puts it in the place even of one made anew (measured, DVC 3.67.1); here it is removed, in
     the folder too where it is the same file, and the next dvc repro makes it again. Both: lock files that a kill or a
     full disk has cut short are moved away; DVC makes them anew from its run cache. Raises InputError for another word,
-    and with DVC's own words where it fails.
+    and with DVC's own words where it fails, StudyError for params.yaml: DVC reads that before it starts stage plan.
     """
     if what not in ("missing", "all"):
         raise InputError(f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)")
+    params.load()
     drop_half_rwlock()
     if what == "all":
         drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
@@ -118,7 +119,7 @@ def unchanged(stage: str) -> bool:
 
 @functools.cache
 def stages_of(lock: Path) -> dict[str, Any]:
-    return yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return yaml_text.loads(lock.read_text(encoding="utf-8"))["stages"]
 
 
 def digest(path: Path) -> str:

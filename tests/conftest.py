@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+
+from stages.study import yaml_text
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -66,12 +67,12 @@ class Project:
         return self.run("git", *arguments, **who).stdout.strip()
 
     def params(self) -> dict:
-        return yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8"))
+        return yaml_text.loads((self.folder / "params.yaml").read_text(encoding="utf-8"))
 
     def set_params(self, change) -> None:
         values = self.params()
         change(values)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        (self.folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
 
 
 def trained(output: str) -> list[str]:

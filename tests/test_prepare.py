@@ -10,14 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from stages import prepare
 from stages.data.discover import discover
 from stages.program import InputError
-from stages.study import checks
+from stages.study import checks, yaml_text
 from stages.study.params import ROOT, Data
 from stages.study.strict import StudyError, read
 
@@ -41,7 +40,7 @@ def make_set(root: Path, images: int = 20, first_id: int = 0) -> dict:
 
 
 def data_of(root: Path, **changes) -> Data:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["data"]
+    values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))["data"]
     return read(Data, {**values, "source": "coco", "root": str(root), "val_share": 0.2, "test_share": 0.2, **changes},
                 "data")
 

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stages.data import catalogue
-from stages.study import params, paths
+from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT
 
-FILES = {name: yaml.safe_load((ROOT / name).read_text(encoding="utf-8")) for name in ("dvc.yaml", "stages/dvc.yaml")}
+FILES = {name: yaml_text.loads((ROOT / name).read_text(encoding="utf-8")) for name in ("dvc.yaml", "stages/dvc.yaml")}
 STAGES = {**FILES["dvc.yaml"]["stages"],
           **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()}}
 
@@ -37,7 +36,7 @@ def test_nothing_switches_the_run_cache_off():
 
 def test_no_parameter_has_a_name_that_the_run_cache_ignores():
     # DVC leaves parameters called size or nfiles out of the key, at any depth: dvc issue 10296.
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert not {"size", "nfiles"} & set(keys(values))
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import mlflow
 import pytest
 import torch
-import yaml
 from conftest import CELLS, make_project
 
 import stages.sync
@@ -18,7 +17,7 @@ import stages.train
 from stages import fit
 from stages.model import history, predict
 from stages.program import InputError
-from stages.study import params
+from stages.study import params, yaml_text
 
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 SWIN = "faster_rcnn-swin_l-fpn-sgd-512"
@@ -35,11 +34,11 @@ class Trainer:
 
     def change(self, cell: str, **changes) -> None:
         """Keys of a cell go to the cell, all others to the scale."""
-        values = yaml.safe_load(self.original)
+        values = yaml_text.loads(self.original)
         for key, value in changes.items():
             (values["cells"][cell] if key in ("activation_checkpointing", "lr") else values["scales"]["miniature"])[
                 key] = value
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        (self.folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
 
     def run(self, cell: str = R50, **changes) -> list[dict[str, str]]:
         self.change(cell, **changes)

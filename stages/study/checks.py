@@ -13,8 +13,10 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Cell, Data, Study
 
-# A cell's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or a path could read otherwise.
-CELL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
+# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or a path could read
+# otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it, quoted or not.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
+_NAME_RULE = "a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"
 
 
 def check(study: Study) -> None:
@@ -32,6 +34,8 @@ def check(study: Study) -> None:
                 raise StudyError(f"scales.{name}.lr.{optimizer}: unknown optimizer; there are: "
                                  f"{', '.join(parts['optimizer'])}")
     for name, backbone in study.backbones.items():
+        if not NAME.fullmatch(name):
+            raise StudyError(f"backbones.{name}: {_NAME_RULE}")
         if name not in parts["backbone"]:
             raise StudyError(f"backbones.{name}: no configs/backbones/{name}.py; there are: "
                              f"{', '.join(parts['backbone'])}")
@@ -40,8 +44,8 @@ def check(study: Study) -> None:
     for name, cell in study.cells.items():
         if cell.backbone in parts["backbone"] and cell.backbone not in study.backbones:
             raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights")
-        if not CELL_NAME.fullmatch(name):
-            raise StudyError(f"cells.{name}: a name has letters, digits, '_', '-' and '.' only")
+        if not NAME.fullmatch(name):
+            raise StudyError(f"cells.{name}: {_NAME_RULE}")
         for part, names in parts.items():
             if getattr(cell, part) not in names:
                 raise StudyError(f"cells.{name}.{part}: unknown {part} {getattr(cell, part)!r}; "

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
-from stages.study import checks
+from stages.study import checks, yaml_text
 from stages.study.fragments import PARTS, ROOT, known
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.strict import StudyError, bounded, read
@@ -110,7 +108,7 @@ class Scale:
 @dataclass(frozen=True)
 class Cell:
     """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's, `fold`
-    the data's."""
+    the data's. A key that is null is as good as none."""
 
     detector: str
     backbone: str
@@ -123,7 +121,10 @@ class Cell:
     device_batch: int | None = bounded(minimum=0, default=None)
     seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
     fold: int | None = bounded(minimum=0, default=None)
-    activation_checkpointing: bool = False
+    activation_checkpointing: bool | None = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "activation_checkpointing", bool(self.activation_checkpointing))
 
 
 @dataclass(frozen=True)
@@ -199,12 +200,13 @@ class Study:
 def load(path: Path = ROOT / "params.yaml") -> Study:
     """Reads and checks the whole study. Raises StudyError: one line with the key and what is allowed."""
     try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
+        values = yaml_text.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StudyError(f"{path.name}: cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path.name}: is not UTF-8 at byte {error.start}; save it in that encoding") from None
+    except yaml_text.UnreadableYaml as error:
+        raise StudyError(f"{path.name}: {error}") from None
     study = read(Study, values, "")
     checks.check(study)
     return study

@@ -59,9 +59,16 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
     if fits:
         return
     hint = ""
-    if isinstance(value, str) and wanted.endswith("number"):
+    if wanted == _NAMES[str] and not isinstance(value, (dict, list, types.NoneType)):
+        hint = "; put it in quotes"
+    elif isinstance(value, str) and wanted == _NAMES[float]:
         with contextlib.suppress(ValueError):
             hint = f"; write {float(value)!r} without quotes"
+    elif isinstance(value, str) and wanted == _NAMES[int]:
+        with contextlib.suppress(ValueError):
+            hint = f"; write {int(value)} without quotes"
+    elif isinstance(value, str) and wanted == _NAMES[bool]:
+        hint = "; write true or false without quotes"
     raise StudyError(f"{key}: expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)} {value!r}{hint}")
 
 
