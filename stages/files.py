@@ -41,7 +41,8 @@ def link(source: Path, path: Path) -> None:
     """Puts `source` at `path` as a second name of the same file, as a copy where that cannot be; whole at any time."""
     with replacing(path) as beside:
         try:
-            os.link(source, beside)
+            # By itself it would make a second name of a symbolic link, not of the file behind it.
+            os.link(source.resolve(strict=True), beside)
         except OSError:
             shutil.copy2(source, beside)
 

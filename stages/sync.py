@@ -15,7 +15,7 @@ from stages.program import InputError, run
 from stages.study import params, paths
 from stages.tracking import cells, identity, owner, store
 from stages.tracking.points import Damaged
-from stages.tracking.sending import in_a_line, installed, is_final, without_password
+from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,6 +98,8 @@ def trying(step: Callable[[], T]) -> T:
         try:
             return step()
         except Exception as error:
+            if isinstance(error, NeedsPerson):
+                raise InputError(f"{error}; then run make sync again") from error
             if pause is None or is_final(error):
                 raise InputError(f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what is on "
                                  "disk stays there: run make sync again once it answers") from error

@@ -23,8 +23,11 @@ def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None
     A linked file is the one in DVC's cache: it must never be edited in place. Raises FileNotFoundError.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
-    if local is not None and _link(file, local / folder / file.name):
-        return
+    if local is not None:
+        if _link(file, local / folder / file.name):
+            return
+        # MLflow copies into what is there already, which may be another name of a file in DVC's cache.
+        (local / folder / file.name).unlink(missing_ok=True)
     with _time_for(file.stat().st_size):
         client.log_artifact(run_id, str(file), folder or None)
 
@@ -32,25 +35,29 @@ def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None
 def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[str, Path]:
     """Of `files`, filed under their artifact paths, those that the run does not have.
 
-    A file in a local store is compared by its content, one on a server by its size.
+    A file in a local store is compared by its content, one on a server by its size. Those that are not here are only
+    looked for.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
     if local is not None:
-        return {path: file for path, file in files.items() if not _equal(file, local / path)}
+        return {path: file for path, file in files.items() if not _is_stored(file, local / path)}
     sizes = {}
     for folder in {str(Path(path).parent) for path in files}:
         for entry in client.list_artifacts(run_id, None if folder == "." else folder):
             sizes[entry.path] = entry.file_size
     return {path: file for path, file in files.items()
-            if path not in sizes or sizes[path] not in (None, file.stat().st_size)}
+            if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))}
 
 
 def _link(file: Path, target: Path) -> bool:
-    """Whether `target` now is `file`; False where the file systems differ or know no hard links."""
+    """Whether `target` now is `file`; False where the file systems differ or know no hard links.
+
+    Where DVC's cache.type is symlink, `file` is a link: its target is linked, which outlives `dvc gc`.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        os.link(file, beside)
+        os.link(file.resolve(strict=True), beside)
         # Renaming one name of a file onto another does nothing, and leaves both.
         os.replace(beside, target)
     except FileNotFoundError:
@@ -63,11 +70,11 @@ def _link(file: Path, target: Path) -> bool:
     return True
 
 
-def _equal(file: Path, stored: Path) -> bool:
-    try:
-        return stored.samefile(file) or filecmp.cmp(file, stored, shallow=False)
-    except FileNotFoundError:
+def _is_stored(file: Path, stored: Path) -> bool:
+    # A symbolic link in the store leads into DVC's cache, whose files come and go.
+    if stored.is_symlink() or not stored.is_file():
         return False
+    return not file.is_file() or stored.samefile(file) or filecmp.cmp(file, stored, shallow=False)
 
 
 @contextlib.contextmanager

@@ -29,13 +29,17 @@ MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 
 @dataclass
 class Contents:
-    """All that a cell's run should hold. `trained` cannot change, a later evaluation changes `evaluated`."""
+    """All that a cell's run should hold. `trained` cannot change, a later evaluation changes `evaluated`.
+
+    files: artifact path -> the file here; absent: the same for files that should be here.
+    """
 
     record: dict[str, Any]
     description: Description
     trained: list[Point]
     evaluated: list[Point]
     files: dict[str, Path] = field(default_factory=dict)
+    absent: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,10 +52,17 @@ class Sent:
     points: int = 0
     files: int = 0
     deleted: str | None = None
+    lost: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         if self.deleted:
-            return f"was deleted on the server and stays so; `mlflow runs restore --run-id {self.deleted}` undoes that"
+            return f"was deleted on the server and stays so; {identity.restoring(self.deleted)} undoes that"
+        if self.lost:
+            return (f"{self._amounts()}, but {', '.join(self.lost)} is neither there nor here; "
+                    "`dvc checkout` brings it back from DVC's cache, or `dvc repro` makes it again")
+        return self._amounts()
+
+    def _amounts(self) -> str:
         amounts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in (
             (self.points, "point"), (self.files, "file"), (self.entries, "param or tag")) if count)
         if self.created:
@@ -111,7 +122,8 @@ def read(name: str, cell: Cell) -> Contents | None:
                                                                for split in ("val", "test")), paths.submission(name))},
             f"metrics/{name}.json": paths.metrics(name, cell), "metrics/details.json": paths.details(name, cell),
             f"metrics/per_class/{name}.json": paths.per_class(name, cell)})
-    contents.files = {path: file for path, file in contents.files.items() if file.is_file()}
+    contents.absent = {path: file for path, file in contents.files.items() if not file.is_file()}
+    contents.files = {path: file for path, file in contents.files.items() if path not in contents.absent}
     return contents
 
 
@@ -163,6 +175,7 @@ def complete(client: MlflowClient, experiment: str, contents: Contents, again: b
             artifacts.put(client, run_id, file, folder)
             moved()
         sent.points, sent.files = len(lacking), len(files)
+        sent.lost = [*artifacts.missing(client, run_id, contents.absent)]
         if client.get_run(run_id).info.status != "FINISHED":
             client.set_terminated(run_id, "FINISHED", end)
             sent.closed = True

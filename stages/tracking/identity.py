@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from stages.tracking import store
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -65,6 +67,11 @@ def deleted(client: MlflowClient, experiment: str, training_id: str) -> str | No
 
     runs = _tagged(client, experiment, training_id, ViewType.DELETED_ONLY)
     return runs[0].info.run_id if runs else None
+
+
+def restoring(run_id: str) -> str:
+    """What to type to have a run out of MLflow's trash."""
+    return store.command(f"mlflow runs restore --run-id {run_id}")
 
 
 def _tagged(client: MlflowClient, experiment: str, training_id: str, view: Any = 1) -> list[Run]:

@@ -13,7 +13,7 @@ from stages.tracking import identity, owner, points, store
 from stages.tracking.artifacts import put
 from stages.tracking.description import Description
 from stages.tracking.points import Point
-from stages.tracking.sending import Job, Pending, Sender, without_password
+from stages.tracking.sending import Job, NeedsPerson, Pending, Sender, without_password
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,8 @@ class Run:
             left = left or Pending(reason="more than its queue holds")
             left.points += self._left_out
         if left and left.refused and not (left.points or left.files):
-            log.warning("%s: MLflow refused a part (%s); it is complete on disk", self._description.name,
-                        left.refused[0])
+            log.warning("%s: MLflow refused a part (%s); it is complete on disk, and `make sync` sends "
+                        "what MLflow then takes", self._description.name, left.refused[0])
         elif left:
             log.warning("%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
                         self._description.name, without_password(store.uri()), left, left.reason)
@@ -165,6 +165,10 @@ class Run:
                 self._client, self._open = None, False
                 self._put(self._describe)
                 self._catch_up_soon()
+            if "must be in the 'active' state" in str(error):
+                # Says so where the whole experiment was deleted.
+                store.open_client(self._suffix)
+                raise NeedsPerson(f"the run was deleted; {identity.restoring(self.run_id)} brings it back") from error
             raise
 
     def _take_run(self) -> None:

@@ -30,6 +30,10 @@ LONGEST_REASON = 200
 FINAL = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "FEATURE_DISABLED")
 
 
+class NeedsPerson(Exception):
+    """The tracker takes nothing before a person has typed a command; the message is one line with that command."""
+
+
 @dataclass(eq=False)
 class Job:
     """Something to send; `points` and `files` say how much, for the line that names what is pending."""
@@ -167,12 +171,15 @@ def _say_that_tracking_is_off() -> None:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether trying again is of no use: MLflow calls the request itself wrong, or a file is gone or damaged."""
-    return isinstance(error, (FileNotFoundError, Damaged)) or getattr(error, "error_code", None) in FINAL
+    """Whether trying again is of no use: MLflow calls the request itself wrong, a file is gone or damaged, or a person
+    must do something first."""
+    return isinstance(error, (FileNotFoundError, Damaged, NeedsPerson)) or getattr(error, "error_code", None) in FINAL
 
 
 def in_a_line(error: Exception) -> str:
     """What is wrong, short, without the user and password that an address may hold."""
+    if isinstance(error, NeedsPerson):
+        return str(error)
     text = " ".join(str(error).split()) or type(error).__name__
     # Around these two MLflow wraps the address and five layers of libraries.
     if found := re.search(r"\[Errno -?\d+\] ([A-Z][\w ]+)", text):

@@ -6,19 +6,26 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.study.params import ROOT
+from stages.tracking import address
+from stages.tracking.sending import NeedsPerson, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
 log = logging.getLogger(__name__)
 
 EXPERIMENT = "detection-matrix"
+# MLflow's own default.
+_OWN = "sqlite:///mlflow.db"
 # Reports on data stand apart, so that the table of cells holds cells alone.
 DATA = "-data"
 
@@ -44,8 +51,28 @@ def home(root: Path = ROOT) -> Path:
 
 
 def uri() -> str:
-    """MLFLOW_TRACKING_URI where it is set, else the sqlite store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """MLFLOW_TRACKING_URI where it is set, else the sqlite store. A relative path starts from the main checkout."""
+    return address.absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
+
+
+def registry_uri() -> str | None:
+    """MLFLOW_REGISTRY_URI where the models are kept elsewhere than the runs."""
+    registry = os.environ.get("MLFLOW_REGISTRY_URI")
+    return address.absolute(registry, home()) if registry else None
+
+
+def is_own() -> bool:
+    """Whether the runs go to this project's own store, which MLflow's programs take for granted in its folder."""
+    return uri() == address.absolute(_OWN, home())
+
+
+def command(words: str) -> str:
+    """A call of MLflow's program as it is to be typed in the project's folder, so that it reaches the same store."""
+    if is_own():
+        return f"`{words}`"
+    if without_password(uri()) != uri():
+        return f"`{words}`, with your MLFLOW_TRACKING_URI,"
+    return f"`MLFLOW_TRACKING_URI={shlex.quote(uri())} {words}`"
 
 
 def experiment_name(suffix: str = "") -> str:
@@ -57,6 +84,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     """An MLflow client and the id of the experiment, made where it is missing.
 
     Several processes that create the database or the experiment at once crash each other: they take turns here.
+    Raises NeedsPerson where the experiment is in MLflow's trash, or the database is of another version of MLflow.
     """
     # Importing MLflow takes seconds; only what logs pays for it.
     from mlflow import MlflowClient
@@ -67,11 +95,20 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     name = experiment_name(suffix)
-    own = not os.environ.get("MLFLOW_TRACKING_URI")
-    location = (home() / "mlruns" / name).as_uri() if own else None
-    with turn() if uri().startswith("sqlite:") else contextlib.nullcontext():
-        client = MlflowClient(tracking_uri=uri())
-        found = client.get_experiment_by_name(name)
+    own = is_own()
+    # By itself MLflow takes the folder where the process stands, which under `dvc exp run --temp` will vanish.
+    location = (home() / "mlruns" / name).as_uri() if address.is_database(uri()) else None
+    with turn() if uri().startswith("sqlite") else contextlib.nullcontext():
+        try:
+            client = MlflowClient(tracking_uri=uri(), registry_uri=registry_uri())
+            found = client.get_experiment_by_name(name)
+        except MlflowException as error:
+            if "out-of-date database schema" in str(error):
+                raise NeedsPerson(_other_version(error)) from error
+            raise
+        if found and found.lifecycle_stage == "deleted":
+            restore = command(f"mlflow experiments restore --experiment-id {found.experiment_id}")
+            raise NeedsPerson(f"the experiment {name} was deleted; {restore} brings it back with its runs")
         if found:
             if own and found.artifact_location != location and found.artifact_location.endswith(f"/mlruns/{name}"):
                 _follow(found.artifact_location.removesuffix(f"/mlruns/{name}"), home().as_uri())
@@ -86,6 +123,28 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             if not found:
                 raise
             return client, found.experiment_id
+
+
+def _other_version(error: MlflowException) -> str:
+    """What to do about a database whose tables are not those of the installed MLflow; `error` names both."""
+    import mlflow
+    from mlflow.store import db_migrations
+
+    place = uri()
+    shown = without_password(place)
+    revision = re.search(r"found version (\w+)", str(error))
+    steps = Path(db_migrations.__file__).parent / "versions"
+    if revision and not list(steps.glob(f"{revision[1]}_*.py")):
+        return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, which is installed "
+                "here; move it away, and `make sync` makes the runs again")
+    old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
+    upgrade = f"mlflow db upgrade {shlex.quote(place)}"
+    if place.startswith("sqlite:///"):
+        file = shlex.quote(place.removeprefix("sqlite:///").partition("?")[0])
+        return f"{old}; `cp {file} {file}.old` keeps a copy, and `{upgrade}` brings it up to date"
+    if shown != place:
+        upgrade = 'mlflow db upgrade "$MLFLOW_TRACKING_URI"'
+    return f"{old}; make a copy of it, and `{upgrade}` brings it up to date"
 
 
 def _follow(old: str, new: str) -> None:
