@@ -30,7 +30,8 @@ def content(state: dict[str, torch.Tensor], classes: list[str], epoch: int) -> d
 def load(path: Path, model: torch.nn.Module) -> None:
     """Raises InputError where the file is missing, damaged, more than data, or not of exactly this model."""
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; train the cell first (dvc repro, or python -m stages.train)")
+        raise InputError(f"{path}: no such checkpoint; train the cell first (dvc repro, or "
+                         f"python -m stages.train {path.parent.name})")
     try:
         # torch writes a checksum of each tensor and does not look at it again.
         with zipfile.ZipFile(path) as archive:

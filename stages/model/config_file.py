@@ -30,7 +30,8 @@ def read(path: Path, *needed: str) -> Config:
     Raises InputError, one line, for any other file, and where one of the names `needed` is not assigned.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such config; train the cell first (dvc repro, or python -m stages.train)")
+        raise InputError(f"{path}: no such config; train the cell first (dvc repro, or "
+                         f"python -m stages.train {path.parent.name})")
     if path.stat().st_size > LARGEST:
         raise InputError(f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}")
     try:

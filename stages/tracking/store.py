@@ -138,12 +138,12 @@ def _other_version(error: MlflowException) -> str:
         return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, which is installed "
                 "here; move it away, and `make sync` makes the runs again")
     old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
-    upgrade = f"mlflow db upgrade {shlex.quote(place)}"
     if place.startswith("sqlite:///"):
+        upgrade = f"mlflow db upgrade {shlex.quote(place)}"
         file = shlex.quote(place.removeprefix("sqlite:///").partition("?")[0])
         return f"{old}; `cp {file} {file}.old` keeps a copy, and `{upgrade}` brings it up to date"
-    if shown != place:
-        upgrade = 'mlflow db upgrade "$MLFLOW_TRACKING_URI"'
+    # Without the password that its address may hold.
+    upgrade = 'mlflow db upgrade "$MLFLOW_TRACKING_URI"'
     return f"{old}; make a copy of it, and `{upgrade}` brings it up to date"
 
 

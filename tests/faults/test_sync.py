@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import errno
 import json
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -17,114 +14,15 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CELLS, Project, make_project
-from mlflow_server import Relay, empty, free_port, server  # noqa: F401  fixtures
+from conftest import Project
+from mlflow_server import Relay, free_port, server  # noqa: F401  a fixture
+from synced import R50, RECORD, check_complete, found, sync
 
-import stages.sync
 from stages.program import InputError
 from stages.study import params
 from stages.tracking import cells, store
 
-R50 = next(iter(CELLS))
-RECORD = Path("metrics/r50/fpn") / R50
-
-
-@pytest.fixture(scope="module")
-def untracked(tmp_path_factory) -> tuple[Project, str]:
-    """A cell trained and evaluated by DVC while nobody answers at MLFLOW_TRACKING_URI, and what that printed."""
-    project = make_project(tmp_path_factory.mktemp("sync") / "clone")
-    project.set_params(lambda values: values.update(cells={R50: CELLS[R50]}))
-    # Whoever waits for a dead tracker here waits for a second.
-    sending = project.folder / "stages/tracking/sending.py"
-    sending.write_text(sending.read_text(encoding="utf-8").replace("NEVER_S = 15.0", "NEVER_S = 1.0"), encoding="utf-8")
-    done = project.run("dvc", "repro", f"stages/dvc.yaml:evaluate@{R50}",
-                       MLFLOW_TRACKING_URI=f"http://somebody:secret@127.0.0.1:{free_port()}")
-    return project, done.stdout
-
-
-@pytest.fixture
-def here(untracked, empty, tmp_path, monkeypatch) -> Path:  # noqa: F811
-    """A copy of that clone to work in, in this process, and MLflow's database with nothing in it."""
-    folder = tmp_path / "clone"
-    subprocess.run(["cp", "-a", untracked[0].folder, folder], check=True)
-    shutil.copy(empty, folder)
-    enter(folder, monkeypatch)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def complete(untracked, empty, tmp_path_factory) -> Path:  # noqa: F811
-    """Another copy, after one sync."""
-    folder = tmp_path_factory.mktemp("complete") / "clone"
-    subprocess.run(["cp", "-a", untracked[0].folder, folder], check=True)
-    shutil.copy(empty, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
-        stages.sync.main()
-    return folder
-
-
-@pytest.fixture
-def synced(complete, tmp_path, monkeypatch) -> Path:
-    """A copy of that one, which was therefore moved."""
-    folder = tmp_path / "synced"
-    subprocess.run(["cp", "-a", complete, folder], check=True)
-    enter(folder, monkeypatch)
-    return folder
-
-
-def enter(folder: Path, monkeypatch) -> None:
-    load = params.load
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(params, "load", lambda: load(folder / "params.yaml"))
-    monkeypatch.setattr(store, "home", lambda root=None: folder)
-    monkeypatch.setattr(stages.sync, "PAUSES_S", (0.1, 0.1))
-    for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:
-        monkeypatch.delenv(name)
-
-
-def sync(caplog) -> list[str]:
-    """The lines that a call prints."""
-    caplog.clear()
-    with caplog.at_level("INFO"):
-        stages.sync.main()
-    return [record.getMessage() for record in caplog.records if record.name == "stages.sync"]
-
-
-def found():
-    """Client and the runs of cells on the tracker that is set."""
-    client, experiment = store.open_client()
-    return client, client.search_runs([experiment])
-
-
-def history(folder: Path) -> list[dict]:
-    with (folder / RECORD / "history.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def check_complete(folder: Path) -> str:
-    """That there is one run, and all in it is what the files say; gives its id."""
-    client, [run] = found()
-    record = json.loads((folder / RECORD / "run.json").read_text(encoding="utf-8"))
-    assert run.info.run_name == R50 and run.info.status == "FINISHED"
-    assert run.data.tags["training_id"] == record["training_id"]
-    assert run.data.params["backbone"] == "r50" and run.data.params["lr"] == str(record["lr"])
-    assert (run.info.end_time - run.info.start_time) % 1000 == 0
-    assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {"demo-train", "demo-val"}
-    rows = history(folder)
-    for name in set(rows[0]) - {"step", "epoch"}:
-        expected = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        assert sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)
-                      ) == expected, name
-    scores = json.loads((folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))
-    assert run.data.metrics["test/bbox_mAP_50"] == scores["test"]["bbox_mAP_50"]
-    assert run.data.metrics["train_loss"] == record["train_loss"] == scores["train"]["loss"]
-    for path, file in (("checkpoint/best.pth", f"models/{R50}/best.pth"), ("run.json", RECORD / "run.json"),
-                       ("predictions/test.json", f"predictions/{R50}/test.json"),
-                       ("metrics/details.json", RECORD / "details.json")):
-        assert Path(client.download_artifacts(run.info.run_id, path)).read_bytes() == (folder / file).read_bytes()
-    return run.info.run_id
-
+pytest_plugins = "synced"
 
 def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
     output = untracked[1]
@@ -143,7 +41,7 @@ def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
         here / f"models/{R50}/best.pth")
 
 
-def test_a_new_tracker_gets_the_runs_once(synced, empty, caplog, monkeypatch):  # noqa: F811
+def test_a_new_tracker_gets_the_runs_once(synced, empty, caplog, monkeypatch):
     first = check_complete(synced)
     shutil.copy(empty, synced / "other.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{synced}/other.db")
@@ -194,147 +92,6 @@ def test_a_deleted_run_stays_deleted(synced, caplog):
     assert f"`mlflow runs restore --run-id {run_id}` undoes that" in sync(caplog)[-2] and not found()[1]
     store.open_client()[0].restore_run(run_id)
     assert sync(caplog)[-2] == f"{R50}: complete"
-
-
-def type_commands(message: str) -> None:
-    """What a message asks for between backticks, as a person types it into a shell in the project's folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in re.findall("`([^`]+)`", message):
-        subprocess.run(["bash", "-c", command], env={**environment, "PATH": path}, check=True)
-
-
-def test_a_deleted_run_is_restored_by_what_sync_says(synced, caplog):
-    check_complete(synced)
-    store.open_client()[0].delete_run(found()[1][0].info.run_id)
-    type_commands(sync(caplog)[-2])
-    assert sync(caplog)[-2] == f"{R50}: complete"
-
-
-@pytest.mark.parametrize("uri", ["", "sqlite:///elsewhere $1.db"])
-def test_a_deleted_experiment_is_restored_by_what_sync_says(synced, caplog, monkeypatch, uri):
-    if uri:
-        shutil.copy("mlflow.db", "elsewhere $1.db")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    client, experiment = store.open_client()
-    client.delete_experiment(experiment)
-    with pytest.raises(InputError, match=r"^the experiment detection-matrix was deleted; `.*; then run make sync again$"
-                       ) as caught:
-        sync(caplog)
-    type_commands(str(caught.value))
-    assert sync(caplog)[-2] == f"{R50}: complete"
-    check_complete(synced)
-
-
-def test_evaluation_says_how_to_restore_an_experiment(synced, caplog):
-    client, experiment = store.open_client()
-    client.delete_experiment(experiment)
-    cells.file(R50, params.load().cell(R50))
-    [line] = [line for line in caplog.messages if line.startswith(R50)]
-    assert f"`mlflow experiments restore --experiment-id {experiment}` brings it back" in line
-
-
-def older(database: Path) -> list[str]:
-    """Takes a database one version of its tables back. MLflow brings one that lacks whole tables up to date without a
-    word, so those that go are there again, empty; gives their names."""
-    from alembic import command
-    from mlflow.store.db.utils import _get_alembic_config
-
-    def tables() -> set[str]:
-        with contextlib.closing(sqlite3.connect(database)) as base:
-            return {name for [name] in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-    before = tables()
-    command.downgrade(_get_alembic_config(f"sqlite:///{database}"), "-1")
-    gone = sorted(before - tables())
-    with contextlib.closing(sqlite3.connect(database)) as base, base:
-        for name in gone:
-            base.execute(f"CREATE TABLE {name} (id INTEGER)")
-    return gone
-
-
-def test_a_database_of_an_older_mlflow_is_upgraded_by_what_sync_says(synced, caplog):
-    tables = older(synced / "mlflow.db")
-    with pytest.raises(InputError, match=r"was written by an older MLflow than [\d.]+; `cp .*; then run make sync again$"
-                       ) as caught:
-        sync(caplog)
-    with contextlib.closing(sqlite3.connect("mlflow.db")) as base, base:
-        for name in tables:
-            base.execute(f"DROP TABLE {name}")
-    before = (synced / "mlflow.db").read_bytes()
-    type_commands(str(caught.value))
-    assert (synced / "mlflow.db.old").read_bytes() == before != (synced / "mlflow.db").read_bytes()
-    assert sync(caplog)[-2] == f"{R50}: complete"
-
-
-def test_a_database_of_a_newer_mlflow_is_moved_away(synced, caplog):
-    with contextlib.closing(sqlite3.connect("mlflow.db")) as base, base:
-        base.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    with pytest.raises(InputError, match=rf"^the database sqlite:///{synced}/mlflow.db was written by a newer MLflow"):
-        sync(caplog)
-    (synced / "mlflow.db").rename(synced / "newer.db")
-    assert sync(caplog)[-2].startswith(f"{R50}: created, ")
-
-
-def symbolic(folder: Path) -> tuple[Path, Path]:
-    """Has DVC link its results into its cache; gives the checkpoint and the file in the cache that it leads to."""
-    project = Project(folder)
-    project.run("dvc", "config", "--local", "cache.type", "symlink")
-    project.run("dvc", "checkout", "--relink", f"stages/dvc.yaml:train@{R50}")
-    checkpoint = folder / f"models/{R50}/best.pth"
-    assert checkpoint.is_symlink()
-    return checkpoint, checkpoint.resolve()
-
-
-@pytest.mark.parametrize("same_disk", [True, False])
-def test_a_checkpoint_that_is_a_link_into_dvcs_cache(here, caplog, monkeypatch, same_disk):
-    checkpoint, cached = symbolic(here)
-    if not same_disk:
-        monkeypatch.setattr(os, "link", other_disk)
-    content = cached.read_bytes()
-    sync(caplog)
-    client, [run] = found()
-    stored = here / f"mlruns/detection-matrix/{run.info.run_id}/artifacts/checkpoint/best.pth"
-    assert not stored.is_symlink() and stored.samefile(cached) is same_disk
-    cached.unlink()
-    downloaded = client.download_artifacts(run.info.run_id, "checkpoint/best.pth", here)
-    assert Path(downloaded).read_bytes() == content
-    assert sync(caplog)[-2] == f"{R50}: complete"
-
-
-def other_disk(*_: object, **__: object) -> None:
-    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-
-@pytest.mark.parametrize("same_disk", [True, False])
-def test_a_stored_link_into_dvcs_cache_becomes_the_file(synced, caplog, monkeypatch, same_disk):
-    """As earlier versions left it."""
-    checkpoint, cached = symbolic(synced)
-    run_id = found()[1][0].info.run_id
-    stored = synced / f"mlruns/detection-matrix/{run_id}/artifacts/checkpoint/best.pth"
-    stored.unlink()
-    stored.symlink_to(cached)
-    content = cached.read_bytes()
-    if not same_disk:
-        monkeypatch.setattr(os, "link", other_disk)
-    assert sync(caplog)[-2] == f"{R50}: 1 file sent"
-    assert not stored.is_symlink() and stored.read_bytes() == cached.read_bytes() == content
-    check_complete(synced)
-
-
-def test_a_checkpoint_that_is_nowhere_is_named(synced, caplog):
-    """What `dvc gc` leaves of links into the cache, here and in MLflow."""
-    checkpoint, cached = symbolic(synced)
-    run_id = found()[1][0].info.run_id
-    stored = synced / f"mlruns/detection-matrix/{run_id}/artifacts/checkpoint/best.pth"
-    stored.unlink()
-    stored.symlink_to(cached)
-    kept = cached.rename(synced / "kept")
-    line = sync(caplog)[-2]
-    assert line.startswith(f"{R50}: complete, but checkpoint/best.pth is neither there nor here; `dvc checkout` ")
-    kept.rename(cached)
-    assert sync(caplog)[-2] == f"{R50}: 1 file sent"
-    check_complete(synced)
 
 
 def test_a_later_evaluation_is_what_mlflow_shows(synced, caplog):

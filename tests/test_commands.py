@@ -1,0 +1,108 @@
+"""Every command that a message of the project asks for is typed by a test, which is named here."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stages.study.params import ROOT
+
+TESTS = Path(__file__).parent
+FAULTS = "faults/test_commands.py::test_commands_of_dvc_and_of_stages"
+SYNC = "faults/test_sync_commands.py::test_a_"
+# {} is what a message fills in, CELL what the reader does.
+TYPED = {
+    "cp {} {}.old": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
+    "dvc checkout": FAULTS,
+    "dvc checkout --force": FAULTS,
+    "dvc repro": "test_graph.py::test_a_repro_that_changes_nothing_runs_nothing",
+    "dvc repro --force --single-item compare": FAULTS,
+    "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
+    "dvc repro -f stages/dvc.yaml:evaluate@{}": FAULTS,
+    "dvc repro prepare": FAULTS,
+    "dvc repro stages/dvc.yaml:evaluate@{}": FAULTS,
+    "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
+    "make data-check": "faults/test_commands.py::test_commands_of_make",
+    "make data-check ROOT=/path/to/your/set": "faults/test_commands.py::test_commands_of_make",
+    "make repro": "faults/test_keep_going.py::test_make_repro_with_a_failing_cell",
+    "make sync": "faults/test_commands.py::test_commands_of_make",
+    "mlflow artifacts download -u models:/{}@{} -d model":
+        "test_model_registry.py::test_the_champion_can_be_downloaded_with_its_config",
+    "mlflow db upgrade \"$MLFLOW_TRACKING_URI\"": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
+    "mlflow db upgrade {}": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
+    "mlflow experiments restore --experiment-id {}": f"{SYNC}deleted_experiment_is_restored_by_what_sync_says",
+    "mlflow runs restore --run-id {}": f"{SYNC}deleted_run_is_restored_by_what_sync_says",
+    "python -m stages.check_cache all": FAULTS,
+    "python -m stages.data.catalogue": FAULTS,
+    "python -m stages.prepare": FAULTS,
+    "python -m stages.train {}": FAULTS,
+    "python -m stages.weights {}": FAULTS,
+}
+UNTYPED = {
+    "pip uninstall mmcv-lite": "changes the environment that all tests run in",
+    "pip install --no-build-isolation mmcv==2.1.0": "needs a network, a compiler and 20 minutes",
+    "python -m stages.{} {}": "the usage line of every program",
+    "python -m stages.model.ops PROGRAM [ARGUMENTS]": "a usage line",
+}
+# Calls whose arguments a test takes from the message itself.
+QUOTED = ("type_commands(", "shlex.split(command)")
+START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
+ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
+            r"prepare|compare|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
+
+
+def texts() -> Iterator[str]:
+    """What the stages can print, with {} for what is filled in, and what the Makefile echoes."""
+    for path in sorted((ROOT / "stages").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        silent = {id(part) for node in ast.walk(tree) for part in _silent(node)}
+        for node in ast.walk(tree):
+            if id(node) in silent:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+    for path in sorted((ROOT / "stages").rglob("*.j2")):
+        yield path.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    yield from re.findall(r"""echo ((?:(?:"[^"]*"|'[^']*')\s*)+)""", makefile)
+
+
+def _silent(node: ast.AST) -> list[ast.AST]:
+    """Docstrings, and the parts of a text that is read as a whole."""
+    if isinstance(node, ast.JoinedStr):
+        return [part for part in node.values if isinstance(part, ast.Constant)]
+    body = getattr(node, "body", None)
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+        return [body[0].value]
+    return []
+
+
+def commands() -> set[str]:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    call = re.compile(rf"(?<![\w.-])(?:{START}|make (?:{'|'.join(targets)})\b)(?: (?:{ARGUMENT}))*")
+    return {found.rstrip(".,;:)`'") for text in texts() for found in call.findall(text)}
+
+
+def test_every_command_of_a_message_is_in_this_list():
+    assert commands() - set(UNTYPED) == set(TYPED)
+
+
+@pytest.mark.parametrize("command", sorted(TYPED))
+def test_its_test_types_it(command):
+    name, _, function = TYPED[command].partition("::")
+    text = (TESTS / name).read_text(encoding="utf-8")
+    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == function]
+    assert found, f"{name} has no {function}"
+    first = min(node.lineno for node in [found[0], *found[0].decorator_list])
+    source = "\n".join(text.splitlines()[first - 1:found[0].end_lineno])
+    if any(call in source for call in QUOTED):
+        return
+    words = re.sub(r"[\"',()\[\]]+|\bf(?=\")", " ", re.sub(r"\bf\"", "\"", source))
+    pattern = r"\s+".join(re.escape(word).replace(r"\{\}", r"\S+").replace("CELL", r"\S+") for word in command.split())
+    assert re.search(pattern.replace("/path/to/your/set", r"\S+"), words), f"{function} does not type {command}"
