@@ -10,10 +10,12 @@ import sqlite3
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from mlflow_server import empty, server  # noqa: F401  fixtures
 from tracked import Training, client, here, relay, runs, until  # noqa: F401
 
 from stages.tracking import run as tracking_run
+from stages.tracking import store
 
 
 def test_a_parameter_that_is_too_long(here):  # noqa: F811
@@ -45,6 +47,28 @@ def test_a_name_that_mlflow_refuses(here, caplog):  # noqa: F811
         training.run.end("FINISHED")
     assert training.arrived().info.status == "FINISHED"
     assert "MLflow refused a part" in caplog.text and "what?*" in caplog.text
+
+
+@pytest.mark.parametrize("deleted", ["the experiment, before", "the experiment", "the run"])
+def test_what_somebody_deletes_while_a_training_goes_on(here, caplog, deleted):  # noqa: F811
+    """A line says what to type; the training ends as it should."""
+    uses, experiment = store.open_client()
+    if deleted == "the experiment, before":
+        uses.delete_experiment(experiment)
+    training = Training(here)
+    training.epoch()
+    if deleted != "the experiment, before":
+        until(lambda: training.run.run_id and uses.get_run(training.run.run_id).data.metrics.get("lr") == 0.1)
+    if deleted == "the experiment":
+        uses.delete_experiment(experiment)
+    if deleted == "the run":
+        uses.delete_run(training.run.run_id)
+    training.epoch()
+    training.run.end("FINISHED")
+    [line] = [line for line in caplog.messages if "MLflow refused a part" in line]
+    command = f"`mlflow runs restore --run-id {training.run.run_id}`" if deleted == "the run" else \
+              f"`mlflow experiments restore --experiment-id {experiment}`"
+    assert f"was deleted; {command} brings it back" in line and "`make sync` sends" in line
 
 
 def test_more_than_the_queue_holds(here, relay, monkeypatch):  # noqa: F811
