@@ -16,7 +16,7 @@ from tracked_cells import Matrix, folder, here, server, study, tracker  # noqa: 
 from stages.comparison import outcomes, registry
 from stages.comparison import run as comparison
 from stages.report.results import ClassScore
-from stages.tracking import sending
+from stages.tracking import sending, store
 from tests.faults.mlflow_server import Relay, free_port
 
 # The fixtures are imported.
@@ -187,6 +187,20 @@ def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(here, study, 
     monkeypatch.setattr(comparison, "PATIENCE_S", 60.0)
     matrix.log(study, judgement)
     assert before == [None] * 4 and matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
+
+
+def test_a_deleted_experiment_is_named_with_what_restores_it(here, study, caplog):
+    matrix = Matrix(here)
+    _, experiment = store.open_client(comparison.SUFFIX)
+    matrix.client.delete_experiment(experiment)
+    with caplog.at_level(logging.WARNING):
+        matrix.log(study, judged(matrix.cells))
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    words = f"mlflow experiments restore --experiment-id {experiment}"
+    assert f"was deleted; {store.command(words)} brings it back" in warning and "\n" not in warning
+    matrix.client.restore_experiment(experiment)
+    matrix.log(study, judged(matrix.cells))
+    assert matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
 
 
 class Lossy(Relay):
