@@ -13,10 +13,11 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Cell, Data, Study
 
-# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or a path could read
-# otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it, quoted or not.
+# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or
+# a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it, quoted or not.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
-_NAME_RULE = "a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"
+_NAME_RULE = ("a name has letters, digits, '_' and '-' only; "
+              "to DVC a dot would be a step down to the next key")
 
 
 def check(study: Study) -> None:

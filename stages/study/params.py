@@ -204,7 +204,7 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
     except OSError as error:
         raise StudyError(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path.name}: is not UTF-8 at byte {error.start}; save it in that encoding") from None
+        raise StudyError(f"{path.name}: byte {error.start} is not UTF-8; save it in that encoding") from None
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
     study = read(Study, values, "")

@@ -1,4 +1,4 @@
-"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml, so that both see the same numbers and names."""
+"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml. Both see the same numbers and names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 _TEXT = "tag:yaml.org,2002:str"
 # <<: takes in the keys of another mapping, and may stand twice.
 _MERGE = "tag:yaml.org,2002:merge"
+_KINDS = {
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "timestamp": "a date",
+}
 
 
 class UnreadableYaml(ValueError):
-    """The text is not the YAML that DVC takes; the message is one line, with the number of the text's line."""
+    """The text is no YAML that DVC takes; the message is one line, with the line's number in the text."""
 
 
 def loads(text: str) -> Any:
@@ -29,7 +36,8 @@ def loads(text: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
-        raise UnreadableYaml(f"{place}not valid YAML: {' '.join(str(error.problem).split())}") from None
+        problem = " ".join(str(error.problem).split())
+        raise UnreadableYaml(f"{place}not valid YAML: {problem}") from None
     # ValueError: 2024-99-99 is no date.
     except (YAMLError, ValueError) as error:
         raise UnreadableYaml(f"not valid YAML: {' '.join(str(error).split())}") from None
@@ -38,7 +46,7 @@ def loads(text: str) -> Any:
 
 
 def dumps(values: Any) -> str:
-    """The text of plain values, in their order. What would be read as a number stands in quotes where it is text."""
+    """The text of plain values, in their order. Text that could be a number stands in quotes."""
     yaml = YAML()
     yaml.default_flow_style = False
     stream = io.StringIO()
@@ -86,11 +94,11 @@ def _check_keys(text: str) -> None:
                 raise UnreadableYaml(f"line {line}: {name or 'the file'} has a key that is no text")
             place = f"line {line}: {name}.{key.value}".replace(": .", ": ")
             if key.tag != _TEXT:
-                raise UnreadableYaml(f"{place}: the name {key.value} is read as {_kind(key.tag)}; put it in quotes: "
-                                     f'"{key.value}"')
+                raise UnreadableYaml(f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
+                                     f'put it in quotes: "{key.value}"')
             if key.value in lines:
-                raise UnreadableYaml(f"{place}: this key stands in line {lines[key.value]} too; rename or remove one "
-                                     "of them")
+                raise UnreadableYaml(f"{place}: this key stands in line {lines[key.value]} too; "
+                                     "rename or remove one of them")
             lines[key.value] = line
 
 
@@ -110,5 +118,4 @@ def _mappings(root: Node) -> Iterator[tuple[MappingNode, str]]:
 
 
 def _kind(tag: str) -> str:
-    names = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a date"}
-    return names.get(tag.rpartition(":")[2], "no text")
+    return _KINDS.get(tag.rpartition(":")[2], "no text")

@@ -1,4 +1,4 @@
-"""Addresses of MLflow's stores: a path in one is relative to a folder, and stages do not all stand in the same."""
+"""Addresses of MLflow's stores. A path in one may be relative, and stages run in several folders."""
 
 from __future__ import annotations
 

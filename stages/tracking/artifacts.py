@@ -26,7 +26,7 @@ def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None
     if local is not None:
         if _link(file, local / folder / file.name):
             return
-        # MLflow copies into what is there already, which may be another name of a file in DVC's cache.
+        # MLflow would copy into what is there already, which may be a file of DVC's cache.
         (local / folder / file.name).unlink(missing_ok=True)
     with _time_for(file.stat().st_size):
         client.log_artifact(run_id, str(file), folder or None)
@@ -35,8 +35,8 @@ def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None
 def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[str, Path]:
     """Of `files`, filed under their artifact paths, those that the run does not have.
 
-    A file in a local store is compared by its content, one on a server by its size. Those that are not here are only
-    looked for.
+    A file in a local store is compared by its content, one on a server by its size. Those that are
+    not here are only looked for.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
     if local is not None:
@@ -52,7 +52,8 @@ def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[s
 def _link(file: Path, target: Path) -> bool:
     """Whether `target` now is `file`; False where the file systems differ or know no hard links.
 
-    Where DVC's cache.type is symlink, `file` is a link: its target is linked, which outlives `dvc gc`.
+    Where DVC's cache.type is symlink, `file` is a link: the file behind it is linked, and outlives
+    `dvc gc`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")

@@ -168,7 +168,8 @@ class Run:
             if "must be in the 'active' state" in str(error):
                 # Says so where the whole experiment was deleted.
                 store.open_client(self._suffix)
-                raise NeedsPerson(f"the run was deleted; {identity.restoring(self.run_id)} brings it back") from error
+                restore = identity.restoring(self.run_id)
+                raise NeedsPerson(f"the run was deleted; {restore} brings it back") from error
             raise
 
     def _take_run(self) -> None:

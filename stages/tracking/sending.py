@@ -31,7 +31,7 @@ FINAL = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "FEATURE_DISABLED")
 
 
 class NeedsPerson(Exception):
-    """The tracker takes nothing before a person has typed a command; the message is one line with that command."""
+    """The tracker takes nothing before a person types a command, which the message, one line, has in it."""
 
 
 @dataclass(eq=False)
@@ -171,9 +171,11 @@ def _say_that_tracking_is_off() -> None:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether trying again is of no use: MLflow calls the request itself wrong, a file is gone or damaged, or a person
-    must do something first."""
-    return isinstance(error, (FileNotFoundError, Damaged, NeedsPerson)) or getattr(error, "error_code", None) in FINAL
+    """Whether trying again is of no use: MLflow calls the request itself wrong, a file is gone or
+    damaged, or a person must do something first."""
+    if isinstance(error, (FileNotFoundError, Damaged, NeedsPerson)):
+        return True
+    return getattr(error, "error_code", None) in FINAL
 
 
 def in_a_line(error: Exception) -> str:

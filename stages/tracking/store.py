@@ -51,7 +51,7 @@ def home(root: Path = ROOT) -> Path:
 
 
 def uri() -> str:
-    """MLFLOW_TRACKING_URI where it is set, else the sqlite store. A relative path starts from the main checkout."""
+    """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else the sqlite store."""
     return address.absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
 
 
@@ -62,12 +62,12 @@ def registry_uri() -> str | None:
 
 
 def is_own() -> bool:
-    """Whether the runs go to this project's own store, which MLflow's programs take for granted in its folder."""
+    """Whether the runs go to mlflow.db, which MLflow's programs take for granted in this folder."""
     return uri() == address.absolute(_OWN, home())
 
 
 def command(words: str) -> str:
-    """A call of MLflow's program as it is to be typed in the project's folder, so that it reaches the same store."""
+    """A call of MLflow's program as it is typed in the project's folder to reach the same store."""
     if is_own():
         return f"`{words}`"
     if without_password(uri()) != uri():
@@ -84,7 +84,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     """An MLflow client and the id of the experiment, made where it is missing.
 
     Several processes that create the database or the experiment at once crash each other: they take turns here.
-    Raises NeedsPerson where the experiment is in MLflow's trash, or the database is of another version of MLflow.
+    Raises NeedsPerson where the experiment is in MLflow's trash, or the database is of another MLflow.
     """
     # Importing MLflow takes seconds; only what logs pays for it.
     from mlflow import MlflowClient
@@ -96,7 +96,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     name = experiment_name(suffix)
     own = is_own()
-    # By itself MLflow takes the folder where the process stands, which under `dvc exp run --temp` will vanish.
+    # By itself MLflow takes the working directory, which under `dvc exp run --temp` will vanish.
     location = (home() / "mlruns" / name).as_uri() if address.is_database(uri()) else None
     with turn() if uri().startswith("sqlite") else contextlib.nullcontext():
         try:
@@ -108,7 +108,8 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             raise
         if found and found.lifecycle_stage == "deleted":
             restore = command(f"mlflow experiments restore --experiment-id {found.experiment_id}")
-            raise NeedsPerson(f"the experiment {name} was deleted; {restore} brings it back with its runs")
+            raise NeedsPerson(f"the experiment {name} was deleted; "
+                              f"{restore} brings it back with its runs")
         if found:
             if own and found.artifact_location != location and found.artifact_location.endswith(f"/mlruns/{name}"):
                 _follow(found.artifact_location.removesuffix(f"/mlruns/{name}"), home().as_uri())
@@ -126,7 +127,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
 
 
 def _other_version(error: MlflowException) -> str:
-    """What to do about a database whose tables are not those of the installed MLflow; `error` names both."""
+    """What to do about a database of another version than the installed MLflow; `error` names both."""
     import mlflow
     from mlflow.store import db_migrations
 
@@ -135,8 +136,8 @@ def _other_version(error: MlflowException) -> str:
     revision = re.search(r"found version (\w+)", str(error))
     steps = Path(db_migrations.__file__).parent / "versions"
     if revision and not list(steps.glob(f"{revision[1]}_*.py")):
-        return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, which is installed "
-                "here; move it away, and `make sync` makes the runs again")
+        return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
+                "which is installed here; move it away, and `make sync` makes the runs again")
     old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
     if place.startswith("sqlite:///"):
         upgrade = f"mlflow db upgrade {shlex.quote(place)}"
