@@ -14,7 +14,7 @@ from stages.study.params import ROOT
 TESTS = Path(__file__).parent
 FAULTS = "faults/test_commands.py::test_commands_of_dvc_and_of_stages"
 SYNC = "faults/test_sync_commands.py::test_a_"
-# {} is what a message fills in, CELL what the reader does.
+# {} or %s is what a message fills in; CELL, CODE=ACTION and a path are for the reader to fill in.
 TYPED = {
     "cp {} {}.old": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
     "dvc checkout": FAULTS,
@@ -27,6 +27,8 @@ TYPED = {
     "dvc repro stages/dvc.yaml:evaluate@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
     "make data-check": "faults/test_commands.py::test_commands_of_make",
+    "make data-check ROOT=%s POLICY=\"CODE=ACTION\"": "faults/test_commands.py::test_commands_of_make",
+    "make data-check ROOT={}": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=/path/to/your/set": "faults/test_commands.py::test_commands_of_make",
     "make repro": "faults/test_keep_going.py::test_make_repro_with_a_failing_cell",
     "make sync": "faults/test_commands.py::test_commands_of_make",
@@ -104,5 +106,7 @@ def test_its_test_types_it(command):
     if any(call in source for call in QUOTED):
         return
     words = re.sub(r"[\"',()\[\]]+|\bf(?=\")", " ", re.sub(r"\bf\"", "\"", source))
-    pattern = r"\s+".join(re.escape(word).replace(r"\{\}", r"\S+").replace("CELL", r"\S+") for word in command.split())
-    assert re.search(pattern.replace("/path/to/your/set", r"\S+"), words), f"{function} does not type {command}"
+    pattern = r"\s+".join(map(re.escape, command.replace('"', "").split()))
+    for blank in (r"\{\}", "%s", "CELL", "CODE=ACTION", "/path/to/your/set"):
+        pattern = pattern.replace(blank, r"\S+")
+    assert re.search(pattern, words), f"{function} does not type {command}"

@@ -43,3 +43,5 @@ def test_commands_of_make(study: Project, make):
     example = re.search(r"data-check: which folder\? make data-check ROOT=(\S+)", usage)[1]
     refused = make("data-check", f"ROOT={example}", check=False)
     assert refused.returncode and "no such folder" in refused.stdout
+    refused = make("data-check", f"ROOT={example}", "POLICY=image_missing=drop", check=False)
+    assert refused.returncode and "no such folder" in refused.stdout
