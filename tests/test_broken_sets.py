@@ -139,6 +139,34 @@ def test_lists_of_voc(healthy, tmp_path):
     assert len(outcome.splits()["val"]["images"]) == 6
 
 
+def test_the_image_of_a_voc_file_of_another_name(healthy, tmp_path):
+    """Where no image has the XML's own name, <filename> is all there is."""
+    broken = healthy.copy(tmp_path / "set", "voc")
+    (broken.root / "Annotations" / "003.xml").rename(broken.root / "Annotations" / "third.xml")
+    outcome = Outcome(broken, tmp_path / "prepared")
+    assert not outcome.error and not outcome.found and outcome.boxes() == broken.expected
+
+
+def test_the_boxes_of_a_lost_image_go_to_no_other(healthy, tmp_path):
+    """<filename> is stale, and what it names has an XML file of its own."""
+    broken = healthy.copy(tmp_path / "set", "voc")
+    broken.edit("Annotations/003.xml", lambda text: text.replace("003.jpg", "004.png"))
+    (broken.root / "images" / "003.jpg").unlink()
+    del broken.expected["images/003.jpg"]
+    outcome = Outcome(broken, tmp_path / "prepared", {"image_missing": "drop"})
+    assert set(outcome.found) == {"filename_stale", "image_missing"}
+    assert not outcome.error and outcome.boxes() == broken.expected
+
+
+def test_stale_filenames_can_be_trusted(healthy, tmp_path):
+    broken = healthy.copy(tmp_path / "set", "voc")
+    CASES["filenames_of_other_images"].breaks(broken)
+    third, fourth = "images/003.jpg", "images/004.png"
+    broken.expected[third], broken.expected[fourth] = broken.expected[fourth], broken.expected[third]
+    outcome = Outcome(broken, tmp_path / "prepared", {"filename_stale": "keep"})
+    assert not outcome.error and not outcome.changes and outcome.boxes() == broken.expected
+
+
 @pytest.mark.parametrize(("name", "text"), [
     ("classes.txt", "can\nbag\ncup\n"), ("a.yaml", "names:\n  0: can\n  1: bag\n  2: cup\npath: x\n")])
 def test_class_names_of_yolo(name, text, healthy, tmp_path):

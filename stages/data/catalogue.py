@@ -94,6 +94,8 @@ annotation_id_missing | info | repair | annotations without an id | Numbered.
 annotation_image_unknown | error | drop fatal | annotations of an image that is not listed | There is nothing to train on.
 annotation_category_unknown | error | drop fatal | annotations of a category that is not listed | Their class cannot be told.
 fields_not_copied | info | keep | fields beyond detection | Segmentations, attributes and lists stay in your file; source_id leads back to them.
+filename_stale | warning | repair keep fatal | VOC files whose <filename> is another image | Files were renamed after they were labelled: the image of the XML's own name was taken, as most readers do. keep goes by <filename>.
+filename_incomplete | info | repair fatal | VOC files whose <filename> has another suffix or folder than the image | The image of that name was taken.
 difficult_as_crowd | info | keep | VOC objects marked difficult | Carried over as iscrowd: neither trained on nor counted as missed.
 polygon_as_box | info | repair drop | YOLO polygons in place of boxes | The box around the polygon was taken.
 label_without_image | warning | keep fatal | label files without an image | Nothing can be trained on; often an image was lost or renamed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 from stages.data.findings import Findings
 from stages.data.sources.coco import read_inside, read_text
 from stages.data.sources.raw import Raw
+from stages.data.sources.voc_images import VocImages
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -17,6 +19,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
 
     Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels from 1, so x and y
     are one less than xmin and ymin, and the box spans xmax and ymax themselves (as in MMDetection's converter).
+    The image is the one of the XML's own name, or else the one that <filename> gives.
     """
     raw = Raw(annotations, folder)
     place = root / annotations
@@ -37,8 +40,9 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         if text is None:
             return None
         names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    images = VocImages(root / folder)
     for file in files:
-        _read_one(file, root, raw, split, findings)
+        _read_one(file, place if place.is_dir() else root / "Annotations", images, root, raw, split, findings)
     raw.gathered = names is None
     if names is None:
         names = sorted({entry["category_id"] for entry in raw.annotations if entry["category_id"]})
@@ -59,7 +63,9 @@ def _listed(folder: Path, line: str) -> Path:
         return first
 
 
-def _read_one(file: Path, root: Path, raw: Raw, split: str, findings: Findings) -> None:
+def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw: Raw, split: str,
+              findings: Findings) -> None:
+    """annotations: the folder that XML files are in."""
     where = {"split": split, "source": _short(file, root)}
     try:
         data = read_inside(file, root)
@@ -71,7 +77,12 @@ def _read_one(file: Path, root: Path, raw: Raw, split: str, findings: Findings) 
         findings.add("label_file_broken", [{**where, "note": str(error)}])
         return
     index = len(raw.images) + 1
-    image: dict[str, Any] = {"id": index, "file_name": (tree.findtext("filename") or f"{file.stem}.jpg").strip()}
+    filename = (tree.findtext("filename") or "").strip()
+    match = images.match(file, annotations, filename, findings.action("filename_stale") == "keep")
+    if match.code:
+        findings.add(match.code, [{
+            **where, "file": posixpath.join(raw.folder, match.name), "before": filename, "after": match.name}])
+    image: dict[str, Any] = {"id": index, "file_name": match.name}
     width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
     # 0 or nothing means that the size is not known; the image file has it.
     if isinstance(width, float) and isinstance(height, float) and width > 0 and height > 0:
