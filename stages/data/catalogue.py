@@ -98,6 +98,9 @@ filename_stale | warning | repair keep fatal | VOC files whose <filename> is ano
 filename_incomplete | info | repair fatal | VOC files whose <filename> has another suffix or folder than the image | The image of that name was taken.
 difficult_as_crowd | info | keep | VOC objects marked difficult | Carried over as iscrowd: neither trained on nor counted as missed.
 polygon_as_box | info | repair drop | YOLO polygons in place of boxes | The box around the polygon was taken.
+keypoints_dropped | info | repair fatal | YOLO boxes with keypoints | The box of the first four numbers was taken, by kpt_shape of data.yaml or because it holds the keypoints.
+confidence_dropped | warning | repair drop fatal | YOLO boxes with a confidence | Predictions rather than labels? The box of the first four numbers was taken.
+line_doubtful | error | drop keep fatal | YOLO lines that may be keypoints or polygons | Write kpt_shape: [keypoints, 2 or 3 numbers each] into data.yaml. keep takes them for polygons.
 label_without_image | warning | keep fatal | label files without an image | Nothing can be trained on; often an image was lost or renamed.
 files of images:
 path_invalid | error | drop fatal | file names that no file system takes | Empty, too long or with control characters.

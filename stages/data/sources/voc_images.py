@@ -78,11 +78,11 @@ class VocImages:
         own = f"{file.stem}{suffix if suffix.lower() in IMAGE_SUFFIXES else '.jpg'}"
         if not filename:
             return Match(own)
-        if named is not None and _stem(named) != file.stem:
-            if file.with_name(f"{_stem(named)}.xml").is_file():
+        if named is not None:
+            sibling = file.with_name(f"{_stem(named)}.xml")
+            if sibling != file and sibling.is_file():
                 # That image has an XML file of its own: this one's image is lost.
                 return Match(own, "filename_stale")
-        if named is not None:
             return Match(named, "" if named == filename else "filename_incomplete")
         # No image is at hand. A path of another machine leads nowhere.
         if re.match(r"[A-Za-z]:|\\", filename):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import posixpath
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from stages.data.findings import Findings
 from stages.data.sources import yolo_names
 from stages.data.sources.coco import read_inside
 from stages.data.sources.raw import IMAGE_SUFFIXES, Raw
+from stages.data.sources.yolo_lines import LineKinds, are_finite, keypoint_shape, number
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -51,41 +51,53 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
                 **place, "file": posixpath.join(folder, pictures[stem][0]), "note": str(error)}])
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
+    kinds = LineKinds(texts.values(), keypoint_shape(root))
     for stem, files in pictures.items():
         source = (Path(annotations) / f"{stem}.txt").as_posix()
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
-            _read_lines(texts.get(stem, ""), raw, {
+            _read_lines(texts.get(stem, ""), kinds, raw, {
                 "split": split, "source": source, "file": posixpath.join(folder, name)}, findings)
     return raw
 
 
-def _read_lines(text: str, raw: Raw, where: dict[str, Any], findings: Findings) -> None:
+def _read_lines(text: str, kinds: LineKinds, raw: Raw, where: dict[str, Any], findings: Findings) -> None:
     """The boxes of the image that was added last."""
     for line, content in enumerate(text.splitlines(), 1):
         words = content.split()
         if not words:
             continue
-        box: list[Any] = [_number(word) for word in words[1:]]
-        label = _number(words[0])
+        box: list[Any] = [number(word) for word in words[1:]]
+        label = number(words[0])
         # Some programs write the class as 2.0.
         label = int(label) if isinstance(label, float) and label.is_integer() else words[0]
-        numbers = all(isinstance(number, float) and math.isfinite(number) for number in box)
-        if numbers and len(box) >= 6 and len(box) % 2 == 0:
-            findings.add("polygon_as_box", [{
-                **where, "entry": f"line {line}", "before": f"{len(box) // 2} points", "after": "the box around them"}])
-            if findings.action("polygon_as_box") == "drop":
-                continue
-            xs, ys = box[0::2], box[1::2]
-            box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-        elif numbers and len(box) == 4:
-            box = [box[0] - box[2] / 2, box[1] - box[3] / 2, box[2], box[3]]
-        raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": len(raw.images), "category_id": label,
-                                "bbox": box, "iscrowd": 0, "at": f"line {line}"})
+        if are_finite(box):
+            box = _box(box, kinds, {**where, "entry": f"line {line}"}, findings)
+        if box is not None:
+            raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": len(raw.images), "category_id": label,
+                                    "bbox": box, "iscrowd": 0, "at": f"line {line}"})
 
 
-def _number(word: str) -> float | str:
-    try:
-        return float(word)
-    except ValueError:
-        return word
+def _box(numbers: list[float], kinds: LineKinds, place: dict[str, Any], findings: Findings) -> list[float] | None:
+    """x, y, w, h from the corner, or the numbers as they are where they are no box; None where the policy drops it."""
+    kind = kinds.kind(numbers)
+    if kind == "doubtful":
+        findings.add("line_doubtful", [{**place, "before": " ".join(map(str, numbers))}])
+        if findings.action("line_doubtful") != "keep" or len(numbers) % 2:
+            return None
+        kind = "polygon"
+    codes = {"polygon": ("polygon_as_box", f"{len(numbers) // 2} points", "the box around them"),
+             "keypoints": ("keypoints_dropped", f"{len(numbers) - 4} numbers after the box", "the box"),
+             "confidence": ("confidence_dropped", f"confidence {numbers[-1]:g}", "the box")}
+    if kind in codes:
+        code, before, after = codes[kind]
+        findings.add(code, [{**place, "before": before, "after": after}])
+        if findings.action(code) == "drop":
+            return None
+    if kind == "polygon":
+        xs, ys = numbers[0::2], numbers[1::2]
+        return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    if kind:
+        x, y, w, h = numbers[:4]
+        return [x - w / 2, y - h / 2, w, h]
+    return numbers

@@ -1,0 +1,77 @@
+"""YOLO label lines with more numbers than a box: keypoints, corners, polygons, confidences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from broken_sets.base import HEIGHT, WIDTH, BrokenSet
+from broken_sets.case import case
+
+TXT = "labels/003.txt"
+
+
+def change_lines(broken: BrokenSet, change: Callable[[Sequence[float]], Sequence[float]]) -> None:
+    """Other numbers after the class, in all lines of the set."""
+    for path in (broken.root / "labels").iterdir():
+        lines = []
+        for line in path.read_text().splitlines():
+            label, *numbers = line.split()
+            lines.append(" ".join([label, *map(str, change([float(number) for number in numbers]))]))
+        path.write_text("\n".join(lines) + "\n")
+
+
+def add_keypoints(box: Sequence[float]) -> Sequence[float]:
+    x, y, w, h = box
+    points = [(x + share * w, y - share * h) for share in (-0.5, -0.2, 0.1, 0.4)]
+    return [*box, *(number for point in points for number in point)]
+
+
+@case("keypoints_dropped", kind="yolo", after="the box")
+def keypoints(broken: BrokenSet) -> None:
+    change_lines(broken, add_keypoints)
+    broken.edit("data.yaml", lambda text: text + "kpt_shape: [4, 2]\n")
+
+
+@case("keypoints_dropped", kind="yolo", after="the box")
+def keypoints_without_their_shape(broken: BrokenSet) -> None:
+    change_lines(broken, add_keypoints)
+
+
+@case("keypoints_dropped", kind="yolo", after="the box")
+def keypoints_with_visibility(broken: BrokenSet) -> None:
+    """One of three is not labelled, and so lies in the corner of the image. Numbers of a line: 4 + 9."""
+    change_lines(broken, lambda box: [*box, box[0], box[1], 2, 0, 0, 0, box[0] + box[2] / 2, box[1], 1])
+
+
+@case("keypoints_dropped", kind="yolo", after="the box")
+def predicted_keypoints(broken: BrokenSet) -> None:
+    change_lines(broken, lambda box: [*add_keypoints(box), 0.83])
+    broken.edit("data.yaml", lambda text: text + "kpt_shape:\n- 4\n- 2\n")
+
+
+@case("confidence_dropped", kind="yolo", after="the box")
+def predictions(broken: BrokenSet) -> None:
+    broken.edit(TXT, lambda text: text.replace("\n", " 0.91\n"))
+
+
+@case("line_doubtful", kind="yolo", also="keypoints_dropped")
+def polygon_among_keypoints(broken: BrokenSet) -> None:
+    """Dropped: the box around it would be none of the labelled boxes."""
+    keypoints(broken)
+    broken.edit(TXT, lambda text: text + "2 0.25 0.5 0.75 0.5 0.5 0.75\n")
+
+
+@case("polygon_as_box", kind="yolo", after="the box around")
+def corners_of_oriented_boxes(broken: BrokenSet) -> None:
+    """Four corners each, as YOLO-OBB has them."""
+    def corners(box: Sequence[float]) -> Sequence[float]:
+        x, y, w, h = box
+        return [x - w / 2, y, x, y - h / 2, x + w / 2, y, x, y + h / 2]
+    change_lines(broken, corners)
+
+
+@case("polygon_as_box", kind="yolo", after="the box around")
+def polygon_that_could_be_a_box_with_a_keypoint(broken: BrokenSet) -> None:
+    """Its first four numbers hold the rest, but no set of keypoints has plain boxes too."""
+    broken.edit(TXT, lambda text: text + "2 0.5 0.5 0.5 0.25 0.25 0.5\n")
+    broken.expect_box("003.jpg", "cup", WIDTH / 4, HEIGHT / 4, WIDTH / 4, HEIGHT / 4, WIDTH * HEIGHT / 16)
