@@ -142,6 +142,7 @@ box_malformed | error | drop fatal | boxes that are not four numbers | [x, y, wi
 box_not_finite | error | drop fatal | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
 box_normalised | error | repair fatal | files whose boxes are shares of the image | Of 95 boxes in 100 every number lies in 0..1; scaled to pixels.
 box_corner_encoded | error | repair keep fatal | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height. Read so, they leave the image; read as corners, all fit.
+box_rotated | warning | repair keep drop fatal | rectangles that are turned | CVAT writes the upright rectangle and attributes.rotation; the upright box around the turned one was taken.
 box_negative_size | error | drop repair fatal | boxes of negative width or height | repair takes the other corner as the origin.
 box_zero_size | error | drop fatal | boxes without an area | They have nothing to learn from and turn losses to NaN.
 box_wholly_outside | error | drop fatal | boxes outside of their image | There is nothing to see.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from broken_sets.base import HEIGHT, WIDTH, BrokenSet
 from broken_sets.case import case
 
@@ -144,3 +146,24 @@ def image_of_nothing(broken: BrokenSet) -> None:
 @case("image_over_max_detections", max_detections=3)
 def image_of_too_many_boxes(broken: BrokenSet) -> None:
     """Every third image has four."""
+
+
+@case("box_rotated", also="fields_not_copied", after="12.00 19.00 16.00 22.00")
+def rectangle_turned_by_a_quarter(broken: BrokenSet) -> None:
+    """As CVAT writes it: the upright rectangle of 22 x 16 pixels with its middle at 20, 30."""
+    broken.add_box([9, 22, 22, 16], area=352, attributes={"occluded": False, "rotation": 90.0})
+    broken.expect_box("003.jpg", "can", 12, 19, 16, 22, 352)
+
+
+@case("box_rotated", also="fields_not_copied box_outside", after="-6.00 0.00 56.00 56.00")
+def rectangle_turned_over_the_edge(broken: BrokenSet) -> None:
+    """3 : 4 : 5. The box around it is clipped as any other."""
+    angle = math.degrees(math.asin(0.6))
+    broken.add_box([2, 8, 40, 40], area=1600, attributes={"rotation": angle})
+    broken.expect_box("003.jpg", "can", 0, 0, 50, 56, 1600)
+
+
+@case("fields_not_copied")
+def rectangles_that_are_upright(broken: BrokenSet) -> None:
+    for entry, degrees in zip(broken.annotations, (0, 0.0, 180, -360.0, None, "x", [1])):
+        entry["attributes"] = {"rotation": degrees}

@@ -1,4 +1,4 @@
-"""Pascal VOC files whose <filename> is not the image that they label."""
+"""Pascal VOC files as CVAT writes them, and files whose <filename> is not the image that they label."""
 
 from __future__ import annotations
 
@@ -65,3 +65,12 @@ def filename_without_its_folder(broken: BrokenSet) -> None:
     (broken.root / "images" / "005.jpg").unlink()
     broken.expected["images/a/003.jpg"] = broken.expected.pop("images/003.jpg")
     broken.expected["images/003.jpg"] = broken.expected.pop("images/005.jpg")
+
+
+@case("box_rotated", kind="voc", after="12.00 19.00 16.00 22.00")
+def object_turned_by_a_quarter(broken: BrokenSet) -> None:
+    broken.edit(XML, lambda text: text.replace(
+        "</annotation>", "<object><name>can</name><bndbox><xmin>10</xmin><ymin>23</ymin><xmax>31</xmax>"
+        "<ymax>38</ymax></bndbox><attributes><attribute><name>rotation</name><value>90.0</value></attribute>"
+        "</attributes></object></annotation>"))
+    broken.expect_box("003.jpg", "can", 12, 19, 16, 22, 352)

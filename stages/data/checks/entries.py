@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,12 @@ from stages.data.checks.categories import is_id
 from stages.data.checks.paths import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels, entry_name
+from stages.data.sources.annotations import REQUIRED, Annotations
 from stages.data.sources.raw import Raw
 
 _IMAGE_FIELDS = {"id", "file_name", "width", "height"}
+# Degrees: less moves no edge of a box by a pixel.
+_UPRIGHT = 0.01
 
 
 def tables(raw: Raw, split: str, classes: list[str], category: dict[Any, int], group: str,
@@ -93,73 +96,121 @@ def _images(raw: Raw, where: dict[str, Any], group: str, findings: Findings) -> 
 
 def _boxes(raw: Raw, where: dict[str, Any], row: dict[Any, int], category: dict[Any, int], images: pd.DataFrame,
            classes: list[str], findings: Findings) -> pd.DataFrame:
-    entries = raw.annotations
-    positions = list(range(len(entries))) if raw.coco else [entry["at"] for entry in entries]
-    fields = ("image_id", "category_id", "bbox")
-    complete = np.array([
-        isinstance(entry, dict) and all(field in entry for field in fields) and is_id(entry["image_id"])
-        and is_id(entry["category_id"]) for entry in entries], dtype=bool)
-    findings.rows("entry_incomplete", np.flatnonzero(~complete), lambda at: {
-        **where, "entry": entry_name(positions[at]), "before": entries[at],
-        "note": f"lacks one of {', '.join(fields)}"})
-    if not complete.all():
-        entries, positions = ([listed[at] for at in np.flatnonzero(complete)] for listed in (entries, positions))
+    entries = raw.annotations if isinstance(raw.annotations, Annotations) else Annotations.of(raw.annotations)
+    at_file = entries.column("position") if raw.coco else entries.column("at")
+    findings.add("entry_incomplete", ({
+        **where, "entry": entry_name(position if raw.coco else entry.get("at")), "before": entry,
+        "note": f"lacks one of {', '.join(REQUIRED)}"} for position, entry in entries.incomplete.items()))
     absent, unlisted = -2, -2
-    image = np.array([row.get(_as_listed(entry["image_id"], row), absent) for entry in entries], dtype=np.int64)
-    label = np.array([category.get(_as_listed(entry["category_id"], category), unlisted) for entry in entries],
-                     dtype=np.int64)
-    for key, index, listed in (("image_id", image, row), ("category_id", label, category)):
-        findings.rows("id_not_integer", [at for at, entry in enumerate(entries) if index[at] > absent
-                                         and entry[key] not in listed], lambda at, key=key, listed=listed: {
-            **where, "entry": entry_name(positions[at]), "before": f"{key} {entries[at][key]!r}",
-            "after": f"{key} {_as_listed(entries[at][key], listed)!r}"})
+    image_ids, category_ids = entries.column("image_id"), entries.column("category_id")
+    image = _rows_of(image_ids, row, absent)
+    label = _rows_of(category_ids, category, unlisted)
+    for key, index, ids, listed in (("image_id", image, image_ids, row),
+                                    ("category_id", label, category_ids, category)):
+        findings.rows("id_not_integer", _matched_by_text(ids, index, listed, absent), lambda at, key=key, ids=ids,
+                      listed=listed: {
+            **where, "entry": entry_name(at_file[at]), "before": f"{key} {_plain_id(ids[at])!r}",
+            "after": f"{key} {_as_listed(_plain_id(ids[at]), listed)!r}"})
 
     def place(at: int) -> dict[str, Any]:
-        return {**where, "entry": entry_name(positions[at]),
+        return {**where, "entry": entry_name(at_file[at]),
                 "file": images["file_name"].iat[image[at]] if image[at] >= 0 else None,
                 "label": classes[label[at]] if label[at] >= 0 else None}
 
     findings.rows("annotation_image_unknown", np.flatnonzero(image == absent), lambda at: {
-        **place(at), "before": f"image_id {entries[at]['image_id']}"})
+        **place(at), "before": f"image_id {image_ids[at]}"})
     findings.rows("annotation_category_unknown", np.flatnonzero(label == unlisted), lambda at: {
-        **place(at), "before": f"category_id {entries[at]['category_id']}"})
+        **place(at), "before": f"category_id {category_ids[at]}"})
+    boxes = entries.column("bbox")
+    malformed = np.zeros(len(boxes), dtype=bool)
+    malformed[list(entries.malformed)] = True
     unknown = np.flatnonzero((label == -1) & (image >= 0))
     if len(unknown) and findings.action("category_unknown") == "drop":
         # One fault per category, one row of the changes per box.
         for at in unknown:
+            box = entries.malformed.get(int(at), boxes[at].tolist())
             findings.change("category_unknown", {
-                **place(at), "before": f"category_id {entries[at]['category_id']}, bbox {shown(entries[at]['bbox'])}"})
-    boxes, malformed = _numbers([entry["bbox"] for entry in entries])
+                **place(at), "before": f"category_id {category_ids[at]}, bbox {shown(box)}"})
+    good = (image >= 0) & (label >= 0) & ~malformed
     findings.rows("box_malformed", np.flatnonzero(malformed & (image >= 0) & (label >= 0)), lambda at: {
-        **place(at), "before": entries[at]["bbox"]})
-    ids = [entry.get("id") for entry in entries]
-    areas = [entry.get("area") for entry in entries]
-    crowd = [entry.get("iscrowd", 0) for entry in entries]
+        **place(at), "before": entries.malformed[at]})
+    ids, crowd = entries.column("id"), entries.column("iscrowd")
     if raw.coco:
         _check_ids(ids, "annotations", where, findings)
-        findings.rows("area_missing", [at for at, value in enumerate(areas) if value is None], lambda at: {
+        findings.rows("area_missing", np.flatnonzero(~entries.column("has_area")), lambda at: {
             **place(at), "after": "width x height"})
-    wrong = np.array([value not in (0, 1) for value in crowd], dtype=bool)
+    crowd, wrong = _flags(crowd)
     findings.rows("iscrowd_invalid", np.flatnonzero(wrong), lambda at: {
-        **place(at), "before": f"iscrowd {shown(crowd[at])}", "after": "0"})
-    crowd = np.array([0 if bad else int(value) for value, bad in zip(crowd, wrong)], dtype=np.int64)
-    keep = (image >= 0) & (label >= 0) & ~malformed
+        **place(at), "before": f"iscrowd {shown(entries.column('iscrowd')[at])}", "after": "0"})
     # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
-    ignored = np.array([bool(entry.get("ignore")) for entry in entries], dtype=bool) & (crowd == 0) & keep
+    ignore = entries.column("ignore")
+    ignored = ignore != 0 if isinstance(ignore, np.ndarray) else np.array(list(map(bool, ignore)), dtype=bool)
+    ignored = ignored & (crowd == 0) & good
     findings.rows("ignore_as_crowd", np.flatnonzero(ignored), lambda at: {
-        **place(at), "before": f"ignore {shown(entries[at]['ignore'])}", "after": "iscrowd 1"})
+        **place(at), "before": f"ignore {shown(ignore[at])}", "after": "iscrowd 1"})
     if findings.action("ignore_as_crowd") == "repair":
         crowd[ignored] = 1
+    boxes = _unrotated(boxes, entries.column("rotation"), good, place, findings)
     return pd.DataFrame({
         "image": image, "label": label, **{name: boxes[:, column] for column, name in enumerate("xywh")},
-        # NaN: to be filled from the box; infinity: something that is no number.
-        "area": np.array([np.nan if value is None else _real(value) for value in areas], dtype=np.float64),
-        "iscrowd": crowd,
-        "source": pd.Series([raw.name] * len(entries), dtype=object),
+        "area": entries.column("area"), "iscrowd": crowd,
+        "source": pd.Series([raw.name] * len(boxes), dtype=object),
         # None for what cannot lead back, and is no JSON, such as NaN.
-        "source_id": pd.Series([value if is_id(value) else None for value in ids], dtype=object),
-        "entry": pd.Series(positions, dtype=np.int64 if raw.coco else object),
-    })[keep].reset_index(drop=True)
+        "source_id": ids if isinstance(ids, np.ndarray) else pd.Series(
+            [value if is_id(value) else None for value in ids], dtype=object),
+        "entry": pd.Series(at_file, dtype=np.int64 if raw.coco else object),
+    })[good].reset_index(drop=True)
+
+
+def _unrotated(boxes: np.ndarray, degrees: np.ndarray, good: np.ndarray, place: Callable[[int], dict[str, Any]],
+               findings: Findings) -> np.ndarray:
+    """boxes (n, 4), those with a rotation about their middle replaced by the upright box around them."""
+    turned = good & (np.abs(np.remainder(degrees + 90, 180) - 90) > _UPRIGHT)
+    if not turned.any():
+        return boxes
+    cosine, sine = np.abs(np.cos(np.radians(degrees))), np.abs(np.sin(np.radians(degrees)))
+    size = boxes[:, 2:]
+    around = np.stack([size[:, 0] * cosine + size[:, 1] * sine, size[:, 0] * sine + size[:, 1] * cosine], axis=1)
+    upright = np.concatenate([boxes[:, :2] + (size - around) / 2, around], axis=1)
+    action = findings.action("box_rotated")
+    findings.rows("box_rotated", np.flatnonzero(turned), lambda at: {
+        **place(at), "box": upright[at].tolist(), "before": boxes[at].tolist(),
+        "after": upright[at].tolist() if action == "repair" else None, "note": f"rotation {degrees[at]:g} degrees"})
+    if action == "drop":
+        good &= ~turned
+    return np.where(turned[:, None], upright, boxes) if action in ("repair", "fatal") else boxes
+
+
+def _rows_of(ids: Any, listed: dict[Any, int], absent: int) -> np.ndarray:
+    """(n,) what `listed` has for each id, by its text where not by itself."""
+    if not isinstance(ids, np.ndarray):
+        return np.array([listed.get(_as_listed(value, listed), absent) for value in ids], dtype=np.int64)
+    # Each id is looked up once: there are fewer images than boxes.
+    different, inverse = np.unique(ids, return_inverse=True)
+    rows = [listed.get(_as_listed(value, listed), absent) for value in different.tolist()]
+    return np.array(rows, dtype=np.int64)[inverse]
+
+
+def _matched_by_text(ids: Any, index: np.ndarray, listed: dict[Any, int], absent: int) -> list[int]:
+    """Rows whose id is listed as text where it is a number, or the other way round."""
+    if isinstance(ids, np.ndarray):
+        different = np.unique(ids)
+        odd = [value for value in different.tolist() if value not in listed]
+        return np.flatnonzero(np.isin(ids, odd) & (index > absent)).tolist()
+    return [at for at, value in enumerate(ids) if index[at] > absent and value not in listed]
+
+
+def _plain_id(value: Any) -> Any:
+    return value.item() if isinstance(value, np.integer) else value
+
+
+def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) 0 or 1, 0 for anything else, and where there was anything else."""
+    if isinstance(values, np.ndarray):
+        wrong = (values != 0) & (values != 1)
+        return np.where(wrong, 0, values), wrong
+    wrong = np.array([value not in (0, 1) for value in values], dtype=bool)
+    return np.array([0 if bad else int(value) for value, bad in zip(values, wrong)], dtype=np.int64), wrong
 
 
 def _as_listed(value: Any, listed: dict[Any, int]) -> Any:
@@ -169,20 +220,6 @@ def _as_listed(value: Any, listed: dict[Any, int]) -> Any:
     if isinstance(value, str):
         return int(value) if value.isdecimal() and len(value) < 20 else value
     return str(value) if type(value) is int and abs(value) < 10**20 else value
-
-
-def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 4) floats and where a box is not four numbers."""
-    try:
-        table = np.array(boxes)
-    except ValueError:
-        table = np.array(None)
-    if table.ndim == 2 and table.shape[1] == 4 and table.dtype.kind in "if":
-        return table.astype(np.float64), np.zeros(len(boxes), dtype=bool)
-    good = [isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)
-            for box in boxes]
-    rows = [box if fits else [np.nan] * 4 for box, fits in zip(boxes, good)]
-    return np.array([[_real(number) for number in box] for box in rows]).reshape(-1, 4), ~np.array(good, dtype=bool)
 
 
 def is_plain(value: Any) -> bool:
@@ -197,35 +234,44 @@ def _group(value: Any) -> Any:
     return value if is_id(value) and value != "" else None
 
 
-def _real(value: Any) -> float:
-    try:
-        return float(value) if type(value) in (int, float) else np.inf
-    except OverflowError:
-        return np.inf
-
-
 def _side(value: Any) -> int:
     return int(value) if type(value) in (int, float) and 0 < value < 2**31 else 0
 
 
-def _check_ids(ids: Sequence[Any], key: str, where: dict[str, Any], findings: Findings) -> None:
+def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) -> None:
     """Ids are renumbered whatever they are; what readers other than this one would have made of them is said."""
-    other = [(position, value) for position, value in enumerate(ids) if type(value) is not int]
+    values = [] if isinstance(ids, np.ndarray) else ids
+    other = [(position, value) for position, value in enumerate(values) if type(value) is not int]
     missing = [position for position, value in other if value is None]
     if key == "annotations":
         findings.add("annotation_id_missing", ({
             **where, "entry": f"{key}[{position}]", "after": "numbered"} for position in missing))
-        seen: set[Any] = set()
-        twice = [(at, value) for at, value in enumerate(ids)
-                 if is_id(value) and (value in seen or seen.add(value))]
         findings.add("annotation_id_duplicate", ({
-            **where, "entry": f"{key}[{at}]", "before": f"id {value} again", "after": "renumbered"}
-            for at, value in twice))
+            **where, "entry": f"{key}[{at}]", "before": f"id {ids[at]} again", "after": "renumbered"}
+            for at in _repeated(ids)))
     findings.add("id_not_integer", ({
         **where, "entry": f"{key}[{position}]", "before": f"id {shown(value)} ({type(value).__name__})",
         "after": "renumbered"}
         for position, value in other if value is not None))
-    if any(type(value) is int and value == 0 for value in ids):
+    has_zero = (ids == 0).any() if isinstance(ids, np.ndarray) else any(
+        type(value) is int and value == 0 for value in ids)
+    if has_zero:
         code = "image_ids_from_zero" if key == "images" else "annotation_ids_from_zero"
         findings.add(code, [{**where, "entry": key, "before": "0 ...", "after": "1 ...",
                              "note": "source_id holds the former id"}])
+
+
+def _repeated(ids: Any) -> list[int]:
+    """Rows whose id an earlier row has."""
+    if isinstance(ids, np.ndarray):
+        order = np.argsort(ids, kind="stable")
+        again = ids[order[1:]] == ids[order[:-1]]
+        return np.sort(order[1:][again]).tolist()
+    earlier: set[Any] = set()
+    rows = []
+    for at, value in enumerate(ids):
+        if is_id(value) and value in earlier:
+            rows.append(at)
+        elif is_id(value):
+            earlier.add(value)
+    return rows

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.data.sources.annotations import Annotations
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Raw:
     name: str
     folder: str
     images: list[Any] = field(default_factory=list)
-    annotations: list[Any] = field(default_factory=list)
+    annotations: list[Any] | Annotations = field(default_factory=list)
     categories: list[Any] = field(default_factory=list)
     relative: bool = False
     coco: bool = False

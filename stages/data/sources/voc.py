@@ -98,7 +98,14 @@ def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw:
         if difficult:
             findings.add("difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}])
         raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": index, "category_id": name, "bbox": box,
-                                "iscrowd": int(difficult), "at": f"object[{position}]"})
+                                "iscrowd": int(difficult), "attributes": _attributes(item),
+                                "at": f"object[{position}]"})
+
+
+def _attributes(item: ElementTree.Element) -> dict[str, Any]:
+    """What CVAT adds to an object, the rotation of a rectangle among it."""
+    return {attribute.findtext("name") or "": _number(attribute.findtext("value"))
+            for attribute in item.iterfind("attributes/attribute")}
 
 
 def _short(file: Path, root: Path) -> str:

@@ -1,0 +1,134 @@
+"""Reads the JSON of a COCO file without holding an object for each annotation."""
+
+from __future__ import annotations
+
+import json
+import re
+from json.decoder import scanstring
+from typing import Any
+
+from stages.data.findings import Findings
+from stages.data.sources.annotations import Annotations
+
+# Annotations that are objects at a time: enough for columns to be made fast, a few megabytes with their polygons.
+_BLOCK = 8192
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
+    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations where it is not empty.
+
+    None, and a fatal finding, where it is no JSON.
+    """
+    reader = _Reader(text)
+    try:
+        content = reader.read()
+    except (ValueError, IndexError, StopIteration, RecursionError):
+        # Not what a COCO file is: json.loads says what is wrong with it, and where.
+        reader = _Reader(text)
+        content = _loads(reader, where, findings)
+        if content is None:
+            return None
+    findings.add("json_nan", ({**where, "before": name} for name in reader.literals))
+    findings.add("json_duplicate_key", ({**where, "before": key} for key in reader.twice))
+    return content
+
+
+def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
+    text = reader.text
+    try:
+        content = reader.decoder.decode(text)
+    except json.JSONDecodeError as error:
+        # A file that was cut short fails at its end, at the opening quote of its last text, or in its last word.
+        rest = text[error.pos:].rstrip()
+        cut = error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg) or any(
+            word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
+        findings.add("json_truncated" if cut else "json_invalid", [
+            {**where, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}])
+        return None
+    except RecursionError:
+        findings.add("json_invalid", [{**where, "note": "nested too deeply"}])
+        return None
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        findings.add("json_invalid", [{**where, "note": "a number of thousands of digits"}])
+        return None
+    if isinstance(content, dict) and isinstance(content.get("annotations"), list) and content["annotations"]:
+        content["annotations"] = Annotations.of(content["annotations"])
+    return {} if content is None else content
+
+
+class _Reader:
+    """Walks through the top level of the file; what is below it, Python's own scanner reads."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.twice: list[str] = []
+        self.literals: list[str] = []
+        self.decoder = json.JSONDecoder(object_pairs_hook=self._entry, parse_constant=self._literal)
+
+    def read(self) -> dict[str, Any]:
+        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object whose keys
+        differ."""
+        content: dict[str, Any] = {}
+        at = self._after("{", 0)
+        while True:
+            at = self._after('"', at)
+            key, at = scanstring(self.text, at, True)
+            if key in content:
+                raise ValueError
+            at = self._skip(self._after(":", at))
+            if key == "annotations" and self.text[at] == "[":
+                content[key], at = self._annotations(at + 1)
+            else:
+                content[key], at = self.decoder.scan_once(self.text, at)
+            at = self._skip(at)
+            if self.text[at] == "}":
+                break
+            at = self._after(",", at)
+        if self._skip(at + 1) != len(self.text):
+            raise ValueError
+        return content
+
+    def _annotations(self, at: int) -> tuple[Any, int]:
+        """From after the opening bracket. Returns the columns, [] where there are none, and the place after the
+        list."""
+        at = self._skip(at)
+        if self.text[at] == "]":
+            return [], at + 1
+        text, scan = self.text, self.decoder.scan_once
+        annotations, block = Annotations(), []
+        while True:
+            entry, at = scan(text, at)
+            block.append(entry)
+            # Most files have no space here: a look is faster than a search.
+            if text[at] != ",":
+                at = self._skip(at)
+            if text[at] == "]":
+                break
+            at = self._after(",", at)
+            if text[at] != "{":
+                at = self._skip(at)
+            if len(block) == _BLOCK:
+                annotations.extend(block)
+                block = []
+        annotations.extend(block)
+        return annotations, at + 1
+
+    def _skip(self, at: int) -> int:
+        return _SPACE.match(self.text, at).end()
+
+    def _after(self, mark: str, at: int) -> int:
+        at = self._skip(at)
+        if self.text[at] != mark:
+            raise ValueError
+        return at + 1
+
+    def _entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            self.twice.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
+        return made
+
+    def _literal(self, name: str) -> float:
+        self.literals.append(name)
+        return float(name)
