@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,22 +89,24 @@ class Labels:
             categories = [{"id": index, "name": name} for index, name in enumerate(self.classes, 1)]
             file.write(f'],"categories":{_JSON.encode(categories)}}}')
 
-    def _image_entries(self, start: int, stop: int) -> list[dict[str, Any]]:
+    def _image_entries(self, start: int, stop: int) -> str:
         entries = []
         for row in self.images.iloc[start:stop].itertuples():
             entry = {**row.other, "id": row.Index + 1, "file_name": row.file_name, "width": row.width,
                      "height": row.height, "source": row.source, "source_id": row.source_id}
             entries.append(entry if row.group is None else {**entry, "group": row.group})
-        return entries
+        return _JSON.encode(entries)[1:-1]
 
-    def _box_entries(self, start: int, stop: int) -> list[dict[str, Any]]:
+    def _box_entries(self, start: int, stop: int) -> str:
+        """Objects with commas between. Putting numbers into a text takes a third of an encoder's time."""
         part = self.boxes.iloc[start:stop]
-        columns = [part[name].tolist() for name in ("image", "label", "area", "iscrowd", "source_id")]
-        boxes = part[list("xywh")].to_numpy().tolist()
-        return [
-            {"id": index, "image_id": image + 1, "category_id": label + 1, "bbox": box, "area": area,
-             "iscrowd": crowd, "source_id": old}
-            for index, (image, label, area, crowd, old, box) in enumerate(zip(*columns, boxes), start + 1)]
+        columns = [part[name].tolist() for name in ("image", "label", "x", "y", "w", "h", "area", "iscrowd")]
+        ids = part["source_id"]
+        former = ids.tolist() if ids.dtype == np.int64 else map(_JSON.encode, ids)
+        return ",".join([
+            f'{{"id":{index},"image_id":{image + 1},"category_id":{label + 1},"bbox":[{x!r},{y!r},{w!r},{h!r}],'
+            f'"area":{area!r},"iscrowd":{crowd},"source_id":{old}}}'
+            for index, (image, label, x, y, w, h, area, crowd, old) in enumerate(zip(*columns, former), start + 1)])
 
 
 def entry_name(entry: int | str) -> str:
@@ -122,7 +124,8 @@ def join(parts: Sequence[Labels]) -> Labels:
                   pd.concat(boxes, ignore_index=True), any(part.relative for part in parts))
 
 
-def _write_list(file: Any, count: int, entries: Any) -> None:
+def _write_list(file: Any, count: int, entries: Callable[[int, int], str]) -> None:
+    """entries: from a row to another, as objects with commas between."""
     for start in range(0, count, _BLOCK):
         file.write("," if start else "")
-        file.write(_JSON.encode(entries(start, min(start + _BLOCK, count)))[1:-1])
+        file.write(entries(start, min(start + _BLOCK, count)))

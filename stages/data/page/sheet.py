@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from stages.data.page.pictures import Picture, draw, inside
 from stages.data.page.words import counted
@@ -50,7 +49,7 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row],
     """
     tables = {split: _Split(labels) for split, labels in sets.items()}
     labelled = {split: table for split, table in tables.items() if len(table.boxes)}
-    counts = {name: sum(len(table.of(name)) for table in labelled.values()) for name in report["classes"]}
+    counts = {name: sum(table.count(name) for table in labelled.values()) for name in report["classes"]}
     shown = {name for name, count in counts.items() if count}
     if len(shown) > _MOST:
         shown = set(sorted(shown, key=lambda name: (-counts[name], name))[:_MOST])
@@ -73,25 +72,38 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row],
 
 
 class _Split:
-    """Boxes of one split by class and by image."""
+    """Boxes of one split by class and by image. Arrays: a table of a DataFrame for each image would take seconds."""
 
     def __init__(self, labels: Labels) -> None:
-        self.images, self.boxes, self.classes = labels.images, labels.boxes, list(labels.classes)
-        self._classes = {self.classes[label]: boxes for label, boxes in labels.boxes.groupby("label", sort=False)}
-        self._images = labels.boxes.groupby("image", sort=False).indices
+        self.images, self.classes = labels.images, list(labels.classes)
+        self.boxes = labels.boxes[_FIELDS].to_numpy()
+        self.area, self.label = labels.boxes["area"].to_numpy(), labels.boxes["label"].to_numpy()
+        self._image = labels.boxes["image"].to_numpy()
+        self._by_image = np.argsort(self._image, kind="stable")
+        self._first = np.searchsorted(self._image[self._by_image], np.arange(len(self.images) + 1))
+        files = np.argsort(labels.images["file_name"].to_numpy(), kind="stable")
+        self._rank = np.empty(len(files), dtype=np.int64)
+        self._rank[files] = np.arange(len(files))
+        # By class, then by image, the largest box of an image last.
+        order = np.lexsort((self.area, self._image, self.label))
+        self._of = {name: order[np.searchsorted(self.label[order], index):np.searchsorted(
+            self.label[order], index, side="right")] for index, name in enumerate(self.classes)}
 
-    def of(self, name: str) -> pd.DataFrame:
-        return self._classes.get(name, self.boxes[:0])
+    def count(self, name: str) -> int:
+        return len(self._of.get(name, ()))
 
-    def on(self, row: int) -> pd.DataFrame:
-        return self.boxes.iloc[self._images.get(row, [])]
+    def on(self, row: int) -> np.ndarray:
+        """Rows of the image's boxes, the largest first."""
+        rows = self._by_image[self._first[row]:self._first[row + 1]]
+        return rows[np.argsort(-self.area[rows], kind="stable")]
 
     def images_of(self, name: str) -> list[int]:
         """Rows of the images with the class, by its largest box on each, small ones first."""
-        boxes = self.of(name)
-        largest = boxes.groupby("image")["area"].max()
-        files = self.images["file_name"].to_numpy()[largest.index.to_numpy(dtype=int)]
-        return [int(row) for _, _, row in sorted(zip(largest.tolist(), files, largest.index.tolist()))]
+        rows = self._of.get(name, np.empty(0, dtype=np.int64))
+        image = self._image[rows]
+        largest = rows[np.append(image[1:] != image[:-1], [True] * min(len(rows), 1))]
+        image = self._image[largest]
+        return image[np.lexsort((self._rank[image], self.area[largest]))].tolist()
 
 
 def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
@@ -124,9 +136,9 @@ class _Artist:
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         boxes = table.on(row)
-        of_class = boxes["label"].map(lambda label: table.classes[label] == name).astype(bool)
-        marked = boxes[of_class].sort_values("area", ascending=False, kind="stable")[_FIELDS].to_numpy().tolist()
-        others = boxes[~of_class].sort_values("area", ascending=False, kind="stable")[_FIELDS].to_numpy().tolist()
+        of_class = np.array([table.classes[label] == name for label in table.label[boxes]], dtype=bool)
+        marked = table.boxes[boxes[of_class]].tolist()
+        others = table.boxes[boxes[~of_class]].tolist()
         path = inside(self.root, file) if self.root else None
         picture = draw(path, size, marked, others, focus=marked[0] if marked else None, least=_LEAST)
         if picture is None:
