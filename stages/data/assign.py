@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 _BLOCK = 256  # groups on each side of one table of exchanges: all of a small set, a sample of a larger one
 _TABLES = 4000  # looked at in all
@@ -60,10 +61,12 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
     for column, stratum in enumerate(used, start=1):
         boxes[:len(names), column] = np.bincount(group, weights=counts[:, stratum])
     search = _Search(boxes, share, np.random.default_rng(seed))
-    parts = search.run()[group]
-    # Most sets keep within the bounds by themselves, and heeding them takes half as long again.
-    if search.outside(np.bincount(parts, minlength=len(share))).any():
-        parts = _Search(boxes, share, np.random.default_rng(seed), bounded=True).run()[group]
+    # The products are small: threads would spend twice their time on waiting for each other.
+    with threadpool_limits(1):
+        parts = search.run()[group]
+        # Most sets keep within the bounds by themselves, and heeding them takes half as long again.
+        if search.outside(np.bincount(parts, minlength=len(share))).any():
+            parts = _Search(boxes, share, np.random.default_rng(seed), bounded=True).run()[group]
     return parts
 
 

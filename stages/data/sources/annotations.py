@@ -90,7 +90,8 @@ class Annotations:
 
 
 def _have_plain_ids(entries: Sequence[dict[str, Any]]) -> bool:
-    return all(type(entry["image_id"]) is int and type(entry["category_id"]) is int for entry in entries)
+    types = set(map(type, (entry["image_id"] for entry in entries)))
+    return types | set(map(type, (entry["category_id"] for entry in entries))) <= {int}
 
 
 def _is_complete(entry: Any) -> bool:

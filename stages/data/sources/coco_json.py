@@ -13,6 +13,8 @@ from stages.data.sources.annotations import Annotations
 # Annotations that are objects at a time: enough for columns to be made fast, a few megabytes with their polygons.
 _BLOCK = 8192
 _SPACE = re.compile(r"[ \t\n\r]*")
+# What follows an entry of a list.
+_MARK = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 
 
 def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
@@ -100,19 +102,17 @@ class _Reader:
         while True:
             entry, at = scan(text, at)
             block.append(entry)
-            # Most files have no space here: a look is faster than a search.
-            if text[at] != ",":
-                at = self._skip(at)
-            if text[at] == "]":
+            mark = _MARK.match(text, at)
+            if mark is None:
+                raise ValueError
+            at = mark.end()
+            if mark[1] == "]":
                 break
-            at = self._after(",", at)
-            if text[at] != "{":
-                at = self._skip(at)
             if len(block) == _BLOCK:
                 annotations.extend(block)
                 block = []
         annotations.extend(block)
-        return annotations, at + 1
+        return annotations, at
 
     def _skip(self, at: int) -> int:
         return _SPACE.match(self.text, at).end()
