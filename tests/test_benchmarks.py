@@ -23,6 +23,7 @@ def test_data_pixels():
 def test_data_annotations():
     output = bench("benchmarks.data_annotations", "500", "3000", "1")
     assert "500 images, 3000 boxes" in output and "x as long as: pycocotools loads" in output
+    assert "MB (at most 800 MB is promised" in output
 
 
 @pytest.mark.slow

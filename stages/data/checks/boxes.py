@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
@@ -173,6 +174,8 @@ def _check_areas(check: _Checker) -> None:
 def check_doubles(labels: Labels, split: str, findings: Findings) -> None:
     """Boxes that are there twice. labels: the whole split, whose files may have had an image in common."""
     check, boxes = _Checker(labels, split, findings), labels.boxes
+    if not _may_repeat(boxes):
+        return
     corners = ["image", "x", "y", "w", "h"]
     twice = boxes.duplicated([*corners, "label"]).to_numpy()
     check.keep("box_duplicate", twice)
@@ -182,3 +185,14 @@ def check_doubles(labels: Labels, split: str, findings: Findings) -> None:
     mask = np.zeros(len(boxes), dtype=bool)
     mask[several.index[several]] = True
     check.keep("box_two_classes", mask)
+
+
+def _may_repeat(boxes: pd.DataFrame) -> bool:
+    """False only where no two rows have the same image and sides. Sorting one number a row is a tenth of the work."""
+    mixed = boxes["image"].to_numpy().astype(np.uint64)
+    for side in "xywh":
+        # 0.0 and -0.0 are equal, and so must their bits be.
+        bits = (boxes[side].to_numpy() + 0.0).view(np.uint64)
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15) + bits
+    mixed.sort()
+    return bool((mixed[1:] == mixed[:-1]).any())

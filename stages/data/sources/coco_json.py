@@ -10,11 +10,12 @@ from typing import Any
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations
 
-# Annotations that are objects at a time: enough for columns to be made fast, a few megabytes with their polygons.
-_BLOCK = 8192
+# Characters of annotations that are objects at a time: enough for columns to be made fast, a few megabytes.
+_BLOCK = 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
 # What follows an entry of a list.
 _MARK = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
+_BETWEEN = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
 
 def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
@@ -67,6 +68,7 @@ class _Reader:
         self.twice: list[str] = []
         self.literals: list[str] = []
         self.decoder = json.JSONDecoder(object_pairs_hook=self._entry, parse_constant=self._literal)
+        self._plain = json.JSONDecoder(parse_constant=self._literal)
 
     def read(self) -> dict[str, Any]:
         """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object whose keys
@@ -97,22 +99,52 @@ class _Reader:
         at = self._skip(at)
         if self.text[at] == "]":
             return [], at + 1
-        text, scan = self.text, self.decoder.scan_once
-        annotations, block = Annotations(), []
+        annotations = Annotations()
+        block, mark, at = self._each(at, at + 1)
+        # From the brace that ends an entry to the one that begins the next.
+        between = self.text[max(self.text.rfind("}", 0, at), 0):at + 1]
+        if not _BETWEEN.fullmatch(between):
+            between = "}, {"
         while True:
-            entry, at = scan(text, at)
+            annotations.extend(block)
+            if mark == "]":
+                return annotations, at
+            stop = self.text.rfind(between, at, at + _BLOCK) + 1
+            block = self._whole(at, stop)
+            if block:
+                at = stop + len(between) - 2
+            else:
+                block, mark, at = self._each(at, stop if stop > at else at + _BLOCK)
+
+    def _whole(self, at: int, stop: int) -> list[Any]:
+        """The entries from `at` to before `stop`, in one go; [] where these are not whole entries, or where some have
+        objects inside or a key twice: for every key there is a colon."""
+        if stop <= at:
+            return []
+        text = f"[{self.text[at:stop]}]"
+        literals = len(self.literals)
+        try:
+            block, end = self._plain.scan_once(text, 0)
+        except (ValueError, StopIteration):
+            block, end = [], 0
+        if end == len(text) and set(map(type, block)) == {dict} and sum(map(len, block)) == text.count(":"):
+            return block
+        del self.literals[literals:]
+        return []
+
+    # What cannot be had in one go: an entry at a time, each of its objects looked at.
+    def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
+        """The entries that begin before `stop`, the mark after the last, and the place after the mark."""
+        block = []
+        while True:
+            entry, at = self.decoder.scan_once(self.text, at)
             block.append(entry)
-            mark = _MARK.match(text, at)
+            mark = _MARK.match(self.text, at)
             if mark is None:
                 raise ValueError
             at = mark.end()
-            if mark[1] == "]":
-                break
-            if len(block) == _BLOCK:
-                annotations.extend(block)
-                block = []
-        annotations.extend(block)
-        return annotations, at
+            if mark[1] == "]" or at >= stop:
+                return block, mark[1], at
 
     def _skip(self, at: int) -> int:
         return _SPACE.match(self.text, at).end()
