@@ -101,7 +101,9 @@ class _Split:
         """Rows of the images with the class, by its largest box on each, small ones first."""
         rows = self._of.get(name, np.empty(0, dtype=np.int64))
         image = self._image[rows]
-        largest = rows[np.append(image[1:] != image[:-1], [True] * min(len(rows), 1))]
+        is_last = np.ones(len(rows), dtype=bool)
+        is_last[:-1] = image[1:] != image[:-1]
+        largest = rows[is_last]
         image = self._image[largest]
         return image[np.lexsort((self._rank[image], self.area[largest]))].tolist()
 
