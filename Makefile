@@ -23,7 +23,7 @@ help:  ## list these targets
 install: $(VENV)/installed  ## make .venv from requirements.txt, every version pinned
 
 $(VENV)/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else f"Python 3.11 or 3.12 is needed, {sys.version.split()[0]} found; run make with PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else f"Python 3.11 to 3.14 is needed, {sys.version.split()[0]} found; run make with PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep "^uv==" requirements.txt)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt

@@ -17,6 +17,8 @@ from typing import Any
 import mmcv
 from mmengine.registry import TASK_UTILS
 
+from . import loaders
+
 NAME = 'mmcv._ext'
 
 log = logging.getLogger(__name__)
@@ -55,3 +57,4 @@ def crowd_aware_assigner(**settings: Any) -> Any:
 
 
 install()
+loaders.provide()

@@ -47,8 +47,8 @@ def refuse(op: str, *args, **kwargs):
     """Raise NotImplementedError, in one line: which op is missing and what installs it."""
     raise NotImplementedError(
         f"mmcv op '{op}' needs compiled mmcv, and stages.model.ops has no stand-in for it: run `pip uninstall"
-        f' mmcv-lite` and `pip install --no-build-isolation mmcv==2.1.0` (builds from source against torch'
-        f' {torch.__version__}; needs a C++ compiler, and nvcc for CUDA)'
+        ' mmcv-lite` and `pip install --no-build-isolation --no-deps mmcv==2.1.0` (builds from source against'
+        f' torch {torch.__version__}; needs a C++ compiler, and nvcc for CUDA)'
     )
 
 
