@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-all lint sync ui clean lock
+.PHONY: help install identity repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ test-faults: install  ## what happens when things go wrong: kills, full disks, d
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py
+
+# FRESH="install test" runs less, SUITE=testing is a newer Debian.
+SUITE ?= trixie
+FRESH ?= repro test
+test-fresh:  ## the README's two commands in a bare Debian; skipped without root or debootstrap
+	@tests/fresh_machine.sh $(SUITE) $(FRESH)
 
 test-all: install  ## every test, the slow ones too
 	python -m pytest

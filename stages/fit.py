@@ -95,7 +95,6 @@ def main() -> None:
 def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
     """Some steps and one validation batch of the cell, on this machine. Raises InputError where memory runs out."""
     import torch
-    from mmengine.runner import Runner
 
     from stages.model import memory, session
 
@@ -104,7 +103,7 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     cfg.visualizer.name = cfg.experiment_name = f"fit {name}"
     memory.reset_peak()
     with memory.explained(name, cell, study), contextlib.redirect_stdout(io.StringIO()):
-        runner = Runner.from_cfg(cfg)
+        runner = session.QuietRunner.from_cfg(cfg)
         loader, val_loader = (runner.build_dataloader(part, seed=study.seed)
                               for part in (cfg.train_dataloader, cfg.val_dataloader))
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)

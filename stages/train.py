@@ -90,14 +90,14 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
     """Runs MMEngine's Runner under our hooks; what run.json says, None in all processes but the first."""
     import torch
     from mmengine.dist import is_main_process
-    from mmengine.runner import Runner
 
     from stages.model import checkpoints, from_scratch, history, keep, memory, order, pretrained, resume, seen, speed
+    from stages.model.session import QuietRunner
     from stages.tracking import cells, provenance
     from stages.tracking.run import Run
 
     commit = provenance.git_commit()
-    runner = Runner.from_cfg(cfg)
+    runner = QuietRunner.from_cfg(cfg)
     before = keep.load(work.folder)
     tracked = None
     if is_main_process():

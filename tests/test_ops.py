@@ -12,7 +12,7 @@ import torch
 
 from stages.model import ops
 from stages.model.ops import __main__ as launcher
-from stages.model.ops import extension
+from stages.model.ops import extension, loaders
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,6 +46,33 @@ def test_a_config_installs_it_in_a_fresh_process_without_importing_mmdet(tmp_pat
     code += 'from mmcv.utils.ext_loader import check_ops_exist as check;'
     code += 'print(light, ops.is_compiled(), mmcv._ext.__name__, check())'
     assert python(code) == 'True False stages.model.ops.extension True'
+
+
+# Asks whether there are ops for every module that it gives options.
+BUILD_AN_OPTIMIZER = """
+import pkgutil
+
+import torch
+
+import stages.model.ops
+from mmcv.utils.ext_loader import check_ops_exist
+from mmengine.optim import build_optim_wrapper
+
+# Python 3.14 has none.
+vars(pkgutil).pop('find_loader', None)
+options = dict(optimizer=dict(type='SGD', lr=0.1), paramwise_cfg=dict(bias_lr_mult=2.0))
+rates = [group['lr'] for group in build_optim_wrapper(torch.nn.Linear(2, 1), options).param_groups]
+print(check_ops_exist(), rates)
+"""
+
+
+def test_the_ops_are_there_without_pkgutils_find_loader():
+    assert python(BUILD_AN_OPTIMIZER).splitlines()[-1] == 'True [0.1, 0.2, 0.1]'
+
+
+def test_a_missing_module_has_no_loader():
+    assert loaders.find_loader('mmcv.no_ops') is None
+    assert loaders.find_loader('mmcv').name == 'mmcv'
 
 
 def test_compiled_mmcv_wins(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,20 @@ def test_no_committed_file_names_a_machine_or_a_registry():
     assert "://" not in pinned
     lines = [line for line in pinned.splitlines() if line and not line.startswith("#")]
     assert all(re.match(r"[A-Za-z0-9_.\[\]-]+==[^ ]+", line) for line in lines)
+
+
+def test_opencv_needs_no_library_of_an_x_server():
+    # Both would install the same files, and opencv-python cannot be imported where libxcb is missing.
+    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M))
+    assert "opencv-python-headless" in pins
+    assert "opencv-python" not in pins
+    uv = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    # Or mmcv-lite would bring it back when requirements.txt is installed.
+    assert "opencv-python" in uv["exclude-dependencies"]
+
+
+def test_the_makefile_takes_the_pythons_of_pyproject():
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    first, end = re.search(r"\(3, (\d+)\) <= sys.version_info < \(3, (\d+)\)", makefile).groups()
+    assert required == f">=3.{first},<3.{end}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import sys
+import sysconfig
 from pathlib import Path
 
 import mlflow
@@ -15,7 +17,7 @@ from conftest import CELLS, make_project
 import stages.sync
 import stages.train
 from stages import fit
-from stages.model import history, predict
+from stages.model import history, predict, session
 from stages.program import InputError
 from stages.study import params, yaml_text
 
@@ -118,6 +120,32 @@ def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
     written = {path.name for path in (trainer.folder / "models" / R50).iterdir()}
     assert written == {"config.py", "best.pth", "last.pth"}
     assert f"{R50}: created" in trainer.project.run("python", "-m", "stages.sync").stdout
+
+
+def test_loader_processes_are_forks_whatever_pythons_default(trainer, plain, tmp_path):
+    plain(R50)
+    model = trainer.folder / "models" / R50
+    text = (model / "config.py").read_text(encoding="utf-8")
+    assert text.count("num_workers=0") == 3
+    (tmp_path / "config.py").write_text(text.replace("num_workers=0", "num_workers=1"), encoding="utf-8")
+    usual = multiprocessing.get_start_method()
+    # Python 3.14's default.
+    multiprocessing.set_start_method("forkserver", force=True)
+    try:
+        loaded = predict.split(tmp_path / "config.py", model / "best.pth", "val").detections
+    finally:
+        multiprocessing.set_start_method(usual, force=True)
+    assert loaded == predict.split(model / "config.py", model / "best.pth", "val").detections
+
+
+def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
+    # A bare machine has none, and "gcc: not found" among a training's lines looks as if it needed one.
+    monkeypatch.setitem(sysconfig.get_config_vars(), "CC", "no-such-compiler")
+    trainer.change(R50)
+    study = params.load()
+    cfg = session.config(R50, study, session.read_prepared())
+    session.QuietRunner.from_cfg(session.quiet(cfg, tmp_path, study))
+    assert "no-such-compiler" not in capfd.readouterr().err
 
 
 def test_a_batch_in_several_passes_keeps_steps_and_rate(trainer, plain):

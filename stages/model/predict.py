@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from mmdet.registry import MODELS
+from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
@@ -43,10 +44,21 @@ def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Pr
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).eval()
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it reads
-        loader = Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=cfg.randomness.seed)
+        loader = Runner.build_dataloader(forked(cfg[f"{name}_dataloader"]), seed=cfg.randomness.seed)
     detections = []
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"predict {name}", unit="batch", disable=None, leave=False):
             for sample in model.test_step(batch):
                 detections += to_results(sample.to_dict())
     return Predictions(detections, depth.describe(depth.inspect(cfg[f"{name}_evaluator"].ann_file, detections)))
+
+
+def forked(loader: ConfigDict) -> dict[str, Any]:
+    """The config of a data loader whose workers are forks of this process, as those of MMEngine's Runner are.
+
+    Since Python 3.14 they would start anew, without stages.model.ops, and MMDetection could not be imported.
+    """
+    loader = dict(loader)
+    if loader["num_workers"]:
+        loader["multiprocessing_context"] = "fork"
+    return loader

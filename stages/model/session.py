@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
@@ -23,6 +24,15 @@ from stages.study.params import Study
 from stages.tracking import provenance
 
 log = logging.getLogger(__name__)
+
+
+class QuietRunner(Runner):
+    """MMEngine's Runner for a config of quiet(): nothing reads MMEngine's log."""
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        # It would ask for the version of the compiler that Python was built with, and where there is none, the shell
+        # says "gcc: not found" on stderr, as if something needed one.
+        pass
 
 
 def read_prepared(fold: int | None = None) -> dict[str, Any]:
