@@ -4,7 +4,7 @@
 #
 #     tests/fresh_machine.sh SUITE TARGET...        SUITE: trixie (Python 3.13), testing (3.14), ...
 #
-# It clones the last commit, so commit first. The folder (8 GB, in TMPDIR or /tmp) is removed unless a target fails.
+# It clones the last commit, so commit first. The folder (8 GB, in TMPDIR or /tmp) is removed where all targets pass.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 suite=$1
@@ -20,12 +20,13 @@ unshare --mount --pid --fork true 2>/dev/null || skip "this container may not mo
 
 machine=$(mktemp -d "${TMPDIR:-/tmp}/fresh-$suite-XXXXXX")
 chmod 755 "$machine"
-trap 'echo "fresh machine: failed; it is left in $machine" >&2' ERR
+passed=no
+trap '[ $passed = yes ] || echo "fresh machine: not passed; it is left in $machine" >&2' EXIT
 packages=python3,python3-venv,make,git,ca-certificates
 echo "fresh machine: Debian $suite with $packages"
 if ! debootstrap --variant=minbase --include=$packages "$suite" "$machine" >"$machine.log"; then
     tail -n 5 "$machine.log" >&2
-    false
+    exit 1
 fi
 rm "$machine.log"
 git clone --quiet "$(dirname "$0")/.." "$machine/root/study"
@@ -46,5 +47,6 @@ for target in "${targets[@]}"; do
             mount --rbind /dev "$0/dev"
             exec chroot "$0" make --directory /root/study "$1"' "$machine" "$target"
 done
+passed=yes
 rm -rf --one-file-system "$machine"
 echo "fresh machine: Debian $suite: make ${targets[*]}: passed"
