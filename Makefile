@@ -7,34 +7,31 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 # DVC and MLflow too read names of files and classes as UTF-8, whatever the locale; the stages see to it by themselves.
 export PYTHONUTF8 := 1
-# One cell per core, or one on a GPU.
-JOBS ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 1 || getconf _NPROCESSORS_ONLN)
+# How many cells train at once: make repro JOBS=1. Left out, the CPUs and the memory of this machine decide.
+JOBS ?=
 # The cells that did not end well in the last `make cells`, a name a line.
 FAILED := .work/failed
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install identity repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/installed  ## make .venv from requirements.txt, every version pinned
+# What does not work in this folder is said once: a make within a make has been told.
+install: $(VENV)/installed $(if $(filter 0,$(MAKELEVEL)),set-up)  ## make .venv from requirements.txt, every version pinned
 
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else f"Python 3.11 to 3.14 is needed, {sys.version.split()[0]} found; run make with PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep "^uv==" requirements.txt)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
-	@$(MAKE) --no-print-directory identity
 	@touch $@
 
-# `dvc exp run` stashes edited files, and git stashes under a name; a machine that has none would be asked for it.
-identity:  ## give this clone a git identity where the machine has none: DVC's experiments are commits
-	@git rev-parse --git-dir >/dev/null 2>&1 || exit 0; git config user.email >/dev/null || { \
-		git config user.name detection-matrix && git config user.email detection-matrix@localhost && \
-		echo "git: no identity on this machine; this clone uses detection-matrix@localhost"; }
+set-up: $(VENV)/installed  ## what every target does first: DVC with git or without, a git identity, what does not work here
+	@python -m stages.set_up
 
 # A cell that fails stops no other: the report is written without it, and the last line names it.
 repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
@@ -56,7 +53,7 @@ cells: install  ## train the selected cells, JOBS at a time, and evaluate them, 
 	@python -m stages.plan >$(FAILED).plan
 	@awk '{print "stages/dvc.yaml:weights@" $$4}' $(FAILED).plan | sort -u | \
 		xargs dvc repro --single-item --keep-going || true
-	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(call EACH,-P $(JOBS),train) || true
+	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(call EACH,-P $(or $(JOBS),$$(python -m stages.jobs cells || echo 1)),train) || true
 	@awk '{print $$1}' $(FAILED).plan | grep -vxFf $(FAILED) | $(call EACH,,evaluate); test ! -s $(FAILED)
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
@@ -73,14 +70,15 @@ data-check: install  ## a report on the data set in ROOT=..., without training; 
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
 	@python -m stages.data_check "$(ROOT)"
 
-# Whole files go to a worker per core, for what their tests share; each trains, so that more than four would need memory.
+# Whole files go to a worker, for what their tests share. Not -n auto, which takes all cores of a container's host.
+WORKERS = -n $$(python -m stages.jobs tests || echo 1)
 test: install  ## the tests that fit into minutes
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
+	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
 
 # These share what each worker, or the first of them, makes once; a worker that has no test left takes half of another's.
 FAULTS ?= not gpu
 test-faults: install  ## what happens when things go wrong: kills, full disks, dead trackers, hostile files
-	python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "$(FAULTS)" tests/faults
+	python -m pytest $(WORKERS) --maxprocesses 4 --dist worksteal -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
 	python -m pytest -m slow tests/test_zoo.py

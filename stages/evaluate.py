@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from stages.files import read_json, replacing
+from stages.model import shared_memory
 from stages.program import InputError, run
 from stages.study import params, paths
 from stages.study.metrics import MAX_DETECTIONS, METRICS
@@ -36,16 +37,14 @@ def main(name: str) -> None:
     if kept != wanted:
         raise InputError(f"{record_path}: {name} keeps {kept} detections of an image, and data.max_detections is "
                          f"{wanted}; run dvc repro, or python -m stages.prepare and python -m stages.train {name}")
+    shared_memory.check(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    import torch
-
     from stages.evaluation import cost, submission
-    from stages.model import predict, scratch
+    from stages.model import loaders, predict, scratch, speed
     from stages.tracking import cells
 
-    if study.training.threads:
-        torch.set_num_threads(study.training.threads)
+    speed.use_threads(study.training.threads)
     model = paths.model(name)
     # First, while the process holds no more than the model needs.
     spent = cost.of_cell(model / "config.py", model / "best.pth", COST_SECONDS[record["scale"]])
@@ -53,7 +52,8 @@ def main(name: str) -> None:
              cost.brief(spent)["images_per_second"], spent["device"])
     results: dict[str, Any] = {}
     for split in ("val", "test"):
-        results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
+        with loaders.explained(name, study.scale):
+            results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
         with replacing(paths.predictions(name, split)) as beside:
             beside.write_text(json.dumps(results[split].detections, separators=(",", ":")), encoding="utf-8")
         details = results[split].details

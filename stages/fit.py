@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from stages.model import schedule
+from stages.model import schedule, shared_memory
 from stages.program import InputError, run
 from stages.study import params, paths
 from stages.study.params import Cell, Study
@@ -61,10 +61,9 @@ def main() -> None:
     # Seconds of imports, after what can be refused at once.
     import torch
 
-    from stages.model import session
+    from stages.model import session, speed
 
-    if study.training.threads:
-        torch.set_num_threads(study.training.threads)
+    speed.use_threads(study.training.threads)
     data = session.read_prepared()
     state = up_to_date(study)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
@@ -96,13 +95,17 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     """Some steps and one validation batch of the cell, on this machine. Raises InputError where memory runs out."""
     import torch
 
-    from stages.model import memory, session
+    from stages.model import loaders, memory, session
 
+    shared_memory.check(name, cell, study)
     cfg = session.quiet(session.config(name, study, data), paths.SCRATCH / "fit", study)
     # MMEngine keeps one visualizer per name for the life of the process.
     cfg.visualizer.name = cfg.experiment_name = f"fit {name}"
+    for part in (cfg.train_dataloader, cfg.val_dataloader):
+        loaders.bounded(part)
     memory.reset_peak()
-    with memory.explained(name, cell, study), contextlib.redirect_stdout(io.StringIO()):
+    with memory.explained(name, cell, study), loaders.explained(name, study.scale), \
+            contextlib.redirect_stdout(io.StringIO()):
         runner = session.QuietRunner.from_cfg(cfg)
         loader, val_loader = (runner.build_dataloader(part, seed=study.seed)
                               for part in (cfg.train_dataloader, cfg.val_dataloader))

@@ -12,9 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 from stages.data import catalogue
+from stages.model import shared_memory
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import InputError, run
 from stages.study import params, paths
+from stages.tracking import checkout
 from stages.verdict import statements
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
+    checkout.say()
     study = params.load()
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
@@ -29,6 +32,8 @@ def main() -> None:
         raise InputError(f"data.root: no folder {study.data.root}; "
                          "set it to the folder of your images and annotation files")
     selected = study.selected()
+    for name, cell in selected.items():
+        shared_memory.check(name, cell, study)
     log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
     # The plan is this program's product, for people and for make: a line per cell on stdout, name, pixels, backbone.
     for name, cell in selected.items():

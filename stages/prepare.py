@@ -181,7 +181,7 @@ def say(report: dict[str, Any], folder: Path) -> None:
 
 def log_to_mlflow(report: dict[str, Any], folder: Path, identity: str | None = None) -> None:
     """The data report as a run of its own, or as the one that `identity` has begun; the splits are dataset inputs."""
-    from stages.tracking import provenance, store
+    from stages.tracking import checkout, provenance, store
     from stages.tracking.run import Run
 
     contexts = {"train": "training", "val": "validation", "test": "testing"}
@@ -189,7 +189,7 @@ def log_to_mlflow(report: dict[str, Any], folder: Path, identity: str | None = N
     tracked.create(f"{report['source']} {report['digest'][:12]}", {
         "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
     }, {"digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": provenance.git_commit(), **provenance.dvc_tags()},
+        "mlflow.source.git.commit": checkout.commit(), **provenance.dvc_tags()},
         [{"name": f"{report['source']}-{name}", "digest": part["digest"], "context": contexts[name],
           "source": str((folder / f"{name}.json").resolve())} for name, part in report["splits"].items()])
     counts = {f"{name}/{key}": part[key] for name, part in report["splits"].items() for key in ("images", "boxes")}

@@ -28,6 +28,8 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ORPHANED = signal.SIGUSR1
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+# How long a wait may still take once a signal has come; docker stop kills after ten seconds.
+PATIENCE_S = 5.0
 _SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
 
 
@@ -50,6 +52,7 @@ class _Asked:
 
     number: int | None = None
     deferred = False
+    waiting = False
 
 
 _asked = _Asked()
@@ -119,11 +122,18 @@ def listen() -> None:
             _asked.number = number
             if not _asked.deferred:
                 raise Stopped(number)
+            if _asked.waiting:
+                signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+
+    def lost_patience(number: int, frame: object) -> None:
+        if _asked.number is not None and os.getpid() == owner:
+            raise Stopped(_asked.number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, ORPHANED):
         # nohup and a shell's & have reasons to ignore some.
         if number == ORPHANED or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, heard)
+    signal.signal(signal.SIGALRM, lost_patience)
     # Alone, started from a shell, a program belongs to nobody and may outlive the terminal (nohup, setsid).
     if "DVC_STAGE" in os.environ or "RANK" in os.environ:
         _follow_parent()
@@ -144,6 +154,20 @@ def deferred() -> Iterator[None]:
         _asked.deferred = False
     if _asked.number is not None:
         raise Stopped(_asked.number)
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """Inside `deferred`, around a wait that may have no end: after a signal to stop it goes on for PATIENCE_S at most,
+    and then Stopped is raised."""
+    _asked.waiting = True
+    if _asked.number is not None:
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    try:
+        yield
+    finally:
+        _asked.waiting = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _follow_parent() -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stages.files import replacing
-from stages.model import lock, schedule
+from stages.model import lock, schedule, shared_memory
 from stages.program import deferred, run
 from stages.study import params, paths
 from stages.study.params import Cell, Study
@@ -36,12 +36,14 @@ def main(name: str) -> None:
     """
     study = params.load()
     cell = study.cell(name)
-    if study.training.processes > 1 and "RANK" not in os.environ:
-        from stages.model import processes
+    if "RANK" not in os.environ:
+        shared_memory.check(name, cell, study)
+        if study.training.processes > 1:
+            from stages.model import processes
 
-        processes.check(study)
-        processes.launch(name, study.training.processes)
-        return
+            processes.check(study)
+            processes.launch(name, study.training.processes)
+            return
     # Several processes train together under the lock of the first.
     with lock.held(name) if int(os.environ.get("RANK", 0)) == 0 else contextlib.nullcontext():
         make(name, study, cell)
@@ -51,12 +53,9 @@ def make(name: str, study: Study, cell: Cell) -> None:
     """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    import torch
-
     from stages.model import image_cache, memory, order, pretrained, scratch, session, speed
 
-    if study.training.threads:
-        torch.set_num_threads(study.training.threads)
+    speed.use_threads(study.training.threads)
     speed.check(study)
     data = session.read_prepared(study.fold_of(cell))
     weights = pretrained.read(cell.backbone, study.training.weights)
@@ -93,10 +92,10 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
 
     from stages.model import checkpoints, from_scratch, history, keep, memory, order, pretrained, resume, seen, speed
     from stages.model.session import QuietRunner
-    from stages.tracking import cells, provenance
+    from stages.tracking import cells, checkout, provenance
     from stages.tracking.run import Run
 
-    commit = provenance.git_commit()
+    commit = checkout.commit()
     runner = QuietRunner.from_cfg(cfg)
     before = keep.load(work.folder)
     tracked = None
@@ -132,7 +131,7 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
         if tracked:
             tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         writer.close()
-        raise keeper.last_words(name, error) from None
+        raise keeper.last_words(name, study.scale, error) from None
     finally:
         order.release_workers()
     if not tracked:

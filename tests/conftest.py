@@ -103,7 +103,7 @@ def make_project(folder: Path) -> Project:
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
     # What `make install` does in a clone on a machine without an identity.
-    assert "detection-matrix@localhost" in project.run("make", "identity").stdout
+    assert "detection-matrix@localhost" in project.run("python", "-m", "stages.set_up").stdout
     return project
 
 

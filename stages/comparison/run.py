@@ -16,7 +16,7 @@ from stages.comparison import drawings, outcomes, registry
 from stages.report.results import CellResult
 from stages.study import paths
 from stages.study.params import Study
-from stages.tracking import identity, owner, points, provenance, store
+from stages.tracking import checkout, identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH
 from stages.tracking.sending import Job, Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
@@ -85,7 +85,7 @@ class _Telling:
         client, experiment = store.open_client(SUFFIX)
         tags = {**outcomes.tags(self.judgement, self.study), **provenance.dvc_tags(), **owner.tags(),
                 "mlflow.note.content": outcomes.note(self.judgement), "mlflow.source.name": "stages.compare",
-                "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": provenance.git_commit()}
+                "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": checkout.commit()}
         with store.turn():
             owner.close_vanished(client, [experiment], but=self.digest)
             found = identity.find(client, experiment, self.digest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import multiprocessing
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from stages import machine
 from stages.data.decode import decode
 
 # What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start other programs.
@@ -63,7 +63,7 @@ class Probe(NamedTuple):
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
     """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not decoded."""
     one = partial(probe_file, root, pixels == "decode")
-    workers = min(len(os.sched_getaffinity(0)), len(names) // 16)
+    workers = min(machine.cpus(), len(names) // 16)
     if workers < 2:
         return [one(name) for name in names]
     # Forked, so that a worker starts at once: nothing here has threads or a GPU.

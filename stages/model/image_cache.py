@@ -23,6 +23,7 @@ import numpy as np
 from mmengine.config import Config
 from tqdm import tqdm
 
+from stages import machine
 from stages.files import read_json, replacing
 from stages.program import InputError
 
@@ -80,7 +81,7 @@ def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[st
 
     index, offset = {}, 0
     part = path.with_suffix(".part")
-    with part.open("wb") as file, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with part.open("wb") as file, ThreadPoolExecutor(machine.cpus()) as pool:
         for image, pixels in tqdm(zip(images, _in_order(pool, one, images)), f"image cache, {side} px", len(images),
                                   unit="image", delay=2, leave=False):
             height, width = pixels.shape[:2]

@@ -10,6 +10,7 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
 from stages.model import states
+from stages.model.loaders import Batches
 
 
 @LOOPS.register_module()
@@ -26,6 +27,8 @@ class ResumableLoop(EpochBasedTrainLoop):
     unscored = False
 
     def run(self) -> Any:
+        self.dataloader = Batches(self.dataloader)
+        self.runner.val_loop.dataloader = Batches(self.runner.val_loop.dataloader)
         self.runner.call_hook("before_train")
         while self.unscored or (self._epoch < self._max_epochs and not self.stop_training):
             if not self.unscored:

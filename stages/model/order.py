@@ -20,6 +20,7 @@ from mmengine.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
 from torch.utils.data import BatchSampler, Sampler
 
 import stages.model.loop  # noqa: F401  registers ResumableLoop
+from stages.model import loaders
 
 # Shared with the forks.
 _leaving = mmap.mmap(-1, 1)
@@ -34,8 +35,9 @@ def resumable(cfg: Config) -> Config:
     loader = cfg.train_dataloader
     loader.dataset = {"type": "SeededDataset", "dataset": loader.dataset, "seed": cfg.randomness.seed}
     loader.batch_sampler = {"type": "ResumableBatchSampler", "batches": loader.batch_sampler}
-    loader.worker_init_fn = {"type": "deaf_worker"}
-    cfg.val_dataloader.worker_init_fn = {"type": "deaf_worker"}
+    for part in (loader, cfg.val_dataloader):
+        loaders.bounded(part)
+        part.worker_init_fn = {"type": "deaf_worker"}
     cfg.train_cfg.type = "ResumableLoop"
     return cfg
 
@@ -98,6 +100,7 @@ class ResumableBatchSampler(BatchSampler):
 @FUNCTIONS.register_module()
 def deaf_worker(worker_id: int, **_: Any) -> None:
     """A loader's worker heeds no signal to stop while its training goes on: that one finishes its step first."""
+    loaders.honest_worker(worker_id)
     parent = os.getppid()
 
     def heard(number: int, frame: Any) -> None:

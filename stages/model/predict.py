@@ -18,7 +18,7 @@ from tqdm import tqdm
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation import depth
 from stages.evaluation.box_metric import to_results
-from stages.model import checkpoints, config_file, image_cache
+from stages.model import checkpoints, config_file, image_cache, loaders
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Pr
     cfg = config_file.read(config, "model", f"{name}_dataloader", f"{name}_evaluator")
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
+    loaders.bounded(cfg[f"{name}_dataloader"])
     if cached:
         cfg = image_cache.use(cfg, name)
     model = MODELS.build(cfg.model)

@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from stages import program
-from stages.model import keep, states
+from stages.model import keep, loaders, states
 from stages.model.checkpoints import CheckpointsHook
 from stages.model.history import HistoryHook
 from stages.program import InputError
@@ -98,7 +98,7 @@ class KeeperHook(Hook):
     def after_val(self, runner: Any) -> None:
         self._leave_if_asked()
 
-    def last_words(self, cell: str, error: BaseException) -> BaseException:
+    def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
         """`error` as one line that says how to go on, where a person can do something about it."""
         step = keep.newest_step(self.folder)
         after = f"the same command goes on from {'the start' if step is None else f'step {step}, whose state is saved'}"
@@ -107,9 +107,8 @@ class KeeperHook(Hook):
             error = program.Stopped(program.asked_to_stop())
         if isinstance(error, program.Stopped):
             return program.Stopped(error.number, f"{cell}: {error}; {after}" if is_main_process() else "")
-        if "DataLoader worker" in str(error) and isinstance(error, RuntimeError):
-            return InputError(f"{cell}: a loader process was killed, often for want of memory (workers, in the scale, "
-                              f"says how many there are); {after}")
+        if loaders.explain(error, scale):
+            return InputError(f"{cell}: {loaders.explain(error, scale)}; {after}")
         if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
             return InputError(f"{cell}: another of its processes has gone; {after}")
         if isinstance(error, OSError) and error.errno in program.DISK:

@@ -8,6 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from stages import machine
 from stages.program import InputError
 from stages.study.params import Scale, Study
 
@@ -17,6 +18,12 @@ def check(study: Study) -> None:
     if study.training.amp != "none" and not torch.cuda.is_available():
         raise InputError(f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; set it "
                          "to none")
+
+
+def use_threads(count: int) -> None:
+    """Of a CPU, for all that torch does in this process; 0: as many as torch takes, but no more than the process may
+    keep busy: torch counts the cores of a container's host."""
+    torch.set_num_threads(count or min(torch.get_num_threads(), machine.cpus()))
 
 
 class SpeedHook(Hook):

@@ -1,11 +1,10 @@
-"""What identifies a training: versions, commit, DVC's context, and the fingerprint of all that makes a cell."""
+"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes a cell."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -25,25 +24,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_commit() -> str:
-    """The checked-out commit, with "+changes" after it where tracked files differ; "" outside a repository."""
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        # Not `git status`: it would look at every untracked image.
-        return commit + "+changes" if commit and git("diff", "--name-only", "HEAD") else commit
-    except FileNotFoundError:
-        return ""
-
-
 def code_digest(root: Path = ROOT) -> str:
     """16 hex digits over the code and the config fragments that a training runs, wherever the commit stands."""
     total = hashlib.sha256()
-    parts = ("stages/train.py", "stages/program.py", "stages/files.py", "stages/study", "stages/model",
-             "stages/evaluation", "stages/tracking", "configs")
+    parts = ("stages/train.py", "stages/program.py", "stages/machine.py", "stages/files.py", "stages/study",
+             "stages/model", "stages/evaluation", "stages/tracking", "configs")
     files = [file for part in parts for file in sorted((root / part).rglob("*.py") if (root / part).is_dir() else
                                                        [root / part])]
     for file in files:

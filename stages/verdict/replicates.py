@@ -8,13 +8,13 @@ detection and box counts: with the detections of a class sorted once, its precis
 
 from __future__ import annotations
 
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from stages import machine
 from stages.evaluation.engine import IOUS, RECALLS, SIZES
 from stages.program import InputError
 from stages.study.metrics import METRICS
@@ -84,7 +84,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
     image stands as often as its weight says. (Equal scores within one image and class keep their order: all copies of
     the first stand before all copies of the second.)
 
-    weights (R, I) of integers from 0; workers: threads, by default one per core.
+    weights (R, I) of integers from 0; workers: threads, by default one per CPU.
     Raises InputError where the weights are not of these images.
     """
     if weights.ndim != 2 or weights.shape[1] != matches.boxes.shape[2]:
@@ -104,7 +104,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
                 for level, at in enumerate(LEVELS.values()):
                     ap[start:start + length, index, size, level] = precision[at].mean(axis=0)
 
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(workers or machine.cpus()) as pool:
         list(pool.map(work, range(0, len(rows), length)))
     split = zlib.crc32(rows, zlib.crc32(np.ascontiguousarray(matches.boxes)))
     return Replicates(ap, matches.boxes.sum(axis=2, dtype=np.int64), matches.boxes.shape[2], split)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from stages.tracking.checkout import UNKNOWN
 from stages.verdict.consequences import OUTCOMES, twin_of
 
 NOT_RECORDED = "not recorded"
@@ -38,6 +39,8 @@ def recorded(cell: Settings) -> dict[str, Any]:
     """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch instead of lr and
     iterations, and train_val_overlap where images that are validated are also learnt."""
     known = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
+    if known.get("git_commit") in ("", UNKNOWN):
+        del known["git_commit"]
     batch = known.get("batch_size")
     if "lr" in known and batch:
         known.setdefault("lr_per_sample", known["lr"] / batch)

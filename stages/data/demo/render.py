@@ -11,7 +11,6 @@ boxes per image (IMAGES_WITH), and which classes share an image is not modelled 
 """
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from stages import machine
 from stages.data.demo.scene import Item, draw
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def render(folder: Path, images: int, image_size: int, seed: int, progress=True)
         return objects
 
     # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start slowly.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(machine.cpus()) as pool:
         drawn = pool.map(one, range(images), plan(seed, images))
         found = list(tqdm(drawn, "demo images", images, unit="image", delay=2, disable=None if progress else True))
     coco = _coco(names, image_size, seed, found)

@@ -1,0 +1,93 @@
+"""Data loaders whose waits end: torch waits without end for a batch that a loader process could not hand over."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from collections.abc import Iterator
+from multiprocessing.queues import Queue
+from typing import Any
+
+from mmengine.registry import FUNCTIONS
+from torch.utils.data import DataLoader
+
+from stages import program
+from stages.model import shared_memory
+from stages.program import InputError
+
+# A batch from a disk that works takes seconds.
+WAIT_S = 300
+# Set by loader processes, which are forks: a batch found no room in the shared memory.
+_full = mmap.mmap(-1, 1)
+_END = object()
+
+
+def bounded(loader: dict[str, Any]) -> None:
+    """Changes a loader's config in place: its waits end after WAIT_S, and its processes at a batch that is lost."""
+    _full[0] = 0
+    if loader.get("num_workers"):
+        loader["timeout"] = WAIT_S
+    loader["worker_init_fn"] = {"type": "honest_worker"}
+
+
+@FUNCTIONS.register_module()
+def honest_worker(worker_id: int, **_: Any) -> None:
+    """A loader's worker that ends where it cannot hand over a batch: torch's prints a traceback and goes on."""
+    def end(error: Exception, batch: Any) -> None:
+        _full[0] = "shared memory" in str(error)
+        os.write(2, f"loader process: {error}\n".encode())
+        os._exit(1)
+
+    # Called by the thread that feeds the queue; private, but made for being replaced.
+    Queue._on_queue_feeder_error = staticmethod(end)
+
+
+def explain(error: BaseException, scale: str) -> str:
+    """What an error of torch's loader means and what to do about it; "" for any other error."""
+    if not isinstance(error, RuntimeError):
+        return ""
+    if "DataLoader timed out" in str(error):
+        return (f"no batch came from the loader processes within {WAIT_S} s; see whether the disk with the images "
+                f"answers, or set workers: 0 under scales.{scale}")
+    if "DataLoader worker" not in str(error):
+        return ""
+    if _full[0] or "Bus error" in str(error):
+        return (f"{shared_memory.FOLDER} is full: a loader process found no room there for its images; "
+                f"{shared_memory.remedy(scale)}")
+    return (f"a loader process was killed, often for want of memory (workers, under scales.{scale}, says how many "
+            "there are)")
+
+
+@contextlib.contextmanager
+def explained(name: str, scale: str) -> Iterator[None]:
+    """Turns an error of torch's loader into an InputError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not explain(error, scale):
+            raise
+        raise InputError(f"{name}: {explain(error, scale)}") from None
+
+
+class Batches:
+    """A data loader that a signal to stop can end while it waits for its processes, inside program.deferred() too."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self._loader = loader
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        with program.waiting():
+            batches = iter(self._loader)
+        while True:
+            with program.waiting():
+                batch = next(batches, _END)
+            if batch is _END:
+                return
+            yield batch

@@ -1,0 +1,65 @@
+"""Sets up this clone for DVC: with git or without, an identity for its experiments; and says what does not work here.
+
+Run alone: python -m stages.set_up, which each target of make does first.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from configobj import ConfigObj
+
+from stages.check_cache import dvc
+from stages.program import run
+from stages.study.params import ROOT
+from stages.tracking import checkout
+
+log = logging.getLogger(__name__)
+
+# git ignores it.
+LOCAL_CONFIG = ROOT / ".dvc/config.local"
+
+
+def main() -> None:
+    """Raises InputError where DVC's local config cannot be written."""
+    here = checkout.look()
+    if here.tracked:
+        use_git()
+    else:
+        do_without_git()
+    if here.tracked and not here.remedy:
+        identify()
+    for line in checkout.warnings():
+        log.warning("%s", line)
+
+
+def do_without_git() -> None:
+    """DVC runs nothing outside of a git repository unless its config says so."""
+    if not without_git():
+        dvc("config", "--local", "core.no_scm", "true")
+
+
+def use_git() -> None:
+    """Where the folder has become a repository since; in any other nothing is written."""
+    if without_git():
+        dvc("config", "--local", "--unset", "core.no_scm")
+        log.info("this folder is a git repository now: core.no_scm is removed from .dvc/config.local")
+
+
+def without_git() -> bool:
+    core = ConfigObj(str(LOCAL_CONFIG), encoding="utf-8").get("core", {})
+    return core.get("no_scm", "false").lower() == "true"
+
+
+def identify() -> None:
+    """`dvc exp run` stashes edited files, and git stashes under a name; a machine that has none would be asked."""
+    email = checkout.git(ROOT, "config", "user.email")
+    if email is None or email.returncode == 0:
+        return
+    checkout.git(ROOT, "config", "user.name", "detection-matrix")
+    checkout.git(ROOT, "config", "user.email", "detection-matrix@localhost")
+    log.info("no git identity on this machine; this clone uses detection-matrix@localhost")
+
+
+if __name__ == "__main__":
+    run(main, "set_up")

@@ -1,0 +1,95 @@
+"""The git checkout that the project lies in: its commit, and in one line what git and DVC cannot do here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.study.params import ROOT
+
+log = logging.getLogger(__name__)
+
+# What is recorded where no commit can be named.
+UNKNOWN = "unknown"
+WITHOUT_GIT = ("no git repository here: all stages run and record their commit as unknown, but dvc exp and "
+               "dvc metrics diff need one: git init && make set-up && git add --all && git commit -m start")
+# What git itself prints where it refuses the folder of another user.
+_REMEDY = re.compile(r"git config --global --add safe\.directory .+")
+# Measured with DVC 3.67.1. Its copies for --queue and --temp are addressed by URL, and their config is written in
+# ASCII; braces stop its progress bars, whatever is run.
+_NO_COPIES = re.compile(r"[^\x00-\x7f]|[#?%]")
+_NO_DVC = re.compile(r"[{}]")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """tracked: the project is in a git repository. remedy: the command to type where git refuses that repository,
+    because another user owns it; "" where it does not."""
+
+    tracked: bool
+    remedy: str = ""
+
+
+def look(root: Path = ROOT) -> Checkout:
+    """What git says of the project's folder. A repository around it that does not track the project's files, such as
+    that of a home directory, is not the project's: neither its commit nor its experiments are."""
+    prefix = git(root, "rev-parse", "--show-prefix")
+    if prefix is None:
+        return Checkout((root / ".git").exists())
+    if prefix.returncode:
+        remedy = _REMEDY.search(prefix.stderr)
+        if remedy:
+            return Checkout(tracked=True, remedy=remedy[0])
+        return Checkout(tracked=False)
+    top = not prefix.stdout.strip()
+    return Checkout(top or git(root, "ls-files", "--error-unmatch", "dvc.yaml").returncode == 0)
+
+
+def commit(root: Path = ROOT) -> str:
+    """The checked-out commit, with "+changes" after it where tracked files differ; UNKNOWN where there is none."""
+    if not look(root).tracked:
+        return UNKNOWN
+    head = git(root, "rev-parse", "HEAD")
+    if head is None or head.returncode:
+        return UNKNOWN
+    # Not `git status`: it would look at every untracked image.
+    if git(root, "diff", "--name-only", "HEAD").stdout.strip():
+        return head.stdout.strip() + "+changes"
+    return head.stdout.strip()
+
+
+def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """Runs git in the folder `root`; None where there is no git program. The messages are English, to be read here."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=root, env={**os.environ, "LC_ALL": "C"}, capture_output=True,
+                              text=True, errors="surrogateescape", check=False)
+    except FileNotFoundError:
+        return None
+
+
+def warnings(root: Path = ROOT) -> list[str]:
+    """A line for each thing that git or DVC cannot do in this folder, with the command or the way out."""
+    lines = []
+    checkout = look(root)
+    if not checkout.tracked:
+        lines.append(WITHOUT_GIT)
+    if checkout.remedy:
+        lines.append("another user owns this folder, so git refuses it: the commit is recorded as unknown and dvc exp "
+                     f"fails, until you type: {checkout.remedy}")
+    if _NO_DVC.search(str(root)):
+        lines.append(f"{root}: DVC fails in a folder with {{ or }} in its path; rename it")
+    elif breaking := sorted(set(_NO_COPIES.findall(str(root)))):
+        lines.append(f"{root}: with {' '.join(breaking)} in the path, dvc exp run --queue and --temp fail, and waiting "
+                     "for the queue does not end; rename the folder for these two. All else works")
+    return lines
+
+
+def say() -> None:
+    """Logs warnings(), unless the make that started this process has said them."""
+    if not os.environ.get("MAKELEVEL"):
+        for line in warnings():
+            log.warning("%s", line)
