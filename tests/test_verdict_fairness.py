@@ -114,6 +114,17 @@ def test_training_on_the_whole_set_is_seen_by_its_images_and_its_overlap():
     assert "train_val_overlap" in keys(compare(R50, dataclasses.replace(R101, config=same_file), ["backbone"]))
 
 
+def test_a_commit_that_nobody_knows_is_no_commit():
+    def cell(recorded, **change):
+        return dataclasses.replace(recorded, recorded={**recorded.recorded, **change})
+    # As recorded without git: two of them are not the same commit.
+    first, second = (cell(recorded, git_commit="unknown") for recorded in (R50, R101))
+    assert "Not recorded for either: git_commit." in compare(first, second, ["backbone"]).cautions
+    assert keys(compare(R50, second, ["backbone"])) == {"git_commit"}
+    first, second = (cell(recorded, code_digest="z") for recorded in (R50, second))
+    assert compare(first, second, ["backbone"]).fair
+
+
 @pytest.mark.parametrize(("change", "key"), [
     ({"seed": 1}, "seed"), ({"weights": "none"}, "weights"), ({"data_digest": "d2"}, "data_digest"),
     ({"git_commit": "c2"}, "git_commit"), ({"clip_grad": 10}, "clip_grad"), ({"ema": 0.0002}, "ema"),

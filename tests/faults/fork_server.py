@@ -24,7 +24,7 @@ from mmengine.config import Config
 import stages.train
 from stages import files, program
 from stages.evaluation.box_metric import BoxMetric
-from stages.model import keep, loop, resume
+from stages.model import keep, loaders, loop, order, resume
 
 # What a training imports on its way.
 for module in ("stages.model.from_scratch", "stages.model.image_cache", "stages.model.scratch", "stages.model.session",
@@ -87,6 +87,19 @@ def spoil(number: int) -> None:
     counted(loop.ResumableLoop, "run_iter", number, fill)
 
 
+def hang(seconds: float) -> None:
+    """Loader processes give no batch after the first epoch, as on a disk that has gone; a wait for them has an end."""
+    inner = order.SeededDataset.__getitem__
+    loaders.WAIT_S = seconds
+
+    def get(dataset, place):
+        if place[0]:
+            stuck()
+        return inner(dataset, place)
+
+    order.SeededDataset.__getitem__ = get
+
+
 def set_trap(trap: str) -> None:
     """kind[:number]. The training is killed
 
@@ -96,7 +109,8 @@ def set_trap(trap: str) -> None:
 
     pause, pause-score: it waits there for a signal, before the n-th step or in a validation; stuck: for ever.
     slow: every step takes that much longer. fail: the ninth step gives no number (loss) or finds no memory (memory).
-    every: the state is kept after every step. clock: the clock stands that many days ahead.
+    every: the state is kept after every step. loaders: they hang, and are waited for that many seconds.
+    clock: the clock stands that many days ahead.
     """
     kind, _, number = trap.partition(":")
     if kind == "seconds":
@@ -106,6 +120,8 @@ def set_trap(trap: str) -> None:
     elif kind == "slow":
         inner = loop.ResumableLoop.run_iter
         loop.ResumableLoop.run_iter = lambda *args: (time.sleep(float(number)), inner(*args))
+    elif kind == "loaders":
+        hang(float(number))
     elif kind == "clock":
         jump(float(number))
     elif trap == "fail:loss":
