@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,11 +90,19 @@ def small(values: dict) -> None:
     values["scales"]["miniature"].update(image_scale=0.125, epochs=2, milestones=[1], warmup_iterations=1)
 
 
+def project_files() -> list[str]:
+    """What git would take of this project's folder, be it a repository of its own, unpacked, or another user's."""
+    with tempfile.TemporaryDirectory() as empty:
+        subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)
+        listed = subprocess.run(
+            ["git", "--git-dir", empty, "--work-tree", ROOT, "ls-files", "-z", "--others", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return list(filter(None, listed.split("\0")))
+
+
 def make_project(folder: Path) -> Project:
     """The files that git has or would add, in a fresh repository with one commit."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, listed):
+    for name in project_files():
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.endswith("/dvc.lock"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
