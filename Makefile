@@ -20,7 +20,7 @@ SHELL := bash
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# What does not work in this folder is said once: a make within a make has been told.
+# What does not work in this folder is said once, not by a make within a make again.
 install: $(VENV)/installed $(if $(filter 0,$(MAKELEVEL)),set-up)  ## make .venv from requirements.txt, every version pinned
 
 $(VENV)/installed: requirements.txt

@@ -17,16 +17,18 @@ from stages.study.params import Cell, Study
 
 log = logging.getLogger(__name__)
 
-# Python, torch, MMDetection and MLflow in a training. Measured: 970 MiB at most for r50 at 96 pixels.
+# Python, torch, MMDetection and MLflow in a training. Measured: 984 MiB for r101 at 96
+# pixels, without MLflow.
 PROCESS_MIB = 1100
-# A million pixels of a pass, at full width: by MMDetection's zoo 1.5 GiB for ResNet-50, 3 GiB for Swin-T.
+# A million pixels of a pass, at full width: by MMDetection's zoo 1.5 GiB for ResNet-50, 3 GiB for
+# Swin-T.
 MEGAPIXEL_MIB = 3000
 # A worker of pytest, which trains small cells.
 TEST_MIB = 1500
 
 
 def main(what: str) -> None:
-    """what: "cells" of params.yaml, selected ones, or "tests". Raises InputError for another word."""
+    """what: "cells", the selected ones of params.yaml, or "tests". Raises InputError otherwise."""
     if what == "tests":
         count = fitting(1, TEST_MIB)
     elif what == "cells":
@@ -46,17 +48,17 @@ def cell_mib(cell: Cell, study: Study) -> float:
 
 
 def fitting(threads: int, mebibytes: float, root: Path = Path("/")) -> int:
-    """How many processes of so many threads (0: as many as there are CPUs) and MiB run at once, at least 1.
+    """How many processes of so many threads and MiB run at once, at least 1.
 
-    root: where /proc and /sys lie.
+    threads: 0 is as many as there are CPUs. root: where /proc and /sys lie.
     """
     cpus = machine.cpus(root)
     by_cpu = cpus // (threads or cpus)
     free = machine.memory_mib(root)
     by_memory = free // mebibytes
     if by_memory < by_cpu:
-        log.info("%.1f GiB of memory are free and one process takes about %.1f: %d at once instead of %d",
-                 free / 1024, mebibytes / 1024, max(1, by_memory), by_cpu)
+        log.info("%.1f GiB of memory are free and one process takes about %.1f: %d at once instead "
+                 "of %d", free / 1024, mebibytes / 1024, max(1, by_memory), by_cpu)
     return int(max(1, min(by_cpu, by_memory)))
 
 

@@ -1,6 +1,7 @@
-"""What of this machine this process may use: CPUs and memory, after affinity and the limits of its cgroups.
+"""The CPUs and the memory that this process may use, after affinity and its cgroups' limits.
 
-Containers, batch systems and systemd set those limits; os.cpu_count and MemAvailable speak of the whole machine.
+Containers, batch systems and systemd set those limits; os.cpu_count and MemAvailable speak of the
+whole machine.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ def cpus(root: Path = Path("/")) -> int:
 
 
 def memory_mib(root: Path = Path("/")) -> float:
-    """MiB that processes may take before something is killed, files in the page cache not counted; infinite where
-    nothing says so. root: where /proc and /sys lie."""
+    """MiB that processes may take before something is killed; infinite where nothing says so.
+
+    Files in the page cache do not count. root: where /proc and /sys lie.
+    """
     free = float("inf")
     for line in _text(root / "proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
@@ -40,9 +43,10 @@ def memory_mib(root: Path = Path("/")) -> float:
 
 
 def _levels(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's cgroups, version 1 and 2, that may limit it: its own and all above.
+    """The folders of this process's cgroups, of versions 1 and 2: its own and all above.
 
-    A container sees its own cgroup as the root of the mount, while /proc may name the path on the host.
+    A container sees its own cgroup as the root of the mount, while /proc may name the path on the
+    host.
     """
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -75,7 +79,7 @@ def _quota(folder: Path) -> float:
 
 
 def _room(folder: Path) -> float:
-    """In bytes: the limit of version 2 or 1, less what is used and cannot be written back to files."""
+    """In bytes: the limit of version 2 or 1, less what is used and is not of files."""
     limit = _text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes")
     used = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
     stat = dict.fromkeys(_FILES, 0)
@@ -83,7 +87,8 @@ def _room(folder: Path) -> float:
         key, _, value = line.partition(" ")
         stat[key] = int(value)
     # Version 1 counts those of the cgroups below under names of their own.
-    files = max(sum(stat[key] for key in _FILES), sum(stat.get(f"total_{key}", 0) for key in _FILES))
+    files = max(sum(stat[key] for key in _FILES),
+                sum(stat.get(f"total_{key}", 0) for key in _FILES))
     with contextlib.suppress(ValueError):
         return int(limit) - max(0, int(used) - files)
     return float("inf")

@@ -158,8 +158,10 @@ def deferred() -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting() -> Iterator[None]:
-    """Inside `deferred`, around a wait that may have no end: after a signal to stop it goes on for PATIENCE_S at most,
-    and then Stopped is raised."""
+    """Inside `deferred`, around a wait that may have no end.
+
+    After a signal to stop it goes on for PATIENCE_S at most, and then Stopped is raised.
+    """
     _asked.waiting = True
     if _asked.number is not None:
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)

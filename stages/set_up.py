@@ -1,4 +1,4 @@
-"""Sets up this clone for DVC: with git or without, an identity for its experiments; and says what does not work here.
+"""Sets up this clone for DVC, with git or without, and says what does not work here.
 
 Run alone: python -m stages.set_up, which each target of make does first.
 """
@@ -43,7 +43,8 @@ def use_git() -> None:
     """Where the folder has become a repository since; in any other nothing is written."""
     if without_git():
         dvc("config", "--local", "--unset", "core.no_scm")
-        log.info("this folder is a git repository now: core.no_scm is removed from .dvc/config.local")
+        log.info("this folder is a git repository now: core.no_scm is removed from "
+                 ".dvc/config.local")
 
 
 def without_git() -> bool:
@@ -52,7 +53,7 @@ def without_git() -> bool:
 
 
 def identify() -> None:
-    """`dvc exp run` stashes edited files, and git stashes under a name; a machine that has none would be asked."""
+    """Gives this clone an identity where the machine has none: DVC's experiments are commits."""
     email = checkout.git(ROOT, "config", "user.email")
     if email is None or email.returncode == 0:
         return

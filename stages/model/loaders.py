@@ -1,4 +1,4 @@
-"""Data loaders whose waits end: torch waits without end for a batch that a loader process could not hand over."""
+"""Data loaders whose waits end: torch waits for ever where a loader process lost its batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _END = object()
 
 
 def bounded(loader: dict[str, Any]) -> None:
-    """Changes a loader's config in place: its waits end after WAIT_S, and its processes at a batch that is lost."""
+    """Changes a loader's config: waits end after WAIT_S, and its processes at a lost batch."""
     _full[0] = 0
     if loader.get("num_workers"):
         loader["timeout"] = WAIT_S
@@ -33,7 +33,7 @@ def bounded(loader: dict[str, Any]) -> None:
 
 @FUNCTIONS.register_module()
 def honest_worker(worker_id: int, **_: Any) -> None:
-    """A loader's worker that ends where it cannot hand over a batch: torch's prints a traceback and goes on."""
+    """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes on."""
     def end(error: Exception, batch: Any) -> None:
         _full[0] = "shared memory" in str(error)
         os.write(2, f"loader process: {error}\n".encode())
@@ -48,15 +48,15 @@ def explain(error: BaseException, scale: str) -> str:
     if not isinstance(error, RuntimeError):
         return ""
     if "DataLoader timed out" in str(error):
-        return (f"no batch came from the loader processes within {WAIT_S} s; see whether the disk with the images "
-                f"answers, or set workers: 0 under scales.{scale}")
+        return (f"no batch came from the loader processes within {WAIT_S} s; see whether the disk "
+                f"with the images answers, or set workers: 0 under scales.{scale}")
     if "DataLoader worker" not in str(error):
         return ""
     if _full[0] or "Bus error" in str(error):
-        return (f"{shared_memory.FOLDER} is full: a loader process found no room there for its images; "
-                f"{shared_memory.remedy(scale)}")
-    return (f"a loader process was killed, often for want of memory (workers, under scales.{scale}, says how many "
-            "there are)")
+        return (f"{shared_memory.FOLDER} is full: a loader process found no room there for its "
+                f"images; {shared_memory.remedy(scale)}")
+    return ("a loader process was killed, often for want of memory (workers, under "
+            f"scales.{scale}, says how many there are)")
 
 
 @contextlib.contextmanager
@@ -71,7 +71,7 @@ def explained(name: str, scale: str) -> Iterator[None]:
 
 
 class Batches:
-    """A data loader that a signal to stop can end while it waits for its processes, inside program.deferred() too."""
+    """A data loader whose waits for its processes a signal to stop can end."""
 
     def __init__(self, loader: DataLoader) -> None:
         self._loader = loader

@@ -1,4 +1,4 @@
-"""The shared memory through which loader processes hand over their images: /dev/shm, often 64 MiB in a container."""
+"""/dev/shm, in which loader processes hand over their images: often 64 MiB in a container."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TAKEN = 2
 
 
 def check(name: str, cell: Cell, study: Study) -> None:
-    """Raises InputError where /dev/shm has less room than the loader processes of cell `name` may need at once."""
+    """Raises InputError where /dev/shm lacks room for what the cell's loader processes may need."""
     workers = study.training.workers
     if not workers or not FOLDER.is_dir():
         return
@@ -27,12 +27,13 @@ def check(name: str, cell: Cell, study: Study) -> None:
     disk = os.statvfs(FOLDER)
     free = disk.f_bavail * disk.f_frsize
     if needed > free:
-        raise InputError(f"{name}: its loader processes need up to {needed / 2**20:.1f} MiB of {FOLDER} for images, "
-                         f"and {free / 2**20:.1f} MiB are free; {remedy(study.scale, needed)}")
+        raise InputError(f"{name}: its loader processes need up to {needed / 2**20:.1f} MiB of "
+                         f"{FOLDER} for images, and {free / 2**20:.1f} MiB are free; "
+                         f"{remedy(study.scale, needed)}")
 
 
 def remedy(scale: str, needed: float = 2**30) -> str:
     """What to do where `needed` bytes are not there."""
     size = 2 ** math.ceil(math.log2(needed / 2**20 + 1))
-    return (f"start the container with --shm-size={size}m, make room there, or set workers: 0 under scales.{scale}, "
-            "which loads images in the training's own process")
+    return (f"start the container with --shm-size={size}m, make room there, or set workers: 0 "
+            f"under scales.{scale}, which loads images in the training's own process")

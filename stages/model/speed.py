@@ -21,8 +21,10 @@ def check(study: Study) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Of a CPU, for all that torch does in this process; 0: as many as torch takes, but no more than the process may
-    keep busy: torch counts the cores of a container's host."""
+    """CPU threads for torch in this process; 0: as many as torch takes.
+
+    But no more than the process may keep busy: torch counts the cores of a container's host.
+    """
     torch.set_num_threads(count or min(torch.get_num_threads(), machine.cpus()))
 
 

@@ -1,4 +1,4 @@
-"""The git checkout that the project lies in: its commit, and in one line what git and DVC cannot do here."""
+"""The git checkout that the project lies in: its commit, and what git and DVC cannot do in it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ log = logging.getLogger(__name__)
 
 # What is recorded where no commit can be named.
 UNKNOWN = "unknown"
-WITHOUT_GIT = ("no git repository here: all stages run and record their commit as unknown, but dvc exp and "
-               "dvc metrics diff need one: git init && make set-up && git add --all && git commit -m start")
+WITHOUT_GIT = (
+    "no git repository here: all stages run and record their commit as unknown, but dvc exp and dvc "
+    "metrics diff need one: git init && make set-up && git add --all && git commit -m start")
 # What git itself prints where it refuses the folder of another user.
 _REMEDY = re.compile(r"git config --global --add safe\.directory .+")
-# Measured with DVC 3.67.1. Its copies for --queue and --temp are addressed by URL, and their config is written in
-# ASCII; braces stop its progress bars, whatever is run.
+# Measured with DVC 3.67.1. Its copies for --queue and --temp are addressed by URL, and their config
+# is written in ASCII; braces stop its progress bars, whatever is run.
 _NO_COPIES = re.compile(r"[^\x00-\x7f]|[#?%]")
 _NO_DVC = re.compile(r"[{}]")
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """tracked: the project is in a git repository. remedy: the command to type where git refuses that repository,
-    because another user owns it; "" where it does not."""
+    """tracked: the project is in a git repository. remedy: the command to type where git refuses
+    that repository, because another user owns it; "" where it does not."""
 
     tracked: bool
     remedy: str = ""
 
 
 def look(root: Path = ROOT) -> Checkout:
-    """What git says of the project's folder. A repository around it that does not track the project's files, such as
-    that of a home directory, is not the project's: neither its commit nor its experiments are."""
+    """What git says of the project's folder.
+
+    A repository around it that does not track the project's files, such as that of a home
+    directory, is not the project's: neither its commit nor its experiments are.
+    """
     prefix = git(root, "rev-parse", "--show-prefix")
     if prefix is None:
         return Checkout((root / ".git").exists())
@@ -50,7 +54,7 @@ def look(root: Path = ROOT) -> Checkout:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The checked-out commit, with "+changes" after it where tracked files differ; UNKNOWN where there is none."""
+    """The checked-out commit, with "+changes" after it where tracked files differ; or UNKNOWN."""
     if not look(root).tracked:
         return UNKNOWN
     head = git(root, "rev-parse", "HEAD")
@@ -63,33 +67,35 @@ def commit(root: Path = ROOT) -> str:
 
 
 def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Runs git in the folder `root`; None where there is no git program. The messages are English, to be read here."""
+    """Runs git in the folder `root`, in English; None where there is no git program."""
     try:
-        return subprocess.run(["git", *arguments], cwd=root, env={**os.environ, "LC_ALL": "C"}, capture_output=True,
-                              text=True, errors="surrogateescape", check=False)
+        return subprocess.run(["git", *arguments], cwd=root, env={**os.environ, "LC_ALL": "C"},
+                              capture_output=True, text=True, errors="surrogateescape", check=False)
     except FileNotFoundError:
         return None
 
 
 def warnings(root: Path = ROOT) -> list[str]:
-    """A line for each thing that git or DVC cannot do in this folder, with the command or the way out."""
+    """A line for each thing that git or DVC cannot do in this folder, with the way out."""
     lines = []
     checkout = look(root)
     if not checkout.tracked:
         lines.append(WITHOUT_GIT)
     if checkout.remedy:
-        lines.append("another user owns this folder, so git refuses it: the commit is recorded as unknown and dvc exp "
-                     f"fails, until you type: {checkout.remedy}")
+        lines.append("another user owns this folder, so git refuses it: the commit is recorded as "
+                     f"unknown and dvc exp fails, until you type: {checkout.remedy}")
+    breaking = sorted(set(_NO_COPIES.findall(str(root))))
     if _NO_DVC.search(str(root)):
         lines.append(f"{root}: DVC fails in a folder with {{ or }} in its path; rename it")
-    elif breaking := sorted(set(_NO_COPIES.findall(str(root)))):
-        lines.append(f"{root}: with {' '.join(breaking)} in the path, dvc exp run --queue and --temp fail, and waiting "
-                     "for the queue does not end; rename the folder for these two. All else works")
+    elif breaking:
+        lines.append(f"{root}: with {' '.join(breaking)} in the path, dvc exp run --queue and "
+                     "--temp fail, and waiting for the queue does not end; rename the folder for "
+                     "these two. All else works")
     return lines
 
 
 def say() -> None:
-    """Logs warnings(), unless the make that started this process has said them."""
+    """Logs warnings(), unless this process runs in make, which has done so at its start."""
     if not os.environ.get("MAKELEVEL"):
         for line in warnings():
             log.warning("%s", line)
