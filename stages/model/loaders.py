@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import sys
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
 from typing import Any
@@ -39,6 +40,11 @@ def honest_worker(worker_id: int, **_: Any) -> None:
         os.write(2, f"loader process: {error}\n".encode())
         os._exit(1)
 
+    def say(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        os.write(2, f"loader process: {error}\n".encode())
+
+    # A thread that hands over files says so where the training has gone meanwhile.
+    sys.excepthook = say
     # Called by the thread that feeds the queue; private, but made for being replaced.
     Queue._on_queue_feeder_error = staticmethod(end)
 

@@ -52,7 +52,7 @@ def test_shared_memory_that_others_fill_ends_a_training_with_one_line(trainings)
         wait $training""")
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
     assert f"train: {R50}: /dev/shm is full: " in done.stdout.splitlines()[-1], done.stdout
-    assert "--shm-size=1024m" in done.stdout and "workers: 0 under scales.miniature" in done.stdout
+    assert "--shm-size=2048m" in done.stdout and "workers: 0 under scales.miniature" in done.stdout
     assert "the same command goes on from step" in done.stdout.splitlines()[-1]
 
 
