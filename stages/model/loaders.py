@@ -89,8 +89,12 @@ class Batches:
         return getattr(self._loader, name)
 
     def __iter__(self) -> Iterator[Any]:
+        # At once, not with the first batch: starting a loader draws a seed, which the caller undoes.
         with program.waiting():
             batches = iter(self._loader)
+        return self._each(batches)
+
+    def _each(self, batches: Iterator[Any]) -> Iterator[Any]:
         while True:
             with program.waiting():
                 batch = next(batches, _END)
