@@ -93,8 +93,10 @@ def hang(seconds: float) -> None:
     loaders.WAIT_S = seconds
 
     def get(dataset, place):
-        if place[0]:
-            stuck()
+        training = os.getppid()
+        while place[0] and os.getppid() == training:
+            Path("reached").touch()
+            time.sleep(0.02)
         return inner(dataset, place)
 
     order.SeededDataset.__getitem__ = get
