@@ -52,17 +52,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Size:
-    """warm, steps: passes before and while the clock runs; _few: of large ones. photographs: learnt
-    by heart, `times` in an epoch. epochs: of a resumed training, each 2 x `few` images.
-    most_epochs: of all others. check_s: for imports, CUDA's start and one step. slower: than on a
-    GPU, what is given to each part and its work."""
+    """warm, steps: passes before and while the clock runs; _switch: of a switch; _few: of large
+    ones. photographs: learnt by heart, `times` in an epoch, `batch` a step. epochs: of a resumed
+    training, each 2 x `few` images. most_epochs: of all others. check_s: for imports, CUDA's start
+    and one step. slower: than on a GPU, what is given to each part and its work."""
 
     warm: int
     steps: int
+    warm_switch: int
+    steps_switch: int
     warm_few: int
     steps_few: int
     photographs: int
     times: int
+    batch: int
     few: int
     epochs: int
     most_epochs: int
@@ -74,12 +77,15 @@ SIZES = {
     "full": Size(
         warm=20,
         steps=60,
+        warm_switch=10,
+        steps_switch=30,
         warm_few=2,
         steps_few=4,
         photographs=32,
-        times=24,
-        few=32,
-        epochs=5,
+        times=48,
+        batch=16,
+        few=16,
+        epochs=4,
         most_epochs=60,
         check_s=50,
         slower=1,
@@ -87,10 +93,13 @@ SIZES = {
     "miniature": Size(
         warm=1,
         steps=3,
+        warm_switch=1,
+        steps_switch=3,
         warm_few=1,
         steps_few=1,
         photographs=8,
         times=4,
+        batch=4,
         few=8,
         epochs=3,
         most_epochs=3,
@@ -117,14 +126,16 @@ def parts(scale: str) -> list[Part]:
             timed(model, f"{PROJECT}, {FASTEST}", switches=FAST),
         ]
         plain.append(timed(model, PROJECT))
-    single = [timed(model, "all without compile", switches=ALL) for model in MODELS[:2]]
+    some = {"warm": size.warm_switch, "steps": size.steps_switch}
+    single = [timed(model, "none", **some) for model in MODELS[:2]]
+    single += [timed(model, "all without compile", switches=ALL, **some) for model in MODELS[:2]]
     for name, switches in SWITCHES.items():
-        single += [timed(model, name, switches=switches) for model in MODELS[:2]]
+        single += [timed(model, name, switches=switches, **some) for model in MODELS[:2]]
     compiled = []
     for model in MODELS[:2]:
         compiled += [
-            timed(model, "compile", 90, switches=COMPILE),
-            timed(model, "all of them", 90, switches={**ALL, **COMPILE}),
+            timed(model, "compile", 90, switches=COMPILE, **some),
+            timed(model, "all of them", 90, switches={**ALL, **COMPILE}, **some),
         ]
     epochs = {"most_epochs": size.most_epochs}
     short = {"photographs": size.few, "epochs": size.epochs}
@@ -137,21 +148,26 @@ def parts(scale: str) -> list[Part]:
         Part(
             "throughput",
             "MMDetection's own defaults and this project, equal models",
-            110,
+            125,
             30,
             [*sides, *plain],
         ),
-        Part("switches", "One switch at a time, and all without compile", 100, 30, single),
+        Part("switches", "One switch at a time, and all without compile", 120, 30, single),
         Part(
             "by-heart",
             f"{size.photographs} photographs learnt by heart",
-            105,
+            150,
             40,
             [
                 Work(
                     "r50 from random weights",
                     "benchmarks.gpu.trainings:by_heart",
-                    {"photographs": size.photographs, "times": size.times, **epochs},
+                    {
+                        "photographs": size.photographs,
+                        "times": size.times,
+                        "batch": size.batch,
+                        **epochs,
+                    },
                     600,
                 )
             ],
@@ -159,7 +175,7 @@ def parts(scale: str) -> list[Part]:
         Part(
             "resumed",
             "Killed and resumed",
-            60,
+            70,
             30,
             [
                 Work(
@@ -180,7 +196,7 @@ def parts(scale: str) -> list[Part]:
         Part(
             "pretrained",
             "Pretrained mobilenet_v2 on the packed set",
-            75,
+            65,
             40,
             [
                 timed(SMALL, f"{PROJECT}, {FASTEST}", switches=FAST),

@@ -41,14 +41,17 @@ def fast() -> dict[str, Any]:
     return FAST if torch.cuda.is_available() else {}
 
 
-def by_heart(context: Context, photographs: int, times: int, most_epochs: int) -> dict[str, Any]:
-    """Trains r50 on a few photographs, `times` in an epoch, until it finds BY_HEART_mAP50 of their
-    boxes."""
+def by_heart(
+    context: Context, photographs: int, times: int, batch: int, most_epochs: int
+) -> dict[str, Any]:
+    """Trains r50 on a few photographs, `times` in an epoch and `batch` a step, until it finds
+    BY_HEART_mAP50 of their boxes."""
     few = sets.easy(sets.read("train"), photographs)
     folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, photographs * times), few)
-    epochs = _epochs(context, photographs * times, R50, most_epochs)
+    epochs = _epochs(context, photographs * times, R50, most_epochs, batch)
     settings = {
         **fast(),
+        "batch_size": batch,
         "epochs": epochs,
         "milestones": _milestones(epochs, 0.6, 0.85),
         "warmup_iterations": 50,
@@ -231,12 +234,14 @@ def _difference(context: Context, name: str, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _epochs(context: Context, images: int, model: Model, most: int) -> int:
+def _epochs(
+    context: Context, images: int, model: Model, most: int, batch: int | None = None
+) -> int:
     """Epochs for which there is time, by the steps that were measured before; a guess where none
-    were."""
+    were. batch: images a step, where it is not the scale's."""
     measured = context.earlier.get(f"{model.name}, {PROJECT}, {FASTEST}")
     step_s = measured["step_ms"] / 1000 if measured else 0.15
-    batch = params.load().scales[context.scale].batch_size
+    batch = batch or params.load().scales[context.scale].batch_size
     epoch_s = images / batch * step_s + EPOCH_END_S
     return min(most, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
 

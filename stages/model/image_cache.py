@@ -56,8 +56,9 @@ def use(cfg: Config, *splits: str) -> Config:
 def prepared(annotations: Path, root: Path, resize: dict[str, Any]) -> Path:
     """The cache of a split at a size; made by one process while others wait for it."""
     coco = read_json(annotations)
-    recipe = [coco["info"].get("images_digest"), str(root), [image["file_name"] for image in coco["images"]],
-              dict(resize), cv2.__version__]
+    # The index goes by id: the same files under other ids need another cache.
+    names = [(image["id"], image["file_name"]) for image in coco["images"]]
+    recipe = [coco["info"].get("images_digest"), str(root), names, dict(resize), cv2.__version__]
     path = FOLDER / f"{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}.npy"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
