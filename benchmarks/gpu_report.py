@@ -1,11 +1,12 @@
-"""Writes docs/gpu-results.md from what a run of the GPU pack brought back; nothing that is not in
-its files.
+"""Writes docs/gpu-results.md from what runs of the GPU pack brought back; nothing that is not in
+their files.
 
-Run: python -m benchmarks.gpu_report FOLDER [PAGE=docs/gpu-results.md]
+Run: python -m benchmarks.gpu_report FOLDER ... [--page docs/gpu-results.md]
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from stages.program import InputError
 from stages.study.params import ROOT
 
 PAGE = ROOT / "docs" / "gpu-results.md"
+WRITTEN = "Written by `python -m benchmarks.gpu_report` from the files of runs of the GPU pack."
 # The columns of each part's table; other parts are sentences.
 COLUMNS = {
     "throughput": ("images_s", "step_ms", "data_share", "peak_mib", "busy"),
@@ -53,16 +55,22 @@ POINTS = 30
 Entry = dict[str, Any]
 
 
-def main(folder: Path, page: Path = PAGE) -> None:
-    """Raises InputError where the folder has no results, or a rehearsal's, which are no GPU's."""
-    entries = read(folder)
-    machine = _last(entries, "ready") or {}
-    if page.resolve() == PAGE and not machine.get("cuda"):
-        raise InputError(
-            f"{folder}: no GPU has made these results; name another page to see them: "
-            f"python -m benchmarks.gpu_report {folder} PAGE"
-        )
-    page.write_text("\n".join(write(entries, folder)) + "\n", encoding="utf-8")
+def main(folders: list[Path], page: Path = PAGE) -> None:
+    """A section for each folder. Raises InputError where a folder has no results, or a rehearsal's,
+    which are no GPU's."""
+    text = ["# GPU results", "", WRITTEN]
+    for number, folder in enumerate(folders, 1):
+        entries = read(folder)
+        machine = _last(entries, "ready") or {}
+        if page.resolve() == PAGE and not machine.get("cuda"):
+            raise InputError(
+                f"{folder}: no GPU has made these results; name another page to see them: "
+                f"python -m benchmarks.gpu_report {folder} --page PAGE"
+            )
+        if len(folders) > 1:
+            text += ["", f"## Run {number} of {len(folders)}"]
+        text += ["", *write(entries, folder)]
+    page.write_text("\n".join(text) + "\n", encoding="utf-8")
     print(page)
 
 
@@ -78,8 +86,8 @@ def read(folder: Path) -> list[Entry]:
 
 
 def write(entries: list[Entry], folder: Path) -> list[str]:
-    """The page's lines."""
-    text = ["# GPU results", "", *_head(entries)]
+    """The lines of a run."""
+    text = _head(entries)
     # A start that failed is not repeated where another kind of start works.
     checks = _measured(entries, "check")
     if checks:
@@ -88,9 +96,11 @@ def write(entries: list[Entry], folder: Path) -> list[str]:
         if part["kind"] != "part":
             continue
         measured = _measured(entries, part["part"])
-        text += ["", f"## {part['title']}", "", *_part(part["part"], measured)]
+        text += ["", f"### {part['title']}", "", *_part(part["part"], measured)]
         if part["part"] in CURVES:
             text += _curve(folder / f"history-{part['part']}.csv")
+        if part["part"] == "resumed":
+            text += _losses(folder)
     return text
 
 
@@ -101,10 +111,7 @@ def _measured(entries: list[Entry], part: str) -> list[Entry]:
 def _head(entries: list[Entry]) -> list[str]:
     start, machine, end = (_last(entries, kind) for kind in ("start", "ready", "end"))
     pack = start["pack"]
-    text = [
-        "Written by `python -m benchmarks.gpu_report` from the results of one run of the GPU pack.",
-        "",
-    ]
+    text = []
     if machine is None or not machine.get("cuda"):
         text += ["**A rehearsal without a GPU: none of these numbers is a GPU's.**", ""]
     rows = [
@@ -221,6 +228,27 @@ def _curve(path: Path) -> list[str]:
     ]
 
 
+def _losses(folder: Path) -> list[str]:
+    """How far the losses of the resumed training are from the straight one's, as far as both go."""
+    paths = [folder / f"history-{name}.csv" for name in ("straight", "resumed")]
+    if not all(path.is_file() for path in paths):
+        return []
+    losses = []
+    for path in paths:
+        with path.open(newline="", encoding="utf-8") as file:
+            losses.append([float(row["train/loss"]) for row in csv.DictReader(file)])
+    gaps = [abs(second - first) for first, second in zip(*losses)]
+    apart = [step for step, gap in enumerate(gaps, 1) if gap]
+    text = f"Losses of the resumed and the straight training over the {len(gaps)} steps of both: "
+    if not apart:
+        return ["", text + "the same bits."]
+    return [
+        "",
+        text + f"equal before step {apart[0]}, then up to {max(gaps):.3f} apart, where the loss is "
+        f"{losses[0][gaps.index(max(gaps))]:.3f}.",
+    ]
+
+
 def _last(entries: list[Entry], kind: str) -> Entry | None:
     return next((entry for entry in reversed(entries) if entry["kind"] == kind), None)
 
@@ -230,9 +258,11 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit("usage: python -m benchmarks.gpu_report FOLDER [PAGE]")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_report")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
     try:
-        main(*map(Path, sys.argv[1:]))
+        main(options.folders, options.page)
     except InputError as problem:
         sys.exit(str(problem))

@@ -26,10 +26,12 @@ TYPED = {
     "dvc repro prepare": FAULTS,
     "dvc repro stages/dvc.yaml:evaluate@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
+    "git config --global --add": "test_checkout.py::test_the_repository_of_another_user_until_the_command_is_typed",
     "make data-check": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=%s POLICY=\"CODE=ACTION\"": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT={}": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=/path/to/your/set": "faults/test_commands.py::test_commands_of_make",
+    "make set-up": "faults/test_commands.py::test_commands_of_make",
     "make repro": "faults/test_keep_going.py::test_make_repro_with_a_failing_cell",
     "make sync": "faults/test_commands.py::test_commands_of_make",
     "mlflow artifacts download -u models:/{}@{} -d model":
@@ -45,13 +47,15 @@ TYPED = {
     "python -m stages.weights {}": FAULTS,
 }
 UNTYPED = {
+    "dvc exp": "says what needs git",
+    "dvc metrics": "says what needs git",
     "pip uninstall mmcv-lite": "changes the environment that all tests run in",
-    "pip install --no-build-isolation mmcv==2.1.0": "needs a network, a compiler and 20 minutes",
+    "pip install --no-build-isolation --no-deps mmcv==2.1.0": "needs a network, a compiler and 20 minutes",
     "python -m stages.{} {}": "the usage line of every program",
     "python -m stages.model.ops PROGRAM [ARGUMENTS]": "a usage line",
 }
 # Calls whose arguments a test takes from the message itself.
-QUOTED = ("type_commands(", "shlex.split(command)")
+QUOTED = ("type_commands(", "shlex.split(command)", "run(command, shell=True")
 START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
 ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
             r"prepare|compare|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")

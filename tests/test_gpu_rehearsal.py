@@ -129,7 +129,7 @@ def test_the_whole_list_in_miniature(packed, bare, tmp_path):
     assert all(entry["values"]["images_s"] > 0 for entry in sides)
     page = tmp_path / "page.md"
     report = [sys.executable, "-m", "benchmarks.gpu_report", str(out)]
-    subprocess.run([*report, str(page)], cwd=ROOT, check=True)
+    subprocess.run([*report, "--page", str(page)], cwd=ROOT, check=True)
     assert "none of these numbers is a GPU's" in page.read_text(encoding="utf-8")
     assert subprocess.run(report, cwd=ROOT, check=False, capture_output=True).returncode == 1
     resumed = measured["resumed", "killed and resumed"]

@@ -125,7 +125,7 @@ def test_the_page_has_what_the_files_have_and_says_what_did_not_run(tmp_path, mo
         encoding="utf-8",
     )
     monkeypatch.setattr(gpu_report, "PAGE", tmp_path / "page.md")
-    gpu_report.main(tmp_path, tmp_path / "page.md")
+    gpu_report.main([tmp_path], tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| r50, this project | 250.0 | 80.0 | 3.1% | 9000 | n/a | 2.50 |" in page
     assert "- swin_t, peer: failed: no | memory" in page
@@ -136,14 +136,33 @@ def test_the_page_has_what_the_files_have_and_says_what_did_not_run(tmp_path, mo
     )
     assert "line [0.050, 0.125]" in page and "| 2 | 4 | 1.500 | 0.020 | 0.125 |" in page
     assert "rehearsal" not in page
+    gpu_report.main([tmp_path, tmp_path], tmp_path / "page.md")
+    both = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "## Run 2 of 2" in both and both.count("| r50, this project | 250.0 |") == 2
+
+
+def test_the_page_says_how_far_a_resumed_training_is_from_a_straight_one(tmp_path):
+    write(tmp_path)
+    out = lines.Lines.__new__(lines.Lines)
+    out.folder = tmp_path
+    out.write("part", part="resumed", title="Killed and resumed")
+    head = "step,train/loss\n1,3.0\n2,2.0\n"
+    (tmp_path / "history-straight.csv").write_text(head + "3,1.5\n", encoding="utf-8")
+    (tmp_path / "history-resumed.csv").write_text(head, encoding="utf-8")
+    gpu_report.main([tmp_path], tmp_path / "page.md")
+    assert "over the 2 steps of both: the same bits." in (tmp_path / "page.md").read_text("utf-8")
+    (tmp_path / "history-resumed.csv").write_text(head + "3,1.25\n", encoding="utf-8")
+    gpu_report.main([tmp_path], tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert "equal before step 3, then up to 0.250 apart, where the loss is 1.500." in page
 
 
 def test_no_page_of_gpu_results_comes_from_a_cpu(tmp_path, monkeypatch):
     write(tmp_path, device="CPU", cuda=None)
     monkeypatch.setattr(gpu_report, "PAGE", tmp_path / "page.md")
     with pytest.raises(InputError, match="no GPU has made these results"):
-        gpu_report.main(tmp_path, tmp_path / "page.md")
-    gpu_report.main(tmp_path, tmp_path / "rehearsal.md")
+        gpu_report.main([tmp_path], tmp_path / "page.md")
+    gpu_report.main([tmp_path], tmp_path / "rehearsal.md")
     assert "none of these numbers is a GPU's" in (tmp_path / "rehearsal.md").read_text(
         encoding="utf-8"
     )
@@ -156,7 +175,7 @@ def test_a_folder_without_results_is_said(content, reason, tmp_path):
     if content is not None:
         (tmp_path / lines.JSON).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=reason):
-        gpu_report.main(tmp_path, tmp_path / "page.md")
+        gpu_report.main([tmp_path], tmp_path / "page.md")
 
 
 def test_a_line_that_a_kill_has_cut_costs_itself_alone(tmp_path):

@@ -39,6 +39,7 @@ def test_commands_of_make(study: Project, make):
     lost = study.folder / f"mlruns/detection-matrix/{run}/artifacts/config.py"
     lost.unlink()
     assert f"{FPN}: 1 file sent" in make("sync").stdout and lost.is_file()
+    make("set-up")
     usage = make("data-check", check=False).stdout
     example = re.search(r"data-check: which folder\? make data-check ROOT=(\S+)", usage)[1]
     refused = make("data-check", f"ROOT={example}", check=False)
