@@ -30,7 +30,7 @@ def cvat_voc(export: Export) -> None:
 
 @reads("yolo", train=("obj_train_data", "obj_train_data"))
 def cvat_yolo(export: Export) -> None:
-    export.text("classes.txt", *CLASSES)
+    export.text("obj.names", *CLASSES)
     export.text("obj.data", "classes = 2", "train = data/train.txt", "names = data/obj.names", "backup = backup/")
     export.text("train.txt", *(f"data/obj_train_data/{name}" for name in export.names("")))
     export.images("obj_train_data")

@@ -24,7 +24,7 @@ def recognise(tree: Tree) -> Layout | None:
         stems = label_stems(tree, folder)
         images = tree.stem_folder(stems, folder) if stems else None
         # Without images and names a table of numbers may be anything.
-        if not stems or (images is None and not named and not has_list_of_names(tree)):
+        if not stems or (images is None and not named):
             continue
         if named or in_root_alone(folder, images):
             folders[folder] = images
@@ -40,11 +40,7 @@ def recognise(tree: Tree) -> Layout | None:
 
 def has_class_names(tree: Tree) -> bool:
     """Whether the root has a file that yolo.read takes the names of the classes from."""
-    return bool(tree.names("", ".yaml")) or "classes.txt" in tree.files.get("", ())
-
-
-def has_list_of_names(tree: Tree) -> bool:
-    return bool(tree.names("", ".names"))
+    return bool(tree.names("", ".yaml", ".yml", ".names")) or "classes.txt" in tree.files.get("", ())
 
 
 def check_class_names(tree: Tree) -> None:
