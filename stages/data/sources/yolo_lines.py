@@ -32,7 +32,7 @@ def keypoint_shape(root: Path) -> tuple[int, int] | None:
     for file in (root / "data.yaml", root / "dataset.yaml", *sorted(root.glob("*.yaml"))):
         try:
             # All values are text to this loader: a class that looks like a date ends in no error.
-            content = yaml.load(file.read_bytes(), Loader=yaml.BaseLoader)
+            content = yaml.BaseLoader(file.read_bytes()).get_single_data()
             count, width = map(int, content["kpt_shape"])
         except (OSError, yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError):
             continue
