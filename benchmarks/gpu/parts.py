@@ -134,8 +134,8 @@ def parts(scale: str) -> list[Part]:
     compiled = []
     for model in MODELS[:2]:
         compiled += [
-            timed(model, "compile", 90, switches=COMPILE, **some),
-            timed(model, "all of them", 90, switches={**ALL, **COMPILE}, **some),
+            timed(model, "compile", 120, switches=COMPILE, **some),
+            timed(model, "all of them", 120, switches={**ALL, **COMPILE}, **some),
         ]
     epochs = {"most_epochs": size.most_epochs}
     short = {"photographs": size.few, "epochs": size.epochs}
@@ -148,15 +148,14 @@ def parts(scale: str) -> list[Part]:
         Part(
             "throughput",
             "MMDetection's own defaults and this project, equal models",
-            125,
+            165,
             30,
             [*sides, *plain],
         ),
-        Part("switches", "One switch at a time, and all without compile", 120, 30, single),
         Part(
             "by-heart",
             f"{size.photographs} photographs learnt by heart",
-            150,
+            120,
             40,
             [
                 Work(
@@ -175,7 +174,7 @@ def parts(scale: str) -> list[Part]:
         Part(
             "resumed",
             "Killed and resumed",
-            70,
+            120,
             30,
             [
                 Work(
@@ -193,10 +192,11 @@ def parts(scale: str) -> list[Part]:
                 ),
             ],
         ),
+        Part("switches", "One switch at a time, and all without compile", 220, 30, single),
         Part(
             "pretrained",
             "Pretrained mobilenet_v2 on the packed set",
-            65,
+            110,
             40,
             [
                 timed(SMALL, f"{PROJECT}, {FASTEST}", switches=FAST),
@@ -210,7 +210,7 @@ def parts(scale: str) -> list[Part]:
             12,
             [timed(LARGE, FASTEST, switches={**FAST, "image_cache": False}, **few)],
         ),
-        Part("memory", "Batch sizes to the memory's end", 35, 12, batches, until_failure=True),
+        Part("memory", "Batch sizes to the memory's end", 60, 12, batches, until_failure=True),
         Part(
             "two-processes",
             "Two processes on one GPU",
@@ -218,7 +218,7 @@ def parts(scale: str) -> list[Part]:
             8,
             [Work("refused", "benchmarks.gpu.trainings:two_processes", {}, 30)],
         ),
-        Part("compile", "torch.compile", 90, 40, compiled),
+        Part("compile", "torch.compile", 240, 60, compiled),
     ]
     return [
         replace(
