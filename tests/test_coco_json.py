@@ -93,6 +93,7 @@ def test_annotations_that_differ_in_numbers_alone_become_columns_at_once(fields,
 @pytest.mark.parametrize("odd", [
     BOX.replace("image_id", "ima4ge_id"), BOX.replace("image_id", "image_id2"), BOX.replace('"area"', '"-area"'),
     BOX.replace('"id": %d, "image_id": 1', '"image_id": 1, "id": %d'), BOX.replace('"image_id": 1', '"image_id": 1.0'),
+    BOX.replace('"image_id": 1, "category_id": 2', '"category_id": 2, "image_id": 1'),
     BOX.replace("81.5", "1e5"), BOX.replace("81.5", "NaN"), BOX.replace("81.5", '"81.5"'), BOX.replace("81.5", "true"),
     BOX.replace("0, 1.5", "0, 1.5, 7"), BOX.replace("[0, 1.5, -9, 9]", "[]"), BOX.replace("[0", f"[{2**70}"),
     BOX.replace('"image_id": 1', f'"image_id": {2**70}'), BOX.replace(', "iscrowd": 0', ""),
