@@ -24,8 +24,8 @@ class Pattern:
     """The text of an annotation with its numbers taken out, and which field each number belongs to."""
 
     def __init__(self, entry: dict[str, Any], pieces: list[str], between: str) -> None:
-        """pieces: the text before, between and after the numbers of `entry`. between: from the brace that ends an
-        entry to the one that begins the next."""
+        """pieces: the text before, between and after the numbers of `entry`. between: from the
+        brace that ends an entry to the one that begins the next."""
         self._entry = entry
         self._width = len(pieces) - 1
         self._head, self._tail = pieces[0], pieces[-1]
@@ -37,7 +37,7 @@ class Pattern:
 
     @classmethod
     def of(cls, text: str, between: str) -> Pattern | None:
-        """The pattern of an annotation's text; None where it has fields that do not fit into columns of numbers."""
+        """The pattern of an annotation's text; None where its fields are no columns of numbers."""
         try:
             entry = json.loads(text, parse_constant=_refuse)
         except ValueError:
@@ -47,11 +47,13 @@ class Pattern:
             return None
         if not all(_is_column(name, value) for name, value in entry.items()):
             return None
-        if not all(name in entry for name in REQUIRED):
+        if not entry.keys() >= set(REQUIRED):
             return None
         pieces = _NUMBER.split(text)
         # As many as the values have: no name and no text has a digit in it.
-        if len(pieces) - 1 != sum(map(_count, entry.values())) or set(_DIGITS) & set("".join(pieces)):
+        if len(pieces) - 1 != sum(map(_count, entry.values())) or set(_DIGITS) & set(
+            "".join(pieces)
+        ):
             return None
         return cls(entry, pieces, between)
 
@@ -60,12 +62,13 @@ class Pattern:
         return tuple(self._entry)
 
     def read(self, text: str) -> dict[str, Any] | None:
-        """The fields that detection needs as lists of their values, bbox as an array (n, 4); None where an entry of
-        `text` is not of this pattern, has an id that is no whole number, or a number too large for an array.
+        """The fields that detection needs as lists of their values, bbox as an array (n, 4); None
+        where an entry of `text` is not of this pattern, has an id that is no whole number, or a
+        number too large for an array.
 
-        The text without digits has to be the pattern's, again and again. With every name replaced by a comma it then
-        is a list of numbers, in the order of the pattern; a name with a digit inside remains, and is no list of
-        numbers.
+        The text without digits has to be the pattern's, again and again. With every name replaced
+        by a comma it then is a list of numbers, in the order of the pattern; a name with a digit
+        inside remains, and is no list of numbers.
         """
         if not text.isascii():
             return None
@@ -75,14 +78,16 @@ class Pattern:
             return None
         if not (text.startswith(self._head) and text.endswith(self._tail)):
             return None
-        numbers = text[len(self._head):len(text) - len(self._tail)]
+        numbers = text[len(self._head) : len(text) - len(self._tail)]
         for name in self._names:
             numbers = numbers.replace(name, ",")
         try:
             values = json.loads(f"[{numbers}]")
         except ValueError:
             return None
-        return self._columns(values, count) if len(values) == count * self._width else None
+        if len(values) != count * self._width:
+            return None
+        return self._columns(values, count)
 
     def _columns(self, values: list[int | float], count: int) -> dict[str, Any] | None:
         columns: dict[str, Any] = {}
@@ -90,17 +95,19 @@ class Pattern:
         for name, value in self._entry.items():
             size = _count(value)
             if name == "bbox":
-                sides = [np.array(values[at::self._width]) for at in range(start, start + size)]
+                sides = [np.array(values[at :: self._width]) for at in range(start, start + size)]
                 if any(side.dtype.kind not in "if" for side in sides):
                     return None
                 columns[name] = np.stack(sides, axis=1).astype(np.float64, copy=False)
             elif name in FIELDS and size:
-                columns[name] = values[start::self._width]
+                columns[name] = values[start :: self._width]
             elif name in FIELDS:
                 columns[name] = [value] * count
             start += size
-        whole = set(map(type, columns["image_id"])) | set(map(type, columns["category_id"])) == {int}
-        return columns if whole else None
+        ids = set(map(type, columns["image_id"])) | set(map(type, columns["category_id"]))
+        if ids != {int}:
+            return None
+        return columns
 
 
 def _refuse(name: str) -> None:
