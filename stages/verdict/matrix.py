@@ -20,15 +20,17 @@ from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
 from stages.study.params import ROOT, Study
-from stages.verdict import choice, fairness, holding, losses, pairs
+from stages.verdict import best, choice, fairness, holding, losses, pairs
+from stages.verdict.best import Standing
 from stages.verdict.choice import COSTS, Candidate
+from stages.verdict.differences import differences
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Estimate, Pair, estimate
 from stages.verdict.repeats import REPEATED, declared, groups
-from stages.verdict.replicates import STUDY, Statistic
+from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.settings import Settings
 from stages.verdict.statements import TRAIN_LOSS
 
@@ -62,7 +64,8 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
     trained = [Trained(name, known[name].row, {**{key: _value(one) for key, one in estimates[name].items()},
                                                TRAIN_LOSS: _mean(_losses(known, names))},
                        known[name].run_id, len(names)) for name, names in rows.items()]
-    chosen = choice.choose(candidates, metric, verdict, study.verdicts.cost)
+    standings = _standings(study, splits, rows, verdicts[metric], choice.highest(candidates, study.verdicts.cost))
+    chosen = choice.choose(candidates, metric, standings, study.verdicts.margin, study.verdicts.cost)
     details = {name: _json(root / paths.details(name, study.cell(name))) for name in known}
     good = [name for name in rows if chosen.best and (name == chosen.best or (
         (found := verdict(name, chosen.best, metric)) and found.outcome != "worse"))]
@@ -74,7 +77,7 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
                              lambda one, other, _: fair.get((one, other)), _thin(splits))),
         front=choice.front(candidates, metric), choice=chosen,
         suspects={split.name: _suspects(split, {name: details[name] for name in good}) for split in splits},
-        holds=False, why="", costs=costs)
+        holds=False, why="", costs=costs, margin=study.verdicts.margin, standings=standings)
     holds, why = holding.holds(found, {split.name: split.elsewhere for split in splits}, _machines(details),
                                _busy(details), _uneven(study, known, rows, root))
     return replace(found, holds=holds, why=why)
@@ -86,8 +89,31 @@ def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estim
 
 
 def _pairs(split: Split, rows: Rows, statistic: Statistic) -> tuple[Pair, ...]:
-    cells = {name: [split.runs[row] for row in names if row in split.runs] for name, names in rows.items()}
-    return pairs.compare({name: runs for name, runs in cells.items() if runs}, statistic)
+    return pairs.compare(_runs_of(split, rows), statistic)
+
+
+def _standings(
+    study: Study, splits: Sequence[Split], rows: Rows, verdicts: Sequence[Pair], highest: str | None
+) -> dict[str, Standing]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    split_name, _, key = study.verdicts.metric.partition("/")
+    split = next(split for split in splits if split.name == split_name)
+    cells = _runs_of(split, rows)
+    if highest not in cells:
+        return {}
+    measured = {name: cells[name] for name in cells if estimate(cells[name], STUDY[key]) is not None}
+    thin = study.verdicts.metric in _thin(splits)
+    return best.standings(differences(measured, verdicts, STUDY[key]), highest, study.verdicts.margin, thin)
+
+
+def _runs_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
+    """Cell -> its evaluated runs; cells without one are left out."""
+    cells = {}
+    for name, names in rows.items():
+        runs = [split.runs[row] for row in names if row in split.runs]
+        if runs:
+            cells[name] = runs
+    return cells
 
 
 def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:

@@ -208,17 +208,19 @@ def _judge(first: str, second: str, one: Estimate, probability: float, p: float,
     # The interval lies around the bias-corrected value; what is printed and what is tested must point the same way.
     if p_holm < ALPHA and not one.thin and one.value * (one.value - one.bias) > 0:
         outcome = "better" if one.value > 0 else "worse"
-    images, repeats = (None, None) if outcome != "not distinguishable" or one.thin else _needed(one, factor)
+    images = repeats = None
+    if outcome == "not distinguishable" and not one.thin:
+        images, repeats = needed(one, one.value, ndtri(1 - ALPHA / (2 * factor)))
     return Pair(first, second, outcome, one, probability, p, p_holm, images, repeats)
 
 
-def _needed(one: Estimate, factor: int) -> tuple[int | None, int | None]:
-    """Images and repeats so that |difference| = (z(1 - ALPHA / (2 factor)) + z(POWER)) x error, the usual sample size
-    (Lachin 1981, "Introduction to sample size determination and power analysis for clinical trials"): images' part of
-    the squared error shrinks as 1 / images, the runs' as 1 / runs, and each has the other as its floor."""
-    if not one.error or not one.value:
+def needed(one: Estimate, distance: float, quantile: float) -> tuple[int | None, int | None]:
+    """Images and repeats so that |distance| = (quantile + z(POWER)) x error, the usual sample size (Lachin 1981,
+    "Introduction to sample size determination and power analysis for clinical trials"): images' part of the squared
+    error shrinks as 1 / images, the runs' as 1 / runs, and each has the other as its floor."""
+    if not one.error or not distance:
         return None, None
-    allowed = (one.value / (ndtri(1 - ALPHA / (2 * factor)) + ndtri(POWER))) ** 2
+    allowed = (distance / (quantile + ndtri(POWER))) ** 2
     if one.splits > 1:
         return None, max(one.splits + 1, math.ceil(one.splits * one.error**2 / allowed))
     images = repeats = None
