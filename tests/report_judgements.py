@@ -12,10 +12,11 @@ from stages.report import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.differences import Differences
+from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
 from stages.verdict.hypotheses import Trained, Verdict
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import ALPHA, Estimate, Pair, holm
+from stages.verdict.pairs import Pair, holm
 from stages.verdict.settings import Settings
 
 METRIC = "val/bbox_mAP_50"

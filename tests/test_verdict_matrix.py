@@ -28,7 +28,7 @@ from stages.evaluation.tables import read_detections, read_truth
 from stages.program import InputError
 from stages.study import paths
 from stages.study.params import Hypothesis
-from stages.verdict import pairs
+from stages.verdict import estimates, pairs
 from stages.verdict.matches import match
 from stages.verdict.matrix import conclude
 from stages.verdict.replicates import STUDY, draw, evaluate
@@ -94,7 +94,7 @@ def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     runs = {name: [evaluate(match(truth, read_detections(
         json.loads((rising / paths.predictions(name, "val")).read_text()), truth)), weights)] for name in TWO}
     assert found.pairs[AP50] == pairs.compare(runs, STUDY["bbox_mAP_50"])
-    assert found.estimates[R50][AP50] == pairs.estimate(runs[R50], STUDY["bbox_mAP_50"])
+    assert found.estimates[R50][AP50] == estimates.estimate(runs[R50], STUDY["bbox_mAP_50"])
     assert set(found.pairs) == {f"{split}/{metric}" for split in ("val", "test") for metric in STUDY} | {"train/loss"}
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from stages.verdict.differences import Differences
-from stages.verdict.pairs import ALPHA, needed
+from stages.verdict.estimates import ALPHA, needed
 
 Word = Literal["best", "as good", "worse", "undecided"]
 # Beyond it the normal distribution leaves nothing that a float could tell from 1.

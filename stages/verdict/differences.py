@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.verdict.pairs import Estimate, Pair
+from stages.verdict.estimates import Estimate
+from stages.verdict.pairs import Pair
 from stages.verdict.replicates import Replicates, Statistic
 
 # Of the draws that stand for other seeds and folds: the same study gives the same numbers.

@@ -8,9 +8,10 @@ from typing import Any
 
 from stages.verdict.best import Standing
 from stages.verdict.choice import Choice, Front
+from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Finding
-from stages.verdict.pairs import Estimate, Pair
+from stages.verdict.pairs import Pair
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from stages.verdict import best, choice, fairness, holding, losses, pairs
 from stages.verdict.best import Standing
 from stages.verdict.choice import COSTS, Candidate
 from stages.verdict.differences import differences
+from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Estimate, Pair, estimate
+from stages.verdict.pairs import Pair
 from stages.verdict.repeats import REPEATED, declared, groups
 from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.settings import Settings
