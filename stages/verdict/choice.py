@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from stages.verdict.best import Standing
+from stages.verdict.wording import count
 
 # What a cell costs, all the lower the better, with the words of a sentence and the unit.
 COSTS = {
@@ -132,7 +133,8 @@ def front(candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = t
 
 
 def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as `front` does."""
+    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as
+    `front` does."""
     _check(candidates, [] if cost is None else [cost])
     if cost is not None:
         return cost
@@ -276,9 +278,9 @@ def choice_sentence(
         number = len(choice.cheaper)
         cheapest = choice.cheaper[0]
         parts.append(
-            f"{'One cheaper cell remains' if number == 1 else f'{number} cheaper cells remain'} possible; the cheapest, "
-            f"{cheapest.name}, would save {cheapest.saved:.0%} of the {COSTS[choice.cost][0]} and may lose up to "
-            f"{cheapest.loss_high:.3f}."
+            f"{count(number, 'cheaper cell')} {'remains' if number == 1 else 'remain'} possible; "
+            f"the cheapest, {cheapest.name}, would save {cheapest.saved:.0%} of the "
+            f"{COSTS[choice.cost][0]} and may lose up to {cheapest.loss_high:.3f}."
         )
     if choice.unknown:
         parts.append(
@@ -297,12 +299,16 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
     word, unit = COSTS[choice.cost]
     price = f"{_amount(chosen.cost(choice.cost))} {unit}".strip()
     if chosen is best:
-        return f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; its {word} is {price}."
+        return (
+            f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; "
+            f"its {word} is {price}."
+        )
     theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
     return (
-        f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, {price}, {gain}. "
-        f"{best.name} has the highest {choice.metric}, {best.score:.3f}; {chosen.name} has {chosen.score:.3f}."
+        f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, "
+        f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
+        f"{chosen.name} has {chosen.score:.3f}."
     )
 
 

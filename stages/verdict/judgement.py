@@ -10,7 +10,7 @@ from stages.verdict.best import Standing
 from stages.verdict.choice import Choice, Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding
+from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.pairs import Pair
 
 
@@ -58,6 +58,17 @@ class Judgement:
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
+
+    @property
+    def possible_best(self) -> tuple[str, ...]:
+        """The cells that cannot be ruled out as the best, the most probable first."""
+        names = [name for name, standing in self.standings.items() if standing.possible_best]
+        return tuple(sorted(names, key=lambda name: -self.standings[name].p_best))
+
+    @property
+    def false_alarms(self) -> float:
+        """How many hypotheses would be expected to be decided by chance, if no cell differed from another."""
+        return false_alarms(self.findings)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""
