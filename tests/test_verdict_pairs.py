@@ -280,8 +280,9 @@ def test_the_adjusted_interval_holds_0_exactly_where_nothing_is_decided(seed):
         # A bias of its own carries some values across 0.
         cells[name] = [made(rng.normal(0.5, 0.03), noise - noise.mean() + rng.normal(0, 0.02))]
     found = compare(cells, MAP)
-    assert {pair.outcome for pair in found} == {"better", "worse", "not distinguishable"}
-    for pair in (*found, *(pair.swapped() for pair in found)):
+    both = (*found, *(pair.swapped() for pair in found))
+    assert {pair.outcome for pair in both} == {"better", "worse", "not distinguishable"}
+    for pair in both:
         low, high = pair.adjusted
         assert (low <= 0 <= high) == (pair.outcome == "not distinguishable")
         assert low <= pair.difference.low and pair.difference.high <= high
