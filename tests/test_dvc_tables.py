@@ -74,10 +74,21 @@ def test_the_summary_is_flat_and_says_what_was_concluded(tmp_path):
     assert summary["best_val_mAP_50"] == max(cell.scores["val"]["bbox_mAP_50"] for cell in cells)
     assert summary["best_test_mAP_50"] == max(cell.scores["test"]["bbox_mAP_50"] for cell in cells)
     contrary = json.loads(summary_json(cells, judged(cells, error=0.5, holds=False)))
-    assert (contrary["chosen"], contrary["best"], contrary["holds"]) == (NAMES[0], NAMES[3], False)
+    assert (contrary["chosen"], contrary["best"], contrary["holds"]) == (NAMES[3], NAMES[3], False)
+    best = judgement.standings[NAMES[3]]
+    assert (summary["p_best"], summary["expected_loss"]) == (best.p_best, best.expected_loss)
+    assert contrary["p_best"] < 0.5 < summary["p_best"] and contrary["expected_loss"] > summary["expected_loss"]
     assert [contrary[key] for key in ("supported", "rejected", "undecided")] == [0, 0, 2]
-    assert json.loads(cells_json(cells)) == {cell.name: {split: cell.scores[split]["bbox_mAP_50"]
-                                                         for split in ("val", "test")} for cell in cells}
+    rows = json.loads(cells_json(cells, judgement))
+    for cell in cells:
+        standing = judgement.standings[cell.name]
+        assert rows.pop(cell.name) == {
+            "val": cell.scores["val"]["bbox_mAP_50"], "test": cell.scores["test"]["bbox_mAP_50"],
+            "p_best": standing.p_best, "expected_loss": standing.expected_loss, "loss_high": standing.loss_high,
+            "possible_best": standing.possible_best}
+    assert rows == {}
+    assert json.loads(cells_json(cells[:1], judged(cells[1:]))) == {NAMES[0]: {
+        split: cells[0].scores[split]["bbox_mAP_50"] for split in ("val", "test")}}
 
 
 def test_metrics_show_is_one_row(repository):
@@ -90,7 +101,8 @@ def test_metrics_show_is_one_row(repository):
 def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
     lines = table(repository, "metrics", "diff", "low", "high")
     rows = {line.split()[1]: line.split() for line in lines[1:]}
-    assert set(rows) == {"best", "best_test_mAP_50", "best_val_mAP_50", "chosen", "rejected", "supported"}
+    assert set(rows) == {"best", "best_test_mAP_50", "best_val_mAP_50", "chosen", "p_best", "expected_loss", "rejected",
+                         "supported"}
     assert rows["best"][2:] == [NAMES[3], NAMES[0], "-"]
     assert float(rows["best_val_mAP_50"][4]) == pytest.approx(0.361 - 0.261, abs=1e-4)
     assert max(map(len, lines)) <= 120
@@ -99,7 +111,8 @@ def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
 def test_metrics_diff_of_the_cells_is_a_row_each(repository):
     lines = table(repository, "metrics", "diff", "--all", "--targets", "reports/cells.json", "--", "low", "high")
     rows = {line.split()[1]: line.split()[2:] for line in lines[1:]}
-    assert set(rows) == {f"{name}.{split}" for name in NAMES for split in ("val", "test")}
+    assert set(rows) == {f"{name}.{key}" for name in NAMES for key in (
+        "val", "test", "p_best", "expected_loss", "loss_high", "possible_best")}
     assert [float(value) for value in rows[f"{NAMES[0]}.val"]] == pytest.approx([0.111, 0.361, 0.25], abs=1e-4)
     assert float(rows[f"{NAMES[1]}.val"][2]) == 0 and max(map(len, lines)) <= 120
 
@@ -111,7 +124,7 @@ def test_exp_show_is_a_row_for_each_experiment(repository):
     assert float(rows["high"]["best_val_mAP_50"]) == pytest.approx(0.361) and rows["high"]["lift"] == "0.25"
     # What a screen shows without scrolling, behind the name and the time.
     assert list(rows["high"])[4:9] == ["best_val_mAP_50", "best_test_mAP_50", "holds", "chosen", "best"]
-    assert len(rows["high"]) <= 16
+    assert len(rows["high"]) <= 18
 
 
 def test_plots_diff_lays_two_revisions_over_each_other(repository):

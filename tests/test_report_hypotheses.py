@@ -48,8 +48,8 @@ def test_the_claimed_side_is_the_right_one(cells):
         assert (row.first, row.second) == levels and plot.wants == "right of 0" and plot.bound is None
         assert sign * (row.mark.at - plot.axis.at(0)) > 0
         assert row.mark.low < row.mark.at < row.mark.high
-        assert (row.text, row.p) == (("+0.050 [+0.011, +0.089]", "p = 0.037") if sign > 0 else
-                                     ("-0.050 [-0.089, -0.011]", "p = 0.037"))
+        assert (row.text, row.p) == (("+0.050 [+0.010, +0.090]", "p = 0.016") if sign > 0 else
+                                     ("-0.050 [-0.090, -0.010]", "p = 0.016"))
         assert f"{levels[0]} less {levels[1]} (faster_rcnn, fpn, sgd, 512)" in row.title
         assert f"{R50}: run run0abcdef" in row.title and f"{SWIN}: run run1abcdef" in row.title
 

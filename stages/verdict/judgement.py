@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.verdict.best import Standing
 from stages.verdict.choice import Choice, Front
+from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding
-from stages.verdict.pairs import Estimate, Pair
+from stages.verdict.hypotheses import Finding, false_alarms
+from stages.verdict.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Judgement:
     fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
     suspects: split -> stages.evaluation.suspects.combine() over the cells that are not worse than the best.
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
+    margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
+    all in the metric; absent where it could not be compared.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
     and choice rest on.
     """
@@ -52,6 +56,19 @@ class Judgement:
     holds: bool
     why: str
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    margin: float = 0.0
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+
+    @property
+    def possible_best(self) -> tuple[str, ...]:
+        """The cells that cannot be ruled out as the best, the most probable first."""
+        names = [name for name, standing in self.standings.items() if standing.possible_best]
+        return tuple(sorted(names, key=lambda name: -self.standings[name].p_best))
+
+    @property
+    def false_alarms(self) -> float:
+        """How many hypotheses would be expected to be decided by chance, if no cell differed from another."""
+        return false_alarms(self.findings)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""

@@ -6,7 +6,6 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,176 +14,261 @@ from tqdm import tqdm
 from stages.evaluation import suspects
 from stages.evaluation.curves import MIN_BOXES
 from stages.evaluation.engine import SIZES
-from stages.model import config_file
 from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
 from stages.study.params import ROOT, Study
-from stages.verdict import choice, fairness, holding, losses, pairs
-from stages.verdict.choice import COSTS, Candidate
+from stages.verdict import best, choice, comparability, costs, holding, losses, pairs
+from stages.verdict.best import Standing
+from stages.verdict.choice import Candidate
+from stages.verdict.differences import differences
+from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
+from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Estimate, Pair, estimate
-from stages.verdict.repeats import REPEATED, declared, groups
-from stages.verdict.replicates import STUDY, Statistic
-from stages.verdict.settings import Settings
+from stages.verdict.pairs import Pair
+from stages.verdict.repeats import groups
+from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.statements import TRAIN_LOSS
 
 SPLITS = ("val", "test")
 Rows = Mapping[str, tuple[str, ...]]
+Results = Mapping[str, CellResult]
 
 
-def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str] | None = None,
-             root: Path = ROOT) -> Judgement:
+def conclude(
+    study: Study,
+    cells: Sequence[CellResult],
+    holes: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+) -> Judgement:
     """The verdicts over `cells`, which are rows of the study with results, in the order of params.yaml.
 
     holes: rows without results -> why. Reads data/prepared/, predictions/, details.json and models/<cell>/config.py
     under `root`. Raises InputError, one line, where one of those cannot be read.
     """
-    known = {cell.name: cell for cell in cells}
-    rows = groups(study, known)
-    digests = {name: _json(root / paths.per_class(name, study.cell(name))).get("annotations", {}) for name in known}
-    with tqdm(total=len(SPLITS) * len(known), desc="resampling", unit="evaluation", disable=None, leave=False) as shown:
-        splits = [read_split(name, cells, {name: study.fold_of(study.cell(name)) for name in known}, digests,
-                             study.verdicts.replicates, study.seed, root, shown) for name in SPLITS]
-    estimates = {name: {f"{split.name}/{metric}": _estimate(split, names, statistic)
-                        for split in splits for metric, statistic in STUDY.items()} for name, names in rows.items()}
-    verdicts = {f"{split.name}/{metric}": _pairs(split, rows, statistic)
-                for split in splits for metric, statistic in STUDY.items()}
-    verdicts[TRAIN_LOSS] = losses.compare({name: _losses(known, names) for name, names in rows.items()},
-                                          {name: known[name].row["detector"] for name in rows})
-    verdict, metric = _verdict_of(verdicts), study.verdicts.metric
-    fair = _fairness(study, known, rows, root)
-    costs = {name: _costs([known[row] for row in names]) for name, names in rows.items()}
-    candidates = [Candidate(name, _value(estimates[name][metric]), costs[name], known[name].run_id) for name in rows]
-    trained = [Trained(name, known[name].row, {**{key: _value(one) for key, one in estimates[name].items()},
-                                               TRAIN_LOSS: _mean(_losses(known, names))},
-                       known[name].run_id, len(names)) for name, names in rows.items()]
-    chosen = choice.choose(candidates, metric, verdict, study.verdicts.cost)
-    details = {name: _json(root / paths.details(name, study.cell(name))) for name in known}
-    good = [name for name in rows if chosen.best and (name == chosen.best or (
-        (found := verdict(name, chosen.best, metric)) and found.outcome != "worse"))]
-    found = Judgement(
-        metric=metric, repeats=rows, holes=dict(holes or {}), estimates=estimates,
-        groups={name: {split.name: _groups(split, names) for split in splits} for name, names in rows.items()},
-        pairs=verdicts, fairness=fair,
-        findings=tuple(judge(study.hypotheses, trained, params.levels(study), verdict,
-                             lambda one, other, _: fair.get((one, other)), _thin(splits))),
-        front=choice.front(candidates, metric), choice=chosen,
-        suspects={split.name: _suspects(split, {name: details[name] for name in good}) for split in splits},
-        holds=False, why="", costs=costs)
-    holds, why = holding.holds(found, {split.name: split.elsewhere for split in splits}, _machines(details),
-                               _busy(details), _uneven(study, known, rows, root))
-    return replace(found, holds=holds, why=why)
+    results = {cell.name: cell for cell in cells}
+    rows = groups(study, results)
+    metric = study.verdicts.metric
+    splits = _splits(study, results, root)
+    estimates = {name: _estimates(splits, names) for name, names in rows.items()}
+    verdicts = _verdicts(splits, results, rows)
+    fair = comparability.fair_pairs(study, results, rows, root)
+    candidates = []
+    for name, names in rows.items():
+        own_costs = costs.costs_of([results[row] for row in names])
+        score = _value(estimates[name][metric])
+        candidates.append(Candidate(name, score, own_costs, results[name].run_id))
+    highest = choice.highest(candidates, study.verdicts.cost)
+    standings = _standings(study, splits, rows, verdicts[metric], highest)
+    margin = study.verdicts.margin
+    details = {}
+    for name in results:
+        details[name] = _json(root / paths.details(name, study.cell(name)))
+    good = {}
+    for name, standing in standings.items():
+        if standing.word != "worse":
+            good[name] = details[name]
+    judgement = Judgement(
+        metric=metric,
+        repeats=rows,
+        holes=dict(holes or {}),
+        estimates=estimates,
+        groups={name: _groups_of(splits, names) for name, names in rows.items()},
+        pairs=verdicts,
+        fairness=fair,
+        findings=_findings(study, results, rows, estimates, verdicts, fair, _thin(splits)),
+        front=choice.front(candidates, metric),
+        choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
+        suspects={split.name: _suspects(split, good) for split in splits},
+        holds=False,
+        why="",
+        costs={candidate.name: candidate.costs for candidate in candidates},
+        margin=margin,
+        standings=standings,
+    )
+    holds, why = holding.holds(
+        judgement,
+        {split.name: split.elsewhere for split in splits},
+        costs.machines(details),
+        costs.busy(details),
+        comparability.uneven_repeats(study, results, rows, root),
+    )
+    return replace(judgement, holds=holds, why=why)
+
+
+def _splits(study: Study, results: Results, root: Path) -> list[Split]:
+    digests, folds = {}, {}
+    for name in results:
+        digests[name] = _json(root / paths.per_class(name, study.cell(name))).get("annotations", {})
+        folds[name] = study.fold_of(study.cell(name))
+    number = study.verdicts.replicates
+    total = len(SPLITS) * len(results)
+    splits = []
+    with tqdm(
+        total=total, desc="resampling", unit="evaluation", disable=None, leave=False
+    ) as progress:
+        for name in SPLITS:
+            cells = list(results.values())
+            split = read_split(name, cells, folds, digests, number, study.seed, root, progress)
+            splits.append(split)
+    return splits
+
+
+def _runs_of(split: Split, names: Sequence[str]) -> list[Replicates]:
+    return [split.runs[name] for name in names if name in split.runs]
+
+
+def _cells_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
+    """Cell -> its evaluated runs; cells without one are left out."""
+    cells = {}
+    for name, names in rows.items():
+        runs = _runs_of(split, names)
+        if runs:
+            cells[name] = runs
+    return cells
 
 
 def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estimate | None:
-    runs = [split.runs[name] for name in names if name in split.runs]
+    runs = _runs_of(split, names)
     return estimate(runs, statistic) if runs else None
 
 
-def _pairs(split: Split, rows: Rows, statistic: Statistic) -> tuple[Pair, ...]:
-    cells = {name: [split.runs[row] for row in names if row in split.runs] for name, names in rows.items()}
-    return pairs.compare({name: runs for name, runs in cells.items() if runs}, statistic)
+def _estimates(splits: Sequence[Split], names: Sequence[str]) -> dict[str, Estimate | None]:
+    """Metric -> a cell's value."""
+    result = {}
+    for split in splits:
+        for metric, statistic in STUDY.items():
+            result[f"{split.name}/{metric}"] = _estimate(split, names, statistic)
+    return result
+
+
+def _verdicts(splits: Sequence[Split], results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
+    """Metric -> every pair of cells."""
+    verdicts = {}
+    for split in splits:
+        cells = _cells_of(split, rows)
+        for metric, statistic in STUDY.items():
+            verdicts[f"{split.name}/{metric}"] = pairs.compare(cells, statistic)
+    loss = {name: _losses(results, names) for name, names in rows.items()}
+    detectors = {name: results[name].row["detector"] for name in rows}
+    verdicts[TRAIN_LOSS] = losses.compare(loss, detectors)
+    return verdicts
+
+
+def _standings(
+    study: Study,
+    splits: Sequence[Split],
+    rows: Rows,
+    verdicts: Sequence[Pair],
+    highest: str | None,
+) -> dict[str, Standing]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    metric = study.verdicts.metric
+    split_name, _, key = metric.partition("/")
+    split = next(split for split in splits if split.name == split_name)
+    measured = {}
+    for name, runs in _cells_of(split, rows).items():
+        if estimate(runs, STUDY[key]) is not None:
+            measured[name] = runs
+    if highest is None or highest not in measured:
+        return {}
+    joint = differences(measured, verdicts, STUDY[key])
+    return best.standings(joint, highest, study.verdicts.margin, metric in _thin(splits))
+
+
+def _groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
+    return {split.name: _groups(split, names) for split in splits}
 
 
 def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
     """Every class, then COCO's three sizes; none where the split has no box or the cell was not evaluated on it."""
-    first = next((split.runs[name] for name in names if name in split.runs), None)
-    if first is None:
+    runs = _runs_of(split, names)
+    if not runs:
         return ()
-    parts = [("class", name, {"category": index}) for index, name in enumerate(split.truth.classes)]
-    parts += [("size", name, {"size": name}) for name in SIZES if name != "all"]
-    return tuple(Group(kind, name, first.boxes_of(Statistic(**which)),
-                       *(_estimate(split, names, Statistic(level, **which)) for level in ("AP", "AP50")))
-                 for kind, name, which in parts)
+    parts: list[tuple[str, str, dict[str, Any]]] = []
+    for index, name in enumerate(split.truth.classes):
+        parts.append(("class", name, {"category": index}))
+    for name in SIZES:
+        if name != "all":
+            parts.append(("size", name, {"size": name}))
+    result = []
+    for kind, name, part in parts:
+        boxes = runs[0].boxes_of(Statistic(**part))
+        levels = [_estimate(split, names, Statistic(level, **part)) for level in ("AP", "AP50")]
+        result.append(Group(kind, name, boxes, *levels))
+    return tuple(result)
 
 
-def _verdict_of(verdicts: Mapping[str, Sequence[Pair]]) -> VerdictOf:
-    table = {(metric, one.first, one.second): one
-             for metric, found in verdicts.items() for pair in found for one in (pair, pair.swapped())}
-
-    def verdict(first: str, second: str, metric: str) -> Verdict | None:
-        one = table.get((metric, first, second))
-        return one and Verdict(one.outcome, one.difference.value, one.difference.low, one.difference.high, one.p_holm)
-
-    return verdict
-
-
-def _fairness(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[tuple[str, str], Fairness]:
-    settings = {name: _settings(name, [known[row] for row in names], root) for name, names in rows.items()}
-    found = {}
-    for one, other in combinations(rows, 2):
-        factors = declared(study.cell(one), study.cell(other))
-        found[one, other] = fairness.compare(settings[one], settings[other], factors, study.training.lr)
-        found[other, one] = found[one, other].swapped()
-    return found
-
-
-def _uneven(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[str, tuple[str, ...]]:
-    """Cell -> what its repeats differ in beside seed and fold, where they do."""
-    found = {}
+def _findings(
+    study: Study,
+    results: Results,
+    rows: Rows,
+    estimates: Mapping[str, Mapping[str, Estimate | None]],
+    verdicts: Mapping[str, Sequence[Pair]],
+    fair: Mapping[tuple[str, str], Fairness],
+    thin: Mapping[str, int],
+) -> tuple[Finding, ...]:
+    trained = []
     for name, names in rows.items():
-        if len(names) < 2:
-            continue
-        first, *rest = (_settings(row, [known[row]], root) for row in names)
-        topics = [topic for one in rest for topic in fairness.compare(first, one, REPEATED, study.training.lr).topics]
-        if topics:
-            found[name] = tuple(dict.fromkeys(topics))
-    return found
+        values = {metric: _value(value) for metric, value in estimates[name].items()}
+        values[TRAIN_LOSS] = _mean(_losses(results, names))
+        cell = results[name]
+        trained.append(Trained(name, cell.row, values, cell.run_id, len(names)))
+
+    def fairness_of(first: str, second: str, _: str) -> Fairness | None:
+        return fair.get((first, second))
+
+    levels = params.levels(study)
+    found = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
+    return tuple(found)
 
 
-def _settings(name: str, runs: Sequence[CellResult], root: Path) -> Settings:
-    # Between cells that are both repeated the seeds are no difference: chance is part of their intervals.
-    recorded = {**runs[0].run, **{key: "several" for key in REPEATED if len({run.run.get(key) for run in runs}) > 1}}
-    path = root / paths.model(name) / "config.py"
-    return Settings(name, recorded, config_file.read(path).to_dict() if path.is_file() else None)
+def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
+    table = {}
+    for metric, members in verdicts.items():
+        for pair in members:
+            table[metric, pair.first, pair.second] = pair.difference
+            table[metric, pair.second, pair.first] = pair.difference.swapped()
+
+    def estimate_of(first: str, second: str, metric: str) -> Estimate | None:
+        return table.get((metric, first, second))
+
+    return estimate_of
 
 
 def _thin(splits: Sequence[Split]) -> dict[str, int]:
     """The metrics that rest on too few boxes to decide, and on how many."""
-    boxes = {f"{split.name}/{metric}": next(iter(split.runs.values())).boxes_of(statistic)
-             for split in splits if split.runs for metric, statistic in STUDY.items()}
-    return {metric: number for metric, number in boxes.items() if number < MIN_BOXES}
+    thin = {}
+    for split in splits:
+        for run in list(split.runs.values())[:1]:
+            for metric, statistic in STUDY.items():
+                boxes = run.boxes_of(statistic)
+                if boxes < MIN_BOXES:
+                    thin[f"{split.name}/{metric}"] = boxes
+    return thin
 
 
 def _suspects(split: Split, details: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return suspects.combine({name: known[split.name]["suspects"] for name, known in details.items()
-                             if name in split.runs})
+    by_cell = {}
+    for name, content in details.items():
+        if name in split.runs:
+            by_cell[name] = content[split.name]["suspects"]
+    return suspects.combine(by_cell)
 
 
-def _costs(runs: Sequence[CellResult]) -> dict[str, float | None]:
-    """Of the repeats that were measured the middle one."""
-    found = [{**run.costs, "train_minutes": run.train_minutes, "parameters": run.parameters} for run in runs]
-    values = {key: [one[key] for one in found if one.get(key) is not None] for key in COSTS}
-    return {key: statistics.median(known) if known else None for key, known in values.items()}
-
-
-def _machines(details: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Where costs were measured."""
-    costs = [known["cost"] for known in details.values() if "cost" in known]
-    return {f"{cost['device']} with {cost['threads']} threads" for cost in costs}
-
-
-def _busy(details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """What other processes used of the machine while a latency was measured, where that is known."""
-    shares = {name: next(iter(known.get("cost", {}).get("batches", [])), {}).get("others")
-              for name, known in details.items()}
-    return {name: share for name, share in shares.items() if share is not None}
-
-
-def _losses(known: Mapping[str, CellResult], names: Sequence[str]) -> list[float]:
-    return [known[name].train_loss for name in names if known[name].train_loss is not None]
+def _losses(results: Results, names: Sequence[str]) -> list[float]:
+    values = [results[name].train_loss for name in names]
+    return [value for value in values if value is not None]
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _value(one: Estimate | None) -> float | None:
-    return one and one.value
+def _value(estimated: Estimate | None) -> float | None:
+    return None if estimated is None else estimated.value
 
 
 def _json(path: Path) -> dict[str, Any]:
