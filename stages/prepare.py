@@ -25,7 +25,7 @@ from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
-from stages.study import params, paths
+from stages.study import names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 
@@ -36,7 +36,7 @@ def main() -> None:
     """Writes data/prepared/. Raises InputError for what the policy calls fatal, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
-    log_to_mlflow(report, paths.PREPARED)
+    log_to_mlflow(report, paths.PREPARED, names.tags(study))
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     if data.source != "demo" and not root.is_dir():
         raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
     report: dict[str, Any] = {
-        "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
+        "name": data.display_name, "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
         "max_detections": data.max_detections, "classes": [], "files": [],
         "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
     sets: dict[str, Labels] = {}
@@ -179,19 +179,24 @@ def say(report: dict[str, Any], folder: Path) -> None:
     log.info("%s", folder / "report.html")
 
 
-def log_to_mlflow(report: dict[str, Any], folder: Path, identity: str | None = None) -> None:
-    """The data report as a run of its own, or as the one that `identity` has begun; the splits are dataset inputs."""
+def log_to_mlflow(
+    report: dict[str, Any], folder: Path, tags: dict[str, str], identity: str | None = None
+) -> None:
+    """The data report as a run of its own, or as the one that `identity` has begun; the splits are
+    dataset inputs. tags: of names.tags()."""
     from stages.tracking import checkout, provenance, store
     from stages.tracking.run import Run
 
     contexts = {"train": "training", "val": "validation", "test": "testing"}
     tracked = Run(identity, experiment_suffix=store.DATA)
-    tracked.create(f"{report['source']} {report['digest'][:12]}", {
+    # Reports of earlier versions have no name.
+    name = report.get("name") or report["source"]
+    tracked.create(f"{name} {report['digest'][:12]}", {
         "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
-    }, {"digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
+    }, {**tags, "digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": checkout.commit(), **provenance.dvc_tags()},
-        [{"name": f"{report['source']}-{name}", "digest": part["digest"], "context": contexts[name],
-          "source": str((folder / f"{name}.json").resolve())} for name, part in report["splits"].items()])
+        [{"name": f"{name}-{split}", "digest": part["digest"], "context": contexts[split],
+          "source": str((folder / f"{split}.json").resolve())} for split, part in report["splits"].items()])
     counts = {f"{name}/{key}": part[key] for name, part in report["splits"].items() for key in ("images", "boxes")}
     tracked.metrics({**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}}, 0)
     tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])

@@ -14,6 +14,7 @@ from typing import Any
 
 from stages.report.markdown import escape
 from stages.report.results import SPLITS, CellResult
+from stages.study import names
 from stages.study.params import Study
 from stages.verdict import wording
 from stages.verdict.estimates import Estimate
@@ -46,7 +47,7 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
         "chosen": choice.chosen or "", "verdict": "holds" if judgement.holds else "does not hold", "why": judgement.why,
         "shown": "yes" if choice.shown else "no", "margin": f"{judgement.margin:g}",
         "possible_best": ", ".join(judgement.possible_best),
-        "selection.backbone": study.backbone, "selection.neck": study.neck,
+        **names.tags(study), "selection.backbone": study.backbone, "selection.neck": study.neck,
         "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items())}
     for number, finding in enumerate(judgement.findings, 1):
         found |= {f"hypothesis.{number}": finding.outcome, f"hypothesis.{number}.sentence": finding.sentence}
