@@ -25,7 +25,7 @@ from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
-from stages.study import names, params, paths
+from stages.study import group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 
@@ -33,10 +33,12 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Writes data/prepared/. Raises InputError for what the policy calls fatal, once the report of it is written."""
+    """Writes data/prepared/. Raises InputError for what the policy calls fatal, and StudyError for a metric of a class
+    that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
     log_to_mlflow(report, paths.PREPARED, names.tags(study))
+    group_metrics.check_classes(study, report["classes"])
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:

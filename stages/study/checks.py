@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from stages.study import names
+from stages.study import group_metrics, names
 from stages.study.fragments import PARTS, known
 from stages.study.metrics import METRICS
 from stages.study.strict import StudyError
@@ -80,8 +80,10 @@ def _check_twins(study: Study) -> None:
 def _check_metric(metric: str) -> None:
     # Chosen on val; test is kept to confirm the choice.
     allowed = [f"val/{name}" for name in METRICS]
-    if metric not in allowed:
-        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}")
+    group = group_metrics.read(metric)
+    if metric not in allowed and not (group and group.split == "val"):
+        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}, "
+                         f"{group_metrics.FORMS}")
 
 
 def _check_batch(study: Study, name: str, cell: Cell) -> None:
