@@ -18,7 +18,7 @@ from stages.program import InputError, run
 from stages.study import group_metrics, params, paths
 from stages.study.strict import StudyError
 from stages.tracking import checkout
-from stages.verdict import statements
+from stages.verdict import prospects, statements
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ def main() -> None:
         print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
     say_warmups(study)
+    for line in prospects.warnings(study):
+        log.warning("%s", line)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
-from stages.study import group_metrics, names, params, paths
+from stages.study import amounts, group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 
@@ -39,6 +39,8 @@ def main() -> None:
     report = prepare(study.data, study.seed, paths.PREPARED)
     log_to_mlflow(report, paths.PREPARED, names.tags(study))
     group_metrics.check_classes(study, report["classes"])
+    for line in amounts.warnings(study, report["splits"]):
+        log.warning("%s", line)
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:

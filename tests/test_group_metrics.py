@@ -12,10 +12,10 @@ from test_params import assign, read
 
 from stages import plan
 from stages.comparison import outcomes
-from stages.evaluation.curves import MIN_BOXES
 from stages.program import InputError
 from stages.study import group_metrics, paths
 from stages.study.group_metrics import GroupMetric
+from stages.study.metrics import MIN_BOXES
 from stages.study.params import Hypothesis
 from stages.study.strict import StudyError
 from stages.verdict.matrix import conclude

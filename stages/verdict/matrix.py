@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.evaluation import suspects
-from stages.evaluation.curves import MIN_BOXES
+from stages.study.metrics import MIN_BOXES
 from stages.evaluation.engine import SIZES
 from stages.program import InputError
 from stages.report.results import CellResult
