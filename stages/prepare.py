@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import load, split
+from stages.data import load, split, subsets
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
@@ -44,8 +44,8 @@ def main() -> None:
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
-    """Writes train.json, val.json, test.json, folds.json, report.json, report.html and changes.csv into `folder`, and
-    train.json and val.json of every other fold than data.fold into folds/<fold>/ in it.
+    """Writes train.json, val.json, test.json, order.json, folds.json, report.json, report.html and changes.csv into
+    `folder`, and train.json, val.json and order.json of every other fold than data.fold into folds/<fold>/ in it.
 
     Returns the report. Raises InputError: at once where nothing can be read, and after the report where a finding is
     fatal; the splits are then not written.
@@ -69,13 +69,13 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             report.update(classes=loaded.sets["train"].classes, files=loaded.files, groups=describe(loaded, data))
             check_left(loaded, root, findings)
             divided = split.divide(loaded, data, seed)
-            sets, folds = divided.sets, divided.folds
+            sets, folds, train_groups = divided.sets, divided.folds, divided.groups
             report["balance"] = split.balance(sets, divided.shares)
             splits.check_shares(sets, divided.shares, findings)
             splits.check_classes(sets, data.rare_boxes, findings)
             findings.stop_if_fatal()
         except InputError as error:
-            stopped, sets, folds = error, {}, {}
+            stopped, sets, folds, train_groups = error, {}, {}, {}
             report["stopped"] = str(error)
             # Splits of an earlier call are not those of this report.
             for name in paths.SPLITS:
@@ -91,6 +91,9 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     # What a training on one of the other folds depends on.
     with replacing(folder / "folds.json") as beside:
         beside.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
+    for fold, groups in train_groups.items():
+        write_order(sets["train"] if fold is None else folds[fold]["train"], groups, seed,
+                    folder / paths.order(fold).relative_to(paths.PREPARED))
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
     with replacing(folder / "report.json") as beside:
@@ -170,6 +173,13 @@ def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Lo
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {**part.summary(), "labelled": labelled, "digest": digest}
+
+
+def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None:
+    """Writes the ids of the train images in the order in which a train_share takes them, a list for each group."""
+    ordered = subsets.order(split.strata(part), groups, seed)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps([[row + 1 for row in members] for members in ordered]), encoding="utf-8")
 
 
 def say(report: dict[str, Any], folder: Path) -> None:

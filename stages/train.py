@@ -57,7 +57,7 @@ def make(name: str, study: Study, cell: Cell) -> None:
 
     speed.use_threads(study.training.threads)
     speed.check(study)
-    data = session.read_prepared(study.fold_of(cell))
+    data = session.read_prepared(study.fold_of(cell), cell.train_share)
     weights = pretrained.read(cell.backbone, study.training.weights)
     cfg = session.config(name, study, data)
     # Formatting it takes a second.
@@ -171,7 +171,9 @@ def settings(cell: Cell, study: Study, source: str, train_images: int | None = N
         "clip_grad": study.training.clip_grad, "early_stopping": study.training.early_stopping,
         "weights": study.training.weights, "seed": study.seed_of(cell), "data": source,
         "max_detections": study.data.max_detections,
-        "fold": study.data.fold if cell.fold is None else cell.fold}
+        "fold": study.data.fold if cell.fold is None else cell.fold,
+        # Absent for all images, so that trainings of before there were shares are the same.
+        **({"train_share": cell.train_share} if cell.train_share else {})}
 
 
 def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:

@@ -121,7 +121,10 @@ class Scale:
 @dataclass(frozen=True)
 class Cell:
     """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's, `fold`
-    the data's. A key that is null is as good as none."""
+    the data's. A key that is null is as good as none.
+
+    train_share: of the training images; those of a smaller share are within those of a larger one.
+    """
 
     detector: str
     backbone: str
@@ -134,10 +137,14 @@ class Cell:
     device_batch: int | None = bounded(minimum=0, default=None)
     seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
     fold: int | None = bounded(minimum=0, default=None)
+    train_share: float | None = bounded(above=0, maximum=1, default=None)
     activation_checkpointing: bool | None = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation_checkpointing", bool(self.activation_checkpointing))
+        if self.train_share == 1:
+            # The same training as without it.
+            object.__setattr__(self, "train_share", None)
 
 
 @dataclass(frozen=True)
