@@ -46,6 +46,8 @@ def main() -> None:
     write_report(cells, context, judgement, paths.REPORTS)
     log.info("%s", judgement.choice.sentence)
     log.info("%s", judgement.why)
+    for share in judgement.shares:
+        log.info("%s", share.sentence)
     log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
     comparison.log(judgement, cells, study, paths.REPORTS)
 

@@ -64,3 +64,27 @@ def test_scores_that_say_nothing_are_not_extrapolated():
 def test_a_falling_score_promises_nothing():
     curve = fit([500, 1000, 2000], [np.full(50, score) for score in (0.5, 0.4, 0.3)])
     assert curve.doubled.value == 0
+
+
+def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp_path):
+    from made_matrix import load, row, study_of, write_cell, write_truth
+
+    from stages.verdict.matrix import conclude
+
+    cells = {"quarter": row("r50", train_share=0.25), "half": row("r50", train_share=0.5, epochs=6),
+             "whole": row("r50"), "bigger": row("r101"), "pafpn": row("r50", neck="pafpn")}
+    made = {"quarter": (60, 0.4), "half": (120, 0.6), "whole": (240, 0.75), "bigger": (240, 0.95), "pafpn": (240, 0.9)}
+    for split in ("val", "test"):
+        write_truth(tmp_path, split)
+    for number, (name, (images, quality)) in enumerate(made.items()):
+        write_cell(tmp_path, name, cells[name], quality, seed=number, run={"train_images": images})
+    [found] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
+    assert found.cells == ("quarter", "half", "whole") and found.curve.images == (60, 120, 240)
+    assert found.curve.doubled.low > 0 and found.curve.law == "power"
+    assert (found.backbone.first, found.backbone.second) == ("bigger", "whole")
+    assert found.sentence.startswith("Twice the 240 training images of whole are expected to give +0.")
+    assert "by a power law through 3 shares; r101 instead of r50 gives +0." in found.sentence
+    del cells["half"], cells["bigger"]
+    [line] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
+    assert line.curve.law == "line" and "two points cannot show how the gain falls" in line.sentence
+    assert line.backbone is None and line.sentence.endswith("as many epochs, and a smaller one fewer steps.")

@@ -12,13 +12,13 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.evaluation import suspects
-from stages.study.metrics import MIN_BOXES
 from stages.evaluation.engine import SIZES
 from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
+from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study
-from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs
+from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs, shares
 from stages.verdict.best import Standing
 from stages.verdict.choice import Candidate
 from stages.verdict.differences import differences
@@ -30,6 +30,7 @@ from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.repeats import groups
 from stages.verdict.replicates import Replicates, Statistic
+from stages.verdict.shares import ShareCurve
 from stages.verdict.statements import TRAIN_LOSS
 
 SPLITS = ("val", "test")
@@ -91,6 +92,7 @@ def conclude(
         costs={candidate.name: candidate.costs for candidate in candidates},
         margin=margin,
         standings=standings,
+        shares=_shares(study, judged, results, rows, verdicts[metric]),
     )
     holds, why = holding.holds(
         judgement,
@@ -189,6 +191,15 @@ def _standings(
         return {}
     joint = differences(measured, verdicts, statistic)
     return best.standings(joint, highest, study.verdicts.margin, metric in _thin(judged))
+
+
+def _shares(
+    study: Study, judged: Judged, results: Results, rows: Rows, verdicts: Sequence[Pair]
+) -> tuple[ShareCurve, ...]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    split, statistic = judged[study.verdicts.metric]
+    images = {name: results[name].run.get("train_images") for name in rows}
+    return shares.curves(study, images, _cells_of(split, rows), statistic, verdicts)
 
 
 def _groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
