@@ -14,6 +14,7 @@ from typing import Any
 
 from stages.report.markdown import escape
 from stages.report.results import SPLITS, CellResult
+from stages.study import names
 from stages.study.params import Study
 from stages.verdict import wording
 from stages.verdict.estimates import Estimate
@@ -46,7 +47,7 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
         "chosen": choice.chosen or "", "verdict": "holds" if judgement.holds else "does not hold", "why": judgement.why,
         "shown": "yes" if choice.shown else "no", "margin": f"{judgement.margin:g}",
         "possible_best": ", ".join(judgement.possible_best),
-        "selection.backbone": study.backbone, "selection.neck": study.neck,
+        **names.tags(study), "selection.backbone": study.backbone, "selection.neck": study.neck,
         "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items())}
     for number, finding in enumerate(judgement.findings, 1):
         found |= {f"hypothesis.{number}": finding.outcome, f"hypothesis.{number}.sentence": finding.sentence}
@@ -69,7 +70,7 @@ def metrics(judgement: Judgement) -> dict[str, float]:
     found = {"cells": float(len(judgement.repeats)), "holes": float(len(judgement.holes)),
              **{outcome: float(outcomes.count(outcome)) for outcome in ("supported", "rejected", "undecided")},
              "false_alarms_expected": judgement.false_alarms, "margin": judgement.margin}
-    decides = judgement.metric.replace("/", "_")
+    decides = _metric_key(judgement.metric)
     for cell in judgement.repeats:
         ends = _interval(decides, judgement.estimates.get(cell, {}).get(judgement.metric))
         found |= {f"{key}/{cell}": value for key, value in {**ends, **_standing(judgement, cell)}.items()}
@@ -93,7 +94,7 @@ def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:
     difference simultaneous; the probability to be the best and the losses. On MLflow's page of charts this group stands
     last, below the study's panels."""
     choice = judgement.choice
-    decides = judgement.metric.replace("/", "_")
+    decides = _metric_key(judgement.metric)
     found = _interval(f"verdict/{decides}", judgement.estimates.get(cell, {}).get(judgement.metric))
     pair = judgement.pair(cell, choice.best) if choice.best and choice.best != cell else None
     if pair is not None and cell in judgement.standings:
@@ -142,6 +143,11 @@ def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
 
 def _interval(key: str, one: Estimate | None) -> dict[str, float]:
     return {} if one is None else {key: one.value, f"{key}_low": one.low, f"{key}_high": one.high}
+
+
+def _metric_key(metric: str) -> str:
+    """A metric's name as a part of one of MLflow's: val_bbox_mAP_50, val_AP50 Platelets."""
+    return _allowed(metric.replace("/", "_").replace("[", " ").replace("]", " "))
 
 
 def _allowed(text: str) -> str:

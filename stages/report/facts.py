@@ -39,6 +39,7 @@ def facts(cells: Sequence[CellResult], context: ReportContext) -> list[tuple[str
     return [
         ("cells", coverage(cells, context)),
         ("scale", context.scale),
+        ("data set", str(context.data.get("name") or MISSING)),
         ("data", images(context)),
         *_amounts(context.data),
         ("data digest", str(context.data.get("digest") or MISSING)[:16]),

@@ -210,7 +210,7 @@ def _on_test(judgement: Judgement) -> Pair | None:
 
 
 def _test_metric(judgement: Judgement) -> str:
-    return f"test/{judgement.metric.split('/')[1]}"
+    return f"test/{judgement.metric.partition('/')[2]}"
 
 
 def _difference(pair: Pair) -> str:

@@ -12,6 +12,7 @@ from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.pairs import Pair
+from stages.verdict.shares import ShareCurve
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Judgement:
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
     margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
     all in the metric; absent where it could not be compared.
+    shares: what more training images are expected to give, of rows that differ in train_share alone.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
     and choice rest on.
     """
@@ -58,6 +60,7 @@ class Judgement:
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
+    shares: tuple[ShareCurve, ...] = ()
 
     @property
     def possible_best(self) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.evaluation import suspects
-from stages.evaluation.curves import MIN_BOXES
 from stages.evaluation.engine import SIZES
 from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
+from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study
-from stages.verdict import best, choice, comparability, costs, holding, losses, pairs
+from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs, shares
 from stages.verdict.best import Standing
 from stages.verdict.choice import Candidate
 from stages.verdict.differences import differences
@@ -29,12 +29,15 @@ from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.repeats import groups
-from stages.verdict.replicates import STUDY, Replicates, Statistic
+from stages.verdict.replicates import Replicates, Statistic
+from stages.verdict.shares import ShareCurve
 from stages.verdict.statements import TRAIN_LOSS
 
 SPLITS = ("val", "test")
 Rows = Mapping[str, tuple[str, ...]]
 Results = Mapping[str, CellResult]
+# Metric -> the split that it is of, and its statistic there.
+Judged = Mapping[str, tuple[Split, Statistic]]
 
 
 def conclude(
@@ -52,8 +55,10 @@ def conclude(
     rows = groups(study, results)
     metric = study.verdicts.metric
     splits = _splits(study, results, root)
-    estimates = {name: _estimates(splits, names) for name, names in rows.items()}
-    verdicts = _verdicts(splits, results, rows)
+    judged = _judged(study, splits)
+    estimates = {name: _estimates(judged, names) for name, names in rows.items()}
+    verdicts = _verdicts(judged, results, rows)
+    thin = _thin(judged)
     fair = comparability.fair_pairs(study, results, rows, root)
     candidates = []
     for name, names in rows.items():
@@ -61,7 +66,7 @@ def conclude(
         score = _value(estimates[name][metric])
         candidates.append(Candidate(name, score, own_costs, results[name].run_id))
     highest = choice.highest(candidates, study.verdicts.cost)
-    standings = _standings(study, splits, rows, verdicts[metric], highest)
+    standings = _standings(study, judged, rows, verdicts[metric], highest)
     margin = study.verdicts.margin
     details = {}
     for name in results:
@@ -78,7 +83,7 @@ def conclude(
         groups={name: _groups_of(splits, names) for name, names in rows.items()},
         pairs=verdicts,
         fairness=fair,
-        findings=_findings(study, results, rows, estimates, verdicts, fair, _thin(splits)),
+        findings=_findings(study, results, rows, estimates, verdicts, fair, thin),
         front=choice.front(candidates, metric),
         choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
         suspects={split.name: _suspects(split, good) for split in splits},
@@ -87,6 +92,7 @@ def conclude(
         costs={candidate.name: candidate.costs for candidate in candidates},
         margin=margin,
         standings=standings,
+        shares=_shares(study, judged, results, rows, verdicts[metric]),
     )
     holds, why = holding.holds(
         judgement,
@@ -135,22 +141,32 @@ def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estim
     return estimate(runs, statistic) if runs else None
 
 
-def _estimates(splits: Sequence[Split], names: Sequence[str]) -> dict[str, Estimate | None]:
-    """Metric -> a cell's value."""
+def _judged(study: Study, splits: Sequence[Split]) -> Judged:
+    """The metrics of the study on all splits, with those of classes and sizes that it names."""
+    classes: list[str] = []
+    for split in splits:
+        if split.truth is not None:
+            classes = list(split.truth.classes)
     result = {}
     for split in splits:
-        for metric, statistic in STUDY.items():
-            result[f"{split.name}/{metric}"] = _estimate(split, names, statistic)
+        for metric, statistic in metrics.judged(study, split.name, classes).items():
+            result[metric] = (split, statistic)
     return result
 
 
-def _verdicts(splits: Sequence[Split], results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
+def _estimates(judged: Judged, names: Sequence[str]) -> dict[str, Estimate | None]:
+    """Metric -> a cell's value."""
+    result = {}
+    for metric, (split, statistic) in judged.items():
+        result[metric] = _estimate(split, names, statistic)
+    return result
+
+
+def _verdicts(judged: Judged, results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
     """Metric -> every pair of cells."""
     verdicts = {}
-    for split in splits:
-        cells = _cells_of(split, rows)
-        for metric, statistic in STUDY.items():
-            verdicts[f"{split.name}/{metric}"] = pairs.compare(cells, statistic)
+    for metric, (split, statistic) in judged.items():
+        verdicts[metric] = pairs.compare(_cells_of(split, rows), statistic)
     loss = {name: _losses(results, names) for name, names in rows.items()}
     detectors = {name: results[name].row["detector"] for name in rows}
     verdicts[TRAIN_LOSS] = losses.compare(loss, detectors)
@@ -159,23 +175,31 @@ def _verdicts(splits: Sequence[Split], results: Results, rows: Rows) -> dict[str
 
 def _standings(
     study: Study,
-    splits: Sequence[Split],
+    judged: Judged,
     rows: Rows,
     verdicts: Sequence[Pair],
     highest: str | None,
 ) -> dict[str, Standing]:
     """Of the metric that decides; `verdicts`: the pairs of it."""
     metric = study.verdicts.metric
-    split_name, _, key = metric.partition("/")
-    split = next(split for split in splits if split.name == split_name)
+    split, statistic = judged[metric]
     measured = {}
     for name, runs in _cells_of(split, rows).items():
-        if estimate(runs, STUDY[key]) is not None:
+        if estimate(runs, statistic) is not None:
             measured[name] = runs
     if highest is None or highest not in measured:
         return {}
-    joint = differences(measured, verdicts, STUDY[key])
-    return best.standings(joint, highest, study.verdicts.margin, metric in _thin(splits))
+    joint = differences(measured, verdicts, statistic)
+    return best.standings(joint, highest, study.verdicts.margin, metric in _thin(judged))
+
+
+def _shares(
+    study: Study, judged: Judged, results: Results, rows: Rows, verdicts: Sequence[Pair]
+) -> tuple[ShareCurve, ...]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    split, statistic = judged[study.verdicts.metric]
+    images = {name: results[name].run.get("train_images") for name in rows}
+    return shares.curves(study, images, _cells_of(split, rows), statistic, verdicts)
 
 
 def _groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
@@ -238,15 +262,14 @@ def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     return estimate_of
 
 
-def _thin(splits: Sequence[Split]) -> dict[str, int]:
+def _thin(judged: Judged) -> dict[str, int]:
     """The metrics that rest on too few boxes to decide, and on how many."""
     thin = {}
-    for split in splits:
+    for metric, (split, statistic) in judged.items():
         for run in list(split.runs.values())[:1]:
-            for metric, statistic in STUDY.items():
-                boxes = run.boxes_of(statistic)
-                if boxes < MIN_BOXES:
-                    thin[f"{split.name}/{metric}"] = boxes
+            boxes = run.boxes_of(statistic)
+            if boxes < MIN_BOXES:
+                thin[metric] = boxes
     return thin
 
 
