@@ -170,8 +170,8 @@ def test_small_boxes_are_small_at_the_demo_sets_own_size_and_wide_enough_to_lear
     sides = np.sqrt(found[:, 2] * found[:, 3])
     small = sides[sides < 32]
     assert len(small) >= 3
-    # At 192 px, 0.375 of the side, no fewer than 8 px; a pixel of rounding, a box cut by another's cover is whole.
-    assert small.min() > 21
+    # 22 px are 8 at 192 px, a cell of 1024 in miniature; one for rounding.
+    assert small.min() >= 21
 
 
 @pytest.mark.parametrize("arguments", [(0, 128, 0), (4, 32, 0), (4, 128, -1)])
