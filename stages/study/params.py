@@ -63,7 +63,7 @@ class Data:
     rare_boxes: int = bounded(minimum=0, default=20)
     max_detections: int = bounded(minimum=1, default=MAX_DETECTIONS)
     policy: dict[str, str] = field(default_factory=dict)
-    demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 48, 48))
+    demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 200, 160))
     demo_image_size: int = bounded(minimum=64, maximum=4096, default=512)
     name: str = ""
 
