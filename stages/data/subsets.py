@@ -34,7 +34,7 @@ def _herd(content: np.ndarray, rng: np.random.Generator) -> list[int]:
     whole = content.sum(axis=0)
     total = np.zeros_like(whole)
     waiting = rng.permutation(len(content))
-    chosen = []
+    sequence = []
     while len(waiting):
         # The permutation is at random, and so is its beginning.
         candidates = waiting[:_CANDIDATES]
@@ -43,9 +43,9 @@ def _herd(content: np.ndarray, rng: np.random.Generator) -> list[int]:
         # Chi-square-like, as in assign.py: a stratum counts by how many boxes it has.
         cost = ((after - share * whole) ** 2 / whole).sum(axis=1)
         best = int(cost.argmin())
-        chosen.append(int(candidates[best]))
+        sequence.append(int(candidates[best]))
         total = after[best]
         # What was passed over goes to the end, so that others are looked at next.
         rest = np.delete(candidates, best)
         waiting = np.concatenate([waiting[_CANDIDATES:], rest])
-    return chosen
+    return sequence

@@ -9,13 +9,13 @@ def beginning(ordered: Sequence[Sequence[int]], share: float) -> list[int]:
     """The ids of the first groups of images, as near to `share` of all as whole groups allow, one
     group at least. ordered: of data/prepared/order.json, which stages/data/subsets.py makes."""
     wanted = share * sum(map(len, ordered))
-    taken: list[int] = []
+    ids: list[int] = []
     for members in ordered:
-        more = len(taken) + len(members)
-        if taken and abs(more - wanted) > abs(len(taken) - wanted):
+        more = len(ids) + len(members)
+        if ids and abs(more - wanted) > abs(len(ids) - wanted):
             break
-        taken += members
-    return sorted(taken)
+        ids += members
+    return sorted(ids)
 
 
 def positions(
@@ -25,5 +25,5 @@ def positions(
     None where that is all. learnt: their ids in the order of the annotation file."""
     if share >= 1:
         return None
-    chosen: Collection[int] = set(beginning(ordered, share))
-    return [position for position, image in enumerate(learnt) if image in chosen]
+    subset: Collection[int] = set(beginning(ordered, share))
+    return [position for position, image in enumerate(learnt) if image in subset]

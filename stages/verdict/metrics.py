@@ -18,13 +18,13 @@ def judged(study: Study, split: str, classes: Sequence[str]) -> dict[str, Statis
     """
     if classes:
         group_metrics.check_classes(study, classes)
-    found = {f"{split}/{metric}": statistic for metric, statistic in STUDY.items()}
+    statistics = {f"{split}/{metric}": statistic for metric, statistic in STUDY.items()}
     rest = study.verdicts.metric.partition("/")[2]
     for metric in (*group_metrics.asked(study), f"{split}/{rest}"):
         group = group_metrics.read(metric)
         if group and group.split == split:
-            found[metric] = _statistic(group, classes)
-    return found
+            statistics[metric] = _statistic(group, classes)
+    return statistics
 
 
 def _statistic(group: GroupMetric, classes: Sequence[str]) -> Statistic:

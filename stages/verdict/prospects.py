@@ -45,12 +45,13 @@ def _tied(rows: Mapping[str, Mapping[str, Level]]) -> list[str]:
     lines = []
     for factor, partner in combinations(FACTORS, 2):
         met = _levels(rows, factor, partner)
-        for one, two in combinations(met, 2):
-            if met[one].isdisjoint(met[two]):
+        for first, second in combinations(met, 2):
+            if met[first].isdisjoint(met[second]):
                 lines.append(
-                    f"{factor} is confounded with {partner}: {one} is trained with {_joined(met[one])} alone, {two} "
-                    f"with {_joined(met[two])}; a difference between the two can be put down to neither. A row that "
-                    "changes one of them alone would tell"
+                    f"{factor} is confounded with {partner}: {first} is trained with "
+                    f"{_joined(met[first])} alone, {second} with {_joined(met[second])}; a "
+                    "difference between the two can be put down to neither. A row that changes "
+                    "one of them alone would tell"
                 )
                 break
     return lines

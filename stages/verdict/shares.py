@@ -113,11 +113,11 @@ def _sentence(
         if curve.law == "line":
             text += "; two points cannot show how the gain falls, so that it is an upper end"
     if rival:
-        one = rival.difference
+        difference = rival.difference
         backbones = (study.cell(rival.first).backbone, study.cell(rival.second).backbone)
         text += (
-            f"; {backbones[0]} instead of {backbones[1]} gives {signed(one.value)} "
-            f"[{signed(one.low)}, {signed(one.high)}]"
+            f"; {backbones[0]} instead of {backbones[1]} gives {signed(difference.value)} "
+            f"[{signed(difference.low)}, {signed(difference.high)}]"
         )
     epochs = {study.cell(name).epochs for name in cells}
     if len(epochs) == 1:
