@@ -132,7 +132,7 @@ def test_where_nothing_is_shown_the_highest_is_most_probable():
     # silly costs more than large, so that nobody asks whether it is possible.
     assert [one.name for one in found.cheaper] == ["small", "middle"]
     assert found.sentence == (
-        f"large is the most probable choice, not a shown one: large has the highest {METRIC}, 0.520, and it may lose "
+        f"large is the most probable choice, not a shown one: it has the highest {METRIC}, 0.520, and may lose "
         "up to 0.045 against the best of all, where 0.02 is accepted. 2 cheaper cells remain possible; the cheapest, "
         "small, would save 89% of the latency and may lose up to 0.070.")
 

@@ -268,8 +268,10 @@ def choice_sentence(
         parts.append(_shown_sentence(choice, best, chosen, standings[chosen.name]))
     else:
         parts.append(
-            f"{chosen.name} is the most probable choice, not a shown one: {score}, and it may lose up to "
-            f"{standings[chosen.name].loss_high:.3f} against the best of all, where {choice.margin:g} is accepted."
+            f"{chosen.name} is the most probable choice, not a shown one: it has the highest "
+            f"{choice.metric}, {best.score:.3f}, and may lose up to "
+            f"{standings[chosen.name].loss_high:.3f} against the best of all, where {choice.margin:g} "
+            "is accepted."
         )
     if choice.cost is None or best.cost(choice.cost) is None:
         missing = "cost" if choice.cost is None else COSTS[choice.cost][0]
