@@ -184,3 +184,10 @@ def test_wrong_calls_are_refused():
         front(CELLS, METRIC, ["price"])
     with pytest.raises(ValueError, match="two candidates are called 'small'"):
         choose([CELLS[0], CELLS[0]], METRIC, {}, 0.01)
+
+
+def test_two_members_of_a_front_are_named_and_a_thousand_is_written_out():
+    two = front([cell("a", 0.5, 10), cell("b", 0.4, 5)], METRIC)
+    assert two.sentence == f"No cell is dominated in {METRIC}, latency: a, b."
+    cells = [cell("a", 0.5, 1000), cell("b", 0.4, 2000)]
+    assert decided(cells, 0.01).sentence.endswith("its latency is 1,000 ms.")
