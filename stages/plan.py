@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 from stages.data import catalogue
-from stages.model import shared_memory
+from stages.errors import InputError
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
-from stages.program import InputError, run
+from stages.program import run
+from stages.safety import shared_memory
 from stages.study import params, paths
 from stages.tracking import checkout
 from stages.verdict import statements

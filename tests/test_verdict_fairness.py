@@ -156,7 +156,7 @@ def composed() -> dict[str, Settings]:
     # Each fragment is read once: seconds less.
     with mock.patch.object(Config, "fromfile", lambda path: copy.deepcopy(read(path))):
         return {
-            name: Settings(name, KNOWN | settings(cell, study, "coco"), compose(name, study, ["a"], "img").to_dict())
+            name: Settings(name, KNOWN | training(name, study, {"source": "coco", "train_images": None}), compose(name, study, ["a"], "img").to_dict())
             for name, cell in study.cells.items()}
 
 

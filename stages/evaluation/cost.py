@@ -21,8 +21,9 @@ from stages.evaluation.box_metric import to_results
 from stages.evaluation.energy import Meter
 from stages.evaluation.neighbours import Neighbours
 from stages.files import read_json
-from stages.model import checkpoints, config_file, memory
+from stages.model import checkpoints, config_file
 from stages.program import InputError
+from stages.safety import memory
 
 from mmcv.transforms import Compose  # isort: skip  after the ops
 from mmdet.registry import MODELS  # isort: skip

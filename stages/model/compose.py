@@ -11,16 +11,17 @@ from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learnin
 from stages.study import paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
+from stages.training.prepared import MIN_SIDE
 
 # COCO's evaluation takes a detection for one of a crowd from this share of its area on.
 CROWD_SHARE = 0.5
-# Images of a shorter side in pixels are not trained on: MMDetection's own limit.
-MIN_SIDE = 32
+# Modules of ours that MMEngine imports for a config: the ops stand-in, and the hooks of _hooks().
+IMPORTS = ("stages.model.ops", "stages.training.start")
 
 
 def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT,
             train_images: int | None = None) -> Config:
-    """The config of cell `name`, whole: MMDetection and the ops stand-in are all that it needs.
+    """The config of cell `name`, whole: MMDetection and IMPORTS are all that it needs.
 
     classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
     train_images: how many images an epoch has, which may shorten the warm-up.
@@ -28,13 +29,18 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     cell = study.cell(name)
     cfg = Config.fromfile(root / "configs" / "runtime.py")
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
-    cfg.merge_from_dict(_schedule(cell, study, root, train_images))
+    cfg.merge_from_dict(_schedule(name, study, root, train_images))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
     cfg.merge_from_dict(dict(
         randomness=dict(seed=study.seed_of(cell)),
         env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
+        custom_imports=dict(imports=list(IMPORTS)),
         work_dir=f"work_dirs/{name}",
         resume=False))
+    # How often something is logged decides nothing; MMEngine has values of its own.
+    for key in ("log_level", "log_processor"):
+        cfg.pop(key)
+    cfg.default_hooks.pop("logger")
     return cfg
 
 
@@ -95,7 +101,8 @@ def _keep_detections(test_cfg: dict, most: int) -> None:
         test_cfg["rpn"][key] = max(test_cfg["rpn"][key], most)
 
 
-def _schedule(cell: Cell, study: Study, root: Path, train_images: int | None) -> dict:
+def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
+    cell = study.cell(name)
     optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
     if study.training.clip_grad:
@@ -121,11 +128,18 @@ def _schedule(cell: Cell, study: Study, root: Path, train_images: int | None) ->
                  milestones=study.training.milestones),
             # Over a single iteration MMEngine's LinearLR never leaves its first factor.
         ][0 if rising > 1 else 1:],
-        custom_hooks=_hooks(study))
+        custom_hooks=_hooks(name, study))
 
 
-def _hooks(study: Study) -> list[dict]:
-    hooks = []
+def _hooks(name: str, study: Study) -> list[dict]:
+    """Ours are in stages/training/start.py."""
+    if study.training.weights == "none":
+        hooks = [dict(type="ZeroInitResidualHook")]
+    else:
+        hooks = [dict(type="PretrainedHook", file=paths.weights(name).as_posix())]
+    precision = {key: getattr(study.training, key) for key in ("tf32", "channels_last", "compile")}
+    if any(precision.values()):
+        hooks.append(dict(type="PrecisionHook", **precision))
     if study.training.ema:
         # LOW: what is validated and saved is the average, so it must still be in place when the checkpoint is written.
         hooks.append(dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=study.training.ema, priority="LOW"))
@@ -166,10 +180,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             pipeline=pipeline,
             **kwargs)
 
-    loader = dict(
-        batch_size=device_batch(cell, study),
-        num_workers=study.training.workers,
-        persistent_workers=study.training.workers > 0)
+    loader = dict(batch_size=device_batch(cell, study))
 
     def evaluator(split: str) -> dict:
         return dict(type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox")

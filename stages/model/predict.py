@@ -18,7 +18,9 @@ from tqdm import tqdm
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.evaluation import depth
 from stages.evaluation.box_metric import to_results
-from stages.model import checkpoints, config_file, image_cache, loaders
+from stages.model import checkpoints, config_file
+from stages.safety import loaders
+from stages.training import image_cache
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,15 @@ class Predictions:
     details: dict[str, Any]
 
 
-def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Predictions:
-    """name: "val" or "test". cached: pixels come from the image cache that training uses.
+def split(config: Path, checkpoint: Path, name: str, cached: bool = False, workers: int = 0) -> Predictions:
+    """name: "val" or "test". cached: pixels come from the image cache that training uses. workers: loader processes.
 
     Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another model.
     """
     cfg = config_file.read(config, "model", f"{name}_dataloader", f"{name}_evaluator")
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
-    loaders.bounded(cfg[f"{name}_dataloader"])
+    loaders.bounded(cfg[f"{name}_dataloader"], workers)
     if cached:
         cfg = image_cache.use(cfg, name)
     model = MODELS.build(cfg.model)

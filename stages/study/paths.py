@@ -9,6 +9,8 @@ from stages.study.params import Cell
 PLAN = Path("data/plan.json")
 PREPARED = Path("data/prepared")
 CHECKED = Path("data/checked")
+CELLS = Path("data/cells")
+PRETRAINED = Path("data/pretrained")
 WEIGHTS = Path("data/weights")
 REPORTS = Path("reports")
 SCRATCH = Path(".work")
@@ -20,9 +22,19 @@ def annotations(split: str, fold: int | None = None) -> Path:
     return PREPARED / f"{split}.json" if fold is None or split == "test" else PREPARED / f"folds/{fold}/{split}.json"
 
 
-def weights(backbone: str) -> Path:
-    """A backbone's pretrained tensors under MMDetection's names; none where the scale trains from scratch."""
-    return WEIGHTS / f"{backbone}.safetensors"
+def cell(name: str) -> Path:
+    """What decides a cell's training: stages/training/cell_file.py."""
+    return CELLS / f"{name}.py"
+
+
+def pretrained(name: str) -> Path:
+    """Which pretrained weights a cell starts from, and the backbone that they are for."""
+    return PRETRAINED / f"{name}.json"
+
+
+def weights(name: str) -> Path:
+    """A cell's pretrained tensors under MMDetection's names; none where it trains from scratch."""
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def model(name: str) -> Path:

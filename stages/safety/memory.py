@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from stages.errors import InputError
 from stages.model.schedule import device_batch, pixels
-from stages.program import InputError
 from stages.study.params import Cell, Study
 
 

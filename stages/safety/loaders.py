@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
@@ -14,22 +15,29 @@ from mmengine.registry import FUNCTIONS
 from torch.utils.data import DataLoader
 
 from stages import program
-from stages.model import shared_memory
-from stages.program import InputError
+from stages.errors import InputError
+from stages.safety import shared_memory
 
 # A batch from a disk that works takes seconds.
 WAIT_S = 300
 # Set by loader processes, which are forks: a batch found no room in the shared memory.
 _full = mmap.mmap(-1, 1)
+# Set by a training that lets torch end its loader processes.
+_leaving = mmap.mmap(-1, 1)
 _END = object()
 
 
-def bounded(loader: dict[str, Any]) -> None:
-    """Changes a loader's config: waits end after WAIT_S, and its processes at a lost batch."""
-    _full[0] = 0
-    if loader.get("num_workers"):
+def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
+    """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes at a lost batch.
+
+    in_training: its processes ignore signals to stop until release_workers().
+    """
+    _full[0] = _leaving[0] = 0
+    loader["num_workers"] = workers
+    loader["persistent_workers"] = workers > 0
+    if workers:
         loader["timeout"] = WAIT_S
-    loader["worker_init_fn"] = {"type": "honest_worker"}
+    loader["worker_init_fn"] = {"type": "deaf_worker" if in_training else "honest_worker"}
 
 
 @FUNCTIONS.register_module()
@@ -47,6 +55,25 @@ def honest_worker(worker_id: int, **_: Any) -> None:
     sys.excepthook = say
     # Called by the thread that feeds the queue; private, but made for being replaced.
     Queue._on_queue_feeder_error = staticmethod(end)
+
+
+@FUNCTIONS.register_module()
+def deaf_worker(worker_id: int, **_: Any) -> None:
+    """A loader's worker ignores signals to stop while its training goes on: that one finishes its step first."""
+    honest_worker(worker_id)
+    parent = os.getppid()
+
+    def leave(number: int, frame: Any) -> None:
+        if _leaving[0] or os.getppid() != parent:
+            os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, leave)
+
+
+def release_workers() -> None:
+    """Lets torch end the workers from here on."""
+    _leaving[0] = 1
 
 
 def explain(error: BaseException, scale: str) -> str:

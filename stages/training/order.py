@@ -7,37 +7,27 @@ processes there are, whatever was drawn before.
 from __future__ import annotations
 
 import copy
-import mmap
-import os
 import random
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
+from mmengine.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import BatchSampler, Sampler
 
-import stages.model.loop  # noqa: F401  registers ResumableLoop
-from stages.model import loaders
+import stages.training.loop  # noqa: F401  registers ResumableLoop
 
-# Shared with the forks.
-_leaving = mmap.mmap(-1, 1)
 # An image of an epoch: epoch, index in the dataset.
 Place = tuple[int, int]
 
 
 def resumable(cfg: Config) -> Config:
     """`cfg` with the train loader's images seeded one by one and its batches open to a start in mid-epoch."""
-    _leaving[0] = 0
     cfg = copy.deepcopy(cfg)
     loader = cfg.train_dataloader
     loader.dataset = {"type": "SeededDataset", "dataset": loader.dataset, "seed": cfg.randomness.seed}
     loader.batch_sampler = {"type": "ResumableBatchSampler", "batches": loader.batch_sampler}
-    for part in (loader, cfg.val_dataloader):
-        loaders.bounded(part)
-        part.worker_init_fn = {"type": "deaf_worker"}
     cfg.train_cfg.type = "ResumableLoop"
     return cfg
 
@@ -95,22 +85,3 @@ class ResumableBatchSampler(BatchSampler):
 
     def __len__(self) -> int:
         return len(self.batches)
-
-
-@FUNCTIONS.register_module()
-def deaf_worker(worker_id: int, **_: Any) -> None:
-    """A loader's worker heeds no signal to stop while its training goes on: that one finishes its step first."""
-    loaders.honest_worker(worker_id)
-    parent = os.getppid()
-
-    def heard(number: int, frame: Any) -> None:
-        if _leaving[0] or os.getppid() != parent:
-            os._exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, heard)
-
-
-def release_workers() -> None:
-    """Lets torch end the workers from here on."""
-    _leaving[0] = 1

@@ -14,10 +14,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from stages import program
-from stages.model import keep, loaders, states
-from stages.model.checkpoints import CheckpointsHook
-from stages.model.history import HistoryHook
-from stages.program import InputError
+from stages.errors import InputError
+from stages.safety import loaders, state_files, states
+from stages.safety.progress import ProgressHook
+from stages.training.history import Diverged
+from stages.training.runner import Training
 
 # gloo's and NCCL's words, where the process that started all of them has not ended this one first.
 _GONE = re.compile("onnection (closed|reset)|remote process exited")
@@ -40,13 +41,14 @@ class KeeperHook(Hook):
     # After everything else of a step: the average, the schedules, the history.
     priority = "LOWEST"
 
-    def __init__(self, folder: Path, recorder: HistoryHook, saver: CheckpointsHook, writer: keep.Writer, passes: int,
-                 before: keep.State | None) -> None:
+    def __init__(self, folder: Path, training: Training, progress: ProgressHook, writer: state_files.Writer,
+                 before: state_files.State | None) -> None:
         self.folder = folder
-        self.recorder = recorder
-        self.saver = saver
+        self.recorder = training.recorder
+        self.best = training.best
+        self.passes = training.passes
+        self.progress = progress
         self.writer = writer
-        self.passes = passes
         self.before = before
         # How to call MLflow's run when the training goes on elsewhere; seconds of training in the processes before.
         self.run_id = lambda: None
@@ -62,6 +64,9 @@ class KeeperHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self.clock = self.saved = time.monotonic()
+        # A signal to stop can then end waits for loader processes.
+        for loop in (runner.train_loop, runner.val_loop):
+            loop.dataloader = loaders.Batches(loop.dataloader)
         if get_world_size() > 1:
             # Agreeing over the GPUs' own group would make every step wait for them.
             self.group = torch.distributed.new_group(backend="gloo", timeout=timedelta(minutes=10))
@@ -100,11 +105,14 @@ class KeeperHook(Hook):
 
     def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
         """`error` as one line that says how to go on, where a person can do something about it."""
-        step = keep.newest_step(self.folder)
+        step = state_files.newest_step(self.folder)
         after = f"the same command goes on from {'the start' if step is None else f'step {step}, whose state is saved'}"
         if isinstance(error, RuntimeError) and not isinstance(error, InputError) and program.asked_to_stop():
             # The signal that is asking has ended something that the step needed.
             error = program.Stopped(program.asked_to_stop())
+        if isinstance(error, Diverged):
+            return InputError(f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a step), "
+                              "clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)")
         if isinstance(error, program.Stopped):
             return program.Stopped(error.number, f"{cell}: {error}; {after}" if is_main_process() else "")
         if loaders.explain(error, scale):
@@ -146,14 +154,15 @@ class KeeperHook(Hook):
             return
         content = {
             **state, "epoch": epoch, "start": start, "iteration": iteration, "rows": list(self.recorder.rows),
-            "pending": [dict(row) for row in self.recorder.pending], "best": self.saver.best, "seconds": self.seconds,
+            "pending": [dict(row) for row in self.recorder.pending], "best": self.best.best, "seconds": self.seconds,
             "run_id": self.run_id()}
-        self.writer.put(lambda: keep.save(self.folder, content, iteration // self.passes))
+        self.writer.put(lambda: state_files.save(self.folder, content, iteration // self.passes))
 
-    def _put_back(self, runner: Any, state: keep.State) -> None:
+    def _put_back(self, runner: Any, state: state_files.State) -> None:
         loop = runner.train_loop
         loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
         loop.unscored = not state["start"]
         runner.optim_wrapper.initialize_count_status(runner.model, state["iteration"], loop.max_iters)
-        self.saver.best = state["best"]
+        self.best.best = state["best"]
         self.recorder.put_back(state["rows"], state["pending"], states.put_back(runner, state))
+        self.progress.go_on()

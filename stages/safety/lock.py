@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import paths
 
 log = logging.getLogger(__name__)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
-from tqdm import tqdm
 
 from stages.files import replacing
-from stages.program import InputError
 from stages.study.metrics import METRICS
 
 Row = dict[str, Any]
@@ -43,46 +38,35 @@ def last_epoch_loss(rows: list[Row]) -> float:
     return sum(losses) / len(losses)
 
 
-class _Patient:
-    """A terminal that may go (Ctrl-C ends the `cat` behind a pipe as well): what is shown is lost, and nothing else."""
+class Diverged(RuntimeError):
+    """The loss is no finite number, or so large that nothing is learnt any more.
 
-    def __init__(self, file: Any) -> None:
-        self.file = file
+    step: of the optimizer. lr: the learning rate of that step.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self.file.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self.file.flush()
+    def __init__(self, loss: float, step: int, lr: float) -> None:
+        super().__init__(f"the loss is {loss:.4g} at step {step}")
+        self.step = step
+        self.lr = lr
 
 
 class HistoryHook(Hook):
-    """Collects rows, shows progress, and hands each finished epoch's rows to `on_epoch`.
+    """Collects rows and writes them to `path` after each epoch.
 
-    A row is an optimizer step: the mean over its `passes` and, with several processes, over these. Raises InputError
-    where the loss is no finite number or explodes: going on would train nothing.
+    A row is an optimizer step: the mean over its `passes` and, with several processes, over these. Raises Diverged:
+    going on would train nothing.
+
+    rows: of all whole epochs. pending: of the one that is not validated yet. epoch: of the one validated last.
     """
 
-    def __init__(self, cell: str, path: Path, on_epoch: Callable[[list[Row]], None] | None, passes: int = 1) -> None:
-        self.cell = cell
+    def __init__(self, path: Path, passes: int = 1) -> None:
         self.path = path
-        self.on_epoch = on_epoch
         self.passes = passes
         self.rows: list[Row] = []
         self.pending: list[Row] = []
+        self.epoch: list[Row] = []
         self.summed: dict[str, Any] = {}
         self.checked = 0
-
-    def before_train(self, runner: Any) -> None:
-        # No bar where nobody watches: DVC's queue and CI get a line per epoch instead.
-        # No bar in the other processes of a training either.
-        self.bar = tqdm(total=runner.max_iters // self.passes, desc=self.cell, unit="step", dynamic_ncols=True,
-                        file=_Patient(sys.stderr), disable=None if is_main_process() else True)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any, outputs: dict[str, Any]) -> None:
         # Tensors stay where they are: reading one would wait for the GPU at every step.
@@ -95,7 +79,6 @@ class HistoryHook(Hook):
         self.summed = {}
         lr = runner.optim_wrapper.get_lr()["lr"][0]
         self.pending.append({"step": (runner.iter + 1) // self.passes, "epoch": runner.epoch + 1, "lr": lr, **losses})
-        self.bar.update()
         if len(self.pending) - self.checked >= CHECK_EVERY:
             self.check()
 
@@ -111,30 +94,18 @@ class HistoryHook(Hook):
             row.update(zip(names, values.tolist()))
             loss = row["train/loss"]
             if not math.isfinite(loss) or loss > EXPLODED:
-                raise InputError(f"{self.cell}: the loss is {loss:.4g} at step {row['step']}; lower the learning rate "
-                                 f"(cells.{self.cell}.lr, now {row['lr']:.3g} a step), clip gradients "
-                                 "(clip_grad) or lengthen the warm-up (warmup_iterations)")
+                raise Diverged(loss, row["step"], row["lr"])
         self.checked = len(self.pending)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
         values = {name: metrics[name.replace("val/", "coco/")] for name in VALIDATION}
         (self.pending or self.rows)[-1].update({name: value for name, value in values.items() if value is not None})
-        epoch, self.pending, self.checked = self.pending, [], 0
-        self.rows += epoch
-        if not is_main_process():
-            return
-        write(self.path, self.rows)
-        mAP_50 = values["val/bbox_mAP_50"]
-        shown = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
-        self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: "
-                       f"loss {last_epoch_loss(self.rows):.3f}, val mAP50 {shown}", file=_Patient(sys.stderr))
-        self.on_epoch(epoch)
+        self.epoch, self.pending, self.checked = self.pending, [], 0
+        self.rows += self.epoch
+        if is_main_process():
+            write(self.path, self.rows)
 
     def put_back(self, rows: list[Row], pending: list[Row], summed: dict[str, Any]) -> None:
         """Goes on from the rows of an earlier process: of whole epochs, of the one begun, of the step begun."""
         self.rows, self.pending, self.summed = rows, pending, summed
         self.checked = len(pending)
-        self.bar.initial = self.bar.n = self.bar.last_print_n = len(rows) + len(pending)
-
-    def after_train(self, runner: Any) -> None:
-        self.bar.close()

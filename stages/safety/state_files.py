@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from stages import files
-from stages.program import InputError
+from stages.errors import InputError
 
 State = dict[str, Any]
 log = logging.getLogger(__name__)

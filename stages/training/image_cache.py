@@ -24,8 +24,8 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from stages import machine
+from stages.errors import InputError
 from stages.files import read_json, replacing
-from stages.program import InputError
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's transforms need it at import
 from mmcv.transforms import BaseTransform, LoadImageFromFile  # isort: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.model import is_model_wrapper
+
+from stages.training import random_states
 
 State = dict[str, Any]
 
@@ -23,7 +23,7 @@ def take(runner: Any, own: State) -> State:
     """
     wrapper = runner.optim_wrapper
     between = wrapper.inner_count % wrapper._accumulative_counts
-    mine = {"random": get_random(), "own": own, "buffers": [_buffers(model) for model in _models(runner)],
+    mine = {"random": random_states.take(), "own": own, "buffers": [_buffers(model) for model in _models(runner)],
             "gradients": [parameter.grad for parameter in runner.model.parameters()] if between else []}
     return copied({
         "models": [model.state_dict() for model in _models(runner)],
@@ -49,25 +49,8 @@ def put_back(runner: Any, state: State) -> State:
     if mine["gradients"]:
         for parameter, gradient in zip(runner.model.parameters(), mine["gradients"], strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-    set_random(mine["random"])
+    random_states.put_back(mine["random"])
     return mine["own"]
-
-
-def get_random() -> State:
-    """The states of torch's, numpy's and Python's generators, and of the GPU's where there is one."""
-    kind, keys, *rest = np.random.get_state()
-    return {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-            "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest], "python": random.getstate()}
-
-
-def set_random(states: State) -> None:
-    """The reverse of get_random()."""
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-    random.setstate(states["python"])
 
 
 def copied(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A training's scratch folder, .work/<fingerprint>/: what it holds, what it goes on from, and how it becomes outs."""
+"""A training's own folder, .work/<fingerprint>/: what it holds, what it goes on from, and how it becomes outs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import files
-from stages.model import keep
+from stages.safety import state_files
 from stages.study import paths
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ FINISHED = "finished"
 
 
 @dataclass
-class Scratch:
+class Workspace:
     """training_id: of the training, over all processes that have a part in it. started: of the first, ISO 8601.
 
     settings: what the fingerprint is made of, as far as it can be said in words.
@@ -40,11 +40,11 @@ class Scratch:
     def finished(self) -> bool:
         return (self.folder / FINISHED).is_file()
 
-    def publish(self, outs: dict[Path, tuple[str, ...]], hold: bool) -> None:
+    def publish(self, outs: dict[Path, tuple[str, ...]], keep_for_dvc: bool) -> None:
         """Puts finished files where DVC expects them, each in one move; then removes what is left of other trainings.
 
-        hold: DVC removes a stage's outs before it runs it, and runs it again where it was killed before it took note;
-        the training then need not be repeated. Stage evaluate, which comes after, lets go.
+        keep_for_dvc: DVC removes a stage's outs before it runs it, and runs it again where it was killed before it took note;
+        the training then need not be repeated. Stage evaluate, which comes after, discards it.
         """
         (self.folder / FINISHED).touch()
         files.sync_folder(self.folder)
@@ -52,16 +52,16 @@ class Scratch:
             for name in names:
                 files.link(self.folder / name, folder / name)
         for folder, _ in _of_cell(self.cell):
-            if folder != self.folder or not hold:
+            if folder != self.folder or not keep_for_dvc:
                 _remove(folder)
-        if hold:
+        if keep_for_dvc:
             kept = {SETTINGS, FINISHED}.union(*outs.values())
             for path in self.folder.iterdir():
                 if path.name not in kept:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Scratch:
+def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
     """The cell's folder: one to go on from, or a fresh one, and then a line says what has changed since the last."""
     folder = paths.SCRATCH / fingerprint
     known = _read(folder)
@@ -69,21 +69,21 @@ def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Scratch:
     first = int(os.environ.get("RANK", 0)) == 0
     if known is None:
         for other, then in _of_cell(cell) if first else ():
-            step = keep.newest_step(other)
+            step = state_files.newest_step(other)
             if step is not None and not (other / FINISHED).exists():
                 log.info("%s: starts afresh, not from step %d in %s: %s", cell, step, other,
                          _changes(then["settings"], settings))
-        known = asdict(Scratch(cell, folder, settings, uuid.uuid4().hex,
+        known = asdict(Workspace(cell, folder, settings, uuid.uuid4().hex,
                                datetime.now(UTC).isoformat(timespec="seconds")))
         if first:
             with files.replacing(folder / SETTINGS) as beside:
                 beside.write_text(json.dumps({**known, "folder": str(folder)}, indent=1) + "\n", encoding="utf-8")
     if first:
         files.remove_unfinished(folder)
-    return Scratch(**{**known, "folder": folder})
+    return Workspace(**{**known, "folder": folder})
 
 
-def let_go(cell: str) -> None:
+def discard(cell: str) -> None:
     """Removes what a finished training of the cell has held back for DVC."""
     for folder, _ in _of_cell(cell):
         if (folder / FINISHED).exists():
@@ -109,7 +109,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
         known = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return known if isinstance(known, dict) and set(known) == set(Scratch.__dataclass_fields__) else None
+    return known if isinstance(known, dict) and set(known) == set(Workspace.__dataclass_fields__) else None
 
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> str:

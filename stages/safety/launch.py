@@ -1,4 +1,4 @@
-"""Several processes that train one cell, each with a part of the batch and a GPU of its own, or on CPUs over gloo."""
+"""Starts several processes that train one cell, each with a part of the batch and a GPU of its own, or on CPUs."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ import signal
 import sys
 import tempfile
 
-from mmengine.config import Config
-
-from stages.program import InputError, Stopped
+from stages.errors import InputError
+from stages.program import Stopped
 from stages.study.params import Study
-
-# Where the processes find each other: a file of this user. torch's own way is a port that the whole network can reach,
-# and what is sent there is unpickled.
-MEETING = "DETECTION_MATRIX_MEETING"
+from stages.training.processes import MEETING
 
 
 def check(study: Study) -> None:
-    """Raises InputError where there are GPUs and not one for each process: NCCL would say so after half a minute, in
-    pages."""
+    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than processes, where there
+    are some. NCCL would say so after half a minute, in pages."""
     import torch
 
     wanted, gpus = study.training.processes, torch.cuda.device_count()
+    if study.training.amp != "none" and not gpus:
+        raise InputError(f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; set it "
+                         "to none")
     if 0 < gpus < wanted:
         raise InputError(f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine has "
                          f"{gpus}; set it to {gpus}")
@@ -58,22 +57,3 @@ def launch(name: str, count: int) -> None:
             raise InputError(f"{name}: one of its {count} processes was killed by {signal.Signals(-status).name}; the "
                              "same command goes on from the last state") from None
         sys.exit(status)
-
-
-def join(cfg: Config) -> None:
-    """Makes `cfg` one process's part of a training by several."""
-    import torch
-
-    cfg.launcher = "pytorch"
-    # One thread for each unless somebody asked for more; MMEngine would warn in every process.
-    os.environ.setdefault("MKL_NUM_THREADS", "1")
-    # Somebody's own torchrun has said by variables where its processes meet.
-    meeting = {"init_method": f"file://{os.environ[MEETING]}", "rank": int(os.environ["RANK"]),
-               "world_size": int(os.environ["WORLD_SIZE"])} if MEETING in os.environ else {}
-    if torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg = {"backend": "nccl", **meeting}
-    else:
-        # MMEngine's own start and its own wrapping both ask for a GPU.
-        torch.distributed.init_process_group("gloo", **meeting)
-        cfg.model_wrapper_cfg = {
-            "type": "MMDistributedDataParallel", "broadcast_buffers": False, "device_ids": None}

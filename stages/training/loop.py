@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
-from stages.model import states
-from stages.model.loaders import Batches
+from stages.training import random_states
 
 
 @LOOPS.register_module()
 class ResumableLoop(EpochBasedTrainLoop):
-    """EpochBasedTrainLoop that validates each epoch and has a place to go on from; resume.KeeperHook sets it.
+    """EpochBasedTrainLoop that validates each epoch and has a place to go on from, which a hook may set before it
+    starts.
 
     Starting a loader and validating leave the random states as they were: a training that goes on starts loaders and
     may validate once more, and must draw on as if it had not.
@@ -27,14 +25,12 @@ class ResumableLoop(EpochBasedTrainLoop):
     unscored = False
 
     def run(self) -> Any:
-        self.dataloader = Batches(self.dataloader)
-        self.runner.val_loop.dataloader = Batches(self.runner.val_loop.dataloader)
         self.runner.call_hook("before_train")
         while self.unscored or (self._epoch < self._max_epochs and not self.stop_training):
             if not self.unscored:
                 self.run_epoch()
             self.unscored = False
-            with _drawing_nothing():
+            with random_states.unchanged():
                 self.runner.val_loop.run()
         self.runner.call_hook("after_train")
         return self.runner.model
@@ -44,18 +40,9 @@ class ResumableLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         start, self.start = self.start, 0
         self.dataloader.batch_sampler.skip = start
-        with _drawing_nothing():
+        with random_states.unchanged():
             batches = iter(self.dataloader)
         for index, batch in enumerate(batches, start):
             self.run_iter(index, batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
-
-
-@contextlib.contextmanager
-def _drawing_nothing() -> Iterator[None]:
-    kept = states.get_random()
-    try:
-        yield
-    finally:
-        states.set_random(kept)

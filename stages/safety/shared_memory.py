@@ -6,8 +6,8 @@ import math
 import os
 from pathlib import Path
 
+from stages.errors import InputError
 from stages.model.schedule import device_batch, pixels
-from stages.program import InputError
 from stages.study.params import Cell, Study
 
 FOLDER = Path("/dev/shm")

@@ -1,0 +1,102 @@
+"""What each row of params.yaml becomes on the prepared data: the files that train and weights depend on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from stages.errors import InputError
+from stages.files import replacing
+from stages.model import schedule
+from stages.model.compose import backbone_config, compose
+from stages.study import paths
+from stages.study.params import Cell, Study
+from stages.training import cell_file, prepared
+
+
+def read_prepared(study: Study, cell: Cell | None = None) -> dict[str, Any]:
+    """The prepared data that a row trains on, by default the study's: see stages/training/prepared.py."""
+    fold = study.fold_of(cell) if cell else None
+    return prepared.read({split: paths.annotations(split, fold) for split in ("train", "val")})
+
+
+def config(name: str, study: Study, data: dict[str, Any]) -> Config:
+    """The config of a cell on the prepared data. Raises InputError for what this data cannot be trained with."""
+    cell, images = study.cell(name), data["train_images"]
+    if data["max_detections"] != study.data.max_detections:
+        raise InputError(f"data.max_detections: {study.data.max_detections}, and the prepared data was made for "
+                         f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
+    if schedule.steps(cell, study, images, 1) < 1:
+        raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
+    return compose(name, study, data["classes"], data["image_root"], train_images=images)
+
+
+def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
+    """What `training` in a cell's file says: the row's factors, the numbers in force (pixels, the scaled learning rate,
+    the warm-up that so many images leave), and what MMDetection has no key for."""
+    cell, scale = study.cell(name), study.training
+    lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
+    pretrained = None
+    if scale.weights != "none":
+        pretrained = paths.weights(name).as_posix()
+    return {
+        "detector": cell.detector,
+        "backbone": cell.backbone,
+        "neck": cell.neck,
+        "optimizer": cell.optimizer,
+        "scale": study.scale,
+        "image_size": schedule.pixels(cell, study),
+        "epochs": schedule.epochs(cell, study),
+        "batch_size": batch,
+        "device_batch": schedule.device_batch(cell, study),
+        "processes": scale.processes,
+        "lr": lr,
+        "lr_per_sample": lr / batch,
+        "amp": scale.amp,
+        "ema": scale.ema,
+        "milestones": scale.milestones,
+        "warmup_iterations": schedule.warmup(cell, study, data["train_images"]),
+        "clip_grad": scale.clip_grad,
+        "early_stopping": scale.early_stopping,
+        "weights": scale.weights,
+        "pretrained": pretrained,
+        "seed": study.seed_of(cell),
+        "data": data["source"],
+        "max_detections": study.data.max_detections,
+        "fold": study.data.fold if cell.fold is None else cell.fold,
+        "threads": scale.threads,
+        "channels_last": scale.channels_last,
+        "tf32": scale.tf32,
+        "compile": scale.compile,
+    }
+
+
+def text(name: str, study: Study, data: dict[str, Any]) -> str:
+    """The content of the cell's file."""
+    return cell_file.text_of(config(name, study, data).to_dict(), training(name, study, data))
+
+
+def weights_text(name: str, study: Study) -> str:
+    """The content of data/pretrained/<cell>.json: what names the weights, so that another rate fetches nothing."""
+    content: dict[str, Any] = {"weights": study.training.weights}
+    if study.training.weights != "none":
+        backbone = study.cell(name).backbone
+        weights = study.pretrained(backbone)
+        model = {**backbone_config(backbone, study), "init_cfg": None}
+        content.update(backbone=backbone, source=weights.source, sha256=weights.sha256, model=model)
+    return json.dumps(content, indent=1) + "\n"
+
+
+def write(name: str, study: Study, data: dict[str, Any]) -> None:
+    """Writes both files of a cell."""
+    replace(paths.cell(name), text(name, study, data))
+    replace(paths.pretrained(name), weights_text(name, study))
+
+
+def replace(path: Path, content: str) -> None:
+    """In one move: the file that is there may be a second name of one in DVC's cache."""
+    with replacing(path) as beside:
+        beside.write_text(content, encoding="utf-8")
