@@ -28,8 +28,8 @@ import hotcoco
 import numpy as np
 
 from benchmarks.evaluation import DETECTIONS, FOLD, generated, prepared, renumbered
-from stages.evaluation.engine import SIZES
-from stages.evaluation.tables import Detections, Truth, read_detections, read_truth
+from stages.scoring.engine import SIZES
+from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.verdict.matches import match
 from stages.verdict.pairs import Pair, compare
 from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate

@@ -40,7 +40,8 @@ def main(name: str) -> None:
     shared_memory.check(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    from stages.evaluation import cost, submission
+    from stages.analysis import submission
+    from stages.cost import measure as cost
     from stages.model import predict
     from stages.safety import loaders, workspace
     from stages.tracking import cells

@@ -19,12 +19,13 @@ from report_cells import load_all, report
 from test_verdict_matches import random_set
 
 from stages import evaluate as evaluate_stage
-from stages.evaluation import depth, engine
-from stages.evaluation.tables import read_detections, read_truth
+from stages.analysis import depth
 from stages.model import resolve
 from stages.model.compose import compose
 from stages.prepare import prepare
 from stages.program import InputError
+from stages.scoring import engine
+from stages.scoring.tables import read_detections, read_truth
 from stages.study.params import Data, Source, load
 from stages.verdict.matches import match
 from stages.verdict.replicates import STUDY, evaluate

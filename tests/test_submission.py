@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stages.evaluation import submission
+from stages.analysis import submission
 from stages.program import InputError
 
 RESULTS = [

@@ -12,9 +12,9 @@ import pytest
 from mmengine.config import Config
 
 from stages.model.compose import compose
+from stages.model.resolve import training
 from stages.study import params
 from stages.study.params import ROOT
-from stages.train import settings
 from stages.verdict.consequences import RULES, rule_of
 from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
@@ -155,9 +155,11 @@ def composed() -> dict[str, Settings]:
     read = functools.cache(Config.fromfile)
     # Each fragment is read once: seconds less.
     with mock.patch.object(Config, "fromfile", lambda path: copy.deepcopy(read(path))):
-        return {
-            name: Settings(name, KNOWN | training(name, study, {"source": "coco", "train_images": None}), compose(name, study, ["a"], "img").to_dict())
-            for name, cell in study.cells.items()}
+        found = {}
+        for name in study.cells:
+            recorded = KNOWN | training(name, study, {"source": "coco", "train_images": None})
+            found[name] = Settings(name, recorded, compose(name, study, ["a"], "img").to_dict())
+        return found
 
 
 def changed(cell: Settings, path: str, value) -> Settings:

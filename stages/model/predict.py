@@ -16,16 +16,16 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.evaluation import depth
-from stages.evaluation.box_metric import to_results
+from stages.analysis import depth
 from stages.model import checkpoints, config_file
 from stages.safety import loaders
+from stages.scoring.box_metric import to_results
 from stages.training import image_cache
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """detections: COCO's results format, the whole split; details: see stages/evaluation/depth.py."""
+    """detections: COCO's results format, the whole split; details: see stages/analysis/depth.py."""
 
     detections: list[dict[str, Any]]
     details: dict[str, Any]

@@ -101,7 +101,7 @@ def _cost(key: str, label: str, definition: str, digits: int) -> Column:
     return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
 
 
-# What evaluate measures of a trained cell (stages/evaluation/cost.py).
+# What evaluate measures of a trained cell (stages/cost/measure.py).
 COSTS = (
     _cost(
         "latency_ms",

@@ -53,7 +53,7 @@ def metrics(name: str, cell: Cell) -> Path:
 
 
 def details(name: str, cell: Cell) -> Path:
-    """All that is known of a cell on val and test (stages/evaluation/depth.py) and of its cost (cost.py)."""
+    """All that is known of a cell on val and test (stages/analysis/depth.py) and of its cost (cost.py)."""
     return record(name, cell) / "details.json"
 
 
@@ -63,7 +63,7 @@ def per_class(name: str, cell: Cell) -> Path:
 
 
 def submission(name: str) -> Path:
-    """A cell's detections on test as the study's leaderboard takes them: stages/evaluation/submission.py."""
+    """A cell's detections on test as the study's leaderboard takes them: stages/analysis/submission.py."""
     return Path("predictions") / name / "submission.csv"
 
 

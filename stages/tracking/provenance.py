@@ -16,8 +16,8 @@ PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "mmcv-lite", "numpy", "
 # Those of them that change no bit of a training.
 OBSERVERS = ("pycocotools", "dvc", "mlflow")
 # The code that decides a training's bits. Stage train depends on the same, in stages/dvc.yaml.
-DECIDING = ("stages/train.py", "stages/training", "stages/evaluation/box_metric.py", "stages/evaluation/engine.py",
-            "stages/evaluation/tables.py", "stages/model/ops", "stages/study/metrics.py")
+DECIDING = ("stages/train.py", "stages/training", "stages/scoring", "stages/model/ops",
+            "stages/study/metrics.py")
 
 
 def versions() -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops
+import stages.scoring.box_metric  # registers BoxMetric
 import stages.training.start  # noqa: F401  registers the hooks that a cell's file names
 from stages.training import image_cache, order, processes
 from stages.training.best import BestHook

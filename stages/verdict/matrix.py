@@ -12,12 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.evaluation import suspects
-from stages.evaluation.curves import MIN_BOXES
-from stages.evaluation.engine import SIZES
+from stages.analysis import suspects
+from stages.analysis.curves import MIN_BOXES
 from stages.model import config_file
 from stages.program import InputError
 from stages.report.results import CellResult
+from stages.scoring.engine import SIZES
 from stages.study import params, paths
 from stages.study.params import ROOT, Study
 from stages.verdict import choice, fairness, holding, losses, pairs

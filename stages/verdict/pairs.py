@@ -33,7 +33,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from stages.evaluation.curves import MIN_BOXES
+from stages.analysis.curves import MIN_BOXES
 from stages.program import InputError
 from stages.verdict.replicates import Replicates, Statistic
 

@@ -23,14 +23,14 @@ from mmengine.config import Config
 
 import stages.train
 from stages import files, program
-from stages.evaluation.box_metric import BoxMetric
 from stages.safety import keeper, loaders, state_files
+from stages.scoring.box_metric import BoxMetric
 from stages.training import loop, order
 
 # What a training imports on its way.
-for module in ("stages.safety.guard", "stages.safety.record", "stages.training.image_cache", "stages.safety.workspace", "stages.training.runner",
-               "stages.training.threads", "stages.model.resolve", "stages.tracking.run", "mmengine.runner",
-               "mlflow.store.tracking.sqlalchemy_store"):
+for module in ("stages.safety.guard", "stages.safety.record", "stages.training.image_cache", "stages.safety.workspace",
+               "stages.training.runner", "stages.training.threads", "stages.model.resolve", "stages.tracking.run",
+               "mmengine.runner", "mlflow.store.tracking.sqlalchemy_store"):
     importlib.import_module(module)
 
 

@@ -29,7 +29,8 @@ def corrupt(path):
 def folder(tmp_path):
     """Two states, of the steps 4 and 5."""
     for step in (3, 4, 5):
-        state_files.save(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": torch.full((1000,), float(step))}, step)
+        weights = torch.full((1000,), float(step))
+        state_files.save(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": weights}, step)
     return tmp_path
 
 

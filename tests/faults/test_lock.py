@@ -20,7 +20,7 @@ from stages.program import InputError
 from stages.safety import lock
 
 # Holds the lock of `cell` in the folder it runs in and says so.
-HOLDER = "import sys, time; from stages.safety import lock\nwith lock.held('cell'):\n print(flush=True); time.sleep(600)"
+HOLDER = "import time; from stages.safety import lock\nwith lock.held('cell'):\n print(flush=True); time.sleep(600)"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.evaluation import depth
+from stages.analysis import depth
 from stages.program import InputError
 from stages.report.pictures import captions, disagreements
 from stages.report.pictures.details import Shown, Study

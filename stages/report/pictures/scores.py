@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.evaluation.curves import MIN_BOXES
+from stages.analysis.curves import MIN_BOXES
 from stages.report.pictures.details import Shown, Study
 
 WIDTH, HEIGHT = 440, 340

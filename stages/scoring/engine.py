@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import hotcoco
 import numpy as np
 
-from stages.evaluation.tables import Detections, Truth
+from stages.scoring.tables import Detections, Truth
 from stages.study.metrics import MAX_DETECTIONS, METRICS
 
 IOUS = np.linspace(0.5, 0.95, 10)

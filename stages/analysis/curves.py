@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.engine import RECALLS, SIZES, Evaluated
-from stages.evaluation.tables import Detections, Truth
+from stages.scoring.engine import RECALLS, SIZES, Evaluated
+from stages.scoring.tables import Detections, Truth
 
 # Fewer boxes than this say little about a class or a size: "thin" groups decide nothing.
 MIN_BOXES = 100

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.engine import Evaluated
-from stages.evaluation.tables import Detections, Truth
-from stages.evaluation.tide import KINDS, MISSED, Errors
+from stages.analysis.tide import KINDS, MISSED, Errors
+from stages.scoring.engine import Evaluated
+from stages.scoring.tables import Detections, Truth
 
 
 def per_image(truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors,

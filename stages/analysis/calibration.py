@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.engine import Evaluated
-from stages.evaluation.tables import Detections, Truth
+from stages.scoring.engine import Evaluated
+from stages.scoring.tables import Detections, Truth
 
 
 def calibration(truth: Truth, detections: Detections, evaluated: Evaluated, bins: int = 15) -> dict[str, Any]:

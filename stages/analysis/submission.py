@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.tables import Truth, read_detections, read_truth
 from stages.files import replacing
 from stages.program import InputError
+from stages.scoring.tables import Truth, read_detections, read_truth
 
 COLUMNS = ["PredictionString", "image_id"]
 # Corners are written to a hundredth of a pixel.

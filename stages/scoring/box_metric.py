@@ -8,8 +8,8 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from stages.evaluation import engine
-from stages.evaluation.tables import read_detections, read_truth
+from stages.scoring import engine
+from stages.scoring.tables import read_detections, read_truth
 from stages.study import metrics
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.evaluation import calibration, confusion, curves, engine, images, suspects, tide
-from stages.evaluation.engine import Evaluated
-from stages.evaluation.tables import Detections, Pairs, Truth, overlaps, read_detections, read_truth
-from stages.evaluation.tide import Errors
+from stages.analysis import calibration, confusion, curves, images, suspects, tide
+from stages.analysis.tide import Errors
+from stages.scoring import engine
+from stages.scoring.engine import Evaluated
+from stages.scoring.tables import Detections, Pairs, Truth, overlaps, read_detections, read_truth
 
 # The score from which a detection is taken seriously where no threshold can be found: nothing is ever right.
 SCORE = 0.5

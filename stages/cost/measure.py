@@ -17,13 +17,13 @@ from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.evaluation.box_metric import to_results
-from stages.evaluation.energy import Meter
-from stages.evaluation.neighbours import Neighbours
+from stages.cost.energy import Meter
+from stages.cost.neighbours import Neighbours
 from stages.files import read_json
 from stages.model import checkpoints, config_file
 from stages.program import InputError
 from stages.safety import memory
+from stages.scoring.box_metric import to_results
 
 from mmcv.transforms import Compose  # isort: skip  after the ops
 from mmdet.registry import MODELS  # isort: skip

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.engine import Evaluated, average_precision
-from stages.evaluation.tables import Detections, Pairs, Truth
+from stages.scoring.engine import Evaluated, average_precision
+from stages.scoring.tables import Detections, Pairs, Truth
 
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(6)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.engine import Evaluated
-from stages.evaluation.tables import Detections, Pairs, Truth
+from stages.scoring.engine import Evaluated
+from stages.scoring.tables import Detections, Pairs, Truth
 
 
 def suspects(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated, score: float,
