@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from benchmarks.evaluation import generated, renumbered
 from stages.analysis import curves, depth
-from stages.program import InputError
+from stages.errors import InputError
 from stages.scoring import engine, tables
 
 BOX = [10.0, 10.0, 40.0, 40.0]

@@ -15,7 +15,7 @@ from conftest import ROOT
 from benchmarks import gpu_report
 from benchmarks.gpu import lines, photographs, sets, wheels
 from benchmarks.gpu.children import Children, Context
-from stages.program import InputError
+from stages.errors import InputError
 from stages.safety import launch
 from stages.study import params
 

@@ -20,10 +20,10 @@ from test_verdict_matches import random_set
 
 from stages import evaluate as evaluate_stage
 from stages.analysis import depth
+from stages.errors import InputError
 from stages.model import resolve
 from stages.model.compose import compose
 from stages.prepare import prepare
-from stages.program import InputError
 from stages.scoring import engine
 from stages.scoring.tables import read_detections, read_truth
 from stages.study.params import Data, Source, load

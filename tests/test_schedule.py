@@ -13,9 +13,9 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from stages import compose as compose_stage
 from stages import plan
+from stages.errors import InputError
 from stages.model import resolve, schedule
 from stages.model.compose import compose
-from stages.program import InputError
 from stages.study import params, paths
 from stages.study.params import load
 from stages.training import cell_file

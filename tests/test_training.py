@@ -17,8 +17,8 @@ from conftest import CELLS, make_project
 import stages.sync
 import stages.train
 from stages import fit
+from stages.errors import InputError
 from stages.model import predict, resolve
-from stages.program import InputError
 from stages.study import params, paths, yaml_text
 from stages.training import cell_file, history, runner
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.scoring.tables import Detections, Truth
 from stages.verdict.matches import Matches, Ranked, match
 from stages.verdict.pairs import ALPHA, SCATTER, WIDER, Pair, compare, estimate, holm

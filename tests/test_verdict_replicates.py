@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_verdict_matches import cut, matched, oracle, random_set, same
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.scoring.engine import SIZES
 from stages.verdict.replicates import LEVELS, STUDY, Statistic, draw, evaluate
 

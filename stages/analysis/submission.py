@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.errors import InputError
 from stages.files import replacing
-from stages.program import InputError
 from stages.scoring.tables import Truth, read_detections, read_truth
 
 COLUMNS = ["PredictionString", "image_id"]

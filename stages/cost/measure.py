@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.cost.energy import Meter
 from stages.cost.neighbours import Neighbours
+from stages.errors import InputError
 from stages.files import read_json
 from stages.model import checkpoints, config_file
-from stages.program import InputError
 from stages.safety import memory
 from stages.scoring.box_metric import to_results
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import ROOT
 
 # A config of this project has 20 kB.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult
 from stages.verdict.judgement import Judgement
 

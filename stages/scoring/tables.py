@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.metrics import MAX_DETECTIONS
 
 # Pairs of a detection and a box that are compared at once: 4 million take some 300 MB.

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from stages.analysis import suspects
 from stages.analysis.curves import MIN_BOXES
+from stages.errors import InputError
 from stages.model import config_file
-from stages.program import InputError
 from stages.report.results import CellResult
 from stages.scoring.engine import SIZES
 from stages.study import params, paths

@@ -34,7 +34,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
 from stages.analysis.curves import MIN_BOXES
-from stages.program import InputError
+from stages.errors import InputError
 from stages.verdict.replicates import Replicates, Statistic
 
 ALPHA = 0.05

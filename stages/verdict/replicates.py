@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import machine
-from stages.program import InputError
+from stages.errors import InputError
 from stages.scoring.engine import IOUS, RECALLS, SIZES
 from stages.study.metrics import METRICS
 from stages.verdict.matches import Matches, Ranked

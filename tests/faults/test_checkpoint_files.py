@@ -11,7 +11,7 @@ import torch
 from disks import mount, resize, unmount
 from trainings import R50, assert_equal, shared_trainings  # noqa: F401
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.safety import state_files
 
 

@@ -17,9 +17,9 @@ from finished import BEST, FPN, only_line
 from mmengine.config import Config
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.errors import InputError
 from stages.model import checkpoints, config_file
 from stages.model.compose import compose
-from stages.program import InputError
 from stages.study import params
 
 from mmdet.registry import MODELS  # isort: skip  after the ops

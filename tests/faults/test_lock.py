@@ -16,7 +16,7 @@ from conftest import ROOT
 from disks import small_disk_  # noqa: F401
 from trainings import R50, shared_trainings, until  # noqa: F401
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.safety import lock
 
 # Holds the lock of `cell` in the folder it runs in and says so.
