@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels, warmup
 from stages.study import paths
@@ -47,8 +47,7 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
 def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     """The backbone's part of the models at this scale."""
     fragment = Config.fromfile(root / "configs" / "backbones" / f"{backbone}.py")
-    layers = [fragment.from_scratch] * (study.training.weights == "none") + [fragment.miniature] * (
-        study.scale == "miniature")
+    layers = _layers(fragment, backbone, study)
     model = Config(dict(model=fragment.model.to_dict()))
     for layer in layers:
         model.merge_from_dict(dict(model=layer.to_dict()))
@@ -60,24 +59,42 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     backbone = Config.fromfile(root / "configs" / "backbones" / f"{cell.backbone}.py")
     neck = Config.fromfile(root / "configs" / "necks" / f"{cell.neck}.py")
     layers = [backbone.model, neck.model]
-    if study.training.weights == "none":
-        layers.append(backbone.from_scratch)
-    if study.scale == "miniature":
-        layers += [detector.miniature, backbone.miniature]
+    layers += _layers(backbone, cell.backbone, study, detector.get("miniature"))
     for layer in layers:
         detector.merge_from_dict(dict(model=layer.to_dict()))
-    # Cascade R-CNN has three heads, and MMDetection takes num_classes on trust in each.
-    heads = detector.model.roi_head.bbox_head
-    for head in heads if isinstance(heads, list) else [heads]:
-        head.num_classes = num_classes
     if cell.activation_checkpointing:
         detector.model.backbone.with_cp = True
     model = detector.model.to_dict()
-    _ignore_crowds(model["train_cfg"])
+    _set_classes(model, num_classes)
+    _ignore_crowds(model.get("train_cfg"))
     _keep_detections(model["test_cfg"], study.data.max_detections)
     # Left by the `mmdet::` base; runtime.py's default_scope says the same.
     model.pop("_scope_", None)
     return model
+
+
+def _layers(backbone: Config, name: str, study: Study, detector: ConfigDict | None = None) -> list[ConfigDict]:
+    """What is merged over a model where it starts from random weights, and where the scale reduces models."""
+    layers = []
+    if study.pretrained(name) is None:
+        layers.append(backbone.get("from_scratch"))
+        # Whatever the fragment says: MMEngine would fetch it.
+        layers.append(ConfigDict(backbone=dict(init_cfg=None)))
+    if study.reduced:
+        layers += [detector, backbone.get("miniature")]
+    return [layer for layer in layers if layer]
+
+
+def _set_classes(part: Any, count: int) -> None:
+    """Each head has a number of classes, Cascade R-CNN's three too, and MMDetection takes it on trust."""
+    if isinstance(part, list):
+        for item in part:
+            _set_classes(item, count)
+    elif isinstance(part, dict):
+        if "num_classes" in part:
+            part["num_classes"] = count
+        for item in part.values():
+            _set_classes(item, count)
 
 
 def _ignore_crowds(part: Any) -> None:
@@ -96,9 +113,14 @@ def _keep_detections(test_cfg: dict, most: int) -> None:
     """Detections of an image: as many as the evaluation counts, out of no fewer proposals."""
     if most == MAX_DETECTIONS:
         return
-    test_cfg["rcnn"]["max_per_img"] = most
+    # Detectors of one stage have no part for proposals, and the detections' settings at the top.
+    proposals = test_cfg.get("rpn", {})
+    test_cfg.get("rcnn", test_cfg)["max_per_img"] = most
     for key in ("nms_pre", "max_per_img"):
-        test_cfg["rpn"][key] = max(test_cfg["rpn"][key], most)
+        if key in proposals:
+            proposals[key] = max(proposals[key], most)
+    if not proposals and "nms_pre" in test_cfg:
+        test_cfg["nms_pre"] = max(test_cfg["nms_pre"], most)
 
 
 def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
@@ -133,10 +155,10 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
 
 def _hooks(name: str, study: Study) -> list[dict]:
     """Ours are in stages/training/start.py."""
-    if study.training.weights == "none":
-        hooks = [dict(type="ZeroInitResidualHook")]
-    else:
+    if study.pretrained(study.cell(name).backbone):
         hooks = [dict(type="PretrainedHook", file=paths.weights(name).as_posix())]
+    else:
+        hooks = [dict(type="ZeroInitResidualHook")]
     precision = {key: getattr(study.training, key) for key in ("tf32", "channels_last", "compile")}
     if any(precision.values()):
         hooks.append(dict(type="PrecisionHook", **precision))
@@ -153,7 +175,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
     side = pixels(cell, study)
     # Shrinking to a quarter and less needs area sampling: bilinear would skip most pixels.
     resize = dict(type="Resize", scale=(side, side), keep_ratio=True)
-    if study.scale == "miniature":
+    if study.reduced:
         resize["interpolation"] = "area"
     train_pipeline = [
         dict(type="LoadImageFromFile"),

@@ -39,9 +39,9 @@ def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
     the warm-up that so many images leave), and what MMDetection has no key for."""
     cell, scale = study.cell(name), study.training
     lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
-    pretrained = None
-    if scale.weights != "none":
-        pretrained = paths.weights(name).as_posix()
+    weights, pretrained = "none", None
+    if study.pretrained(cell.backbone):
+        weights, pretrained = scale.weights, paths.weights(name).as_posix()
     return {
         "detector": cell.detector,
         "backbone": cell.backbone,
@@ -61,7 +61,7 @@ def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
         "warmup_iterations": schedule.warmup(cell, study, data["train_images"]),
         "clip_grad": scale.clip_grad,
         "early_stopping": scale.early_stopping,
-        "weights": scale.weights,
+        "weights": weights,
         "pretrained": pretrained,
         "seed": study.seed_of(cell),
         "data": data["source"],
@@ -81,12 +81,13 @@ def text(name: str, study: Study, data: dict[str, Any]) -> str:
 
 def weights_text(name: str, study: Study) -> str:
     """The content of data/pretrained/<cell>.json: what names the weights, so that another rate fetches nothing."""
-    content: dict[str, Any] = {"weights": study.training.weights}
-    if study.training.weights != "none":
-        backbone = study.cell(name).backbone
-        weights = study.pretrained(backbone)
+    backbone = study.cell(name).backbone
+    weights = study.pretrained(backbone)
+    content: dict[str, Any] = {"weights": "none"}
+    if weights:
         model = {**backbone_config(backbone, study), "init_cfg": None}
-        content.update(backbone=backbone, source=weights.source, sha256=weights.sha256, model=model)
+        content = {"weights": study.training.weights, "backbone": backbone, "source": weights.source,
+                   "sha256": weights.sha256, "model": model}
     return json.dumps(content, indent=1) + "\n"
 
 

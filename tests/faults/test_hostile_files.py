@@ -102,7 +102,7 @@ def test_malicious_pretrained_weights(save, study: Project, ran):
         values["backbones"]["r50"]["weights"].update(source=str(source), sha256=None)
 
     study.set_params(change)
-    done = study.run("python", "-m", "stages.weights", "r50", check=False)
+    done = study.run("python", "-m", "stages.weights", FPN, check=False)
     assert done.returncode == 1 and not ran.exists()
     assert "is not a file of tensors alone" in only_line(done.stdout, f"weights: {source}")
 
