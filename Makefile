@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install set-up repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells check-cache accept fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ cells: install  ## train the selected cells, JOBS at a time, and evaluate them, 
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all
+
+accept: install  ## record finished cells as up to date where rewritten code still makes the same bits
+	@python -m stages.accept
 
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
 	@dvc repro --quiet prepare
