@@ -16,7 +16,7 @@ from stages.errors import InputError
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
 from stages.safety import shared_memory
-from stages.study import params, paths
+from stages.study import fragments, params, paths
 from stages.tracking import checkout
 from stages.verdict import statements
 
@@ -27,6 +27,9 @@ def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     checkout.say()
     study = params.load()
+    for part in fragments.PARTS:
+        for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
+            fragments.check(part, fragment)
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
