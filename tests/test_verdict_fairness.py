@@ -254,3 +254,11 @@ def test_an_inserted_transform_is_one_difference_and_an_order_another(composed):
 def test_the_table_ends_with_doubt_and_gives_reasons():
     assert rule_of("anything\nat all") is RULES[-1]
     assert all(rule.topic and rule.why and not (rule.harmless and rule.follows) for rule in RULES)
+
+
+def test_other_threads_are_a_caution_and_where_weights_lie_is_nothing():
+    a, b = (Settings(name, {**KNOWN, "threads_used": threads, "pretrained": f"data/weights/{name}.safetensors"})
+            for name, threads in (("a", 1), ("b", 2)))
+    judged = compare(a, b, ("backbone",))
+    assert judged.fair
+    assert "Trained with 1 and 2 CPU threads, which round otherwise." in judged.cautions

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from stages.acceptance import record as accepted
 from stages.analysis import suspects
 from stages.analysis.curves import MIN_BOXES
 from stages.errors import InputError
@@ -140,7 +141,15 @@ def _settings(name: str, runs: Sequence[CellResult], root: Path) -> Settings:
     # Between cells that are both repeated the seeds are no difference: chance is part of their intervals.
     recorded = {**runs[0].run, **{key: "several" for key in REPEATED if len({run.run.get(key) for run in runs}) > 1}}
     path = root / paths.model(name) / "config.py"
-    return Settings(name, recorded, config_file.read(path).to_dict() if path.is_file() else None)
+    if "code_digest" in recorded:
+        # Code that was shown to make the same bits is the same code.
+        recorded["code_digest"] = accepted.newest(recorded["code_digest"], accepted.read(root))
+    config = None
+    if path.is_file():
+        config = config_file.read(path).to_dict()
+        # run.json has the same.
+        config.pop("training", None)
+    return Settings(name, recorded, config)
 
 
 def _thin(splits: Sequence[Split]) -> dict[str, int]:
