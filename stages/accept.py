@@ -73,7 +73,7 @@ def refresh(study: params.Study) -> None:
                               check=False)
         if done.returncode:
             last = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if line.strip()]
-            raise InputError(f"dvc repro {command[0]}: {' '.join(last[-3:])[:300]}")
+            raise InputError(f"the cells' files cannot be made: {' '.join(last[-3:])[:300]}")
 
 
 def compare(cell, commit: str, folder: Path) -> list[str]:

@@ -130,7 +130,8 @@ RULES = (
          harmless=True),
     Rule(r"config\.\w+_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor)|threads|workers|"
          r"image_cache|channels_last|threads_used|"
-         r"config\.custom_hooks\[PrecisionHook\]\..*|compile|cudnn_benchmark|tf32|config\.env_cfg\..*|device", "machine",
+         r"config\.custom_hooks\[PrecisionHook\]\..*|compile|cudnn_benchmark|tf32|config\.env_cfg\..*|"
+         r"device", "machine",
          "rounding and the draws of flips at most, as between seeds; minutes and latency cannot be compared",
          harmless=True),
     Rule(r"device_batch|processes|config\.train_dataloader\.batch_size|config\.optim_wrapper\.accumulative_counts",
