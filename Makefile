@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install set-up repro cells check-cache fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells check-cache accept fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else f"Python 3.11 to 3.14 is needed, {sys.version.split()[0]} found; run make with PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep "^uv==" requirements.txt)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 set-up: $(VENV)/installed  ## what every target does first: DVC with git or without, a git identity, what does not work here
@@ -36,7 +36,7 @@ set-up: $(VENV)/installed  ## what every target does first: DVC with git or with
 # A cell that fails stops no other: the report is written without it, and the last line names it.
 repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
 	@python -m stages.check_cache missing
-	@dvc repro prepare
+	@dvc repro compose
 	@if dvc status --quiet || $(MAKE) --no-print-directory cells; then dvc repro; else \
 		dvc repro --single-item compare; \
 		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
@@ -50,14 +50,18 @@ EACH = xargs -I CELL $(1) $(SHELL) $(.SHELLFLAGS) \
 
 cells: install  ## train the selected cells, JOBS at a time, and evaluate them, one after the other
 	@mkdir -p $(dir $(FAILED)) && : >$(FAILED)
+	@dvc repro --quiet compose
 	@python -m stages.plan >$(FAILED).plan
-	@awk '{print "stages/dvc.yaml:weights@" $$4}' $(FAILED).plan | sort -u | \
+	@awk '{print "stages/dvc.yaml:weights@" $$1}' $(FAILED).plan | \
 		xargs dvc repro --single-item --keep-going || true
 	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(call EACH,-P $(or $(JOBS),$$(python -m stages.jobs cells || echo 1)),train) || true
 	@awk '{print $$1}' $(FAILED).plan | grep -vxFf $(FAILED) | $(call EACH,,evaluate); test ! -s $(FAILED)
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all
+
+accept: install  ## record finished cells as up to date where rewritten code still makes the same bits
+	@python -m stages.accept
 
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
 	@dvc repro --quiet prepare

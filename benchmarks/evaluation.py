@@ -26,7 +26,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from stages.evaluation import depth, engine, tables
+from stages.analysis import depth
+from stages.scoring import engine, tables
 from stages.study.params import ROOT
 
 FOLD = ROOT.parent / "shared" / "data" / "recycling_annotations" / "val_3.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import lines, wording
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import ROOT
 
 PAGE = ROOT / "docs" / "gpu-results.md"

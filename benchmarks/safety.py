@@ -53,13 +53,15 @@ def main(arguments: list[str]) -> None:
 def measure(cell: str) -> None:
     """Trains the cell and writes what it spent where, in seconds."""
     import stages.train
-    from stages.model import checkpoints, history, image_cache, lock, resume, scratch, session
+    from stages.model import resolve
+    from stages.safety import checkpoints, keeper, lock, progress, workspace
     from stages.tracking.run import Run
+    from stages.training import history, image_cache
 
     # The cache is shared by cells and made once.
     study = params.load()
     if study.training.image_cache:
-        image_cache.use(session.config(cell, study, session.read_prepared()), "train", "val")
+        image_cache.use(resolve.config(cell, study, resolve.read_prepared(study)), "train", "val")
     waited: Counter[str] = Counter()
     beside: Counter[str] = Counter()
     inside = [0]
@@ -83,12 +85,13 @@ def measure(cell: str) -> None:
 
             setattr(owner, name, timed)
 
-    clock(resume.KeeperHook, "before_train", "after_train_iter", "after_train_epoch", "after_val_iter", "after_val")
+    clock(keeper.KeeperHook, "before_train", "after_train_iter", "after_train_epoch", "after_val_iter", "after_val")
     clock(checkpoints.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
+    clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")
     clock(Run, "__init__", "create", "rows", "metrics", "record", "end")
-    clock(scratch, "open_")
-    clock(scratch.Scratch, "publish")
+    clock(workspace, "open_")
+    clock(workspace.Workspace, "publish")
     clock(lock, "_take", "_write")
     run = threading.Thread.run
 

@@ -88,7 +88,7 @@ def child(side: str, cell: str) -> None:
     import torch
     from mmengine.logging import MessageHub
 
-    from stages.model import memory
+    from stages.safety import memory
 
     clock: dict[str, float] = {}
     train = mmengine.runner.Runner.train
@@ -122,21 +122,20 @@ def default_runner(cell: str) -> Any:
     import torch
     from mmengine.runner import Runner
 
-    from stages.model import pretrained, session
+    from stages.model import resolve
 
     study = params.load()
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
-    cfg = session.config(cell, study, session.read_prepared())
+    cfg = resolve.config(cell, study, resolve.read_prepared(study))
     for split in ("train", "val", "test"):
         cfg[f"{split}_dataloader"].update(num_workers=2, persistent_workers=True)
     # Both sides start from the same file; a peer that fetches would be another.
     cfg.model.backbone.init_cfg = None
-    runner = Runner.from_cfg(cfg)
-    weights = pretrained.read(study.cell(cell).backbone, study.training.weights)
-    if weights:
-        runner.register_hook(pretrained.PretrainedHook(weights))
-    return runner
+    # custom_hooks loads what stage weights has written.
+    import stages.training.start  # noqa: F401
+
+    return Runner.from_cfg(cfg)
 
 
 if __name__ == "__main__":

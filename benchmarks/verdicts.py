@@ -29,8 +29,8 @@ import hotcoco
 import numpy as np
 
 from benchmarks.evaluation import DETECTIONS, FOLD, generated, prepared, renumbered
-from stages.evaluation.engine import SIZES
-from stages.evaluation.tables import Detections, Truth, read_detections, read_truth
+from stages.scoring.engine import SIZES
+from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.verdict.best import standings
 from stages.verdict.differences import differences
 from stages.verdict.matches import match

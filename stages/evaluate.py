@@ -11,8 +11,8 @@ import logging
 from typing import Any
 
 from stages.files import read_json, replacing
-from stages.model import shared_memory
 from stages.program import InputError, run
+from stages.safety import shared_memory
 from stages.study import params, paths
 from stages.study.metrics import MAX_DETECTIONS, METRICS
 
@@ -40,11 +40,14 @@ def main(name: str) -> None:
     shared_memory.check(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    from stages.evaluation import cost, submission
-    from stages.model import loaders, predict, scratch, speed
+    from stages.analysis import submission
+    from stages.cost import measure as cost
+    from stages.model import predict
+    from stages.safety import loaders, workspace
     from stages.tracking import cells
+    from stages.training import threads
 
-    speed.use_threads(study.training.threads)
+    threads.use(study.training.threads)
     model = paths.model(name)
     # First, while the process holds no more than the model needs.
     spent = cost.of_cell(model / "config.py", model / "best.pth", COST_SECONDS[record["scale"]])
@@ -53,7 +56,8 @@ def main(name: str) -> None:
     results: dict[str, Any] = {}
     for split in ("val", "test"):
         with loaders.explained(name, study.scale):
-            results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache)
+            results[split] = predict.split(model / "config.py", model / "best.pth", split, study.training.image_cache,
+                                           study.training.workers)
         with replacing(paths.predictions(name, split)) as beside:
             beside.write_text(json.dumps(results[split].detections, separators=(",", ":")), encoding="utf-8")
         details = results[split].details
@@ -76,7 +80,7 @@ def main(name: str) -> None:
                                       "cost": {**spent, "definition": cost.DEFINITION}})
     cells.file(name, cell)
     # DVC has taken note of the training by now.
-    scratch.let_go(name)
+    workspace.discard(name)
 
 
 def show(value: float | None) -> str:

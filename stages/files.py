@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.program import InputError
+from stages.errors import InputError
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from stages.model import schedule, shared_memory
+from stages.model import schedule
 from stages.program import InputError, run
+from stages.safety import shared_memory
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 WARM_UP, STEPS = 1, 3
 # best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not kept.
 CHECKPOINTS = 2
-# While a cell trains: the two states that keep.py holds and the next one in the making.
+# While a cell trains: the two states that safety/state_files.py holds and the next one in the making.
 STATES = 3
 
 
@@ -61,10 +62,11 @@ def main() -> None:
     # Seconds of imports, after what can be refused at once.
     import torch
 
-    from stages.model import session, speed
+    from stages.model import resolve
+    from stages.training import threads
 
-    speed.use_threads(study.training.threads)
-    data = session.read_prepared()
+    threads.use(study.training.threads)
+    data = resolve.read_prepared(study)
     state = up_to_date(study)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
@@ -95,18 +97,22 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     """Some steps and one validation batch of the cell, on this machine. Raises InputError where memory runs out."""
     import torch
 
-    from stages.model import loaders, memory, session
+    from stages.model import resolve
+    from stages.safety import loaders, memory
+    from stages.training import runner as trainings
+    from stages.training.cell_file import ResolvedCell
 
     shared_memory.check(name, cell, study)
-    cfg = session.quiet(session.config(name, study, data), paths.SCRATCH / "fit", study)
+    resolved = ResolvedCell(name, "", resolve.config(name, study, data), {"processes": 1})
+    cfg = trainings.runner_config(resolved, paths.SCRATCH / "fit")
     # MMEngine keeps one visualizer per name for the life of the process.
     cfg.visualizer.name = cfg.experiment_name = f"fit {name}"
     for part in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bounded(part)
+        loaders.bounded(part, study.training.workers)
     memory.reset_peak()
     with memory.explained(name, cell, study), loaders.explained(name, study.scale), \
             contextlib.redirect_stdout(io.StringIO()):
-        runner = session.QuietRunner.from_cfg(cfg)
+        runner = trainings.QuietRunner.from_cfg(cfg)
         loader, val_loader = (runner.build_dataloader(part, seed=study.seed)
                               for part in (cfg.train_dataloader, cfg.val_dataloader))
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)

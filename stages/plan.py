@@ -12,10 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 from stages.data import catalogue
-from stages.model import shared_memory
+from stages.errors import InputError
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
-from stages.program import InputError, run
-from stages.study import group_metrics, params, paths
+from stages.program import run
+from stages.safety import shared_memory
+from stages.study import fragments, group_metrics, params, paths
 from stages.study.strict import StudyError
 from stages.tracking import checkout
 from stages.verdict import prospects, statements
@@ -27,6 +28,9 @@ def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     checkout.say()
     study = params.load()
+    for part in fragments.PARTS:
+        for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
+            fragments.check(part, fragment)
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
     check_classes(study)

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stages.errors import InputError
 from stages.study.params import ROOT
 from stages.study.strict import StudyError
 
@@ -31,10 +32,6 @@ _PR_SET_PDEATHSIG = 1
 # How long a wait may still take once a signal has come; docker stop kills after ten seconds.
 PATIENCE_S = 5.0
 _SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
-
-
-class InputError(RuntimeError):
-    """Something that a person can mend; the message is one line with the path, key or cell and the remedy."""
 
 
 class Stopped(KeyboardInterrupt):

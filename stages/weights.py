@@ -1,66 +1,74 @@
-"""Stage weights: fetches and checks one pretrained backbone, and writes it under MMDetection's names.
+"""Stage weights: fetches and checks a cell's pretrained backbone, and writes it under MMDetection's names.
 
-Run alone: python -m stages.weights r50
+Run alone, after compose: python -m stages.weights faster_rcnn-r50-fpn-sgd-512
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 
 from safetensors import serialize_file
 
-from stages.files import replacing
-from stages.program import InputError, run
+from stages.errors import InputError
+from stages.files import read_json, replacing
+from stages.program import run
 from stages.study import params, paths
-from stages.study.params import ROOT, Study
+from stages.study.params import Weights
 
 log = logging.getLogger(__name__)
 
 
-def main(backbone: str) -> None:
-    """Writes data/weights/<backbone>.safetensors, which is empty where the scale trains from random weights.
+def main(name: str) -> None:
+    """Writes data/weights/<cell>.safetensors, which is empty where the cell trains from random weights.
 
     Its metadata has one key, record: {"sha256": of the file it is from, "matched": how many tensors, "missing" and
     "unexpected": names, as Match has them} as JSON.
-    Raises StudyError for an unknown backbone, InputError where the file cannot be had or is not that backbone's.
+    Raises StudyError for an unknown cell, InputError where the file cannot be had or is not its backbone's.
     """
-    study = params.load()
-    weights = study.pretrained(backbone)
-    if study.training.weights == "none":
-        with replacing(paths.weights(backbone)) as beside:
+    if "DVC_STAGE" not in os.environ:
+        from stages.model import resolve
+
+        resolve.replace(paths.pretrained(name), resolve.weights_text(name, params.load()))
+    try:
+        wanted = read_json(paths.pretrained(name))
+    except FileNotFoundError:
+        raise InputError(f"{paths.pretrained(name)}: no such cell; run dvc repro compose, or python -m "
+                         "stages.compose") from None
+    path = paths.weights(name)
+    if wanted["weights"] == "none":
+        with replacing(path) as beside:
             serialize_file({}, beside, metadata={"weights": "none"})
         return
     # Seconds of imports, after what can be refused at once.
     from safetensors.torch import save_file
 
-    from stages.pretrained import fetch
+    from stages.pretrained import fetch, raw
     from stages.pretrained import tensors as names
 
-    path, digest = fetch.fetch(backbone, weights, paths.WEIGHTS / "raw")
-    match = names.match(names.read(path), build(backbone, study))
+    backbone = wanted["backbone"]
+    source, digest = fetch.fetch(backbone, Weights(wanted["source"], "", wanted["sha256"]), raw.folder())
+    match = names.match(names.read(source), build(wanted["model"]))
     said = (f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
             f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}")
     if match.share < names.LEAST_MATCHED:
-        raise InputError(f"{path}: is not the backbone {backbone}: {said}")
-    log.info("%s: %s: %s", backbone, path.name, said)
+        raise InputError(f"{source}: is not the backbone {backbone}: {said}")
+    log.info("%s: %s: %s", name, source.name, said)
     # Only what the file itself decides: the address or the licence of the same file, edited, must retrain nothing;
     # dvc.lock has both. One key, because safetensors writes several in an order that changes from run to run.
     record = {"sha256": digest, "matched": len(match.matched), "missing": match.missing,
               "unexpected": match.unexpected}
-    with replacing(paths.weights(backbone)) as beside:
+    with replacing(path) as beside:
         save_file(match.matched, beside, metadata={"record": json.dumps(record)})
 
 
-def build(backbone: str, study: Study):
-    """The backbone as the cells of this scale have it, with random weights."""
+def build(config: dict):
+    """A backbone with random weights."""
     from mmdet.registry import MODELS
 
     import stages.model.ops  # noqa: F401
-    from stages.model.compose import backbone_config
 
-    config = backbone_config(backbone, study, ROOT)
-    config["init_cfg"] = None
     return MODELS.build(config)
 
 
@@ -70,4 +78,4 @@ def shown(names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    run(main, "weights", "BACKBONE")
+    run(main, "weights", "CELL")

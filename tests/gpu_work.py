@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from benchmarks.gpu.children import Context, OutOfTime, Unsuitable
-from stages.program import InputError
+from stages.errors import InputError
 
 
 def returns(context: Context, **values: float) -> dict[str, float]:

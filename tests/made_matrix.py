@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.evaluation import depth
+from stages.analysis import depth
 from stages.report import CellResult, load_cell
 from stages.report.results import ROW_KEYS
 from stages.study import params, paths

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.evaluation import depth, suspects
+from stages.analysis import depth, suspects
 from stages.report.results import CellResult, ClassScore
 from stages.study.metrics import METRICS
 from stages.verdict.choice import Choice

@@ -23,6 +23,7 @@ TYPED = {
     "dvc repro --force --single-item compare": FAULTS,
     "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
     "dvc repro -f stages/dvc.yaml:evaluate@{}": FAULTS,
+    "dvc repro compose": FAULTS,
     "dvc repro prepare": FAULTS,
     "dvc repro stages/dvc.yaml:evaluate@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
@@ -41,6 +42,7 @@ TYPED = {
     "mlflow experiments restore --experiment-id {}": f"{SYNC}deleted_experiment_is_restored_by_what_sync_says",
     "mlflow runs restore --run-id {}": f"{SYNC}deleted_run_is_restored_by_what_sync_says",
     "python -m stages.check_cache all": FAULTS,
+    "python -m stages.compose": FAULTS,
     "python -m stages.data.catalogue": FAULTS,
     "python -m stages.prepare": FAULTS,
     "python -m stages.train {}": FAULTS,
@@ -58,7 +60,7 @@ UNTYPED = {
 QUOTED = ("type_commands(", "shlex.split(command)", "run(command, shell=True")
 START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
 ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
-            r"prepare|compare|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
+            r"prepare|compose|compare|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
 
 
 def texts() -> Iterator[str]:

@@ -18,7 +18,7 @@ from stages.data import params_block
 from stages.data.boundary import boundary
 from stages.data.discover import discover
 from stages.data.layouts import json_peek
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params
 from stages.study.params import ROOT
 from stages.study.strict import StudyError

@@ -12,10 +12,11 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from stages.evaluation import cost, energy
+from stages.cost import energy
+from stages.cost import measure as cost
+from stages.errors import InputError
 from stages.model import checkpoints
 from stages.model.compose import compose
-from stages.program import InputError
 from stages.study.params import load
 
 from mmdet.registry import MODELS  # isort: skip  after the ops

@@ -11,10 +11,10 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from stages.evaluation import cost
+from stages.cost import measure as cost
+from stages.errors import InputError
 from stages.model import checkpoints
 from stages.model.compose import compose
-from stages.program import InputError
 from stages.study import paths
 from stages.study.params import load
 

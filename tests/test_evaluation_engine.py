@@ -12,8 +12,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from benchmarks.evaluation import generated, renumbered
-from stages.evaluation import curves, depth, engine, tables
-from stages.program import InputError
+from stages.analysis import curves, depth
+from stages.errors import InputError
+from stages.scoring import engine, tables
 
 BOX = [10.0, 10.0, 40.0, 40.0]
 

@@ -9,7 +9,7 @@ import pytest
 from test_evaluation_engine import BOX, detections, inspected, random_case, split
 
 from benchmarks.evaluation import generated, renumbered
-from stages.evaluation import calibration, confusion, depth, images, suspects, tide
+from stages.analysis import calibration, confusion, depth, images, suspects, tide
 
 # IoU with BOX: SHIFTED 1/3, TOUCHING 1/19, FAR 0.
 SHIFTED, TOUCHING, FAR, SECOND = [30.0, 10, 40, 40], [46.0, 10, 40, 40], [300.0, 300, 40, 40], [10.0, 200, 40, 40]

@@ -12,7 +12,7 @@ from broken_sets.outcome import Outcome
 from exports import READ, REFUSED, Export
 
 from stages.data.discover import discover
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import gpu_report
 from benchmarks.gpu import lines
-from stages.program import InputError
+from stages.errors import InputError
 
 MACHINE = {
     "device": "NVIDIA H100 80GB HBM3",

@@ -12,7 +12,8 @@ import yaml
 from conftest import CELLS, Project, make_project, trained
 
 from stages.report import load_cell
-from stages.study import params
+from stages.study import params, paths
+from stages.training import cell_file
 from stages.verdict.matrix import conclude
 
 R50, SWIN, PAFPN = CELLS
@@ -80,6 +81,8 @@ def test_a_selection_on_a_finished_matrix_trains_nothing(matrix, selection, cell
 def test_an_edited_row_retrains_alone_and_two_at_once_do_not_fight(matrix):
     for name in (R50, SWIN):
         matrix.set_params(lambda values, name=name: values["cells"][name].update(lr=0.03))
+    # A single stage is run on the file that is there: the cells' files come first.
+    matrix.run("dvc", "repro", "compose")
     both = [subprocess.Popen(["dvc", "repro", "-s", f"stages/dvc.yaml:train@{name}"], cwd=matrix.folder, env=matrix.env,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in (R50, SWIN)]
     outputs = [process.communicate(timeout=600)[0] for process in both]
@@ -87,10 +90,24 @@ def test_an_edited_row_retrains_alone_and_two_at_once_do_not_fight(matrix):
     assert [trained(output) for output in outputs] == [[R50], [SWIN]]
     lock = yaml.safe_load((matrix.folder / "stages/dvc.lock").read_text(encoding="utf-8"))["stages"]
     for name in (R50, SWIN):
-        assert lock[f"train@{name}"]["params"]["params.yaml"][f"cells.{name}"]["lr"] == 0.03
+        assert {f"train@{name}", f"weights@{name}"} <= lock.keys()
+        assert cell_file.read(matrix.folder / paths.cell(name)).training["lr"] == 0.03 * 4 / 16
     output = matrix.run("dvc", "repro").stdout
     assert trained(output) == []
     assert output.count("Running stage 'stages/dvc.yaml:evaluate@") == 2
+
+
+def test_a_training_never_starts_from_a_stale_file(matrix):
+    matrix.set_params(lambda values: values["cells"][R50].update(lr=0.03))
+    stage = f"stages/dvc.yaml:train@{R50}"
+    skipped = matrix.run("dvc", "repro", "-s", stage)
+    assert "didn't change, skipping" in skipped.stdout
+    refused = matrix.run("dvc", "repro", "-s", "-f", stage, check=False)
+    assert refused.returncode != 0
+    assert f"train: data/cells/{R50}.py: is not what params.yaml says now; run dvc repro compose" in refused.stdout
+    matrix.run("dvc", "checkout", "--force")
+    assert trained(matrix.run("dvc", "repro", "-s", "compose", stage).stdout) == [R50]
+    assert (matrix.folder / paths.cell(R50)).read_text() in (matrix.folder / "models" / R50 / "config.py").read_text()
 
 
 def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):

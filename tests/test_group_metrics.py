@@ -12,7 +12,7 @@ from test_params import assign, read
 
 from stages import plan
 from stages.comparison import outcomes
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import group_metrics, paths
 from stages.study.group_metrics import GroupMetric
 from stages.study.metrics import MIN_BOXES

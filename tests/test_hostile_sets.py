@@ -15,7 +15,7 @@ from broken_sets.outcome import Outcome
 from broken_sets.paths import hostile
 
 from stages import prepare
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params, strict
 
 VALUES = (None, [], {}, 10**400, -1, 0, 1e308, math.nan, math.inf, "", "x", "\ud800", True, [[1, 2]], {"a": []},

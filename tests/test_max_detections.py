@@ -19,12 +19,13 @@ from report_cells import load_all, report
 from test_verdict_matches import random_set
 
 from stages import evaluate as evaluate_stage
-from stages.evaluation import depth, engine
-from stages.evaluation.tables import read_detections, read_truth
-from stages.model import session
+from stages.analysis import depth
+from stages.errors import InputError
+from stages.model import resolve
 from stages.model.compose import compose
 from stages.prepare import prepare
-from stages.program import InputError
+from stages.scoring import engine
+from stages.scoring.tables import read_detections, read_truth
 from stages.study.params import Data, Source, load
 from stages.verdict.matches import match
 from stages.verdict.replicates import STUDY, evaluate
@@ -157,10 +158,10 @@ def test_the_prepared_data_says_it_unless_it_is_cocos(tmp_path, monkeypatch):
     for split in ("train", "val", "test"):
         assert json.loads((folder / f"{split}.json").read_bytes())["info"]["max_detections"] == 300
         assert read_truth(folder / f"{split}.json").max_detections == 300
-    prepared = session.read_prepared()
-    assert session.config(FASTER, study_of("miniature", 300), prepared).model.test_cfg.rcnn.max_per_img == 300
+    prepared = resolve.read_prepared(study_of("miniature", 300))
+    assert resolve.config(FASTER, study_of("miniature", 300), prepared).model.test_cfg.rcnn.max_per_img == 300
     with pytest.raises(InputError, match=r"data\.max_detections: 100, and the prepared data was made for 300"):
-        session.config(FASTER, study_of("miniature", 100), prepared)
+        resolve.config(FASTER, study_of("miniature", 100), prepared)
 
 
 def test_a_model_of_another_number_is_not_evaluated(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stages.evaluation import neighbours
+from stages.cost import neighbours
 
 on_a_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason="neighbours are not counted on a GPU")
 

@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from stages import prepare
 from stages.data.discover import discover
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import checks, yaml_text
 from stages.study.params import ROOT, Data
 from stages.study.strict import StudyError, read

@@ -13,7 +13,7 @@ import pytest
 from conftest import CELLS, Project, make_project
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.evaluation import submission
+from stages.analysis import submission
 from stages.tracking import provenance
 
 R50, SWIN, PAFPN = CELLS

@@ -11,7 +11,7 @@ import pytest
 from report_cells import DATA, METRICS, NAMES, Page, context, load_all, report, row_of, write_cell
 from report_judgements import judged
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.report import Series, load_cell, write_report
 from stages.report.curves import PANELS
 from stages.study.params import Cell

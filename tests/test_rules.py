@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
-
-import pytest
 
 from stages.data import catalogue
 from stages.study import params, paths, yaml_text
@@ -39,21 +34,6 @@ def test_no_parameter_has_a_name_that_the_run_cache_ignores():
     # DVC leaves parameters called size or nfiles out of the key, at any depth: dvc issue 10296.
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert not {"size", "nfiles"} & set(keys(values))
-
-
-@pytest.mark.parametrize("stage", sorted(STAGES))
-def test_a_stage_names_every_module_that_it_imports(stage):
-    # Also the late imports: a function's imports are found by text, a module's by running it.
-    source = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
-    late = "\n".join(line.strip() for line in re.findall(r"^    +(?:from|import) (?:stages|torch)[^\n]*", source, re.M))
-    code = f"import sys, warnings; warnings.simplefilter('ignore'); import stages.{stage}\n{late}\n" \
-           "print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('stages.') and m.__file__], sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    imported = {Path(line).relative_to(ROOT) for line in done.stdout.splitlines()}
-    named = [Path(dep) for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
-    unnamed = {path for path in imported if path.name != "__init__.py" and path.stat().st_size
-               and not any(path == dep or dep in path.parents for dep in named)}
-    assert imported and not unnamed
 
 
 def test_the_files_of_a_cell_lie_where_the_graph_says():

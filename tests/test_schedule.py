@@ -11,12 +11,14 @@ import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
 
+from stages import compose as compose_stage
 from stages import plan
-from stages.model import schedule, session
+from stages.errors import InputError
+from stages.model import resolve, schedule
 from stages.model.compose import compose
-from stages.program import InputError
+from stages.study import params, paths
 from stages.study.params import load
-from stages.train import settings
+from stages.training import cell_file
 
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 MINIATURE = load()
@@ -102,15 +104,18 @@ def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
     """20 images at batch 8 and 15 epochs: 30 steps before the milestone, where params.yaml asks for 500."""
     write_prepared(tmp_path, 20)
     monkeypatch.chdir(tmp_path)
-    prepared = session.read_prepared()
+    prepared = resolve.read_prepared(FULL)
     assert prepared["train_images"] == 20
+    study = dataclasses.replace(FULL, cells={R50: FULL.cell(R50)})
+    monkeypatch.setattr(params, "load", lambda: study)
     with caplog.at_level(logging.WARNING):
-        cfg = session.config(R50, FULL, prepared)
+        compose_stage.main()
+    written = cell_file.read(paths.cell(R50))
     line = ("20 training images make 45 steps, too few for a warm-up of 500; it takes 10 "
             "(scales.full.warmup_iterations)")
     assert caplog.messages == [f"{R50}: {line}"]
-    assert cfg.param_scheduler[0].end == 10
-    assert settings(FULL.cell(R50), FULL, "coco", prepared["train_images"])["warmup_iterations"] == 10
+    assert written.config.param_scheduler[0].end == 10
+    assert written.training["warmup_iterations"] == 10
 
 
 def test_plan_says_it_once_for_the_demo_set(caplog):
@@ -127,4 +132,4 @@ def test_images_that_make_no_step_are_refused_before_the_training(tmp_path, monk
     write_prepared(tmp_path, 3)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="an epoch has fewer images than one optimizer step; lower batch_size"):
-        session.config(R50, changed(FULL, device_batch=2), session.read_prepared())
+        resolve.config(R50, changed(FULL, device_batch=2), resolve.read_prepared(FULL))

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from stages.evaluation import submission
-from stages.program import InputError
+from stages.analysis import submission
+from stages.errors import InputError
 
 RESULTS = [
     {"image_id": 2, "category_id": 1, "bbox": [10.5, 20.25, 30, 40], "score": 0.25},

@@ -17,9 +17,10 @@ from conftest import CELLS, make_project
 import stages.sync
 import stages.train
 from stages import fit
-from stages.model import history, predict, session
-from stages.program import InputError
-from stages.study import params, yaml_text
+from stages.errors import InputError
+from stages.model import predict, resolve
+from stages.study import params, paths, yaml_text
+from stages.training import cell_file, history, runner
 
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 SWIN = "faster_rcnn-swin_l-fpn-sgd-512"
@@ -125,14 +126,11 @@ def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
 def test_loader_processes_are_forks_whatever_pythons_default(trainer, plain, tmp_path):
     plain(R50)
     model = trainer.folder / "models" / R50
-    text = (model / "config.py").read_text(encoding="utf-8")
-    assert text.count("num_workers=0") == 3
-    (tmp_path / "config.py").write_text(text.replace("num_workers=0", "num_workers=1"), encoding="utf-8")
     usual = multiprocessing.get_start_method()
     # Python 3.14's default.
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        loaded = predict.split(tmp_path / "config.py", model / "best.pth", "val").detections
+        loaded = predict.split(model / "config.py", model / "best.pth", "val", workers=1).detections
     finally:
         multiprocessing.set_start_method(usual, force=True)
     assert loaded == predict.split(model / "config.py", model / "best.pth", "val").detections
@@ -143,8 +141,9 @@ def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sysconfig.get_config_vars(), "CC", "no-such-compiler")
     trainer.change(R50)
     study = params.load()
-    cfg = session.config(R50, study, session.read_prepared())
-    session.QuietRunner.from_cfg(session.quiet(cfg, tmp_path, study))
+    resolve.write(R50, study, resolve.read_prepared(study))
+    cell = cell_file.read(paths.cell(R50))
+    runner.assemble(runner.runner_config(cell, tmp_path), tmp_path / "history.csv")
     assert "no-such-compiler" not in capfd.readouterr().err
 
 
@@ -211,7 +210,7 @@ def test_amp_without_a_gpu_is_refused(trainer):
 def test_too_little_memory_names_the_parameter_to_lower(trainer):
     trainer.change(R50, image_scale=4)
     program = (f"import resource, sys; sys.argv[1:] = [{R50!r}]; "
-               "import stages.train, stages.program, stages.model.session; "
+               "import stages.train, stages.program, stages.safety.guard, stages.training.runner; "
                "limit = 5 << 30; resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); "
                "stages.program.run(stages.train.main, 'train', 'CELL')")
     done = trainer.project.run("python", "-c", program, check=False)

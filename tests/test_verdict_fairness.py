@@ -12,9 +12,9 @@ import pytest
 from mmengine.config import Config
 
 from stages.model.compose import compose
+from stages.model.resolve import training
 from stages.study import params
 from stages.study.params import ROOT
-from stages.train import settings
 from stages.verdict.consequences import RULES, rule_of
 from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
@@ -155,9 +155,11 @@ def composed() -> dict[str, Settings]:
     read = functools.cache(Config.fromfile)
     # Each fragment is read once: seconds less.
     with mock.patch.object(Config, "fromfile", lambda path: copy.deepcopy(read(path))):
-        return {
-            name: Settings(name, KNOWN | settings(cell, study, "coco"), compose(name, study, ["a"], "img").to_dict())
-            for name, cell in study.cells.items()}
+        found = {}
+        for name in study.cells:
+            recorded = KNOWN | training(name, study, {"source": "coco", "train_images": None})
+            found[name] = Settings(name, recorded, compose(name, study, ["a"], "img").to_dict())
+        return found
 
 
 def changed(cell: Settings, path: str, value) -> Settings:
@@ -263,3 +265,11 @@ def test_what_is_not_at_hand_is_named():
     assert "Not recorded for either: lr_per_sample," in cautions and "seed" not in cautions
     same = compare(bare, Settings("other", {"batch_size": 4, "seed": 1}), ["batch_size"])
     assert same.sentence.startswith("Confounded: bare and other do not differ in batch_size, but in seed")
+
+
+def test_other_threads_are_a_caution_and_where_weights_lie_is_nothing():
+    a, b = (Settings(name, {**KNOWN, "threads_used": threads, "pretrained": f"data/weights/{name}.safetensors"})
+            for name, threads in (("a", 1), ("b", 2)))
+    judged = compare(a, b, ("backbone",))
+    assert judged.fair
+    assert "Trained with 1 and 2 CPU threads, which round otherwise." in judged.cautions

@@ -12,7 +12,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from stages.evaluation.tables import read_detections, read_truth
+from stages.scoring.tables import read_detections, read_truth
 from stages.verdict.matches import Matches, match
 from stages.verdict.replicates import STUDY, evaluate
 

@@ -24,8 +24,8 @@ from made_matrix import (
 )
 from scipy import stats
 
-from stages.evaluation.tables import read_detections, read_truth
-from stages.program import InputError
+from stages.errors import InputError
+from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import Hypothesis
 from stages.verdict import estimates, pairs

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.evaluation.tables import Detections, Truth
-from stages.program import InputError
+from stages.errors import InputError
+from stages.scoring.tables import Detections, Truth
 from stages.verdict.estimates import ALPHA, SCATTER, WIDER, estimate
 from stages.verdict.matches import Matches, Ranked, match
 from stages.verdict.pairs import Pair, compare, holm

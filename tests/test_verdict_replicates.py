@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_verdict_matches import cut, matched, oracle, random_set, same
 
-from stages.evaluation.engine import SIZES
-from stages.program import InputError
+from stages.errors import InputError
+from stages.scoring.engine import SIZES
 from stages.verdict.replicates import LEVELS, STUDY, Statistic, draw, evaluate
 
 

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stages import weights
+from stages.errors import InputError
 from stages.model.compose import backbone_config
 from stages.pretrained import tensors
-from stages.program import InputError
 from stages.study.params import load
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import

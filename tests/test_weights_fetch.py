@@ -18,8 +18,8 @@ import pytest
 from conftest import ROOT
 from weights_server import CONTENT, SHA256, Server, head, ranged, redirect, status, whole
 
+from stages.errors import InputError
 from stages.pretrained import fetch
-from stages.program import InputError
 from stages.study.params import Weights
 
 

@@ -14,14 +14,14 @@ import torchvision
 from built import MODELS
 from conftest import Project, make_project, trained
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from stages import weights
-from stages.model import pretrained
+from stages.errors import InputError
 from stages.model.compose import backbone_config
-from stages.program import InputError
-from stages.study import params
+from stages.study import params, paths
 from stages.study.params import Backbone, Weights
+from stages.training import start
 
 CELL = "faster_rcnn-mobilenet_v2-fpn-sgd-512"
 SHA256 = "ea0380c421740d90e300f32afc10e038e2cc5d46e09508a548bcb313d7dbc00b"
@@ -36,8 +36,9 @@ def stage(tmp_path, monkeypatch):
     def run(backbone: str, chosen: Weights, scale: str = "full") -> Path:
         study = dataclasses.replace(STUDY, scale=scale, backbones={**STUDY.backbones, backbone: Backbone(chosen)})
         monkeypatch.setattr(params, "load", lambda: study)
-        weights.main(backbone)
-        return Path(f"data/weights/{backbone}.safetensors")
+        name = next(name for name, cell in study.cells.items() if cell.backbone == backbone)
+        weights.main(name)
+        return paths.weights(name)
     return run
 
 
@@ -73,7 +74,8 @@ def test_the_same_file_gives_the_same_bytes(stage, mobilenet, tmp_path):
 def test_nothing_is_fetched_for_random_weights(stage):
     path = stage("r50", Weights("http://127.0.0.1:9/r50.pth", "MIT"), scale="miniature")
     assert load_file(path) == {}
-    assert [found for found in Path().rglob("*") if found.is_file()] == [path]
+    written = {found for found in Path().rglob("*") if found.is_file()}
+    assert written == {path, paths.pretrained(path.stem)}
 
 
 def test_another_backbones_file_is_one_line(stage):
@@ -85,29 +87,30 @@ def test_another_backbones_file_is_one_line(stage):
     message = str(caught.value)
     assert message.startswith(f"{raw}: is not the backbone r50: ") and "\n" not in message
     assert "tensors matched (2" in message and "missing (layer1.0.bn3.bias, " in message
-    assert raw.is_file() and not Path("data/weights/r50.safetensors").exists()
+    assert raw.is_file() and not list(Path("data/weights").glob("*.safetensors"))
 
 
 def test_an_unknown_backbone_and_a_missing_file_are_one_line(stage):
-    with pytest.raises(params.StudyError, match=r"backbones\.swin_h: no such backbone"):
+    with pytest.raises(params.StudyError, match=r"cells\.swin_h: no such cell"):
         weights.main("swin_h")
-    with pytest.raises(InputError, match=r"no pretrained weights; run python -m stages\.weights r50"):
-        pretrained.read("r50", "imagenet")
-    stage("r50", Weights("http://127.0.0.1:9/r50.pth", "MIT"), scale="miniature")
+    with pytest.raises(InputError, match=r"no pretrained weights; run python -m stages\.weights some-cell"):
+        start.read(Path("data/weights/some-cell.safetensors"))
+    path = stage("r50", Weights("http://127.0.0.1:9/r50.pth", "MIT"), scale="miniature")
     with pytest.raises(InputError, match="no pretrained weights"):
-        pretrained.read("r50", "imagenet")
-    assert pretrained.read("r50", "none") == {}
+        start.read(path)
 
 
-def test_the_hook_loads_and_refuses():
+def test_the_hook_loads_and_refuses(tmp_path):
     backbone = MODELS.build({**backbone_config("mobilenet_v2", STUDY), "init_cfg": None})
     runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
     wanted = {name: torch.rand(value.shape) for name, value in backbone.state_dict().items() if value.dim()}
-    pretrained.PretrainedHook(wanted).before_train(runner)
+    save_file(wanted, tmp_path / "some-cell.safetensors")
+    start.PretrainedHook(str(tmp_path / "some-cell.safetensors")).before_train(runner)
     assert all(torch.equal(backbone.state_dict()[name], value) for name, value in wanted.items())
     for wrong in ({"layer9.weight": torch.ones(2)}, {"conv1.conv.weight": torch.ones(64, 3, 7, 7)}):
+        save_file(wrong, tmp_path / "wrong.safetensors")
         with pytest.raises(InputError, match="1 tensors are another backbone's"):
-            pretrained.PretrainedHook(wrong).before_train(runner)
+            start.PretrainedHook(str(tmp_path / "wrong.safetensors")).before_train(runner)
 
 
 @pytest.fixture(scope="module")

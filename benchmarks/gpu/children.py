@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.lines import LOG
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.strict import StudyError
 
 PRELOADED = "benchmarks.gpu.preload"

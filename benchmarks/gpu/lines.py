@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import wording
-from stages.program import InputError
+from stages.errors import InputError
 
 JSON, MARKDOWN, LOG = "results.jsonl", "results.md", "log.txt"
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.gpu import photographs, wheels
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import ROOT
 from stages.study.strict import StudyError
 from stages.tracking import checkout

@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 
 from stages.data.discover import discover
+from stages.errors import InputError
 from stages.prepare import prepare
-from stages.program import InputError
 from stages.study import params
 
 # Photographs of each split, and their longer side in pixels.

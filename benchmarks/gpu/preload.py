@@ -5,7 +5,7 @@ import importlib
 
 # The first stands in for mmcv's compiled ops before MMDetection asks for them.
 for _module in (
-    "stages.model.session",
+    "stages.training.runner",
     "mmdet.datasets",
     "mmdet.engine",
     "mmdet.evaluation",
@@ -13,13 +13,12 @@ for _module in (
     "mmdet.visualization",
     "benchmarks.gpu.machine",
     "benchmarks.gpu.trainings",
-    "stages.model.checkpoints",
-    "stages.model.from_scratch",
-    "stages.model.history",
-    "stages.model.image_cache",
-    "stages.model.order",
-    "stages.model.pretrained",
-    "stages.model.resume",
-    "stages.model.speed",
+    "stages.safety.checkpoints",
+    "stages.training.start",
+    "stages.training.history",
+    "stages.training.image_cache",
+    "stages.training.order",
+    "stages.safety.keeper",
+    "stages.safety.guard",
 ):
     importlib.import_module(_module)

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.gpu.children import STARTS, Children, Context, Outcome
 from benchmarks.gpu.lines import Lines
 from benchmarks.gpu.parts import SIZES, Part, Work, parts
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import ROOT
 
 # What is not measured with less than this.

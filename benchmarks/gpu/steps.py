@@ -21,7 +21,7 @@ from benchmarks.gpu.model import Model
 from benchmarks.train_throughput import default_runner
 from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
-from stages.model import memory
+from stages.safety import memory
 from stages.study import params
 
 # Does something on a GPU alone.

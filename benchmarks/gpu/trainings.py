@@ -22,7 +22,7 @@ from benchmarks.gpu.model import Model
 from benchmarks.gpu.parts import FAST, FASTEST, MODELS, PROJECT, SMALL
 from benchmarks.gpu.steps import change
 from benchmarks.workspace import Workspace, workspace
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params, paths
 
 R50 = MODELS[0]

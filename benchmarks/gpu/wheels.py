@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import ROOT
 
 PYTHON = "3.12"

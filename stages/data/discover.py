@@ -12,7 +12,7 @@ from stages.data.layouts import coco, voc, yolo
 from stages.data.layouts.layout import Layout
 from stages.data.layouts.refused import refusal
 from stages.data.layouts.tree import Tree, split_of, walk
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Data, Source
 
 log = logging.getLogger(__name__)

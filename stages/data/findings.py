@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.catalogue import CHECKS, DONE, SEVERITIES, Check, checked
-from stages.program import InputError
+from stages.errors import InputError
 
 EXAMPLES = 20
 # Characters of an example or of a cell of the changes: an entry as it stands in a file may be a thousand points long.

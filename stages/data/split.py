@@ -10,7 +10,7 @@ import numpy as np
 from stages.data.assign import assign, distance
 from stages.data.labels import Labels
 from stages.data.load import Loaded
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Data
 from stages.study.paths import SPLITS
 

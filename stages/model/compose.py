@@ -5,22 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels, warmup
 from stages.study import paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
+from stages.training.prepared import MIN_SIDE
 
 # COCO's evaluation takes a detection for one of a crowd from this share of its area on.
 CROWD_SHARE = 0.5
-# Images of a shorter side in pixels are not trained on: MMDetection's own limit.
-MIN_SIDE = 32
+# Modules of ours that MMEngine imports for a config: the ops stand-in, and the hooks of _hooks().
+IMPORTS = ("stages.model.ops", "stages.training.start")
 
 
 def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT,
             train_images: int | None = None, train_indices: list[int] | None = None) -> Config:
-    """The config of cell `name`, whole: MMDetection and the ops stand-in are all that it needs.
+    """The config of cell `name`, whole: MMDetection and IMPORTS are all that it needs.
 
     classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
     train_images: how many images an epoch has, which may shorten the warm-up; train_indices: which of those that
@@ -29,23 +30,27 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     cell = study.cell(name)
     cfg = Config.fromfile(root / "configs" / "runtime.py")
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
-    cfg.merge_from_dict(_schedule(cell, study, root, train_images))
+    cfg.merge_from_dict(_schedule(name, study, root, train_images))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
     cfg.merge_from_dict(dict(
         randomness=dict(seed=study.seed_of(cell)),
         env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
+        custom_imports=dict(imports=list(IMPORTS)),
         work_dir=f"work_dirs/{name}",
         resume=False))
     if train_indices is not None:
         cfg.train_dataloader.dataset.indices = train_indices
+    # How often something is logged decides nothing; MMEngine has values of its own.
+    for key in ("log_level", "log_processor"):
+        cfg.pop(key)
+    cfg.default_hooks.pop("logger")
     return cfg
 
 
 def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     """The backbone's part of the models at this scale."""
     fragment = Config.fromfile(root / "configs" / "backbones" / f"{backbone}.py")
-    layers = [fragment.from_scratch] * (study.training.weights == "none") + [fragment.miniature] * (
-        study.scale == "miniature")
+    layers = _layers(fragment, backbone, study)
     model = Config(dict(model=fragment.model.to_dict()))
     for layer in layers:
         model.merge_from_dict(dict(model=layer.to_dict()))
@@ -57,24 +62,42 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     backbone = Config.fromfile(root / "configs" / "backbones" / f"{cell.backbone}.py")
     neck = Config.fromfile(root / "configs" / "necks" / f"{cell.neck}.py")
     layers = [backbone.model, neck.model]
-    if study.training.weights == "none":
-        layers.append(backbone.from_scratch)
-    if study.scale == "miniature":
-        layers += [detector.miniature, backbone.miniature]
+    layers += _layers(backbone, cell.backbone, study, detector.get("miniature"))
     for layer in layers:
         detector.merge_from_dict(dict(model=layer.to_dict()))
-    # Cascade R-CNN has three heads, and MMDetection takes num_classes on trust in each.
-    heads = detector.model.roi_head.bbox_head
-    for head in heads if isinstance(heads, list) else [heads]:
-        head.num_classes = num_classes
     if cell.activation_checkpointing:
         detector.model.backbone.with_cp = True
     model = detector.model.to_dict()
-    _ignore_crowds(model["train_cfg"])
+    _set_classes(model, num_classes)
+    _ignore_crowds(model.get("train_cfg"))
     _keep_detections(model["test_cfg"], study.data.max_detections)
     # Left by the `mmdet::` base; runtime.py's default_scope says the same.
     model.pop("_scope_", None)
     return model
+
+
+def _layers(backbone: Config, name: str, study: Study, detector: ConfigDict | None = None) -> list[ConfigDict]:
+    """What is merged over a model where it starts from random weights, and where the scale reduces models."""
+    layers = []
+    if study.pretrained(name) is None:
+        layers.append(backbone.get("from_scratch"))
+        # Whatever the fragment says: MMEngine would fetch it.
+        layers.append(ConfigDict(backbone=dict(init_cfg=None)))
+    if study.reduced:
+        layers += [detector, backbone.get("miniature")]
+    return [layer for layer in layers if layer]
+
+
+def _set_classes(part: Any, count: int) -> None:
+    """Each head has a number of classes, Cascade R-CNN's three too, and MMDetection takes it on trust."""
+    if isinstance(part, list):
+        for item in part:
+            _set_classes(item, count)
+    elif isinstance(part, dict):
+        if "num_classes" in part:
+            part["num_classes"] = count
+        for item in part.values():
+            _set_classes(item, count)
 
 
 def _ignore_crowds(part: Any) -> None:
@@ -93,12 +116,18 @@ def _keep_detections(test_cfg: dict, most: int) -> None:
     """Detections of an image: as many as the evaluation counts, out of no fewer proposals."""
     if most == MAX_DETECTIONS:
         return
-    test_cfg["rcnn"]["max_per_img"] = most
+    # Detectors of one stage have no part for proposals, and the detections' settings at the top.
+    proposals = test_cfg.get("rpn", {})
+    test_cfg.get("rcnn", test_cfg)["max_per_img"] = most
     for key in ("nms_pre", "max_per_img"):
-        test_cfg["rpn"][key] = max(test_cfg["rpn"][key], most)
+        if key in proposals:
+            proposals[key] = max(proposals[key], most)
+    if not proposals and "nms_pre" in test_cfg:
+        test_cfg["nms_pre"] = max(test_cfg["nms_pre"], most)
 
 
-def _schedule(cell: Cell, study: Study, root: Path, train_images: int | None) -> dict:
+def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
+    cell = study.cell(name)
     optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
     if study.training.clip_grad:
@@ -124,11 +153,18 @@ def _schedule(cell: Cell, study: Study, root: Path, train_images: int | None) ->
                  milestones=study.training.milestones),
             # Over a single iteration MMEngine's LinearLR never leaves its first factor.
         ][0 if rising > 1 else 1:],
-        custom_hooks=_hooks(study))
+        custom_hooks=_hooks(name, study))
 
 
-def _hooks(study: Study) -> list[dict]:
-    hooks = []
+def _hooks(name: str, study: Study) -> list[dict]:
+    """Ours are in stages/training/start.py."""
+    if study.pretrained(study.cell(name).backbone):
+        hooks = [dict(type="PretrainedHook", file=paths.weights(name).as_posix())]
+    else:
+        hooks = [dict(type="ZeroInitResidualHook")]
+    precision = {key: getattr(study.training, key) for key in ("tf32", "channels_last", "compile")}
+    if any(precision.values()):
+        hooks.append(dict(type="PrecisionHook", **precision))
     if study.training.ema:
         # LOW: what is validated and saved is the average, so it must still be in place when the checkpoint is written.
         hooks.append(dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=study.training.ema, priority="LOW"))
@@ -142,7 +178,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
     side = pixels(cell, study)
     # Shrinking to a quarter and less needs area sampling: bilinear would skip most pixels.
     resize = dict(type="Resize", scale=(side, side), keep_ratio=True)
-    if study.scale == "miniature":
+    if study.reduced:
         resize["interpolation"] = "area"
     train_pipeline = [
         dict(type="LoadImageFromFile"),
@@ -169,10 +205,7 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             pipeline=pipeline,
             **kwargs)
 
-    loader = dict(
-        batch_size=device_batch(cell, study),
-        num_workers=study.training.workers,
-        persistent_workers=study.training.workers > 0)
+    loader = dict(batch_size=device_batch(cell, study))
 
     def evaluator(split: str) -> dict:
         return dict(type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from stages.program import InputError
+from stages.errors import InputError
+from stages.study import fragments
 from stages.study.params import ROOT
 
 # A config of this project has 20 kB.
@@ -124,7 +124,7 @@ def known_types(root: Path = ROOT) -> frozenset[str]:
             found.update(_types(node))
             if isinstance(node, ast.Assign) and any(
                     isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets):
-                files += [_base(text.value, path) for text in ast.walk(node.value)
+                files += [fragments.base(text.value, path) for text in ast.walk(node.value)
                           if isinstance(text, ast.Constant) and isinstance(text.value, str)]
     return frozenset(found)
 
@@ -138,13 +138,3 @@ def _types(node: ast.AST) -> Iterator[str]:
     for key, value in pairs:
         if key == "type" and isinstance(value, ast.Constant) and str(value.value).isidentifier():
             yield value.value
-
-
-def _base(name: str, path: Path) -> Path:
-    """The file of a `_base_`: beside `path`, or in the package before "::"."""
-    package, separator, rest = name.partition("::")
-    if not separator:
-        return (path.parent / name).resolve()
-    found = importlib.util.find_spec(package)
-    folder = Path(found.origin).parent if found and found.origin else Path(package)
-    return folder / ".mim" / "configs" / rest

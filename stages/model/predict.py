@@ -16,28 +16,30 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.evaluation import depth
-from stages.evaluation.box_metric import to_results
-from stages.model import checkpoints, config_file, image_cache, loaders
+from stages.analysis import depth
+from stages.model import checkpoints, config_file
+from stages.safety import loaders
+from stages.scoring.box_metric import to_results
+from stages.training import image_cache
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """detections: COCO's results format, the whole split; details: see stages/evaluation/depth.py."""
+    """detections: COCO's results format, the whole split; details: see stages/analysis/depth.py."""
 
     detections: list[dict[str, Any]]
     details: dict[str, Any]
 
 
-def split(config: Path, checkpoint: Path, name: str, cached: bool = False) -> Predictions:
-    """name: "val" or "test". cached: pixels come from the image cache that training uses.
+def split(config: Path, checkpoint: Path, name: str, cached: bool = False, workers: int = 0) -> Predictions:
+    """name: "val" or "test". cached: pixels come from the image cache that training uses. workers: loader processes.
 
     Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another model.
     """
     cfg = config_file.read(config, "model", f"{name}_dataloader", f"{name}_evaluator")
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
-    loaders.bounded(cfg[f"{name}_dataloader"])
+    loaders.bounded(cfg[f"{name}_dataloader"], workers)
     if cached:
         cfg = image_cache.use(cfg, name)
     model = MODELS.build(cfg.model)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Weights
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from stages.program import InputError
+from stages.errors import InputError
 
 # Under this share of the backbone's tensors a file is not that backbone's. Swin's has no norms of the four outputs,
 # which are MMDetection's addition: 8 of Swin-T's 177.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.metrics import MAX_DETECTIONS, METRICS
 from stages.study.params import Cell
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult
 from stages.verdict.judgement import Judgement
 
@@ -101,7 +101,7 @@ def _cost(key: str, label: str, definition: str, digits: int) -> Column:
     return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
 
 
-# What evaluate measures of a trained cell (stages/evaluation/cost.py).
+# What evaluate measures of a trained cell (stages/cost/measure.py).
 COSTS = (
     _cost(
         "latency_ms",

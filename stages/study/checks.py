@@ -42,11 +42,14 @@ def check(study: Study) -> None:
         if name not in parts["backbone"]:
             raise StudyError(f"backbones.{name}: no configs/backbones/{name}.py; there are: "
                              f"{', '.join(parts['backbone'])}")
-        if not re.fullmatch(r"[0-9a-fA-F]{8,64}", backbone.weights.sha256 or "0" * 8):
-            raise StudyError(f"backbones.{name}.weights.sha256: {backbone.weights.sha256!r} is not 8 to 64 hex digits")
+        weights = backbone.weights
+        if weights and not re.fullmatch(r"[0-9a-fA-F]{8,64}", weights.sha256 or "0" * 8):
+            raise StudyError(f"backbones.{name}.weights.sha256: {weights.sha256!r} is not 8 to 64 hex digits")
     for name, cell in study.cells.items():
-        if cell.backbone in parts["backbone"] and cell.backbone not in study.backbones:
-            raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights")
+        needed = study.training.weights != "none" and cell.backbone in parts["backbone"]
+        if needed and cell.backbone not in study.backbones:
+            raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights, or "
+                             f"`{cell.backbone}: {{weights: null}}` to train it from random ones")
         if not NAME.fullmatch(name):
             raise StudyError(f"cells.{name}: {_NAME_RULE}")
         for part, fragments in parts.items():

@@ -89,12 +89,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class Backbone:
-    weights: Weights
+    """weights: None where none are published: it starts from random weights at every scale."""
+
+    weights: Weights | None
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see stages/model/schedule.py)."""
+    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see stages/model/schedule.py).
+
+    reduced: models are cut down; None: in the block `miniature` alone."""
 
     image_scale: float = bounded(above=0, maximum=4)
     weights: Literal["none", "imagenet"] = field()
@@ -116,6 +120,7 @@ class Scale:
     cudnn_benchmark: bool = False
     compile: bool = False
     image_cache: bool = False
+    reduced: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ class Verdicts:
 class Study:
     """All of params.yaml. study: the name of MLflow's experiments and of the registered model."""
 
-    scale: Literal["miniature", "full"]
+    scale: str
     backbone: str
     neck: str
     seed: int = bounded(minimum=0, maximum=2**31 - 1)
@@ -192,6 +197,11 @@ class Study:
     def training(self) -> Scale:
         """The block that `scale` picks."""
         return self.scales[self.scale]
+
+    @property
+    def reduced(self) -> bool:
+        """Whether models are cut down as the fragments' `miniature` says, and images are shrunk accordingly."""
+        return self.scale == "miniature" if self.training.reduced is None else self.training.reduced
 
     def selected(self) -> dict[str, Cell]:
         """The cells under `backbone` and `neck`, in the order of params.yaml."""
@@ -215,10 +225,10 @@ class Study:
         """The fold that a row validates on, where it is another than the study's own."""
         return None if cell.fold in (None, self.data.fold) else cell.fold
 
-    def pretrained(self, backbone: str) -> Weights:
-        """Raises StudyError where params.yaml has no such backbone."""
-        if backbone not in self.backbones:
-            raise StudyError(f"backbones.{backbone}: no such backbone; params.yaml lists: {', '.join(self.backbones)}")
+    def pretrained(self, backbone: str) -> Weights | None:
+        """What cells with this backbone start from; None: random weights."""
+        if self.training.weights == "none":
+            return None
         return self.backbones[backbone].weights
 
 

@@ -9,6 +9,8 @@ from stages.study.params import Cell
 PLAN = Path("data/plan.json")
 PREPARED = Path("data/prepared")
 CHECKED = Path("data/checked")
+CELLS = Path("data/cells")
+PRETRAINED = Path("data/pretrained")
 WEIGHTS = Path("data/weights")
 REPORTS = Path("reports")
 SCRATCH = Path(".work")
@@ -25,9 +27,19 @@ def order(fold: int | None = None) -> Path:
     return annotations("train", fold).with_name("order.json")
 
 
-def weights(backbone: str) -> Path:
-    """A backbone's pretrained tensors under MMDetection's names; none where the scale trains from scratch."""
-    return WEIGHTS / f"{backbone}.safetensors"
+def cell(name: str) -> Path:
+    """What decides a cell's training: stages/training/cell_file.py."""
+    return CELLS / f"{name}.py"
+
+
+def pretrained(name: str) -> Path:
+    """Which pretrained weights a cell starts from, and the backbone that they are for."""
+    return PRETRAINED / f"{name}.json"
+
+
+def weights(name: str) -> Path:
+    """A cell's pretrained tensors under MMDetection's names; none where it trains from scratch."""
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def model(name: str) -> Path:
@@ -46,7 +58,7 @@ def metrics(name: str, cell: Cell) -> Path:
 
 
 def details(name: str, cell: Cell) -> Path:
-    """All that is known of a cell on val and test (stages/evaluation/depth.py) and of its cost (cost.py)."""
+    """All that is known of a cell on val and test (stages/analysis/depth.py) and of its cost (cost.py)."""
     return record(name, cell) / "details.json"
 
 
@@ -56,7 +68,7 @@ def per_class(name: str, cell: Cell) -> Path:
 
 
 def submission(name: str) -> Path:
-    """A cell's detections on test as the study's leaderboard takes them: stages/evaluation/submission.py."""
+    """A cell's detections on test as the study's leaderboard takes them: stages/analysis/submission.py."""
     return Path("predictions") / name / "submission.csv"
 
 

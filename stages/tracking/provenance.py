@@ -10,7 +10,14 @@ from pathlib import Path
 
 from stages.study.params import ROOT
 
-PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "mmcv-lite", "pycocotools", "dvc", "mlflow")
+# What computes, draws the images or scores; opencv under the name of the build that is installed.
+PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "mmcv-lite", "numpy", "opencv-python-headless",
+            "opencv-python", "hotcoco", "pycocotools", "dvc", "mlflow")
+# Those of them that change no bit of a training.
+OBSERVERS = ("pycocotools", "dvc", "mlflow")
+# The code that decides a training's bits. Stage train depends on the same, in stages/dvc.yaml.
+DECIDING = ("stages/train.py", "stages/training", "stages/scoring", "stages/model/ops",
+            "stages/study/metrics.py")
 
 
 def versions() -> dict[str, str]:
@@ -25,12 +32,12 @@ def versions() -> dict[str, str]:
 
 
 def code_digest(root: Path = ROOT) -> str:
-    """16 hex digits over the code and the config fragments that a training runs, wherever the commit stands."""
+    """16 hex digits over the code that decides a training's bits, wherever the commit stands."""
     total = hashlib.sha256()
-    parts = ("stages/train.py", "stages/program.py", "stages/machine.py", "stages/files.py", "stages/study",
-             "stages/model", "stages/evaluation", "stages/tracking", "configs")
-    files = [file for part in parts for file in sorted((root / part).rglob("*.py") if (root / part).is_dir() else
-                                                       [root / part])]
+    files = []
+    for part in DECIDING:
+        path = root / part
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     for file in files:
         total.update(file.relative_to(root).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:16]

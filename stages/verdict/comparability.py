@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from stages.acceptance import record as accepted
 from stages.model import config_file
 from stages.report.results import CellResult
 from stages.study import paths
@@ -77,5 +78,13 @@ def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
 
 def _settings(name: str, run: CellResult, root: Path) -> Settings:
     path = root / paths.model(name) / "config.py"
-    config = config_file.read(path).to_dict() if path.is_file() else None
-    return Settings(name, run.run, config)
+    recorded = dict(run.run)
+    if "code_digest" in recorded:
+        # Code that was shown to make the same bits is the same code.
+        recorded["code_digest"] = accepted.newest(recorded["code_digest"], accepted.read(root))
+    config = None
+    if path.is_file():
+        config = config_file.read(path).to_dict()
+        # run.json has the same.
+        config.pop("training", None)
+    return Settings(name, recorded, config)

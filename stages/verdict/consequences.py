@@ -50,6 +50,11 @@ RULES = (
     Rule("detector|backbone|neck|optimizer", "{key}", "another part of the model or its training was changed as well"),
     Rule("image_size", "image size", "more pixels alone raise mAP, most of all of small boxes"),
     Rule("scale", "scale", "reduced models learn something else than whole ones"),
+    # Where a cell's own weights lie; what they are comes with the backbone.
+    Rule(r"pretrained|config\.custom_hooks\[PretrainedHook\]\.file", "bookkeeping", "where the weights lie",
+         harmless=True),
+    Rule(r"config\.custom_hooks\[(PretrainedHook|ZeroInitResidualHook)\]\..*", "initial weights",
+         "pretrained weights against random ones outweigh most backbones"),
     # How long and how fast it learns.
     Rule("batch_size", "batch size", "another number of steps and another noise of the gradient"),
     Rule("lr_per_sample", "learning rate per image", "the linear rule holds lr / batch equal (arXiv:1706.02677)"),
@@ -129,7 +134,9 @@ RULES = (
     Rule(r"config\.default_hooks\.(timer|logger|visualization)\..*", "bookkeeping", "only what is written",
          harmless=True),
     Rule(r"config\.\w+_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor)|threads|workers|"
-         r"image_cache|channels_last|compile|cudnn_benchmark|tf32|config\.env_cfg\..*|device", "machine",
+         r"image_cache|channels_last|threads_used|"
+         r"config\.custom_hooks\[PrecisionHook\]\..*|compile|cudnn_benchmark|tf32|config\.env_cfg\..*|"
+         r"device", "machine",
          "rounding and the draws of flips at most, as between seeds; minutes and latency cannot be compared",
          harmless=True),
     Rule(r"device_batch|processes|config\.train_dataloader\.batch_size|config\.optim_wrapper\.accumulative_counts",

@@ -31,8 +31,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from stages.evaluation.curves import MIN_BOXES
-from stages.program import InputError
+from stages.errors import InputError
+from stages.study.metrics import MIN_BOXES
 from stages.verdict.replicates import Replicates, Statistic
 
 ALPHA = 0.05

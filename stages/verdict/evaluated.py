@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.evaluation.tables import Detections, Truth, read_detections, read_truth
-from stages.program import InputError
+from stages.errors import InputError
+from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import paths
 from stages.verdict import replicates
 from stages.verdict.matches import match

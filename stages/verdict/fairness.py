@@ -140,6 +140,9 @@ def _cautions(one: Mapping[str, Any], other: Mapping[str, Any], reference: Mappi
     unknown = [key for key in NEEDED if one.get(key) in (None, "") and other.get(key) in (None, "")]
     if unknown:
         found.append(f"Not recorded for either: {', '.join(unknown)}.")
+    threads = {known["threads_used"] for known in (one, other) if "threads_used" in known}
+    if len(threads) > 1:
+        found.append(f"Trained with {' and '.join(map(str, sorted(threads)))} CPU threads, which round otherwise.")
     if any(str(known.get("git_commit", "")).endswith("+changes") for known in (one, other)):
         found.append("Trained with changes that no commit holds.")
     return found

@@ -35,7 +35,7 @@ class Judgement:
     estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where nothing is measured;
     groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within it.
     fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
-    suspects: split -> stages.evaluation.suspects.combine() over the cells that are not worse than the best.
+    suspects: split -> stages.analysis.suspects.combine() over the cells that are not worse than the best.
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
     margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
     all in the metric; absent where it could not be compared.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.evaluation.engine import IOUS, SIZES
-from stages.evaluation.tables import Detections, Truth, overlaps
+from stages.scoring.engine import IOUS, SIZES
+from stages.scoring.tables import Detections, Truth, overlaps
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.evaluation import suspects
-from stages.evaluation.engine import SIZES
-from stages.program import InputError
+from stages.analysis import suspects
+from stages.errors import InputError
 from stages.report.results import CellResult
+from stages.scoring.engine import SIZES
 from stages.study import params, paths
 from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import machine
-from stages.evaluation.engine import IOUS, RECALLS, SIZES
-from stages.program import InputError
+from stages.errors import InputError
+from stages.scoring.engine import IOUS, RECALLS, SIZES
 from stages.study.metrics import METRICS
 from stages.verdict.matches import Matches, Ranked
 

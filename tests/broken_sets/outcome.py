@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from broken_sets.base import Boxes, BrokenSet
 from stages import prepare
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params, strict
 
 

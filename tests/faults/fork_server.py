@@ -23,13 +23,14 @@ from mmengine.config import Config
 
 import stages.train
 from stages import files, program
-from stages.evaluation.box_metric import BoxMetric
-from stages.model import keep, loaders, loop, order, resume
+from stages.safety import keeper, loaders, state_files
+from stages.scoring.box_metric import BoxMetric
+from stages.training import loop, order
 
 # What a training imports on its way.
-for module in ("stages.model.from_scratch", "stages.model.image_cache", "stages.model.scratch", "stages.model.session",
-               "stages.model.speed", "stages.model.seen", "stages.tracking.run", "mmengine.runner",
-               "mlflow.store.tracking.sqlalchemy_store"):
+for module in ("stages.safety.guard", "stages.safety.record", "stages.training.image_cache", "stages.safety.workspace",
+               "stages.training.runner", "stages.training.threads", "stages.model.resolve", "stages.tracking.run",
+               "mmengine.runner", "mlflow.store.tracking.sqlalchemy_store"):
     importlib.import_module(module)
 
 
@@ -135,13 +136,13 @@ def set_trap(trap: str) -> None:
             raise torch.OutOfMemoryError("out of memory")
         counted(loop.ResumableLoop, "run_iter", 9, fail)
     elif kind == "every":
-        resume.EVERY_S = 0.0
+        keeper.EVERY_S = 0.0
     else:
         owner, name, act, after = {
             "step": (loop.ResumableLoop, "run_iter", die, False),
             "backward": (torch.optim.SGD, "step", die, False),
             "score": (BoxMetric, "process", die, False),
-            "half": (keep._Measured, "write", half, False),
+            "half": (state_files._Measured, "write", half, False),
             "rename": (os, "replace", die, False),
             "renamed": (os, "replace", die, True),
             "unlink": (Path, "unlink", die, False),

@@ -11,8 +11,8 @@ import torch
 from disks import mount, resize, unmount
 from trainings import R50, assert_equal, shared_trainings  # noqa: F401
 
-from stages.model import keep
-from stages.program import InputError
+from stages.errors import InputError
+from stages.safety import state_files
 
 
 def truncate(path):
@@ -29,7 +29,8 @@ def corrupt(path):
 def folder(tmp_path):
     """Two states, of the steps 4 and 5."""
     for step in (3, 4, 5):
-        keep.save(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": torch.full((1000,), float(step))}, step)
+        weights = torch.full((1000,), float(step))
+        state_files.save(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": weights}, step)
     return tmp_path
 
 
@@ -37,25 +38,25 @@ def folder(tmp_path):
                          ids=["truncated", "corrupt", "gone", "empty"])
 def test_a_damaged_state_gives_way_to_the_one_before(folder, damage, caplog):
     damage(folder / "state-5.pth")
-    found = keep.load(folder)
+    found = state_files.load(folder)
     assert found["step"] == 4 and torch.equal(found["weights"], torch.full((1000,), 4.0))
     if (folder / "state-5.pth").exists() or caplog.text:
         assert "state-5.pth: is damaged" in caplog.text and "goes back to the state before it" in caplog.text
     # The next one that is written does not push the good one out.
-    keep.save(folder, {"best": None, "step": 6}, 6)
+    state_files.save(folder, {"best": None, "step": 6}, 6)
     assert sorted(path.name for path in folder.glob("state-*.pth")) == ["state-4.pth", "state-6.pth"]
 
 
 def test_a_damaged_pointer_costs_nothing(folder):
     for content in ("", '{"states": [', '{"states": 3}', '{"states": [{"file": "../../x", "step": 5}]}', "[]"):
         (folder / "state.json").write_text(content, encoding="utf-8")
-        assert keep.load(folder)["step"] == 5
+        assert state_files.load(folder)["step"] == 5
 
 
 def test_both_states_damaged_is_a_start_from_nothing(folder):
     for step in (4, 5):
         truncate(folder / f"state-{step}.pth")
-    assert keep.load(folder) is None
+    assert state_files.load(folder) is None
 
 
 class Evil:
@@ -72,10 +73,10 @@ def test_a_state_that_holds_code_is_not_opened(folder, monkeypatch):
     pointer["states"][0].update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
     (folder / "state.json").write_text(json.dumps(pointer), encoding="utf-8")
     with pytest.raises(InputError, match=r"state-5\.pth: holds more than tensors and plain values and is not opened"):
-        keep.load(folder)
+        state_files.load(folder)
     (folder / "state.json").unlink()
     with pytest.raises(InputError, match="holds more than tensors"):
-        keep.load(folder)
+        state_files.load(folder)
     assert not (folder / "ran").exists()
 
 

@@ -17,6 +17,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(("command", "lost"), [
     ("dvc checkout", f"models/{FPN}/best.pth"),
     ("dvc checkout --force", f"metrics/r50/fpn/{FPN}/history.csv"),
+    ("dvc repro compose", f"data/cells/{FPN}.py"),
     ("dvc repro prepare", "data/prepared/val.json"),
     ("dvc repro stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py"),
     pytest.param("dvc repro --force stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py", marks=SLOW),
@@ -24,7 +25,8 @@ SLOW = pytest.mark.slow
     pytest.param("dvc repro -f stages/dvc.yaml:evaluate@r50-fpn", f"metrics/r50/fpn/{FPN}.json", marks=SLOW),
     ("dvc repro --force --single-item compare", "reports/index.html"),
     ("python -m stages.prepare", "data/prepared/val.json"),
-    ("python -m stages.weights r50", "data/weights/r50.safetensors"),
+    ("python -m stages.compose", f"data/cells/{FPN}.py"),
+    ("python -m stages.weights r50-fpn", "data/weights/r50-fpn.safetensors"),
     pytest.param("python -m stages.train r50-fpn", f"models/{FPN}/config.py", marks=SLOW),
     ("python -m stages.check_cache all", None),
     ("python -m stages.data.catalogue", None),

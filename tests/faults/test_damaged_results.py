@@ -65,12 +65,12 @@ def test_truncated_pretrained_weights(study: Project):
         values["scales"]["miniature"]["weights"] = "imagenet"
 
     study.set_params(change)
-    path = study.folder / "data/weights/r50.safetensors"
+    path = study.folder / f"data/weights/{FPN}.safetensors"
     path.unlink()
     path.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
     done = study.run("python", "-m", "stages.train", FPN, check=False)
     assert done.returncode == 1
-    assert "dvc repro" in only_line(done.stdout, "train: data/weights/r50.safetensors")
+    assert "dvc repro" in only_line(done.stdout, f"train: data/weights/{FPN}.safetensors")
 
 
 @pytest.mark.slow

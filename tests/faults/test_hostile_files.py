@@ -17,9 +17,9 @@ from finished import BEST, FPN, only_line
 from mmengine.config import Config
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.errors import InputError
 from stages.model import checkpoints, config_file
 from stages.model.compose import compose
-from stages.program import InputError
 from stages.study import params
 
 from mmdet.registry import MODELS  # isort: skip  after the ops
@@ -102,7 +102,7 @@ def test_malicious_pretrained_weights(save, study: Project, ran):
         values["backbones"]["r50"]["weights"].update(source=str(source), sha256=None)
 
     study.set_params(change)
-    done = study.run("python", "-m", "stages.weights", "r50", check=False)
+    done = study.run("python", "-m", "stages.weights", FPN, check=False)
     assert done.returncode == 1 and not ran.exists()
     assert "is not a file of tensors alone" in only_line(done.stdout, f"weights: {source}")
 

@@ -16,11 +16,11 @@ from conftest import ROOT
 from disks import small_disk_  # noqa: F401
 from trainings import R50, shared_trainings, until  # noqa: F401
 
-from stages.model import lock
-from stages.program import InputError
+from stages.errors import InputError
+from stages.safety import lock
 
 # Holds the lock of `cell` in the folder it runs in and says so.
-HOLDER = "import sys, time; from stages.model import lock\nwith lock.held('cell'):\n print(flush=True); time.sleep(600)"
+HOLDER = "import time; from stages.safety import lock\nwith lock.held('cell'):\n print(flush=True); time.sleep(600)"
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_changed_parameters_start_afresh_and_say_so(trainings):
 def test_changed_data_and_code_start_afresh(trainings):
     trainings.fresh()
     annotations = trainings.folder / "data/prepared/train.json"
-    text, code = annotations.read_text(encoding="utf-8"), trainings.folder / "stages/model/loop.py"
+    text, code = annotations.read_text(encoding="utf-8"), trainings.folder / "stages/training/loop.py"
     source = code.read_text(encoding="utf-8")
     try:
         assert trainings.train("step:6") == 137

@@ -18,7 +18,7 @@ from conftest import Project
 from mlflow_server import Relay, free_port, server  # noqa: F401  a fixture
 from synced import R50, RECORD, check_complete, found, sync
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params
 from stages.tracking import cells, store
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from synced import R50, check_complete, found, sync
 
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study import params
 from stages.tracking import cells, store
 

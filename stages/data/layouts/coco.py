@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stages.data.layouts import json_peek
 from stages.data.layouts.layout import Layout, in_root_alone
 from stages.data.layouts.tree import Tree, split_of
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Source
 
 # Names of a file that are looked up, and files of one folder that are looked at, the largest first: a folder with a

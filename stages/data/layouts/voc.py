@@ -7,7 +7,7 @@ import re
 
 from stages.data.layouts.layout import Layout, in_root_alone
 from stages.data.layouts.tree import Tree, common_folder, is_below, split_of
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Source
 
 # XML files of a folder that are looked at, and bytes of each.

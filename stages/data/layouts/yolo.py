@@ -7,7 +7,7 @@ import posixpath
 from stages.data.layouts.layout import Layout, in_root_alone
 from stages.data.layouts.tree import Tree
 from stages.data.layouts.voc import sets_of
-from stages.program import InputError
+from stages.errors import InputError
 from stages.study.params import Source
 
 # Text files of a folder that are looked at; many may be empty, for images without objects.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.tide import KINDS as ERRORS
+from stages.analysis.tide import KINDS as ERRORS
 from stages.report.pictures.details import Shown
 from stages.report.pictures.disagreements import KINDS, View
 from stages.report.pictures.thumbnails import Box

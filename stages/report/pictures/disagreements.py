@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.evaluation.depth import Inspection
-from stages.evaluation.tide import BACKGROUND, CLASSIFICATION, LOCALISATION
+from stages.analysis.depth import Inspection
+from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION
 
 # What the cell that is wrong does, in the order in which they are shown.
 KINDS = ("missed", "classification", "localisation", "background")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.evaluation.tide import KINDS
+from stages.analysis.tide import KINDS
 from stages.report.pictures.details import Shown, Study
 
 # TIDE's names in the words of a sentence, and what each means (arXiv:2008.08115, section 2.2).

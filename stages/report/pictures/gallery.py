@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.evaluation import depth
-from stages.program import InputError
+from stages.analysis import depth
+from stages.errors import InputError
 from stages.report.pictures import captions, disagreements
 from stages.report.pictures.details import Shown, Study
 from stages.report.pictures.disagreements import Disagreements, View

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.evaluation.curves import MIN_BOXES
 from stages.report.pictures.details import Shown, Study
 from stages.report.results import SPLITS
+from stages.study.metrics import MIN_BOXES
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.evaluation.curves import MIN_BOXES
 from stages.report.pictures.details import Shown, Study
+from stages.study.metrics import MIN_BOXES
 
 WIDTH, HEIGHT = 440, 340
 LEFT, RIGHT, TOP, BOTTOM = 48, 430, 10, 300

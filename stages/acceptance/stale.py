@@ -1,0 +1,131 @@
+"""Which finished trainings DVC would run again, and whether nothing but code that decides bits has changed for them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.check_cache import dvc
+from stages.errors import InputError
+from stages.files import read_json
+from stages.model import config_file
+from stages.study import paths, yaml_text
+from stages.study.params import Study
+from stages.tracking.provenance import DECIDING
+from stages.training import cell_file
+
+LOCK = Path("stages/dvc.lock")
+# What a config.py of before the cells' files has and they have not: it decides nothing, or the code did it then.
+_LEFT_OUT = ("log_level", "log_processor", "custom_imports", "custom_hooks")
+# What decides bits and no run.json of that time has; dvc.lock has its scale's block.
+_OF_THE_SCALE = {"threads": None, "processes": 1, "channels_last": False, "tf32": False, "compile": False}
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A finished cell of which nothing but code has changed. record: its run.json."""
+
+    name: str
+    record: dict[str, Any]
+    cell: cell_file.ResolvedCell
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """One trial shows it for all: the commit that trained, detector and optimizer."""
+        return self.record["git_commit"], self.cell.training["detector"], self.cell.training["optimizer"]
+
+
+def find(study: Study) -> list[Stale]:
+    """The stale cells that are selected, in the order of params.yaml.
+
+    Raises InputError where results are missing, or anything but the code of DECIDING has changed.
+    """
+    if not LOCK.is_file():
+        raise InputError(f"{LOCK}: nothing has been trained here; run dvc repro")
+    stages = yaml_text.loads(LOCK.read_text(encoding="utf-8"))["stages"]
+    trained = {f"stages/dvc.yaml:train@{name}": name for name in study.selected() if f"train@{name}" in stages}
+    if not trained:
+        return []
+    status = json.loads(dvc("status", "--json", *trained) or "{}")
+    found = []
+    for address, name in trained.items():
+        if address in status:
+            _check(name, status[address], stages[f"train@{name}"])
+            resolved = cell_file.read(paths.cell(name))
+            record = read_json(paths.record(name, study.cell(name)) / "run.json")
+            _check_config(name, resolved, record, stages[f"train@{name}"])
+            found.append(Stale(name, record, resolved))
+    return found
+
+
+def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
+    """changes: what `dvc status --json` says of the stage."""
+    before = {entry["path"]: entry["md5"] for entry in lock["deps"]}
+    for change in changes:
+        kind = "changed outs"
+        if isinstance(change, dict) and kind in change:
+            raise InputError(f"{', '.join(change[kind])}: not as {name} was trained; run dvc checkout first")
+        deps = change.get("changed deps", {}) if isinstance(change, dict) else None
+        if deps is None:
+            raise InputError(f"train@{name}: {change}; only a change of code can be accepted")
+        for path in deps:
+            if path in DECIDING:
+                continue
+            # A graph of before the cells' files has other names for the same.
+            if path == str(paths.cell(name)) and path not in before:
+                continue
+            if path == str(paths.weights(name)) and path not in before:
+                digest = _old_weights(before)
+                if digest == md5(Path(path)):
+                    continue
+            raise InputError(f"{path}: has changed since {name} was trained; only a change of code can be accepted. "
+                             "dvc repro trains the cell")
+
+
+def _old_weights(before: dict[str, str]) -> str | None:
+    for path, digest in before.items():
+        if path.startswith(f"{paths.WEIGHTS}/"):
+            return digest
+    return None
+
+
+def _check_config(name: str, cell: cell_file.ResolvedCell, record: dict[str, Any], lock: dict[str, Any]) -> None:
+    """Raises InputError where the cell's file is not what the finished training was made with."""
+    then = _comparable(config_file.read(paths.model(name) / "config.py").to_dict())
+    now = _comparable(cell.config.to_dict())
+    different = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
+    for key in cell.training:
+        if key in record and record[key] != cell.training[key]:
+            different.append(key)
+    for entry in lock.get("params", {}).values():
+        block = entry.get(f"scales.{cell.training['scale']}", {})
+        for key, usual in _OF_THE_SCALE.items():
+            if block and block.get(key, usual) != cell.training[key]:
+                different.append(key)
+    if different:
+        raise InputError(f"{name}: was trained with another {', '.join(different)}; only a change of code can be "
+                         "accepted. dvc repro trains the cell")
+
+
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in config.items() if key not in _LEFT_OUT and key != "training"}
+    values["default_hooks"] = {key: hook for key, hook in config["default_hooks"].items() if key != "logger"}
+    hooks = [hook for hook in config.get("custom_hooks", []) if hook["type"] in ("EMAHook", "EarlyStoppingHook")]
+    values["custom_hooks"] = hooks
+    for split in ("train", "val", "test"):
+        loader = dict(config[f"{split}_dataloader"])
+        for key in ("num_workers", "persistent_workers"):
+            loader.pop(key, None)
+        values[f"{split}_dataloader"] = loader
+    return json.loads(json.dumps(values))
+
+
+@functools.cache
+def md5(path: Path) -> str:
+    """Of a file, as DVC has it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

@@ -1,0 +1,99 @@
+"""AP per class and size, precision-recall curves and the score threshold with the best F1. All results: plain dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stages.scoring.engine import RECALLS, SIZES, Evaluated
+from stages.scoring.tables import Detections, Truth
+from stages.study.metrics import MIN_BOXES
+
+
+def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> list[dict[str, Any]]:
+    """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP, AP50}}}].
+
+    AP over IoU .50:.95 as COCO has it, None where the class has no such box; best_f1: see best_f1().
+    """
+    counts = {size: _boxes(truth, size) for size in SIZES}
+    result = []
+    for index, name in enumerate(truth.classes):
+        by_size = {size: _cell(evaluated.precision[:, :, index, position], int(counts[size][index]))
+                   for position, size in enumerate(SIZES)}
+        result.append({"class": name, **by_size.pop("all"),
+                       "best_f1": best_f1(truth, detections, evaluated, index), "sizes": by_size})
+    return result
+
+
+def per_size(truth: Truth, evaluated: Evaluated) -> dict[str, dict[str, Any]]:
+    """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with such boxes."""
+    result = {}
+    for position, size in enumerate(SIZES):
+        counts = _boxes(truth, size)
+        present = np.flatnonzero(counts)
+        result[size] = {"classes": len(present),
+                        **_cell(evaluated.precision[:, :, present, position], int(counts.sum()))}
+    return result
+
+
+def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
+    """{recall: 101 points, mean: {AP50, AP}, per_class: [{class, AP50, AP, score50}]}: COCO's interpolated precision.
+
+    AP50: at IoU .5; AP: mean over IoU .50:.95; score50: the score at which the recall is reached at IoU .5, 0 where
+    it never is. Each 101 numbers, None where the class has no box; the mean runs over the classes with boxes.
+    """
+    precision = evaluated.precision[:, :, :, 0]
+    present = np.flatnonzero(_boxes(truth, "all"))
+
+    def curve(values: np.ndarray) -> dict[str, Any]:
+        """values: (10, 101, classes)"""
+        return {"AP50": values[0].mean(axis=1).tolist(), "AP": values.mean(axis=(0, 2)).tolist()}
+
+    absent: dict[str, Any] = {"AP50": None, "AP": None}
+    return {"recall": RECALLS.tolist(), "mean": curve(precision[:, :, present]) if len(present) else absent,
+            "per_class": [
+                {"class": name, **curve(precision[:, :, [index]]), "score50": evaluated.scores[:, index].tolist()}
+                if index in present else {"class": name, **absent, "score50": None}
+                for index, name in enumerate(truth.classes)]}
+
+
+def best_f1(truth: Truth, detections: Detections, evaluated: Evaluated, category: int | None = None) -> dict[str, Any]:
+    """{threshold, f1, precision, recall}: what keeping the scores from `threshold` up gives at IoU .5, where the F1
+    (2 right / (2 right + wrong + not found), van Rijsbergen 1979) is highest; the highest threshold of equals.
+
+    Of one class, or of all boxes and one threshold together (micro average). All None where there is no box; f1 and
+    recall 0 without a threshold where nothing is found. Leaving out lower scores changes no match of the higher ones.
+    """
+    boxes = truth.boxes_per_class()
+    boxes = int(boxes.sum() if category is None else boxes[category])
+    if not boxes:
+        return dict.fromkeys(("threshold", "f1", "precision", "recall"))
+    chosen = evaluated.counted if category is None else evaluated.counted & (detections.category == category)
+    order = np.flatnonzero(chosen)
+    order = order[np.argsort(-detections.score[order], kind="stable")]
+    right = np.cumsum(evaluated.box[order] >= 0)
+    if not len(right) or not right[-1]:
+        return {"threshold": None, "f1": 0.0, "precision": None, "recall": 0.0}
+    score = detections.score[order]
+    # A threshold takes equal scores in together.
+    ends = np.flatnonzero(np.diff(score, append=-1.0))
+    kept = ends + 1
+    f1 = 2 * right[ends] / (kept + boxes)
+    at = int(np.argmax(f1))
+    return {"threshold": float(score[ends[at]]), "f1": float(f1[at]),
+            "precision": float(right[ends[at]] / kept[at]), "recall": float(right[ends[at]] / boxes)}
+
+
+def _boxes(truth: Truth, size: str) -> np.ndarray:
+    """(K,)"""
+    low, high = SIZES[size]
+    chosen = ~truth.crowd & (truth.area >= low) & (truth.area <= high)
+    return np.bincount(truth.category[chosen], minlength=len(truth.classes))
+
+
+def _cell(precision: np.ndarray, boxes: int) -> dict[str, Any]:
+    """precision: (10 IoUs, 101, ...)"""
+    return {"boxes": boxes, "thin": boxes < MIN_BOXES, "AP": float(precision.mean()) if boxes else None,
+            "AP50": float(precision[0].mean()) if boxes else None}
+

@@ -1,0 +1,128 @@
+"""What keeps a cell from a perfect AP50, in six kinds of error.
+
+TIDE: Bolya, Foley, Hays, Hoffman 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors"
+(arXiv:2008.08115), section 2. Where a detection fits several kinds, the order is that of the authors' tool (tidecv):
+localisation, classification, duplicate, background, both. What is evaluated is COCO's matching at IoU .5, so that the
+AP to start from is the AP50 of the tables; tidecv caps an image's detections over all classes instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.scoring.engine import Evaluated, average_precision
+from stages.scoring.tables import Detections, Pairs, Truth
+
+KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
+CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(6)
+FOREGROUND = 0.5
+BACKDROP = 0.1
+
+
+@dataclass(frozen=True)
+class Errors:
+    """kind: (D,) position in KINDS, -1 for detections that are right or not counted.
+
+    target: (D,) the box that a classification or localisation error means, or that a duplicate finds again; else -1.
+    missed: (N,) boxes that no detection found and no classification or localisation error means; crowds never are.
+    """
+
+    kind: np.ndarray
+    target: np.ndarray
+    missed: np.ndarray
+
+
+def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated) -> Errors:
+    """The kind of every wrong detection and the missed boxes, at IoU .5 (foreground) and .1 (background)."""
+    count = len(detections.score)
+    real = ~truth.crowd[pairs.box]
+    same = detections.category[pairs.detection] == truth.category[pairs.box]
+    own, own_box = pairs.best(real & same, count)
+    other, other_box = pairs.best(real & ~same, count)
+    kind = np.select(
+        [(own >= BACKDROP) & (own < FOREGROUND), other >= FOREGROUND, own >= FOREGROUND,
+         np.maximum(own, other) <= BACKDROP],
+        [LOCALISATION, CLASSIFICATION, DUPLICATE, BACKGROUND], default=BOTH)
+    kind[~evaluated.counted | (evaluated.box >= 0)] = -1
+    target = np.select([kind == CLASSIFICATION, (kind == LOCALISATION) | (kind == DUPLICATE)],
+                       [other_box, own_box], default=-1)
+    missed = ~truth.crowd
+    missed[evaluated.box[evaluated.box >= 0]] = False
+    missed[target[(kind == CLASSIFICATION) | (kind == LOCALISATION)]] = False
+    return Errors(kind, target, missed)
+
+
+def effects(truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors) -> dict[str, Any]:
+    """What AP50 would gain if one kind of error were mended and the others stayed: dAP of the paper, never below 0.
+
+    A plain dict: AP50; dAP and count by KINDS; dAP_special: {false_positives, false_negatives}, the gain if no wrong
+    detection stood before a right one, and if only what is found had to be found; classes: how many the means run
+    over (those with boxes); per_class: [{class, KINDS: counts}], errors of detections by their own class, missed boxes
+    by theirs. All dAP and AP50 are None where the split has no box.
+    """
+    boxes = truth.boxes_per_class()
+    order = detections.ranking()
+    order = order[evaluated.counted[order]]
+    right = evaluated.box[order] >= 0
+    label, kind, target = detections.category[order], errors.kind[order], errors.target[order]
+
+    def ap(labels: np.ndarray, correct: np.ndarray, kept: np.ndarray, to_find: np.ndarray) -> float:
+        return float(np.mean([_of_class(correct[kept & (labels == index)], int(to_find[index]))
+                              for index in np.flatnonzero(boxes)]))
+
+    counts = {name: int((errors.kind == index).sum()) for index, name in enumerate(KINDS[:MISSED])}
+    counts[KINDS[MISSED]] = int(errors.missed.sum())
+    result: dict[str, Any] = {"AP50": None, "dAP": dict.fromkeys(KINDS), "count": counts,
+                              "dAP_special": {"false_positives": None, "false_negatives": None},
+                              "classes": int((boxes > 0).sum()), "per_class": _per_class(truth, detections, errors)}
+    if not boxes.any():
+        return result
+    everything = np.ones(len(order), dtype=bool)
+    mended = _mended(truth, evaluated, kind, target)
+    missed = np.bincount(truth.category[errors.missed], minlength=len(boxes))
+    found = np.bincount(truth.category[evaluated.box[evaluated.box >= 0]], minlength=len(boxes))
+    after = {}
+    for index in (CLASSIFICATION, LOCALISATION):
+        better = mended & (kind == index)
+        moved = np.where(better, truth.category[target], label) if len(boxes) else label
+        after[KINDS[index]] = ap(moved, right | better, (kind != index) | better, boxes)
+    for index in (BOTH, DUPLICATE, BACKGROUND):
+        after[KINDS[index]] = ap(label, right, kind != index, boxes)
+    after[KINDS[MISSED]] = ap(label, right, everything, boxes - missed)
+    before = ap(label, right, everything, boxes)
+    result["AP50"] = before
+    # The 101 points of the curve can lose a trace where its steps move; tidecv calls that 0 too.
+    result["dAP"] = {name: max(after[name] - before, 0.0) for name in KINDS}
+    result["dAP_special"] = {"false_positives": ap(label, right, right, boxes) - before,
+                             "false_negatives": ap(label, right, everything, found) - before}
+    return result
+
+
+def _mended(truth: Truth, evaluated: Evaluated, kind: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(n,), by falling score: whether a mended error becomes a true positive. Only the best of those that mean a box
+    does, and none where the box is found already: the rest would be duplicates and go."""
+    found = np.zeros(len(truth.ids), dtype=bool)
+    found[evaluated.box[evaluated.box >= 0]] = True
+    rows = np.flatnonzero((kind == CLASSIFICATION) | (kind == LOCALISATION))
+    _, first = np.unique(target[rows], return_index=True)
+    best = rows[first]
+    mended = np.zeros(len(kind), dtype=bool)
+    mended[best] = ~found[target[best]]
+    return mended
+
+
+def _of_class(correct: np.ndarray, boxes: int) -> float:
+    # Mending what is missed can leave nothing to find, which the paper does not treat (tidecv divides by zero):
+    # perfect where nothing is detected either, else worth nothing.
+    return average_precision(correct, boxes) if boxes else float(not len(correct))
+
+
+def _per_class(truth: Truth, detections: Detections, errors: Errors) -> list[dict[str, Any]]:
+    size = len(truth.classes)
+    table = [np.bincount(detections.category[errors.kind == index], minlength=size) for index in range(MISSED)]
+    table.append(np.bincount(truth.category[errors.missed], minlength=size))
+    return [{"class": name, **{kind: int(column[index]) for kind, column in zip(KINDS, table)}}
+            for index, name in enumerate(truth.classes)]

@@ -1,0 +1,115 @@
+"""What each row of params.yaml becomes on the prepared data: the files that train and weights depend on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from stages.errors import InputError
+from stages.files import read_json, replacing
+from stages.model import schedule, subset
+from stages.model.compose import backbone_config, compose
+from stages.study import paths
+from stages.study.params import Cell, Study
+from stages.training import cell_file, prepared
+
+
+def read_prepared(study: Study, cell: Cell | None = None) -> dict[str, Any]:
+    """The prepared data that a row trains on, by default the study's: see stages/training/prepared.py. Beside it
+    train_images, how many images an epoch has, and train_indices, which those are of the learnt, None for all."""
+    fold, share = None, None
+    if cell:
+        fold, share = study.fold_of(cell), cell.train_share
+    data = prepared.read({split: paths.annotations(split, fold) for split in ("train", "val")})
+    indices = None
+    if share:
+        indices = subset.positions(data["learnt"], read_json(paths.order(fold)), share)
+    images = len(data["learnt"] if indices is None else indices)
+    return {**data, "train_images": images, "train_indices": indices}
+
+
+def config(name: str, study: Study, data: dict[str, Any]) -> Config:
+    """The config of a cell on the prepared data. Raises InputError for what this data cannot be trained with."""
+    cell, images = study.cell(name), data["train_images"]
+    if data["max_detections"] != study.data.max_detections:
+        raise InputError(f"data.max_detections: {study.data.max_detections}, and the prepared data was made for "
+                         f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
+    if schedule.steps(cell, study, images, 1) < 1:
+        raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
+    return compose(name, study, data["classes"], data["image_root"], images, data["train_indices"])
+
+
+def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
+    """What `training` in a cell's file says: the row's factors, the numbers in force (pixels, the scaled learning rate,
+    the warm-up that so many images leave), and what MMDetection has no key for."""
+    cell, scale = study.cell(name), study.training
+    lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
+    weights, pretrained = "none", None
+    if study.pretrained(cell.backbone):
+        weights, pretrained = scale.weights, paths.weights(name).as_posix()
+    values = {
+        "detector": cell.detector,
+        "backbone": cell.backbone,
+        "neck": cell.neck,
+        "optimizer": cell.optimizer,
+        "scale": study.scale,
+        "image_size": schedule.pixels(cell, study),
+        "epochs": schedule.epochs(cell, study),
+        "batch_size": batch,
+        "device_batch": schedule.device_batch(cell, study),
+        "processes": scale.processes,
+        "lr": lr,
+        "lr_per_sample": lr / batch,
+        "amp": scale.amp,
+        "ema": scale.ema,
+        "milestones": scale.milestones,
+        "warmup_iterations": schedule.warmup(cell, study, data["train_images"]),
+        "clip_grad": scale.clip_grad,
+        "early_stopping": scale.early_stopping,
+        "weights": weights,
+        "pretrained": pretrained,
+        "seed": study.seed_of(cell),
+        "data": data["source"],
+        "max_detections": study.data.max_detections,
+        "fold": study.data.fold if cell.fold is None else cell.fold,
+        "threads": scale.threads,
+        "channels_last": scale.channels_last,
+        "tf32": scale.tf32,
+        "compile": scale.compile,
+    }
+    # Absent for all images, so that a study without shares has no word of them.
+    if cell.train_share:
+        values["train_share"] = cell.train_share
+    return values
+
+
+def text(name: str, study: Study, data: dict[str, Any]) -> str:
+    """The content of the cell's file."""
+    return cell_file.text_of(config(name, study, data).to_dict(), training(name, study, data))
+
+
+def weights_text(name: str, study: Study) -> str:
+    """The content of data/pretrained/<cell>.json: what names the weights, so that another rate fetches nothing."""
+    backbone = study.cell(name).backbone
+    weights = study.pretrained(backbone)
+    content: dict[str, Any] = {"weights": "none"}
+    if weights:
+        model = {**backbone_config(backbone, study), "init_cfg": None}
+        content = {"weights": study.training.weights, "backbone": backbone, "source": weights.source,
+                   "sha256": weights.sha256, "model": model}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def write(name: str, study: Study, data: dict[str, Any]) -> None:
+    """Writes both files of a cell."""
+    replace(paths.cell(name), text(name, study, data))
+    replace(paths.pretrained(name), weights_text(name, study))
+
+
+def replace(path: Path, content: str) -> None:
+    """In one move: the file that is there may be a second name of one in DVC's cache."""
+    with replacing(path) as beside:
+        beside.write_text(content, encoding="utf-8")

@@ -1,0 +1,168 @@
+"""Keeps a training's state as it goes, and lets a new process go on from it, bit for bit on a CPU."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+
+from stages import program
+from stages.errors import InputError
+from stages.safety import loaders, state_files, states
+from stages.safety.progress import ProgressHook
+from stages.training.history import Diverged
+from stages.training.runner import Training
+
+# gloo's and NCCL's words, where the process that started all of them has not ended this one first.
+_GONE = re.compile("onnection (closed|reset)|remote process exited")
+log = logging.getLogger(__name__)
+
+# Within a long epoch. A state is written in the background in seconds, so this costs a thousandth; a kill at any time
+# repeats ten minutes at most, on average five.
+EVERY_S = 600.0
+_GO_ON, _SAVE, _LEAVE = range(3)
+
+
+class KeeperHook(Hook):
+    """Saves the state after each epoch's last step, every EVERY_S within one, and when asked to stop; puts one back.
+
+    Only after a whole optimizer step whose loss has been read: no state holds a step that diverged or ran out of
+    memory. The state of an epoch's end is one before its validation, which is then done (again): it changes nothing
+    that is in the state, and costs less than a second state.
+    """
+
+    # After everything else of a step: the average, the schedules, the history.
+    priority = "LOWEST"
+
+    def __init__(self, folder: Path, training: Training, progress: ProgressHook, writer: state_files.Writer,
+                 before: state_files.State | None) -> None:
+        self.folder = folder
+        self.recorder = training.recorder
+        self.best = training.best
+        self.passes = training.passes
+        self.progress = progress
+        self.writer = writer
+        self.before = before
+        # How to call MLflow's run when the training goes on elsewhere; seconds of training in the processes before.
+        self.run_id = lambda: None
+        self.seconds_before = before["seconds"] if before else 0.0
+        # What all of this has cost the training's own thread, in seconds.
+        self.cost_s = 0.0
+        self.group: Any = None
+
+    @property
+    def seconds(self) -> float:
+        """Of training, without what a kill has lost."""
+        return self.seconds_before + time.monotonic() - self.clock
+
+    def before_train(self, runner: Any) -> None:
+        self.clock = self.saved = time.monotonic()
+        # A signal to stop can then end waits for loader processes.
+        for loop in (runner.train_loop, runner.val_loop):
+            loop.dataloader = loaders.Batches(loop.dataloader)
+        if get_world_size() > 1:
+            # Agreeing over the GPUs' own group would make every step wait for them.
+            self.group = torch.distributed.new_group(backend="gloo", timeout=timedelta(minutes=10))
+        if self.before:
+            self._put_back(runner, self.before)
+            self.before = None
+        self._leave_if_asked()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if (runner.iter + 1) % self.passes:
+            return
+        start = time.perf_counter()
+        self.writer.check()
+        wanted = self._agree(_LEAVE if program.asked_to_stop() is not None else
+                             _SAVE if time.monotonic() - self.saved >= EVERY_S else _GO_ON)
+        # The end of an epoch has a state of its own.
+        done = batch_idx + 1
+        if wanted != _GO_ON and done < len(runner.train_dataloader):
+            self._save(runner, runner.epoch, done)
+        self.cost_s += time.perf_counter() - start
+        if wanted == _LEAVE and done < len(runner.train_dataloader):
+            self._leave()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        start = time.perf_counter()
+        self._save(runner, runner.epoch + 1, 0)
+        self.cost_s += time.perf_counter() - start
+        if self._agree(_LEAVE if program.asked_to_stop() is not None else _GO_ON) == _LEAVE:
+            self._leave()
+
+    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self._leave_if_asked()
+
+    def after_val(self, runner: Any) -> None:
+        self._leave_if_asked()
+
+    def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
+        """`error` as one line that says how to go on, where a person can do something about it."""
+        step = state_files.newest_step(self.folder)
+        after = f"the same command goes on from {'the start' if step is None else f'step {step}, whose state is saved'}"
+        if isinstance(error, RuntimeError) and not isinstance(error, InputError) and program.asked_to_stop():
+            # The signal that is asking has ended something that the step needed.
+            error = program.Stopped(program.asked_to_stop())
+        if isinstance(error, Diverged):
+            return InputError(f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a step), "
+                              "clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)")
+        if isinstance(error, program.Stopped):
+            return program.Stopped(error.number, f"{cell}: {error}; {after}" if is_main_process() else "")
+        if loaders.explain(error, scale):
+            return InputError(f"{cell}: {loaders.explain(error, scale)}; {after}")
+        if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
+            return InputError(f"{cell}: another of its processes has gone; {after}")
+        if isinstance(error, OSError) and error.errno in program.DISK:
+            return InputError(f"{error.filename or self.folder}: {(error.strerror or '').lower()}; free some space, "
+                              f"and {after}")
+        return error
+
+    def _leave_if_asked(self) -> None:
+        """Where the state on disk is that of now, and the processes do not wait for each other."""
+        if program.asked_to_stop() is not None:
+            self.writer.wait()
+            raise program.Stopped(program.asked_to_stop())
+
+    def _leave(self) -> None:
+        self.writer.wait()
+        if self.group:
+            # torchrun's agent ends all when the first one goes, and one is still writing.
+            torch.distributed.barrier(self.group)
+        raise program.Stopped(program.asked_to_stop() or program.signal.SIGTERM)
+
+    def _agree(self, wanted: int) -> int:
+        """The most that any process wants: signals come one by one, and all must save after the same step."""
+        if not self.group:
+            return wanted
+        value = torch.tensor(wanted)
+        torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX, self.group)
+        return int(value)
+
+    def _save(self, runner: Any, epoch: int, start: int) -> None:
+        self.recorder.check()
+        state = states.take(runner, self.recorder.summed)
+        iteration = runner.iter + 1 if start else runner.iter
+        self.saved = time.monotonic()
+        if not is_main_process():
+            return
+        content = {
+            **state, "epoch": epoch, "start": start, "iteration": iteration, "rows": list(self.recorder.rows),
+            "pending": [dict(row) for row in self.recorder.pending], "best": self.best.best, "seconds": self.seconds,
+            "run_id": self.run_id()}
+        self.writer.put(lambda: state_files.save(self.folder, content, iteration // self.passes))
+
+    def _put_back(self, runner: Any, state: state_files.State) -> None:
+        loop = runner.train_loop
+        loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
+        loop.unscored = not state["start"]
+        runner.optim_wrapper.initialize_count_status(runner.model, state["iteration"], loop.max_iters)
+        self.best.best = state["best"]
+        self.recorder.put_back(state["rows"], state["pending"], states.put_back(runner, state))
+        self.progress.go_on()

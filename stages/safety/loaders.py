@@ -1,0 +1,130 @@
+"""Data loaders whose waits end: torch waits for ever where a loader process lost its batch."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from multiprocessing.queues import Queue
+from typing import Any
+
+from mmengine.registry import FUNCTIONS
+from torch.utils.data import DataLoader
+
+from stages import program
+from stages.errors import InputError
+from stages.safety import shared_memory
+
+# A batch from a disk that works takes seconds.
+WAIT_S = 300
+# Set by loader processes, which are forks: a batch found no room in the shared memory.
+_full = mmap.mmap(-1, 1)
+# Set by a training that lets torch end its loader processes.
+_leaving = mmap.mmap(-1, 1)
+_END = object()
+
+
+def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
+    """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes at a lost batch.
+
+    in_training: its processes ignore signals to stop until release_workers().
+    """
+    _full[0] = _leaving[0] = 0
+    loader["num_workers"] = workers
+    loader["persistent_workers"] = workers > 0
+    if workers:
+        loader["timeout"] = WAIT_S
+    loader["worker_init_fn"] = {"type": "deaf_worker" if in_training else "honest_worker"}
+
+
+@FUNCTIONS.register_module()
+def honest_worker(worker_id: int, **_: Any) -> None:
+    """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes on."""
+    def end(error: Exception, batch: Any) -> None:
+        _full[0] = "shared memory" in str(error)
+        os.write(2, f"loader process: {error}\n".encode())
+        os._exit(1)
+
+    def say(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        os.write(2, f"loader process: {error}\n".encode())
+
+    # A thread that hands over files says so where the training has gone meanwhile.
+    sys.excepthook = say
+    # Called by the thread that feeds the queue; private, but made for being replaced.
+    Queue._on_queue_feeder_error = staticmethod(end)
+
+
+@FUNCTIONS.register_module()
+def deaf_worker(worker_id: int, **_: Any) -> None:
+    """A loader's worker ignores signals to stop while its training goes on: that one finishes its step first."""
+    honest_worker(worker_id)
+    parent = os.getppid()
+
+    def leave(number: int, frame: Any) -> None:
+        if _leaving[0] or os.getppid() != parent:
+            os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, leave)
+
+
+def release_workers() -> None:
+    """Lets torch end the workers from here on."""
+    _leaving[0] = 1
+
+
+def explain(error: BaseException, scale: str) -> str:
+    """What an error of torch's loader means and what to do about it; "" for any other error."""
+    if not isinstance(error, RuntimeError):
+        return ""
+    if "DataLoader timed out" in str(error):
+        return (f"no batch came from the loader processes within {WAIT_S} s; see whether the disk "
+                f"with the images answers, or set workers: 0 under scales.{scale}")
+    if "DataLoader worker" not in str(error):
+        return ""
+    if _full[0] or "Bus error" in str(error):
+        return (f"{shared_memory.FOLDER} is full: a loader process found no room there for its "
+                f"images; {shared_memory.remedy(scale)}")
+    return ("a loader process was killed, often for want of memory (workers, under "
+            f"scales.{scale}, says how many there are)")
+
+
+@contextlib.contextmanager
+def explained(name: str, scale: str) -> Iterator[None]:
+    """Turns an error of torch's loader into an InputError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not explain(error, scale):
+            raise
+        raise InputError(f"{name}: {explain(error, scale)}") from None
+
+
+class Batches:
+    """A data loader whose waits for its processes a signal to stop can end."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self._loader = loader
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        # At once, not with the first batch: starting a loader draws a seed, which the caller undoes.
+        with program.waiting():
+            batches = iter(self._loader)
+        return self._each(batches)
+
+    def _each(self, batches: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with program.waiting():
+                batch = next(batches, _END)
+            if batch is _END:
+                return
+            yield batch
