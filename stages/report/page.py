@@ -14,7 +14,7 @@ from stages.report.facts import class_tables, data_summary, facts
 from stages.report.looks import looks_of
 from stages.report.markdown import escape as escape_markdown
 from stages.report.pictures.sections import pictures
-from stages.report.published import KEYS, load_published, published_of
+
 from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
 from stages.report.summary import cells_json, summary_json
 from stages.report.table import (

@@ -36,6 +36,8 @@ class Judgement:
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
     and choice rest on.
+    names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
+    stages.evaluation.suspects.unlabelled_by_all() over the same cells as suspects.
     """
 
     metric: str
@@ -52,6 +54,12 @@ class Judgement:
     holds: bool
     why: str
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def short(self, row: str) -> str:
+        """What sets a row of params.yaml apart from the others; its own name where nothing does."""
+        return self.names.get(row, row)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.looks import Look
-from stages.report.published import ZOO_COLUMNS, load_zoo
+
 from stages.report.results import CellResult
 from stages.report.table import ALL, COSTS, MAIN, SCORES, Column, label_of, measured
 from stages.report.verdicts import confounding, decision, hypotheses, pairs_plot, pareto, standing
