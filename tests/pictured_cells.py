@@ -14,8 +14,8 @@ from stages.evaluation import depth, suspects
 from stages.report.results import CellResult, ClassScore
 from stages.study.metrics import METRICS
 from stages.verdict.choice import Choice
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Estimate
 
 METRIC = "val/bbox_mAP_50"
 CLASSES = ("Paper", "Glass", "Battery")

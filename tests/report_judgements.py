@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 from itertools import combinations
 
+import numpy as np
 from scipy.special import ndtr
 
 from stages.report import CellResult
 from stages.study.params import ROOT, Hypothesis, known
-from stages.verdict import choice, fairness, hypotheses
+from stages.verdict import best, choice, fairness, hypotheses
+from stages.verdict.differences import Differences
+from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
 from stages.verdict.hypotheses import Trained, Verdict
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import ALPHA, Estimate, Pair, holm
+from stages.verdict.pairs import Pair, holm
 from stages.verdict.settings import Settings
 
 METRIC = "val/bbox_mAP_50"
@@ -21,6 +24,7 @@ LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "
 STATED = (Hypothesis("A larger backbone raises mAP", "r50 < swin_l", {"detector": "faster_rcnn"}),
           Hypothesis("More parameters raise mAP of Cascade R-CNN too", "r50 < r101", {"detector": "cascade_rcnn"}))
 IMAGES, BOXES = 48, 240
+MARGIN = 0.01
 
 
 def estimate(value: float, error: float, lowest: float = 0.0, boxes: int = BOXES, runs: tuple[int, ...] = (1,)):
@@ -39,6 +43,20 @@ def pairs_of(values: dict[str, float | None], error: float) -> tuple[Pair, ...]:
              estimate(difference, error, -1.0, runs=(1, 1)), float(ndtr(difference / error)), one, corrected,
              400 if corrected >= ALPHA and difference else None, None)
         for (a, b, difference), one, corrected in zip(found, p, holm(p)[0], strict=True))
+
+
+def standings_of(values: dict[str, float | None], error: float, margin: float,
+                 highest: str | None) -> dict[str, best.Standing]:
+    """Where cells with these scores stand against `highest`, as if the standard error of each difference were `error`."""
+    known_ = {name: value for name, value in values.items() if value is not None}
+    number = len(known_)
+    score = np.array(list(known_.values()))
+    draws = np.random.default_rng(0).normal(size=(number, 4000)) / np.sqrt(2)
+    pairs = {(pair.first, pair.second): pair.difference for one in pairs_of(known_, error)
+             for pair in (one, one.swapped())}
+    found = Differences(tuple(known_), score[:, None] - score, np.full((number, number), error),
+                        np.full((number, number), float(IMAGES - 1)), draws[:, None] - draws[None], pairs)
+    return best.standings(found, highest, margin) if highest else {}
 
 
 def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, **changes) -> Judgement:
@@ -62,10 +80,13 @@ def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, **change
         return one and Verdict(one.outcome, one.difference.value, one.difference.low, one.difference.high, one.p_holm)
 
     candidates = [choice.Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id) for cell in cells]
+    standings = standings_of({name: values[METRIC] for name, values in scores.items()}, error, MARGIN,
+                             choice.highest(candidates))
     findings = hypotheses.judge(stated, map(Trained.of, cells), LEVELS, verdict,
                                 lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]))
     return dataclasses.replace(whole, **{"front": choice.front(candidates, METRIC), "findings": tuple(findings),
-                                         "choice": choice.choose(candidates, METRIC, verdict), **changes})
+                                         "choice": choice.choose(candidates, METRIC, standings, MARGIN),
+                                         "margin": MARGIN, "standings": standings, **changes})
 
 
 def costs_of(cell: CellResult) -> dict[str, float | None]:

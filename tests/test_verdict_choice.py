@@ -1,14 +1,15 @@
-"""The Pareto front and the cheapest cell that is as good as the best, on made-up and on random cells."""
+"""The Pareto front and the cheapest cell that is shown to be within the margin, on made-up and on random cells."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 
 import pytest
 
-from stages.verdict.choice import COSTS, Candidate, choose, front
-from stages.verdict.hypotheses import Verdict
+from stages.verdict.best import Standing
+from stages.verdict.choice import COSTS, Candidate, choose, front, highest
 
 METRIC = "val/bbox_mAP_50"
 
@@ -17,16 +18,22 @@ def cell(name: str, score: float | None, latency: float | None = None, parameter
     return Candidate(name, score, {"latency_ms": latency, "parameters": parameters, **costs}, f"run-{name}")
 
 
-def verdicts(cells, half: float):
-    """Worse or better beyond `half`; the interval is the difference +- half."""
-    scores = {one.name: one.score for one in cells}
+def standings(cells, half: float, margin: float) -> dict[str, Standing]:
+    """Against the cell of highest score; every difference is known to +- half."""
+    scores = {one.name: one.score for one in cells if one.score is not None and math.isfinite(one.score)}
+    top = highest(cells)
+    found = {}
+    for name, score in scores.items():
+        rivals = [value - score + half for rival, value in scores.items() if rival != name]
+        low, high = score - scores[top] - half, score - scores[top] + half
+        word = "best" if name == top else "as good" if low >= -margin else "worse" if high < 0 else "undecided"
+        found[name] = Standing(0.5, 0.01, max(0.0, *rivals), (0.0, 0.0) if name == top else (low, high), word,
+                               high >= 0, images_needed=500)
+    return found
 
-    def verdict(a: str, b: str, metric: str) -> Verdict:
-        assert metric == METRIC
-        difference = scores[a] - scores[b]
-        outcome = "better" if difference > half else "worse" if difference < -half else "not distinguishable"
-        return Verdict(outcome, difference, difference - half, difference + half, 0.5)
-    return verdict
+
+def decided(cells, half: float, margin: float = 0.02, cost: str | None = None):
+    return choose(cells, METRIC, standings(cells, half, margin), margin, cost)
 
 
 CELLS = [cell("small", 0.50, 10, 1e6), cell("middle", 0.515, 30, 3e6), cell("large", 0.52, 90, 9e6),
@@ -44,16 +51,6 @@ def test_the_front_names_who_dominates_whom():
     assert other.members == ("silly",) and len(other.dominated) == 3
     assert other.sentence.startswith("silly dominates every other cell in") and "large, middle, small" in other.sentence
     assert front(CELLS[:3], METRIC).sentence.startswith("No cell is dominated in")
-
-
-def test_a_cell_whose_interval_lies_below_0_is_not_as_good_though_the_correction_spares_it():
-    def spared(a: str, b: str, metric: str) -> Verdict:
-        one = verdicts(CELLS, 0.01)(a, b, metric)
-        return Verdict("not distinguishable", one.difference, one.low, one.high, 0.9)
-
-    found = choose(CELLS, METRIC, spared)
-    assert found.chosen == "middle" and set(found.worse) == {"small", "silly"}
-    assert choose(CELLS, METRIC, verdicts(CELLS, 0.025)).chosen == "small"
 
 
 def test_ties_dominate_nobody():
@@ -76,9 +73,10 @@ def test_an_unmeasured_cost_places_nobody():
 def test_one_cell_and_none():
     assert front([cell("a", 0.5, 10)], METRIC).sentence.startswith("a is alone")
     assert front([], METRIC).sentence == front([cell("a", None)], METRIC).sentence.split(". ")[0] + "."
-    assert choose([], METRIC).sentence == f"Nothing to choose: no cell has a {METRIC}."
-    only = choose([cell("a", 0.5, 10)], METRIC)
-    assert (only.best, only.chosen) == ("a", "a") and "no other cell to weigh it against" in only.sentence
+    assert choose([], METRIC, {}, 0.01).sentence == f"Nothing to choose: no cell has a {METRIC}."
+    alone = {"a": Standing(1.0, 0.0, 0.0, (0.0, 0.0), "best", True)}
+    only = choose([cell("a", 0.5, 10)], METRIC, alone, 0.01)
+    assert (only.best, only.chosen, only.shown) == ("a", "a", True) and "no other cell to weigh it against" in only.sentence
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -105,62 +103,83 @@ def test_no_member_is_dominated_and_every_other_cell_is_by_a_member(seed):
         assert set(one.by) == {name for name in found.members if dominates(named[name], named[one.name])}
 
 
-def test_the_cheapest_that_is_not_significantly_worse():
-    found = choose(CELLS, METRIC, verdicts(CELLS, 0.01))
-    assert (found.best, found.chosen, found.cost) == ("large", "middle", "latency_ms")
-    assert found.as_good == ("middle", "large") and found.worse == ("small", "silly")
-    assert found.saved == pytest.approx(2 / 3)
+def test_the_cheapest_that_is_shown_to_be_within_the_margin():
+    found = decided(CELLS, 0.01)
+    assert (found.best, found.chosen, found.cost, found.shown) == ("large", "middle", "latency_ms", True)
+    assert found.as_good == ("middle", "large") and found.worse == ("small", "silly") and found.undecided == ()
+    assert found.saved == pytest.approx(2 / 3) and found.margin == 0.02
+    # small loses .01 to .03, of which .02 is accepted.
+    assert [(one.name, one.images_needed) for one in found.cheaper] == [("small", 500)]
+    assert found.cheaper[0].saved == pytest.approx(2 / 3) and found.cheaper[0].loss_high == pytest.approx(0.03)
     assert found.sentence == (
-        "Ship middle: of the 2 cells that are not significantly worse than the best it has the lowest latency, 30 ms, "
-        f"67% less than large's 90. large has the highest {METRIC}, 0.520; middle has 0.515.")
-    # The less is known, the cheaper the choice; the more is known, the nearer to the best.
-    assert choose(CELLS, METRIC, verdicts(CELLS, 0.05)).chosen == "small"
-    sure = choose(CELLS, METRIC, verdicts(CELLS, 0.001))
-    assert (sure.chosen, sure.as_good) == ("large", ("large",))
-    assert sure.sentence == (f"Ship large: it has the highest {METRIC}, 0.520, and all 3 others are significantly "
-                             "worse; its latency is 90 ms.")
+        "Ship middle: it is shown to lose at most 0.015 against the best of all, within the 0.02 that are accepted, "
+        "and has the lowest latency of the cells of which that is shown, 30 ms, 67% less than large's 90. large has "
+        f"the highest {METRIC}, 0.520; middle has 0.515. One cheaper cell remains possible; the cheapest, small, would "
+        "save 67% of the latency and may lose up to 0.030.")
+    # The more loss is accepted, the cheaper the choice; the more is known, the fewer cells remain possible.
+    assert decided(CELLS, 0.01, margin=0.031).chosen == "small"
+    sure = decided(CELLS, 0.001, margin=0.002)
+    assert (sure.chosen, sure.as_good, sure.cheaper) == ("large", ("large",), ())
+    assert sure.sentence == (f"Ship large: it has the highest {METRIC}, 0.520, and it is shown to lose at most 0.000 "
+                             "against the best of all, within the 0.002 that are accepted; its latency is 90 ms.")
+
+
+def test_where_nothing_is_shown_the_highest_is_most_probable():
+    found = decided(CELLS, 0.05)
+    assert (found.chosen, found.shown, found.saved) == ("large", False, 0.0)
+    assert found.undecided == ("small", "middle", "silly") and found.as_good == ("large",)
+    # silly costs more than large, so that nobody asks whether it is possible.
+    assert [one.name for one in found.cheaper] == ["small", "middle"]
+    assert found.sentence == (
+        f"large is the most probable choice, not a shown one: large has the highest {METRIC}, 0.520, and it may lose up "
+        "to 0.045 against the best of all, where 0.02 is accepted. 2 cheaper cells remain possible; the cheapest, "
+        "small, would save 89% of the latency and may lose up to 0.070.")
+
+
+def test_a_thin_metric_shows_nothing():
+    thin = {name: dataclasses.replace(one, thin=True) for name, one in standings(CELLS, 0.001, 0.02).items()}
+    found = choose(CELLS, METRIC, thin, 0.02)
+    assert (found.chosen, found.shown) == ("large", False) and decided(CELLS, 0.001).chosen == "middle"
 
 
 def test_the_best_may_be_the_cheapest():
     cells = [cell("a", 0.52, 5, 9), cell("b", 0.515, 6, 1)]
-    found = choose(cells, METRIC, verdicts(cells, 0.01))
-    assert found.chosen == "a" and "none of the 2 cells that are not significantly worse has a lower latency" \
-        in found.sentence
-    assert choose(cells, METRIC, verdicts(cells, 0.01), cost="parameters").chosen == "b"
+    found = decided(cells, 0.01)
+    assert found.chosen == "a" and found.saved == 0 and found.cheaper == ()
+    assert decided(cells, 0.01, cost="parameters").chosen == "b"
 
 
 def test_ties_of_score_and_cost():
     # Of equal scores the cheaper is the best; of equal latency the smaller; then the name.
-    assert choose([cell("b", 0.5, 9), cell("a", 0.5, 10)], METRIC).best == "b"
+    assert highest([cell("b", 0.5, 9), cell("a", 0.5, 10)]) == "b"
     cells = [cell("best", 0.52, 10, 9e6), cell("b", 0.515, 10, 3e6), cell("a", 0.515, 10, 3e6)]
-    found = choose(cells, METRIC, verdicts(cells, 0.01))
+    found = decided(cells, 0.01)
     assert found.as_good == ("a", "b", "best") and found.chosen == "a" and found.saved == 0
     cells = [cell("best", 0.52, 20, 3), cell("a", 0.51, 10, 3), cell("b", 0.515, 10, 3)]
-    assert choose(cells, METRIC, verdicts(cells, 0.05)).as_good == ("b", "a", "best")
-    assert "10 ms, against best's 10, with fewer parameters" in found.sentence
+    assert decided(cells, 0.05, margin=0.1).as_good == ("b", "a", "best")
 
 
 def test_what_is_unknown_is_not_called_as_good_or_cheap():
-    found = choose(CELLS, METRIC)
+    found = choose(CELLS, METRIC, {}, 0.02)
     assert (found.chosen, found.as_good, found.unknown) == ("large", ("large",), ("small", "middle", "silly"))
-    assert "Left aside" in found.sentence and "significantly" not in found.sentence
+    assert not found.shown and "Left aside" in found.sentence
     cells = [cell("best", 0.52, 90), cell("fast", 0.519, None), cell("nan", math.nan, 1), cell("none", None, 1)]
-    found = choose(cells, METRIC, verdicts(cells, 0.01))
+    found = decided(cells, 0.01)
     assert found.chosen == "best" and found.unknown == ("fast", "nan", "none")
     # The best's own cost unknown: nobody is known to be cheaper.
     cells = [cell("best", 0.52, None), cell("fast", 0.519, 1)]
-    found = choose(cells, METRIC, verdicts(cells, 0.01))
-    assert found.chosen == "best" and found.saved is None and "no cell is known to be cheaper" in found.sentence
+    found = decided(cells, 0.01)
+    assert found.chosen == "best" and found.saved is None and "Its latency was not measured" in found.sentence
     # No latency anywhere: parameters decide; no cost at all: nothing does.
     cells = [cell("best", 0.52, None, 9), cell("light", 0.519, None, 3)]
-    assert choose(cells, METRIC, verdicts(cells, 0.01)).chosen == "light"
+    assert decided(cells, 0.01).chosen == "light"
     cells = [cell("best", 0.52), cell("other", 0.519)]
-    found = choose(cells, METRIC, verdicts(cells, 0.01))
-    assert (found.chosen, found.cost) == ("best", None) and "its cost was not measured" in found.sentence
+    found = decided(cells, 0.01)
+    assert (found.chosen, found.cost) == ("best", None) and "Its cost was not measured" in found.sentence
 
 
 def test_wrong_calls_are_refused():
     with pytest.raises(ValueError, match=r"cost 'price' is unknown; known costs: latency_ms"):
         front(CELLS, METRIC, ["price"])
     with pytest.raises(ValueError, match="two candidates are called 'small'"):
-        choose([CELLS[0], CELLS[0]], METRIC)
+        choose([CELLS[0], CELLS[0]], METRIC, {}, 0.01)

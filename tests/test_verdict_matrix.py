@@ -28,7 +28,7 @@ from stages.evaluation.tables import read_detections, read_truth
 from stages.program import InputError
 from stages.study import paths
 from stages.study.params import Hypothesis
-from stages.verdict import pairs
+from stages.verdict import estimates, pairs
 from stages.verdict.matches import match
 from stages.verdict.matrix import conclude
 from stages.verdict.replicates import STUDY, draw, evaluate
@@ -65,8 +65,8 @@ def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
     matrix(tmp_path, TWO, {R50: 0.7, R101: 0.7})
     write_cell(tmp_path, R101, TWO[R101], 0.7, seed=1, latency_ms=19.0, size_mib=11.0)
     cells = load(tmp_path, TWO)
-    by_latency = conclude(study_of(TWO, [ORDER]), cells, root=tmp_path)
-    by_size = conclude(study_of(TWO, [ORDER], cost="size_mib"), cells, root=tmp_path)
+    by_latency = conclude(study_of(TWO, [ORDER], margin=0.2), cells, root=tmp_path)
+    by_size = conclude(study_of(TWO, [ORDER], cost="size_mib", margin=0.2), cells, root=tmp_path)
     assert by_latency.pair(R50, R101).outcome == "not distinguishable" and by_latency.findings[0].outcome == "undecided"
     assert (by_latency.choice.chosen, by_size.choice.chosen) == (R101, R50)
     assert by_latency.costs[R101]["latency_ms"] == 19 and by_latency.costs[R101]["train_minutes"] == 2
@@ -94,7 +94,7 @@ def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     runs = {name: [evaluate(match(truth, read_detections(
         json.loads((rising / paths.predictions(name, "val")).read_text()), truth)), weights)] for name in TWO}
     assert found.pairs[AP50] == pairs.compare(runs, STUDY["bbox_mAP_50"])
-    assert found.estimates[R50][AP50] == pairs.estimate(runs[R50], STUDY["bbox_mAP_50"])
+    assert found.estimates[R50][AP50] == estimates.estimate(runs[R50], STUDY["bbox_mAP_50"])
     assert set(found.pairs) == {f"{split}/{metric}" for split in ("val", "test") for metric in STUDY} | {"train/loss"}
 
 
@@ -245,8 +245,8 @@ def test_what_stops_a_choice(tmp_path):
     # r50 is cheaper and as good on val, and much worse on test.
     write_cell(tmp_path, R50, TWO[R50], (0.69, 0.2), seed=5, latency_ms=10.0)
     write_cell(tmp_path, R101, TWO[R101], (0.72, 0.9), seed=1)
-    found = conclude(study_of(TWO), load(tmp_path, TWO), root=tmp_path)
-    assert (found.choice.best, found.choice.chosen) == (R101, R50)
+    found = conclude(study_of(TWO, margin=0.2), load(tmp_path, TWO), root=tmp_path)
+    assert (found.choice.best, found.choice.chosen, found.choice.shown) == (R101, R50, True)
     assert not found.holds and f"on the test split {R50} is significantly worse than {R101}, by -0." in found.why
     thin = conclude(study_of(TWO, metric="val/bbox_mAP_s"), load(tmp_path, TWO), root=tmp_path)
     boxes = thin.estimates[R50]["val/bbox_mAP_s"].boxes
@@ -276,7 +276,7 @@ def test_the_sentence_says_where_the_choice_is_confounded(tmp_path):
     matrix(tmp_path, TWO, {R50: 0.7, R101: 0.7})
     write_cell(tmp_path, R50, TWO[R50], 0.69, seed=5, run={"batch_size": 32}, latency_ms=10.0)
     cells = load(tmp_path, TWO)
-    found = conclude(study_of(TWO), cells, root=tmp_path)
+    found = conclude(study_of(TWO, margin=0.2), cells, root=tmp_path)
     assert found.holds and (found.choice.best, found.choice.chosen) == (R101, R50)
     assert f"{R50} against {R101} is confounded: they also differ in batch size" in found.why
 

@@ -10,8 +10,9 @@ from scipy import stats
 
 from stages.evaluation.tables import Detections, Truth
 from stages.program import InputError
+from stages.verdict.estimates import ALPHA, SCATTER, WIDER, estimate
 from stages.verdict.matches import Matches, Ranked, match
-from stages.verdict.pairs import ALPHA, SCATTER, WIDER, Pair, compare, estimate, holm
+from stages.verdict.pairs import Pair, compare, holm
 from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate
 
 MAP = Statistic()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stages.comparison.outcomes import cell_tags
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import Estimate
 
 # By the verdict against the best, readable in grey as well.
 _COLOURS = {"best": "#0b6e4f", "not distinguishable": "#3f7fbf", "worse": "#9a9a9a", "no verdict": "#c9a227"}

@@ -15,8 +15,8 @@ from typing import Any
 from stages.report.markdown import escape
 from stages.report.results import SPLITS, CellResult
 from stages.study.params import Study
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import Estimate
 
 # Of a class's name in a metric's; MLflow allows 250 characters in all.
 _LONGEST_NAME = 60

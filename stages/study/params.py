@@ -143,11 +143,13 @@ class Hypothesis:
 @dataclass(frozen=True)
 class Verdicts:
     """metric: what decides which cell to ship, one of val; cost: what is to be low (stages/verdict/choice.py);
-    replicates: how many resampled splits the intervals rest on."""
+    replicates: how many resampled splits the intervals rest on; margin: the largest loss of the metric, in its units,
+    that is accepted for a lower cost."""
 
     metric: str = "val/bbox_mAP_50"
     cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = "latency_ms"
     replicates: int = bounded(minimum=100, maximum=100_000, default=1000)
+    margin: float = bounded(minimum=0, maximum=1, default=0.01)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 
 from stages.study.params import Cell, Study
 
@@ -51,6 +53,25 @@ def short_names(study: Study) -> dict[str, str]:
         said = [row[key] for key in varying if key == main or row[key] != usual[key]]
         names[name] = " · ".join(filter(None, said))
     return _unique(names)
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A sentence about cells with their short names. names: of short_names().
+
+    Whole names alone are replaced, and none within a path, a stage's address or a command. A row
+    whose name could be a word or a level (letters alone, or what another row is called in short)
+    keeps it.
+    """
+    short = {}
+    for row, name in names.items():
+        if name != row and not row.isalpha() and row not in names.values():
+            short[row] = name
+    if not short:
+        return text
+    rows = "|".join(sorted(map(re.escape, short), key=len, reverse=True))
+    # A full stop ends a sentence, or begins the ending of a file's name.
+    pattern = re.compile(rf"`[^`]*`|(?<![\w@/.-])({rows})(?![\w/-]|\.\w)")
+    return pattern.sub(lambda match: short.get(match[0], match[0]), text)
 
 
 def _levels(study: Study, cell: Cell) -> dict[str, str]:

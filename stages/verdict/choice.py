@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from stages.verdict.hypotheses import VerdictOf
+from stages.verdict.best import Standing
 
 # What a cell costs, all the lower the better, with the words of a sentence and the unit.
 COSTS = {
@@ -64,13 +65,30 @@ class Front:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The cheapest cell that is not significantly worse than the best. `chosen` is None where no cell has a score.
+class Possible:
+    """A cheaper cell than the chosen one that may lose no more than the margin, but is not shown to.
 
-    cost: the key of COSTS that decided, None where none is known. worse: cells that are worse than the best, or whose
-    95 % interval against it lies below 0; as_good: the others, cheapest first; unknown: cells without a verdict or
-    without that cost.
+    saved: share of the chosen cell's cost; loss_high, images_needed, repeats_needed: as in best.Standing.
+    """
+
+    name: str
+    saved: float
+    loss_high: float
+    images_needed: int | None
+    repeats_needed: int | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cheapest cell that is shown to lose no more than `margin` against the best of all; where none is, the most
+    probable one. `chosen` is None where no cell has a score.
+
+    cost: the key of COSTS that decides, None where none is known. best: the cell of highest score. shown: whether the
+    chosen cell is shown to be within the margin. as_good: best and the cells whose interval against it lies above
+    -margin, cheapest first; worse: those whose interval lies below 0; undecided: the others; unknown: cells without a
+    score, a comparison or that cost.
     saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is unknown.
+    cheaper: cells that cost less than the chosen one and remain possible, cheapest first.
     """
 
     metric: str
@@ -82,6 +100,10 @@ class Choice:
     unknown: tuple[str, ...]
     saved: float | None
     sentence: str
+    margin: float = 0.0
+    shown: bool = False
+    undecided: tuple[str, ...] = ()
+    cheaper: tuple[Possible, ...] = ()
 
 
 def front(candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)) -> Front:
@@ -109,75 +131,179 @@ def front(candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = t
                  _front_sentence(metric, used, members, dominated, incomplete))
 
 
-def choose(candidates: Sequence[Candidate], metric: str, verdict: VerdictOf | None = None,
-           cost: str | None = None) -> Choice:
-    """The best cell by score (the cheaper one of a tie) and the cheapest that is not significantly worse.
+def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
+    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as `front` does."""
+    _check(candidates, [] if cost is None else [cost])
+    if cost is not None:
+        return cost
+    for key in CHEAPER_BY:
+        for candidate in candidates:
+            if _finite(candidate.score) is not None and candidate.cost(key) is not None:
+                return key
+    return None
 
-    What counts here is the plain 95 % interval: the correction for many pairs keeps chance from being called a
-    difference, but the mistake to avoid here is to call a worse cell as good.
 
-    cost: a key of COSTS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
-    cheap and are left aside. verdict: of (cell, best, metric); without one a cell is not known to be as good. Ties of
-    the cost go to fewer parameters, then to the higher score, then to the name. Raises ValueError as `front` does.
-    """
-    _check(candidates, [cost] * (cost is not None))
-    scored = [one for one in candidates if _finite(one.score) is not None]
-    unscored = tuple(one.name for one in candidates if _finite(one.score) is None)
-    key = cost or next((known for known in CHEAPER_BY if any(one.cost(known) is not None for one in scored)), None)
-
-    def price(one: Candidate) -> tuple:
-        costs = [math.inf if known is None or one.cost(known) is None else one.cost(known)
-                 for known in (key, "parameters")]
-        return (*costs, -one.score, one.name)
-
+def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
+    """The cell of highest score, of equal ones the cheapest; None where no cell has one. cost: as in `choose`."""
+    key = deciding_cost(candidates, cost)
+    scored = [candidate for candidate in candidates if _finite(candidate.score) is not None]
     if not scored:
-        return Choice(metric, key, None, None, (), (), unscored, None, f"Nothing to choose: no cell has a {metric}.")
-    best = min(scored, key=lambda one: (-one.score, *price(one)))
-    as_good, worse, unknown = [best], [], []
-    for one in scored:
-        if one is best:
+        return None
+    return min(scored, key=lambda candidate: (-candidate.score, *_price(candidate, key))).name
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    metric: str,
+    standings: Mapping[str, Standing],
+    margin: float,
+    cost: str | None = None,
+) -> Choice:
+    """The cheapest cell that is shown to lose no more than `margin`; where none is, that of highest score.
+
+    standings: of stages.verdict.best.standings, against highest(candidates, cost). cost: a key of COSTS; None takes the
+    first of CHEAPER_BY that any cell has. Cells that lack it cannot be called cheap and are left aside. Ties of the
+    cost go to fewer parameters, then to the higher score, then to the name. Raises ValueError as `front` does.
+    """
+    key = deciding_cost(candidates, cost)
+    leader = highest(candidates, cost)
+    by_name = {candidate.name: candidate for candidate in candidates}
+    if leader is None:
+        sentence = f"Nothing to choose: no cell has a {metric}."
+        return Choice(metric, key, None, None, (), (), tuple(by_name), None, sentence, margin)
+    best = by_name[leader]
+    words: dict[str, list[Candidate]] = {"as good": [best], "worse": [], "undecided": []}
+    unknown = []
+    for candidate in candidates:
+        standing = standings.get(candidate.name)
+        if candidate is best:
             continue
-        found = verdict(one.name, best.name, metric) if verdict else None
-        if found is not None and (found.outcome == "worse" or found.high < 0):
-            worse.append(one.name)
-        elif found is None or (key is not None and one.cost(key) is None):
-            unknown.append(one.name)
+        if standing is None or (key is not None and candidate.cost(key) is None):
+            unknown.append(candidate.name)
         else:
-            as_good.append(one)
-    as_good.sort(key=price)
-    chosen = as_good[0] if key is not None and best.cost(key) is not None else best
+            words[standing.word].append(candidate)
+    for members in words.values():
+        members.sort(key=lambda candidate: _price(candidate, key))
+    placed = sorted(chain(*words.values()), key=lambda candidate: _price(candidate, key))
+    priced = key is not None and best.cost(key) is not None
+    within = []
+    for candidate in placed if priced else [best]:
+        standing = standings.get(candidate.name)
+        if standing is not None and not standing.thin and standing.loss_high <= margin:
+            within.append(candidate)
+    chosen = within[0] if within else best
+    cheaper: tuple[Possible, ...] = ()
+    if priced:
+        cheaper = _possible(placed, chosen, standings, key, margin)
     saved = None
     if key is not None and chosen.cost(key) is not None and best.cost(key):
         saved = max(0.0, 1 - chosen.cost(key) / best.cost(key))
-    told = _choice_sentence(metric, key, best, chosen, len(as_good), len(worse), saved)
-    left = (*unknown, *unscored)
-    if left:
-        told += f" Left aside for want of a verdict, a score or the cost: {', '.join(left)}."
-    return Choice(metric, key, best.name, chosen.name, tuple(one.name for one in as_good), tuple(worse), left, saved,
-                  told)
+    choice = Choice(
+        metric=metric,
+        cost=key,
+        best=best.name,
+        chosen=chosen.name,
+        as_good=_names(words["as good"]),
+        worse=_names(words["worse"]),
+        unknown=tuple(unknown),
+        saved=saved,
+        sentence="",
+        margin=margin,
+        shown=bool(within),
+        undecided=_names(words["undecided"]),
+        cheaper=cheaper,
+    )
+    return replace(choice, sentence=choice_sentence(choice, best, chosen, standings))
 
 
-def _choice_sentence(metric: str, key: str | None, best: Candidate, chosen: Candidate, as_good: int, worse: int,
-                     saved: float | None) -> str:
-    score = f"{best.name} has the highest {metric}, {best.score:.3f}"
-    if as_good + worse == 1:
-        return f"{score}; there is no other cell to weigh it against."
-    if key is None or best.cost(key) is None:
-        what = COSTS[key][0] if key else "cost"
-        return f"{score}; its {what} was not measured, so that no cell is known to be cheaper."
-    word, unit = COSTS[key]
-    price = f"{_amount(chosen.cost(key))} {unit}".strip()
-    if chosen is not best:
-        theirs = f"{best.name}'s {_amount(best.cost(key))}"
-        fewer = ", with fewer parameters" * (best.cost("parameters") is not None)
-        gain = f"{saved:.0%} less than {theirs}" if saved else f"against {theirs}{fewer}"
-        return (f"Ship {chosen.name}: of the {as_good} cells that are not significantly worse than the best it has the "
-                f"lowest {word}, {price}, {gain}. {score}; {chosen.name} has {chosen.score:.3f}.")
-    ship = f"Ship {best.name}: it has the highest {metric}, {best.score:.3f}"
-    if as_good == 1:
-        return f"{ship}, and {_others(worse)} significantly worse; its {word} is {price}."
-    return (f"{ship}, and none of the {as_good} cells that are not significantly worse has a lower {word} than its "
-            f"{price}.")
+def _possible(
+    placed: Sequence[Candidate],
+    chosen: Candidate,
+    standings: Mapping[str, Standing],
+    key: str,
+    margin: float,
+) -> tuple[Possible, ...]:
+    """The cells that cost less than the chosen one and are not shown to lose more than the margin."""
+    result = []
+    for candidate in placed:
+        if candidate.cost(key) >= chosen.cost(key):
+            break
+        standing = standings[candidate.name]
+        if standing.interval[1] >= -margin:
+            result.append(
+                Possible(
+                    candidate.name,
+                    1 - candidate.cost(key) / chosen.cost(key),
+                    standing.loss_high,
+                    standing.images_needed,
+                    standing.repeats_needed,
+                )
+            )
+    return tuple(result)
+
+
+def _price(candidate: Candidate, key: str | None) -> tuple:
+    costs = []
+    for name in (key, "parameters"):
+        cost = None if name is None else candidate.cost(name)
+        costs.append(math.inf if cost is None else cost)
+    return (*costs, -candidate.score, candidate.name)
+
+
+def _names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    return tuple(candidate.name for candidate in candidates)
+
+
+def choice_sentence(
+    choice: Choice, best: Candidate, chosen: Candidate, standings: Mapping[str, Standing]
+) -> str:
+    """The choice in words."""
+    score = f"{best.name} has the highest {choice.metric}, {best.score:.3f}"
+    parts = []
+    if not standings or len(standings) == 1:
+        parts.append(f"{score}; there is no other cell to weigh it against.")
+    elif choice.shown:
+        parts.append(_shown_sentence(choice, best, chosen, standings[chosen.name]))
+    else:
+        parts.append(
+            f"{chosen.name} is the most probable choice, not a shown one: {score}, and it may lose up to "
+            f"{standings[chosen.name].loss_high:.3f} against the best of all, where {choice.margin:g} is accepted."
+        )
+    if choice.cost is None or best.cost(choice.cost) is None:
+        missing = "cost" if choice.cost is None else COSTS[choice.cost][0]
+        parts.append(f"Its {missing} was not measured, so that no cell is known to be cheaper.")
+    if choice.cheaper:
+        number = len(choice.cheaper)
+        cheapest = choice.cheaper[0]
+        parts.append(
+            f"{'One cheaper cell remains' if number == 1 else f'{number} cheaper cells remain'} possible; the cheapest, "
+            f"{cheapest.name}, would save {cheapest.saved:.0%} of the {COSTS[choice.cost][0]} and may lose up to "
+            f"{cheapest.loss_high:.3f}."
+        )
+    if choice.unknown:
+        parts.append(
+            f"Left aside for want of a verdict, a score or the cost: {', '.join(choice.unknown)}."
+        )
+    return " ".join(parts)
+
+
+def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing: Standing) -> str:
+    within = (
+        f"it is shown to lose at most {standing.loss_high:.3f} against the best of all, within the "
+        f"{choice.margin:g} that are accepted"
+    )
+    if choice.cost is None or chosen.cost(choice.cost) is None:
+        return f"Ship {chosen.name}: {within}."
+    word, unit = COSTS[choice.cost]
+    price = f"{_amount(chosen.cost(choice.cost))} {unit}".strip()
+    if chosen is best:
+        return f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; its {word} is {price}."
+    theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
+    gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
+    return (
+        f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, {price}, {gain}. "
+        f"{best.name} has the highest {choice.metric}, {best.score:.3f}; {chosen.name} has {chosen.score:.3f}."
+    )
 
 
 def _front_sentence(metric: str, used: Sequence[str], members: Sequence[str], dominated: Sequence[Dominated],
@@ -199,10 +325,6 @@ def _front_sentence(metric: str, used: Sequence[str], members: Sequence[str], do
             f"{one.name} lacks {', '.join(COSTS[key][0] if key in COSTS else key for key in one.lacks)}"
             for one in incomplete))
     return ". ".join(parts) + "."
-
-
-def _others(number: int) -> str:
-    return "the other cell is" if number == 1 else f"all {number} others are"
 
 
 def _amount(value: float) -> str:

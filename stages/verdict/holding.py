@@ -45,6 +45,10 @@ def _obstacles(found: Judgement, elsewhere: Mapping[str, Collection[str]]) -> li
     if found.estimates[best][metric].thin:
         told.append(f"{metric} rests on {found.estimates[best][metric].boxes} boxes, which are too few "
                     "to decide")
+    if not told and not found.choice.shown:
+        told.append(f"{chosen} is the most probable choice, not a shown one: it may lose up to "
+                    f"{found.standings[chosen].loss_high:.3f} against the best of all, where {found.margin:g} is "
+                    "accepted")
     test = _test_pair(found)
     if test and test.outcome == "worse":
         told.append(f"on the test split {chosen} is significantly worse than {best}, by {_difference(test)}")

@@ -20,15 +20,19 @@ from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
 from stages.study.params import ROOT, Study
-from stages.verdict import choice, fairness, holding, losses, pairs
+from stages.study.short_names import short_names
+from stages.verdict import best, choice, fairness, holding, losses, pairs
+from stages.verdict.best import Standing
 from stages.verdict.choice import COSTS, Candidate
+from stages.verdict.differences import differences
+from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
 from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Estimate, Pair, estimate
+from stages.verdict.pairs import Pair
 from stages.verdict.repeats import REPEATED, declared, groups
-from stages.verdict.replicates import STUDY, Statistic
+from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.settings import Settings
 from stages.verdict.statements import TRAIN_LOSS
 
@@ -62,10 +66,10 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
     trained = [Trained(name, known[name].row, {**{key: _value(one) for key, one in estimates[name].items()},
                                                TRAIN_LOSS: _mean(_losses(known, names))},
                        known[name].run_id, len(names)) for name, names in rows.items()]
-    chosen = choice.choose(candidates, metric, verdict, study.verdicts.cost)
+    standings = _standings(study, splits, rows, verdicts[metric], choice.highest(candidates, study.verdicts.cost))
+    chosen = choice.choose(candidates, metric, standings, study.verdicts.margin, study.verdicts.cost)
     details = {name: _json(root / paths.details(name, study.cell(name))) for name in known}
-    good = [name for name in rows if chosen.best and (name == chosen.best or (
-        (found := verdict(name, chosen.best, metric)) and found.outcome != "worse"))]
+    good = [name for name in rows if name in standings and standings[name].word != "worse"]
     found = Judgement(
         metric=metric, repeats=rows, holes=dict(holes or {}), estimates=estimates,
         groups={name: {split.name: _groups(split, names) for split in splits} for name, names in rows.items()},
@@ -73,8 +77,11 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
         findings=tuple(judge(study.hypotheses, trained, params.levels(study), verdict,
                              lambda one, other, _: fair.get((one, other)), _thin(splits))),
         front=choice.front(candidates, metric), choice=chosen,
-        suspects={split.name: _suspects(split, {name: details[name] for name in good}) for split in splits},
-        holds=False, why="", costs=costs)
+        suspects={split.name: suspects.combine(_of_good(split, good, details, "suspects")) for split in splits},
+        unlabelled={split.name: suspects.unlabelled_by_all(_of_good(split, good, details, "unlabelled"))
+                    for split in splits},
+        holds=False, why="", costs=costs, margin=study.verdicts.margin, standings=standings,
+        names=short_names(study))
     holds, why = holding.holds(found, {split.name: split.elsewhere for split in splits}, _machines(details),
                                _busy(details), _uneven(study, known, rows, root))
     return replace(found, holds=holds, why=why)
@@ -86,8 +93,31 @@ def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estim
 
 
 def _pairs(split: Split, rows: Rows, statistic: Statistic) -> tuple[Pair, ...]:
-    cells = {name: [split.runs[row] for row in names if row in split.runs] for name, names in rows.items()}
-    return pairs.compare({name: runs for name, runs in cells.items() if runs}, statistic)
+    return pairs.compare(_runs_of(split, rows), statistic)
+
+
+def _standings(
+    study: Study, splits: Sequence[Split], rows: Rows, verdicts: Sequence[Pair], highest: str | None
+) -> dict[str, Standing]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    split_name, _, key = study.verdicts.metric.partition("/")
+    split = next(split for split in splits if split.name == split_name)
+    cells = _runs_of(split, rows)
+    if highest not in cells:
+        return {}
+    measured = {name: cells[name] for name in cells if estimate(cells[name], STUDY[key]) is not None}
+    thin = study.verdicts.metric in _thin(splits)
+    return best.standings(differences(measured, verdicts, STUDY[key]), highest, study.verdicts.margin, thin)
+
+
+def _runs_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
+    """Cell -> its evaluated runs; cells without one are left out."""
+    cells = {}
+    for name, names in rows.items():
+        runs = [split.runs[row] for row in names if row in split.runs]
+        if runs:
+            cells[name] = runs
+    return cells
 
 
 def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
@@ -150,9 +180,11 @@ def _thin(splits: Sequence[Split]) -> dict[str, int]:
     return {metric: number for metric, number in boxes.items() if number < MIN_BOXES}
 
 
-def _suspects(split: Split, details: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return suspects.combine({name: known[split.name]["suspects"] for name, known in details.items()
-                             if name in split.runs})
+def _of_good(
+    split: Split, good: Sequence[str], details: Mapping[str, Mapping[str, Any]], key: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Good cell -> what its details.json holds under a key for the split."""
+    return {name: details[name][split.name].get(key, []) for name in good if name in split.runs}
 
 
 def _costs(runs: Sequence[CellResult]) -> dict[str, float | None]:

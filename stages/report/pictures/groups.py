@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from stages.evaluation.curves import MIN_BOXES
 from stages.report.pictures.details import Shown, Study
 from stages.report.results import SPLITS
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Estimate
 
 METRICS = {"AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),
            "AP": ("bbox_mAP", "average precision, the mean over IoU 0.50 to 0.95")}

@@ -13,8 +13,8 @@ from stages.report.verdicts.decision import order
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.standing import interval_text
 from stages.verdict.choice import COSTS, Candidate, front
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import Estimate
 
 # A cost that spans more than this is drawn on a logarithmic axis.
 _LOGARITHMIC = 8.0

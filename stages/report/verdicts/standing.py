@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from stages.report.results import CellResult
 from stages.report.table import label_of
 from stages.verdict.choice import COSTS
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import Estimate, Pair
+from stages.verdict.pairs import Pair
 from stages.verdict.repeats import REPEATED
 from stages.verdict.wording import chance, count, signed, value
 

@@ -10,8 +10,8 @@ from stages.report.looks import Look
 from stages.report.results import CellResult
 from stages.report.table import ALL, COSTS, MAIN, SCORES, Column, label_of, measured
 from stages.report.verdicts import confounding, decision, hypotheses, pairs_plot, pareto, standing
+from stages.verdict.estimates import ALPHA, POWER
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import ALPHA, POWER
 from stages.verdict.wording import chance
 
 

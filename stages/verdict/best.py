@@ -1,0 +1,194 @@
+"""Multiple comparisons with the best: what each cell may lose against the best of all, whichever that is.
+
+Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best", Annals of Statistics
+12: with cell j as the control, d_j is the .95 quantile of the largest studentized difference of another cell to it.
+With probability .95 the true best, whichever it is, is in the confidence set
+
+    S = {i: score i - score j + d_i x error(i, j) > 0 for every j}
+
+and no cell i loses more against it than
+
+    max over j in S of (score j - score i + d_j x error(i, j)), and not less than 0.
+
+The K quantiles come from the joint paired replicates (differences.py), so that they know how the cells' scores are
+correlated. A quantile of the replicates is one of a normal variable; each difference takes Student's quantile of the
+same level with its own degrees of freedom (balanced simultaneous bounds, Beran 1988, "Balanced simultaneous confidence
+sets", Journal of the American Statistical Association 83).
+
+A cell against the one of highest score is told by two-sided simultaneous intervals of these K - 1 comparisons (Dunnett
+1955, "A multiple comparison procedure for comparing several treatments with a control"). By the bound above no cell
+loses more than that, so that an interval never reaches further down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import ndtr, stdtrit
+
+from stages.verdict.differences import Differences
+from stages.verdict.estimates import ALPHA, needed
+
+Word = Literal["best", "as good", "worse", "undecided"]
+# Beyond it the normal distribution leaves nothing that a float could tell from 1.
+_LARGEST_QUANTILE = 8.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell among all, in the metric that decides. Losses are in its units.
+
+    p_best: probability to be the best; expected_loss: mean of max(0, best of each replicate - cell); loss_high:
+    simultaneous 95 % upper bound on what it loses against the best of the others; possible_best: in the confidence set
+    of the best.
+    interval: simultaneous 95 % of cell - cell of highest score, (0, 0) for that one; word: where it lies: above
+    -margin "as good", below 0 "worse" (both: as good), else "undecided"; thin: too few boxes, so that the word is
+    "undecided" wherever the interval lies.
+    images_needed, repeats_needed: as many would decide with probability POWER whether it loses more than the margin, if
+    the differences are what was observed; None where that is decided, or no number would do.
+    """
+
+    p_best: float
+    expected_loss: float
+    loss_high: float
+    interval: tuple[float, float]
+    word: Word
+    possible_best: bool
+    thin: bool = False
+    images_needed: int | None = None
+    repeats_needed: int | None = None
+
+
+def standings(
+    differences: Differences, highest: str, margin: float, thin: bool = False
+) -> dict[str, Standing]:
+    """highest: the cell of highest score; margin: the loss that is accepted; thin: the metric rests on too few boxes.
+
+    Empty where there is nothing to compare.
+    """
+    names = differences.names
+    if highest not in names:
+        return {}
+    if len(names) == 1:
+        return {highest: Standing(1.0, 0.0, 0.0, (0.0, 0.0), "best", True, thin)}
+    top = names.index(highest)
+    critical = _critical(differences)
+    possible = _confidence_set(differences, critical)
+    losses = _losses(differences, critical, possible | (np.arange(len(names)) == top))
+    p_best, expected = _probabilities(differences, top)
+    low, high = _intervals(differences, top, losses)
+    result = {}
+    for index, name in enumerate(names):
+        images, repeats = None, None
+        if losses[index] > margin and not thin and high[index] >= -margin:
+            images, repeats = _needed(differences, critical, possible, index, margin)
+        result[name] = Standing(
+            p_best=float(p_best[index]),
+            expected_loss=float(expected[index]),
+            loss_high=float(losses[index]),
+            interval=(float(low[index]), float(high[index])),
+            word=_word(index == top, low[index], high[index], margin, thin),
+            possible_best=bool(possible[index]),
+            thin=thin,
+            images_needed=images,
+            repeats_needed=repeats,
+        )
+    return result
+
+
+def _critical(differences: Differences) -> np.ndarray:
+    """(K, K): d of the column's cell as control, for the row's difference to it."""
+    quantile = np.empty(len(differences.names))
+    for control in range(len(quantile)):
+        largest = np.delete(differences.noise[:, control], control, axis=0).max(axis=0)
+        quantile[control] = np.quantile(largest, 1 - ALPHA)
+    return _student(quantile[None, :], differences.freedom)
+
+
+def _student(quantile: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Student's quantiles at the levels of these quantiles of a normal variable."""
+    return stdtrit(freedom, ndtr(np.minimum(quantile, _LARGEST_QUANTILE)))
+
+
+def _confidence_set(differences: Differences, critical: np.ndarray) -> np.ndarray:
+    """(K,) bool: whether the row's cell may be the best."""
+    advantage = differences.centre + critical.T * differences.error
+    np.fill_diagonal(advantage, np.inf)
+    return (advantage > 0).all(axis=1)
+
+
+def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) -> np.ndarray:
+    """(K,): the most that each cell loses against one of `rivals` (K,) bool."""
+    bound = critical * differences.error - differences.centre
+    bound[:, ~rivals] = -np.inf
+    np.fill_diagonal(bound, -np.inf)
+    return np.clip(bound.max(axis=1), 0, 1)
+
+
+def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) and (K,): in how many of the draws each cell is the best, ties shared, and its mean loss against the best
+    of each. A draw is that of the differences to the cell of highest score."""
+    centre = differences.centre[:, top, None]
+    scores = centre + differences.error[:, top, None] * differences.noise[:, top]
+    best = scores.max(axis=0)
+    wins = scores == best
+    return (wins / wins.sum(axis=0)).mean(axis=1), np.minimum(best - scores, 1).mean(axis=1)
+
+
+def _intervals(
+    differences: Differences, top: int, losses: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) and (K,): the ends of each cell's interval against the cell of highest score."""
+    others = np.delete(differences.noise[:, top], top, axis=0)
+    quantile = np.quantile(np.abs(others).max(axis=0), 1 - ALPHA)
+    reach = _student(quantile, differences.freedom[:, top]) * differences.error[:, top]
+    centre = differences.centre[:, top]
+    low = np.maximum(np.clip(centre - reach, -1, 1), -losses)
+    high = np.clip(centre + reach, -1, 1)
+    low[top] = high[top] = 0
+    return low, high
+
+
+def _word(is_highest: bool, low: float, high: float, margin: float, thin: bool) -> Word:
+    if is_highest:
+        return "best"
+    if thin:
+        return "undecided"
+    if low >= -margin:
+        return "as good"
+    if high < 0:
+        return "worse"
+    return "undecided"
+
+
+def _needed(
+    differences: Differences, critical: np.ndarray, rivals: np.ndarray, index: int, margin: float
+) -> tuple[int | None, int | None]:
+    """How many images, or repeats, would show that the cell loses no more than the margin against any of the rivals,
+    or, where one is better by more than it, that the cell loses more than it against that one."""
+    names = differences.names
+    gaps = {}
+    for rival in np.flatnonzero(rivals):
+        if rival != index:
+            gaps[int(rival)] = float(differences.centre[rival, index])
+    if not gaps:
+        return None, None
+    widest = max(gaps, key=lambda rival: gaps[rival])
+    if gaps[widest] >= margin:
+        gaps = {widest: gaps[widest]}
+    images: list[int | None] = []
+    repeats: list[int | None] = []
+    for rival, gap in gaps.items():
+        estimate = differences.estimates[names[index], names[rival]]
+        numbers = needed(estimate, margin - gap, float(critical[index, rival]))
+        images.append(numbers[0])
+        repeats.append(numbers[1])
+    return _largest(images), _largest(repeats)
+
+
+def _largest(numbers: list[int | None]) -> int | None:
+    """None where one of them is: no number does for all."""
+    known = [number for number in numbers if number is not None]
+    return max(known) if len(known) == len(numbers) else None

@@ -1,0 +1,110 @@
+"""Every cell against every other in one statistic, with joint replicates: what simultaneous statements rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.verdict.estimates import Estimate
+from stages.verdict.pairs import Pair
+from stages.verdict.replicates import Replicates, Statistic
+
+# Of the draws that stand for other seeds and folds: the same study gives the same numbers.
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Differences:
+    """names: K cells. Of row cell less column cell, (K, K) float64, as stages.verdict.pairs estimates the two: centre,
+    bias-corrected; error, its standard error; freedom, its degrees of freedom. estimates: (row, column) -> the same
+    as an Estimate.
+
+    noise (K, K, R): how far the difference may lie from its centre by chance, R joint draws in units of `error`.
+    Images' part is that of the paired replicates, so that it is correlated as the cells' scores are; the part of seeds
+    and folds, whose draws nobody has, is normal and independent between cells.
+    """
+
+    names: tuple[str, ...]
+    centre: np.ndarray
+    error: np.ndarray
+    freedom: np.ndarray
+    noise: np.ndarray
+    estimates: Mapping[tuple[str, str], Estimate]
+
+
+def differences(
+    cells: Mapping[str, Sequence[Replicates]], pairs: Sequence[Pair], statistic: Statistic
+) -> Differences:
+    """cells: name -> its runs, as stages.verdict.pairs.compare takes them; pairs: its verdicts over all of them.
+
+    Cells without a pair are left out, so is a cell that cannot be compared with one that stands before it.
+    """
+    estimates = {}
+    for pair in pairs:
+        # One image alone shows no chance variation.
+        if pair.difference.error is not None:
+            estimates[pair.first, pair.second] = pair.difference
+            estimates[pair.second, pair.first] = pair.swapped().difference
+    names: list[str] = []
+    for name in cells:
+        if all((name, earlier) in estimates for earlier in names):
+            names.append(name)
+    number = len(names)
+    centre = np.zeros((number, number))
+    variances = np.zeros((2, number, number))
+    freedom = np.ones((number, number))
+    runs = np.ones((number, number))
+    for row, first in enumerate(names):
+        for column, second in enumerate(names):
+            if row != column:
+                estimate = estimates[first, second]
+                centre[row, column] = estimate.value - estimate.bias
+                variances[:, row, column] = estimate.of_images, estimate.of_runs
+                freedom[row, column] = estimate.freedom
+                runs[row, column] = estimate.runs[0]
+    error = np.sqrt(variances.sum(axis=0))
+    image_noise = _image_noise([cells[name] for name in names], statistic)
+    noise = np.sqrt(variances[0])[:, :, None] * image_noise
+    if variances[1].any():
+        noise += np.sqrt(variances[1])[:, :, None] * _run_noise(runs, noise.shape[2])
+    noise = np.divide(noise, error[:, :, None], out=np.zeros_like(noise), where=error[:, :, None] > 0)
+    return Differences(tuple(names), centre, error, freedom, noise, estimates)
+
+
+def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) -> np.ndarray:
+    """(K, K, R) with mean 0 and standard deviation 1: the replicates of each difference, 0 where it never varies.
+
+    Several splits have replicates of their own, which are averaged over those that both cells have.
+    """
+    splits: dict[int, list[list[np.ndarray]]] = {}
+    for index, runs in enumerate(cells):
+        for run in runs:
+            by_cell = splits.setdefault(run.split, [[] for _ in cells])
+            by_cell[index].append(run.of(statistic)[1:])
+    replicates = max(len(run.ap) - 1 for runs in cells for run in runs)
+    total = np.zeros((len(cells), len(cells), replicates))
+    for by_cell in splits.values():
+        values = np.zeros((len(cells), replicates))
+        for index, arrays in enumerate(by_cell):
+            if arrays:
+                values[index] = np.mean(arrays, axis=0)
+        # A replicate without such a box says nothing of any cell.
+        measured = ~np.isnan(values).any(axis=0)
+        if measured.any():
+            values -= values[:, measured].mean(axis=1, keepdims=True)
+            values[:, ~measured] = 0
+            present = np.array([bool(arrays) for arrays in by_cell])
+            both = (present[:, None] & present)[:, :, None]
+            total += both * (values[:, None, :] - values[None, :, :])
+    spread = total.std(axis=2, ddof=1, keepdims=True)
+    return np.divide(total, spread, out=np.zeros_like(total), where=spread > 0)
+
+
+def _run_noise(runs: np.ndarray, replicates: int) -> np.ndarray:
+    """(K, K, R) of standard deviation 1. runs (K, K): of the row's cell in each comparison; more runs, less of it."""
+    draws = np.random.default_rng(_SEED).normal(size=(len(runs), replicates))
+    share = np.sqrt(1 / runs)
+    noise = share[:, :, None] * draws[:, None, :] - share.T[:, :, None] * draws[None, :, :]
+    return noise / np.sqrt(1 / runs + 1 / runs.T)[:, :, None]
