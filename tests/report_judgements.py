@@ -14,7 +14,7 @@ from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
-from stages.verdict.hypotheses import Trained, Verdict
+from stages.verdict.hypotheses import Trained
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, holm
 from stages.verdict.settings import Settings
@@ -75,14 +75,14 @@ def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, **change
         fairness=fair, findings=(), front=None, choice=None, suspects={"val": [], "test": []}, holds=True,
         why="Nothing speaks against it.", costs={cell.name: costs_of(cell) for cell in cells})
 
-    def verdict(a: str, b: str, metric: str) -> Verdict | None:
+    def estimate_of(a: str, b: str, metric: str) -> Estimate | None:
         one = whole.pair(a, b, metric)
-        return one and Verdict(one.outcome, one.difference.value, one.difference.low, one.difference.high, one.p_holm)
+        return one and one.difference
 
     candidates = [choice.Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id) for cell in cells]
     standings = standings_of({name: values[METRIC] for name, values in scores.items()}, error, MARGIN,
                              choice.highest(candidates))
-    findings = hypotheses.judge(stated, map(Trained.of, cells), LEVELS, verdict,
+    findings = hypotheses.judge(stated, map(Trained.of, cells), LEVELS, estimate_of,
                                 lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]))
     return dataclasses.replace(whole, **{"front": choice.front(candidates, METRIC), "findings": tuple(findings),
                                          "choice": choice.choose(candidates, METRIC, standings, MARGIN),

@@ -1,4 +1,11 @@
-"""Hypotheses of params.yaml, judged: supported, rejected or undecided, with the pairs of cells that say so."""
+"""Hypotheses of params.yaml, judged: supported, rejected or undecided, with the pairs of cells that say so.
+
+The comparisons of a hypothesis were planned, so that they are a family of their own. It claims that all of them come
+out one way. Supported is where each one alone is significant at ALPHA: an intersection-union test (Berger 1982,
+"Multiparameter hypothesis testing and acceptance sampling", Technometrics 24), whose error is at most ALPHA without a
+correction. Rejected is where one is contrary after Holm's correction over the hypothesis' own comparisons, since any of
+them would do. A claimed bound (a - b > 0.02) is tested against itself.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from stages.verdict import wording
+from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS, Level, Step
-from stages.verdict.statements import LOWER_IS_BETTER, TRAIN_LOSS, Stated, check
+from stages.verdict.pairs import levels as levels_of
+from stages.verdict.statements import TRAIN_LOSS, Stated, check
 
 if TYPE_CHECKING:
     from stages.report.results import CellResult
@@ -38,18 +47,23 @@ class Trained:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the bootstrap says of cell a against cell b in one metric: difference = a - b in the metric's units, its
-    95 % interval [low, high], and the corrected two-sided p. "better" is a lower train/loss and a higher mAP."""
+    """How one comparison came out: difference = left - right in the metric's units; p: two-sided, against the claimed
+    bound or 0; [low, high]: the interval at the level at which it was judged, so that it holds the bound exactly where
+    it decides nothing.
 
-    outcome: Literal["better", "worse", "not distinguishable"]
+    comparisons: for how many p and interval are corrected: 1 on the claim's side, on the other side by Holm's factor.
+    """
+
     difference: float
     low: float
     high: float
     p: float
+    comparisons: int = 1
 
 
-# (cell a, cell b, metric) -> Verdict, or None where there is none. Swapping a and b must swap the verdict.
-VerdictOf = Callable[[str, str, str], Verdict | None]
+# (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
+# must swap it.
+EstimateOf = Callable[[str, str, str], Estimate | None]
 # (cell a, cell b, factor) -> what the two differ in beside the factor.
 FairnessOf = Callable[[str, str, str], "Fairness | None"]
 
@@ -105,32 +119,136 @@ class Finding:
         return any(one.confounders for one in self.evidence)
 
 
-def judge(stated: Sequence[Stated], cells: Iterable[Trained], levels: Mapping[str, Collection[Level]],
-          verdict: VerdictOf | None = None, fairness: FairnessOf | None = None,
-          thin: Mapping[str, int] | None = None) -> list[Finding]:
+@dataclass(frozen=True)
+class _Comparison:
+    """What is put to one pair of cells. estimate: left - right, None where nothing can be tested, and `why`."""
+
+    step: Step
+    metric: str
+    left: Trained
+    right: Trained
+    estimate: Estimate | None
+    why: str
+
+    @property
+    def bound(self) -> float:
+        return self.step.bound or 0.0
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the two values alone obey the step."""
+        first, second = number(self.left, self.metric), number(self.right, self.metric)
+        if first is None or second is None:
+            return None
+        if self.step.sign == "<":
+            return first - second < self.bound
+        return first - second > self.bound
+
+
+def judge(
+    stated: Sequence[Stated],
+    cells: Iterable[Trained],
+    levels: Mapping[str, Collection[Level]],
+    estimate: EstimateOf | None = None,
+    fairness: FairnessOf | None = None,
+    thin: Mapping[str, int] | None = None,
+) -> list[Finding]:
     """Every hypothesis against the trained cells, in the order of params.yaml.
 
     Each step is put to all pairs of cells that differ in its factor only and agree with `where`. A claim is rejected
-    where one pair's verdict is contrary, supported where there is a pair for every step and all verdicts agree, else
-    undecided. thin: metric -> its number of boxes, where that is too small to decide. Raises StudyError as
+    where one pair is contrary, supported where there is a pair for every step and all of them agree, else undecided.
+    thin: metric -> its number of boxes, where that is too small to decide. Raises StudyError as
     stages.verdict.statements.check does.
     """
     cells = list(cells)
     findings = []
-    for one, parts in zip(stated, check(stated, levels), strict=True):
-        evidence, missing = [], []
-        for metric, step in parts:
-            pairs, absent = _pairs(step, one.where, cells)
+    for hypothesis, steps in zip(stated, check(stated, levels), strict=True):
+        comparisons: list[_Comparison] = []
+        missing: list[str] = []
+        for metric, step in steps:
+            pairs, absent = _pairs(step, hypothesis.where, cells)
             missing += absent
-            evidence += [_weigh(step, metric, *pair, verdict, fairness, thin or {}) for pair in pairs]
-        outcomes = {item.outcome for item in evidence} | ({"undecided"} if missing else set())
-        outcome = next(name for name in ("rejected", "undecided", "supported") if name in outcomes)
-        agreed = [item.agrees for item in evidence] + [None] * bool(missing)
-        points = False if False in agreed else None if None in agreed else True
-        missing = tuple(dict.fromkeys(missing))
-        findings.append(Finding(one.claim, outcome, tuple(evidence), missing, points,
-                                wording.sentence(one.claim, outcome, evidence, missing)))
+            for left, right in pairs:
+                comparisons.append(_comparison(step, metric, left, right, estimate, thin or {}))
+        findings.append(_finding(hypothesis.claim, comparisons, missing, fairness))
     return findings
+
+
+def false_alarms(findings: Iterable[Finding]) -> float:
+    """How many hypotheses would be expected to come out supported or rejected by chance, if no cell differed from
+    another: at most ALPHA for each one of which a comparison was tested."""
+    tested = 0
+    for finding in findings:
+        tested += any(evidence.verdict is not None for evidence in finding.evidence)
+    return ALPHA * tested
+
+
+def _finding(
+    claim: str,
+    comparisons: Sequence[_Comparison],
+    missing: Sequence[str],
+    fairness: FairnessOf | None,
+) -> Finding:
+    verdicts = _verdicts(comparisons)
+    evidence = []
+    for comparison, verdict in zip(comparisons, verdicts, strict=True):
+        evidence.append(_weighed(comparison, verdict, fairness))
+    outcomes = {item.outcome for item in evidence}
+    outcome: Outcome = "supported"
+    if "rejected" in outcomes:
+        outcome = "rejected"
+    elif missing or "undecided" in outcomes:
+        outcome = "undecided"
+    agreed = {item.agrees for item in evidence}
+    points: bool | None = True
+    if False in agreed:
+        points = False
+    elif missing or None in agreed:
+        points = None
+    absent = tuple(dict.fromkeys(missing))
+    sentence = wording.sentence(claim, outcome, evidence, absent)
+    return Finding(claim, outcome, tuple(evidence), absent, points, sentence)
+
+
+def _verdicts(comparisons: Sequence[_Comparison]) -> list[Verdict | None]:
+    """Of each comparison, None where nothing can be tested."""
+    p = []
+    for comparison in comparisons:
+        if comparison.estimate is not None:
+            p.append(comparison.estimate.test(comparison.bound)[1])
+    tests = iter(zip(p, *levels_of(p), strict=True))
+    verdicts: list[Verdict | None] = []
+    for comparison in comparisons:
+        verdict = None
+        if comparison.estimate is not None:
+            plain, corrected, _, level = next(tests)
+            if _points_to_claim(comparison):
+                verdict = _verdict(comparison, plain, ALPHA)
+            else:
+                verdict = _verdict(comparison, corrected, level)
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _points_to_claim(comparison: _Comparison) -> bool:
+    above = comparison.estimate.centre > comparison.bound
+    return above == (comparison.step.sign == ">")
+
+
+def _verdict(comparison: _Comparison, p: float, level: float) -> Verdict:
+    estimate = comparison.estimate
+    largest = math.inf if comparison.metric == TRAIN_LOSS else 1.0
+    low, high = estimate.interval(level, largest)
+    if p >= ALPHA or not _same_side(comparison):
+        # So that it holds the bound also where the bias has carried the value across it.
+        low, high = min(low, estimate.value), max(high, estimate.value)
+    return Verdict(estimate.value, low, high, p, round(ALPHA / level))
+
+
+def _same_side(comparison: _Comparison) -> bool:
+    """Whether what is printed and what is tested point the same way."""
+    estimate, bound = comparison.estimate, comparison.bound
+    return (estimate.value - bound) * (estimate.centre - bound) > 0
 
 
 def number(cell: Trained, metric: str) -> float | None:
@@ -139,64 +257,86 @@ def number(cell: Trained, metric: str) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _pairs(step: Step, where: Mapping[str, Level], cells: list[Trained]) -> tuple[list[tuple[Trained, Trained]], list]:
+def _pairs(
+    step: Step, where: Mapping[str, Level], cells: Sequence[Trained]
+) -> tuple[list[tuple[Trained, Trained]], list[str]]:
     """The (left, right) cells of a step, and the rows that are missing where there is no such pair."""
-    fitting = [cell for cell in cells if all(cell.row[factor] == level for factor, level in where.items())]
-    others = [factor for factor in FACTORS if factor != step.factor]
-
-    def by_rest(level: Level) -> dict[tuple, list[Trained]]:
-        found: dict[tuple, list[Trained]] = {}
-        for cell in fitting:
-            if cell.row[step.factor] == level:
-                found.setdefault(tuple(cell.row[factor] for factor in others), []).append(cell)
-        return found
-
-    left, right = by_rest(step.left), by_rest(step.right)
-    pairs = [(a, b) for rest in left if rest in right for a in left[rest] for b in right[rest]]
+    fitting = []
+    for cell in cells:
+        if all(cell.row[factor] == level for factor, level in where.items()):
+            fitting.append(cell)
+    fixed = [factor for factor in FACTORS if factor != step.factor]
+    left = _by_other_factors(fitting, step.factor, step.left, fixed)
+    right = _by_other_factors(fitting, step.factor, step.right, fixed)
+    pairs = []
+    for rest, partners in left.items():
+        for cell in partners:
+            for partner in right.get(rest, ()):
+                pairs.append((cell, partner))
     if pairs:
         return pairs, []
     # The nearest rows to a pair are the partners of the cells that there are.
-    absent = [wording.row({step.factor: step.right, **dict(zip(others, rest, strict=True))}) for rest in left]
-    absent += [wording.row({step.factor: step.left, **dict(zip(others, rest, strict=True))}) for rest in right]
-    return [], absent or [wording.row({step.factor: level, **where}) for level in (step.left, step.right)]
+    absent = []
+    for level, present in ((step.right, left), (step.left, right)):
+        for rest in present:
+            levels = dict(zip(fixed, rest, strict=True))
+            absent.append(wording.row({step.factor: level, **levels}))
+    if not absent:
+        for level in (step.left, step.right):
+            absent.append(wording.row({step.factor: level, **where}))
+    return [], absent
 
 
-def _weigh(step: Step, metric: str, left: Trained, right: Trained, verdict: VerdictOf | None,
-           fairness: FairnessOf | None, thin: Mapping[str, int]) -> Evidence:
-    one, other = number(left, metric), number(right, metric)
-    agrees = None if one is None or other is None else _obeys(step, one - other)
-    found = verdict(left.name, right.name, metric) if verdict else None
-    outcome: Outcome = "undecided"
-    if agrees is None:
+def _by_other_factors(
+    cells: Sequence[Trained], factor: str, level: Level, fixed: Sequence[str]
+) -> dict[tuple[Level, ...], list[Trained]]:
+    """The cells with this level, by their levels of the other factors."""
+    result: dict[tuple[Level, ...], list[Trained]] = {}
+    for cell in cells:
+        if cell.row[factor] == level:
+            result.setdefault(tuple(cell.row[name] for name in fixed), []).append(cell)
+    return result
+
+
+def _comparison(
+    step: Step,
+    metric: str,
+    left: Trained,
+    right: Trained,
+    estimate_of: EstimateOf | None,
+    thin: Mapping[str, int],
+) -> _Comparison:
+    estimate = None
+    if estimate_of is not None:
+        estimate = estimate_of(left.name, right.name, metric)
+    why = ""
+    if number(left, metric) is None or number(right, metric) is None:
         why = "there is nothing to measure"
     elif metric == TRAIN_LOSS and min(left.repeats, right.repeats) < 2:
         # A loss has no images to resample: only other seeds show how much of a difference is chance.
-        why, found = "one training each shows no chance variation of a loss", None
-    elif found is None:
+        why = "one training each shows no chance variation of a loss"
+    elif estimate is None:
         why = "no verdict was computed"
     elif metric in thin:
         why = f"{thin[metric]} boxes are too few to decide"
-    else:
-        outcome, why = _decide(step, metric, found)
-    fair = fairness(left.name, right.name, step.factor) if fairness else None
-    return Evidence(step, metric, left, right, agrees, found, outcome, why, fair)
+    return _Comparison(step, metric, left, right, None if why else estimate, why)
 
 
-def _obeys(step: Step, difference: float) -> bool:
-    bound = step.bound or 0.0
-    return difference < bound if step.sign == "<" else difference > bound
-
-
-def _decide(step: Step, metric: str, found: Verdict) -> tuple[Outcome, str]:
-    if step.bound is None:
-        above, below = ("worse", "better") if metric in LOWER_IS_BETTER else ("better", "worse")
-        expected, contrary = (above, below) if step.sign == ">" else (below, above)
-        if found.outcome == expected:
-            return "supported", ""
-        return ("rejected", "") if found.outcome == contrary else ("undecided", "the two cannot be distinguished")
-    # A bound other than zero has no verdict of its own: the whole interval must lie on one side of it.
-    ends = (found.low, found.high) if step.sign == ">" else (-found.high, -found.low)
-    bound = step.bound if step.sign == ">" else -step.bound
-    if ends[0] > bound:
-        return "supported", ""
-    return ("rejected", "") if ends[1] <= bound else ("undecided", f"the interval holds the bound {step.bound:g}")
+def _weighed(
+    comparison: _Comparison, verdict: Verdict | None, fairness: FairnessOf | None
+) -> Evidence:
+    step, why = comparison.step, comparison.why
+    outcome: Outcome = "undecided"
+    if verdict is not None:
+        if verdict.p < ALPHA and _same_side(comparison):
+            outcome = "supported" if _points_to_claim(comparison) else "rejected"
+        elif step.bound is None:
+            why = "the two cannot be distinguished"
+        else:
+            why = f"the interval holds the bound {step.bound:g}"
+    left, right = comparison.left, comparison.right
+    fair = None
+    if fairness is not None:
+        fair = fairness(left.name, right.name, step.factor)
+    agrees = comparison.agrees
+    return Evidence(step, comparison.metric, left, right, agrees, verdict, outcome, why, fair)

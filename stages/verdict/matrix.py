@@ -28,7 +28,7 @@ from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Trained, Verdict, VerdictOf, judge
+from stages.verdict.hypotheses import EstimateOf, Trained, judge
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.repeats import REPEATED, declared, groups
@@ -59,7 +59,7 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
                 for split in splits for metric, statistic in STUDY.items()}
     verdicts[TRAIN_LOSS] = losses.compare({name: _losses(known, names) for name, names in rows.items()},
                                           {name: known[name].row["detector"] for name in rows})
-    verdict, metric = _verdict_of(verdicts), study.verdicts.metric
+    metric = study.verdicts.metric
     fair = _fairness(study, known, rows, root)
     costs = {name: _costs([known[row] for row in names]) for name, names in rows.items()}
     candidates = [Candidate(name, _value(estimates[name][metric]), costs[name], known[name].run_id) for name in rows]
@@ -74,7 +74,7 @@ def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str]
         metric=metric, repeats=rows, holes=dict(holes or {}), estimates=estimates,
         groups={name: {split.name: _groups(split, names) for split in splits} for name, names in rows.items()},
         pairs=verdicts, fairness=fair,
-        findings=tuple(judge(study.hypotheses, trained, params.levels(study), verdict,
+        findings=tuple(judge(study.hypotheses, trained, params.levels(study), _estimates_of(verdicts),
                              lambda one, other, _: fair.get((one, other)), _thin(splits))),
         front=choice.front(candidates, metric), choice=chosen,
         suspects={split.name: suspects.combine(_of_good(split, good, details, "suspects")) for split in splits},
@@ -132,15 +132,17 @@ def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
                  for kind, name, which in parts)
 
 
-def _verdict_of(verdicts: Mapping[str, Sequence[Pair]]) -> VerdictOf:
-    table = {(metric, one.first, one.second): one
-             for metric, found in verdicts.items() for pair in found for one in (pair, pair.swapped())}
+def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
+    table = {}
+    for metric, found in verdicts.items():
+        for pair in found:
+            table[metric, pair.first, pair.second] = pair.difference
+            table[metric, pair.second, pair.first] = pair.difference.swapped()
 
-    def verdict(first: str, second: str, metric: str) -> Verdict | None:
-        one = table.get((metric, first, second))
-        return one and Verdict(one.outcome, one.difference.value, one.difference.low, one.difference.high, one.p_holm)
+    def estimate_of(first: str, second: str, metric: str) -> Estimate | None:
+        return table.get((metric, first, second))
 
-    return verdict
+    return estimate_of
 
 
 def _fairness(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[tuple[str, str], Fairness]:

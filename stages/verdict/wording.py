@@ -54,10 +54,15 @@ def pair(one: Evidence) -> str:
     if one.verdict:
         ends = sorted((sign * one.verdict.low, sign * one.verdict.high))
         text += (f", a difference of {signed(sign * one.verdict.difference)}, 95 % interval {signed(ends[0])} to "
-                 f"{signed(ends[1])}, {chance(one.verdict.p)}")
+                 f"{signed(ends[1])}, {chance(one.verdict.p)}{corrected(one.verdict.comparisons)}")
     if step.bound is not None:
         text += f", against a bound of {step.bound:g}"
     return f"{text}: {one.why}" if one.why else text
+
+
+def corrected(comparisons: int) -> str:
+    """What follows an interval and a p that are corrected for this number of comparisons."""
+    return f" (corrected for {comparisons} comparisons)" if comparisons > 1 else ""
 
 
 def row(levels: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stages.report.table import label_of
 from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.verdict.hypotheses import Evidence, Finding
-from stages.verdict.wording import chance, count, row, signed, value
+from stages.verdict.wording import chance, corrected, count, row, signed, value
 
 OUTCOMES = ("supported", "rejected", "undecided")
 
@@ -111,7 +111,7 @@ def _row(one: Evidence, flip: bool, ends: tuple[float | None, float | None, floa
     rest = row({factor: level for factor, level in one.left.row.items() if factor != step.factor})
     runs = "; ".join(f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells)
     p = chance(one.verdict.p) if one.verdict else ""
-    lines = [f"{label_of(one.metric)}: {levels[0]} less {levels[1]} ({rest})", text, p and f"{p}, corrected",
+    lines = [f"{label_of(one.metric)}: {levels[0]} less {levels[1]} ({rest})", text, p and f"{p}{corrected(one.verdict.comparisons)}",
              f"{one.outcome}{': ' if one.why else ''}{one.why}",
              f"confounded by {', '.join(one.confounders)}" if one.confounders else "", runs]
     return Row(str(levels[0]), str(levels[1]), rest, one.outcome, f"{value(values[0])} and {value(values[1])}", text,
