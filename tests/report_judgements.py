@@ -6,7 +6,7 @@ import dataclasses
 from itertools import combinations
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from stages.report import CellResult
 from stages.study.params import ROOT, Hypothesis, known
@@ -16,7 +16,7 @@ from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
 from stages.verdict.hypotheses import Trained
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Pair, holm
+from stages.verdict.pairs import Pair, levels
 from stages.verdict.settings import Settings
 
 METRIC = "val/bbox_mAP_50"
@@ -38,11 +38,15 @@ def pairs_of(values: dict[str, float | None], error: float) -> tuple[Pair, ...]:
     found = [(a, b, values[a] - values[b]) for a, b in combinations([name for name, value in values.items()
                                                                      if value is not None], 2)]
     p = [2 * float(ndtr(-abs(difference) / error)) for *_, difference in found]
-    return tuple(
-        Pair(a, b, "not distinguishable" if corrected >= ALPHA else "better" if difference > 0 else "worse",
-             estimate(difference, error, -1.0, runs=(1, 1)), float(ndtr(difference / error)), one, corrected,
-             400 if corrected >= ALPHA and difference else None, None)
-        for (a, b, difference), one, corrected in zip(found, p, holm(p)[0], strict=True))
+    pairs = []
+    for (a, b, difference), plain, corrected, level in zip(found, p, *levels(p)[::2], strict=True):
+        open_ = corrected >= ALPHA
+        reach = float(ndtri(1 - level / 2)) * error
+        pairs.append(Pair(
+            a, b, "not distinguishable" if open_ else "better" if difference > 0 else "worse",
+            estimate(difference, error, -1.0, runs=(1, 1)), float(ndtr(difference / error)), plain, corrected,
+            400 if open_ and difference else None, None, (max(-1, difference - reach), min(1, difference + reach))))
+    return tuple(pairs)
 
 
 def standings_of(values: dict[str, float | None], error: float, margin: float,

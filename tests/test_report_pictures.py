@@ -13,7 +13,7 @@ from report_cells import Page
 
 from stages.report.page import _html
 from stages.report.pictures.confusion import confusion
-from stages.report.pictures.details import Study, study_of
+from stages.report.pictures.shown_cells import ShownCells, shown_cells
 from stages.report.pictures.errors import errors
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
@@ -24,11 +24,11 @@ A, B, C = "cell-a", "cell-b", "cell-c"
 
 
 def study(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, images: int = 4,
-          **data) -> tuple[Study, Judgement]:
+          **data) -> tuple[ShownCells, Judgement]:
     made.write_data(root, images, **data)
     cells = [made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())]
     judged = made.judgement(root, cells, chosen)
-    return study_of(cells, judged, root), judged
+    return shown_cells(cells, judged, root), judged
 
 
 def page(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes) -> str:
@@ -109,7 +109,7 @@ def test_the_costliest_kind_follows_the_errors(tmp_path):
         assert max(found.rows[0].bars, key=lambda bar: bar.width).kind == kind
         right = "The boxes are right and the class is wrong, more than anything else" in " ".join(found.sentences)
         assert right == (kind == "classification")
-    assert "would add nothing" in errors(study(tmp_path / "none", {A: made.perfect})[0]).sentences[0]
+    assert "without any one kind of error its mAP50 would be the same" in errors(study(tmp_path / "none", {A: made.perfect})[0]).sentences[0]
 
 
 def test_cells_are_counted_by_their_costliest_kind(tmp_path):
@@ -137,7 +137,7 @@ def test_contrary_detections_give_contrary_confusions(tmp_path):
     assert "finds 12 (100 %) with the right class" in told["right"]
     assert "No class is taken for another." in told["right"]
     assert "4 (33 %) it does not find. 0 detections lie" in told["blind"]
-    assert "0 (0 %) it does not find. 4 detections lie where nothing is." in told["dreaming"]
+    assert "0 (0 %) it does not find. 4 detections lie where nothing is labelled." in told["dreaming"]
 
 
 def test_many_classes_are_summed_up_in_one_column(tmp_path):

@@ -23,6 +23,7 @@ KEYS = (
     "fold",
     "seed",
 )
+SEPARATOR = " · "
 # A bare number would not say what it is.
 _TEXTS = {
     "image_size": "{} px",
@@ -51,7 +52,7 @@ def short_names(study: Study) -> dict[str, str]:
     names = {}
     for name, row in rows.items():
         said = [row[key] for key in varying if key == main or row[key] != usual[key]]
-        names[name] = " · ".join(filter(None, said))
+        names[name] = SEPARATOR.join(filter(None, said))
     return _unique(names)
 
 

@@ -168,12 +168,11 @@ def _zero_classes(
     if len(weak) > _MOST_NAMES:
         names.append(f"{len(weak) - _MOST_NAMES} more")
     missed = effect["dAP"]["missed"]
-    verb = "it does" if len(weak) == 1 else "they do"
     return [
         f"It hardly finds {', '.join(names)} (AP50 of {NEAR_ZERO:g} or less): {len(weak)} of "
-        f"{len(classes)} classes. Found perfectly, they would add {_lost(classes):.3f}. In the kinds of error "
-        f"{verb} not show: TIDE's missed ({missed:.3f}) takes missed boxes out of what is to be found, and a "
-        "class with nothing right and something wrong stays at zero."
+        f"{len(classes)} classes. Found perfectly, they would add {_lost(classes):.3f}. The kinds of "
+        f"error do not show this: missed ({missed:.3f}) only takes missed boxes out of what is to be "
+        "found, and a class of which nothing is right and something is wrong stays at zero."
     ]
 
 

@@ -149,18 +149,23 @@ def _cost(judgement: Judgement) -> str:
     theirs = judgement.costs.get(choice.best or "", {}).get(choice.cost)
     if choice.chosen != choice.best and theirs:
         name = judgement.short(choice.best or "")
-        text += f", {choice.saved or 0:.0%} less than {name} with {amount(theirs)} {unit}".rstrip()
+        saved = percent(choice.saved or 0.0)
+        text += f", {saved} less than {name} with {amount(theirs)} {unit}".rstrip()
     if not choice.cheaper:
         return f"{text}; no cheaper cell may be as good."
     cheapest = choice.cheaper[0]
-    more = len(choice.cheaper) - 1
-    others = f", as may {count(more, 'other cheaper cell')}" if more else ""
-    return f"{text}. {_possible(cheapest, judgement)}{others}."
+    if len(choice.cheaper) == 1:
+        return f"{text}. {_possible(cheapest, judgement)}."
+    return (
+        f"{text}. {len(choice.cheaper)} cheaper cells may be good enough; "
+        f"{judgement.short(cheapest.name)} would save {percent(cheapest.saved)}, but could lose up "
+        f"to {value(cheapest.loss_high)}."
+    )
 
 
 def _possible(possible: Possible, judgement: Judgement) -> str:
     return (
-        f"{judgement.short(possible.name)} would save {possible.saved:.0%} and may be good enough, "
+        f"{judgement.short(possible.name)} would save {percent(possible.saved)} and may be good enough, "
         f"but could lose up to {value(possible.loss_high)}"
     )
 

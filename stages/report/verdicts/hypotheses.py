@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stages.report.table import label_of
 from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
+from stages.study.short_names import SEPARATOR
 from stages.verdict.hypotheses import Evidence, Finding, false_alarms
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance, corrected, signed, value
@@ -19,8 +20,8 @@ OUTCOMES = ("supported", "rejected", "undecided")
 class Row:
     """One pair of cells.
 
-    first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest: the
-    cell that has `first`; values are theirs; why: what keeps it from deciding.
+    first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest:
+    what the two cells have in common; values are theirs; why: what keeps it from deciding.
     """
 
     first: str
@@ -200,11 +201,10 @@ def _row(
     drawn = None
     if difference.value is not None:
         drawn = mark(axis, difference.value, *(difference.ends or ()))
-    shorts = [names.get(cell.name, cell.name) for cell in cells]
     return Row(
         first=levels[0],
         second=levels[1],
-        rest=f"{shorts[0]} less {shorts[1]}",
+        rest=_in_common(*(names.get(cell.name, cell.name) for cell in cells)),
         outcome=evidence.outcome,
         values=f"{value(values[0])} and {value(values[1])}",
         text=text,
@@ -214,3 +214,9 @@ def _row(
         mark=drawn,
         confounders=evidence.confounders,
     )
+
+
+def _in_common(first: str, second: str) -> str:
+    """The parts that two short names share."""
+    parts = second.split(SEPARATOR)
+    return SEPARATOR.join(part for part in first.split(SEPARATOR) if part in parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.table import label_of
@@ -60,19 +59,7 @@ def weak_sentence(judgement: Judgement) -> str:
         listed.append(f"{entry.name} (AP50 {entry.highest:.3f} at best, {entry.boxes:,} {noun})")
     if len(weak) > _MOST_NAMES:
         listed.append(f"{len(weak) - _MOST_NAMES} more")
-    verb = "is" if len(weak) == 1 else "are"
     return (
-        f"{', '.join(listed)} {verb} found by no good cell: {share_text(len(weak), classes)} of "
-        f"what {label_of(judgement.metric)} can reach."
+        f"No good cell finds {', '.join(listed)}: {len(weak)} of {classes} classes, and so "
+        f"{100 * len(weak) / classes:.0f} % of {label_of(judgement.metric)}."
     )
-
-
-def share_text(weak: int, classes: int) -> str:
-    """How much of a mean over `classes` the weak ones hold."""
-    return f"{weak} of {classes} classes, {100 * weak / classes:.0f} %"
-
-
-def found_mean(values: Sequence[float]) -> float | None:
-    """The mean AP50 of the classes that are found; None where none is."""
-    found = [value for value in values if value > NEAR_ZERO]
-    return sum(found) / len(found) if found else None
