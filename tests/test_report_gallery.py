@@ -126,6 +126,24 @@ def test_boxes_that_every_good_cell_contradicts(tmp_path):
     assert small.suspects.contradicted[0].picture.shapes[0].width > 40
 
 
+def test_images_on_which_every_good_cell_sees_what_is_not_labelled(tmp_path):
+    made.write_data(tmp_path)
+
+    def thing(at: float) -> dict:
+        return {"bbox": [at, 100.0, 30, 30], "detected": "Glass", "agree": 2, "score": 0.8}
+
+    few = {"image_id": 1, "file_name": "", "boxes": 3, "places": [thing(10)]}
+    many = {"image_id": 2, "file_name": "", "boxes": 1, "places": [thing(10), thing(60), thing(110)]}
+    found = shown(tmp_path, {A: made.perfect}, unlabelled={"val": [few], "test": [many]}).suspects
+    assert [suspect.words for suspect in found.unlabelled] == [
+        "1 box labelled; every good cell sees 3 more: 3 Glass (image 2 of test)",
+        "3 boxes labelled; every good cell sees 1 more: 1 Glass (image 1 of val)"]
+    assert found.unlabelled_words.startswith("All good cells see 4 things that are not labelled, on 2 images.")
+    assert [len(suspect.picture.shapes) for suspect in found.unlabelled] == [3, 1]
+    none = shown(tmp_path, {A: made.perfect}).suspects
+    assert none.unlabelled == () and none.unlabelled_words == "All good cells together see nothing that is not labelled."
+
+
 def test_missing_broken_and_hostile_images_leave_a_place_with_their_name(tmp_path):
     made.write_data(tmp_path, images=5)
     (tmp_path / "images/val/0001.jpg").unlink()

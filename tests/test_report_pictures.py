@@ -18,6 +18,7 @@ from stages.report.pictures.errors import errors
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
 from stages.report.pictures.sections import pictures
+from stages.report.verdicts.card import card
 from stages.verdict.judgement import Judgement
 
 A, B, C = "cell-a", "cell-b", "cell-c"
@@ -110,6 +111,21 @@ def test_the_costliest_kind_follows_the_errors(tmp_path):
         right = "The boxes are right and the class is wrong, more than anything else" in " ".join(found.sentences)
         assert right == (kind == "classification")
     assert "without any one kind of error its mAP50 would be the same" in errors(study(tmp_path / "none", {A: made.perfect})[0]).sentences[0]
+
+
+def test_classes_at_zero_are_named_with_what_they_take_from_the_mean(tmp_path):
+    def no_glass(image, classes):
+        return [*made.perfect(image)[:2], made.found(image, [200, 140, 30, 30], 2, 0.3)]
+
+    shown, judged = study(tmp_path, {A: no_glass})
+    found = errors(shown)
+    told = next(text for text in found.sentences if "hardly finds Glass" in text)
+    assert "1 of 2 classes. Found perfectly, they would add 0.500." in told
+    # TIDE hardly shows it: with a wrong detection of the class left, less to find is worth nothing.
+    assert "missed (0.000)" in told and found.rows[0].never_found.text == "0.500"
+    one = dataclasses.replace(judged, standings={}, choice=dataclasses.replace(judged.choice, best=A))
+    assert card(one).warning == "No good cell finds Glass (AP50 0.000 at best, 4 boxes): 1 of 2 classes, and so 50 % of val mAP50."
+    assert card(study(tmp_path / "all", {A: made.perfect})[1]).warning == ""
 
 
 def test_cells_are_counted_by_their_costliest_kind(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from stages.study import params
 from stages.study.params import ROOT, Cell
-from stages.study.short_names import short_names
+from stages.study.short_names import renamed, short_names
 
 
 def names(**cells: Cell) -> dict[str, str]:
@@ -67,3 +67,17 @@ def test_no_short_name_is_another_row_s_name():
     assert swapped == {"r101": "r101", "r50": "r50", "c": "x101"}
     mixed = names(r101=made_matrix.row("r50"), b=made_matrix.row("r101"), c=made_matrix.row("x101"))
     assert len(set(mixed.values())) == 3 and mixed["r101"] == "r50"
+
+
+def test_whole_names_alone_are_replaced_in_a_sentence():
+    names = {"rcnn-r50": "r50", "rcnn-r50-again": "r50 · seed 1", "best": "r101", "r50": "r50 · lr 1"}
+    text = "rcnn-r50 against rcnn-r50-again: the best. Run `dvc repro stages/dvc.yaml:train@rcnn-r50`."
+    assert renamed(text, names) == (
+        "r50 against r50 · seed 1: the best. Run `dvc repro stages/dvc.yaml:train@rcnn-r50`."
+    )
+    assert renamed("models/rcnn-r50/best.pth and rcnn-r50.json of my-rcnn-r50", names) == (
+        "models/rcnn-r50/best.pth and rcnn-r50.json of my-rcnn-r50"
+    )
+    # A level in a claim stays a level.
+    assert renamed("r50 < r101", names) == "r50 < r101"
+    assert renamed("a", {}) == "a"

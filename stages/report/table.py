@@ -66,8 +66,8 @@ def _score_column(split: str, metric: str) -> Column:
 TRAIN_LOSS = Column(
     "train_loss",
     "train loss",
-    "Mean of the total training loss over the last epoch. Detectors add up different terms (Cascade R-CNN "
-    "has three heads), so it is ranked within one detector only.",
+    "Mean of the total training loss over the last epoch. Detectors add up different terms, so it is "
+    "ranked within one detector only.",
     lambda cell: cell.train_loss,
     digits=4,
     better="lower",
