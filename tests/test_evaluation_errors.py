@@ -207,7 +207,8 @@ def test_what_is_seen_where_nothing_is_labelled_by_hand(tmp_path):
     found = seen_unlabelled(tmp_path, [A], (1, 1, BOX, 0.9), (1, 2, FAR, 0.8), (1, 3, SECOND, 0.95), (2, 1, FAR, 0.7))
     assert found == [
         {"image_id": 1, "file_name": "1.jpg", "boxes": 1,
-         "seen": [{"class": "class 3", "bbox": SECOND, "score": 0.95}, {"class": "class 2", "bbox": FAR, "score": 0.8}]},
+         "seen": [{"class": "class 3", "bbox": SECOND, "score": 0.95},
+                  {"class": "class 2", "bbox": FAR, "score": 0.8}]},
         {"image_id": 2, "file_name": "2.jpg", "boxes": 0, "seen": [{"class": "class 1", "bbox": FAR, "score": 0.7}]}]
     # Two classes at one place are one thing; beside a box it is the box; a low score and a crowd count for nothing.
     assert [entry["class"] for entry in seen_unlabelled(

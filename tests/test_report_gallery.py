@@ -16,9 +16,9 @@ from report_cells import Page, context
 from report_judgements import judged
 
 from stages.report.page import _html, write_report
-from stages.report.pictures.shown_cells import shown_cells
 from stages.report.pictures.gallery import Gallery, gallery
 from stages.report.pictures.sections import pictures
+from stages.report.pictures.shown_cells import shown_cells
 from stages.report.pictures.thumbnails import MOST_SHAPES
 
 A, B = "cell-a", "cell-b"
@@ -141,7 +141,8 @@ def test_images_on_which_every_good_cell_sees_what_is_not_labelled(tmp_path):
     assert found.unlabelled_words.startswith("All good cells see 4 things that are not labelled, on 2 images.")
     assert [len(suspect.picture.shapes) for suspect in found.unlabelled] == [3, 1]
     none = shown(tmp_path, {A: made.perfect}).suspects
-    assert none.unlabelled == () and none.unlabelled_words == "All good cells together see nothing that is not labelled."
+    assert none.unlabelled == ()
+    assert none.unlabelled_words == "All good cells together see nothing that is not labelled."
 
 
 def test_missing_broken_and_hostile_images_leave_a_place_with_their_name(tmp_path):

@@ -13,11 +13,11 @@ from report_cells import Page
 
 from stages.report.page import _html
 from stages.report.pictures.confusion import confusion
-from stages.report.pictures.shown_cells import ShownCells, shown_cells
 from stages.report.pictures.errors import errors
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
 from stages.report.pictures.sections import pictures
+from stages.report.pictures.shown_cells import ShownCells, shown_cells
 from stages.report.verdicts.card import card
 from stages.verdict.judgement import Judgement
 
@@ -110,7 +110,8 @@ def test_the_costliest_kind_follows_the_errors(tmp_path):
         assert max(found.rows[0].bars, key=lambda bar: bar.width).kind == kind
         right = "The boxes are right and the class is wrong, more than anything else" in " ".join(found.sentences)
         assert right == (kind == "classification")
-    assert "without any one kind of error its mAP50 would be the same" in errors(study(tmp_path / "none", {A: made.perfect})[0]).sentences[0]
+    none = errors(study(tmp_path / "none", {A: made.perfect})[0])
+    assert "without any one kind of error its mAP50 would be the same" in none.sentences[0]
 
 
 def test_classes_at_zero_are_named_with_what_they_take_from_the_mean(tmp_path):
@@ -124,7 +125,8 @@ def test_classes_at_zero_are_named_with_what_they_take_from_the_mean(tmp_path):
     # TIDE hardly shows it: with a wrong detection of the class left, less to find is worth nothing.
     assert "missed (0.000)" in told and found.rows[0].never_found.text == "0.500"
     one = dataclasses.replace(judged, standings={}, choice=dataclasses.replace(judged.choice, best=A))
-    assert card(one).warning == "No good cell finds Glass (AP50 0.000 at best, 4 boxes): 1 of 2 classes, and so 50 % of val mAP50."
+    assert card(one).warning == ("No good cell finds Glass (AP50 0.000 at best, 4 boxes): 1 of 2 classes, and so "
+                                 "50 % of val mAP50.")
     assert card(study(tmp_path / "all", {A: made.perfect})[1]).warning == ""
 
 

@@ -93,10 +93,12 @@ def disagreements(html: str) -> tuple[list[tuple], int]:
     wrong, seen = [], 0
     page = Page(html)
     rows = [title for _, attributes in page.elements if (title := attributes.get("title"))]
-    rows += re.findall(r"<li data-cell.*?</li>|<td class=\"against\".*?</td>|<div class=\"row\".*?</div>\n</div>", html, re.S)
+    panels = r"<li data-cell.*?</li>|<td class=\"against\".*?</td>|<div class=\"row\".*?</div>\n</div>"
+    rows += re.findall(panels, html, re.DOTALL)
     for row in rows:
         ends = re.search(ENDS, row)
-        word = re.search(r"not distinguishable|undecided|\bbetter\b|\bworse\b", re.sub(r"probability of being better", "", row))
+        row = row.replace("probability of being better", "")
+        word = re.search(r"not distinguishable|undecided|\bbetter\b|\bworse\b", row)
         if not ends or not word:
             continue
         seen += 1

@@ -12,8 +12,8 @@ import numpy as np
 from stages.evaluation.engine import Evaluated
 from stages.evaluation.tables import Detections, Pairs, Truth, iou_with
 
-# What overlaps a labelled box by no more than this is somewhere else; TIDE's .1 would leave out whatever stands close to
-# a neighbour.
+# What overlaps a labelled box by no more than this is somewhere else; TIDE's .1 would leave out
+# whatever stands close to a neighbour.
 ELSEWHERE = 0.3
 # Detections that overlap by this are of the same thing, whatever their classes.
 SAME = 0.5

@@ -147,8 +147,8 @@ def _sentences(cells: Sequence[Shown], classes: Sequence[tuple[str, str]], sizes
                  if boxes[key] >= MIN_BOXES and found[key][cell.name]]
         if len(solid) > 1:
             high, low = max(solid), min(solid)
-            told.append(f"{cell.short} has its highest {label} in {high[1]}, {high[0]:.3f}, and its lowest in {low[1]}, "
-                        f"{low[0]:.3f}, of the {len(solid)} classes with {MIN_BOXES} boxes or more.")
+            told.append(f"{cell.short} has its highest {label} in {high[1]}, {high[0]:.3f}, and its lowest in "
+                        f"{low[1]}, {low[0]:.3f}, of the {len(solid)} classes with {MIN_BOXES} boxes or more.")
     if len(classes) > MOST_CLASSES:
         told.append(f"Drawn are the {MOST_CLASSES} classes with most boxes; {len(classes) - MOST_CLASSES} more count "
                     "in the mean.")

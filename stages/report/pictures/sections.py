@@ -7,11 +7,11 @@ from pathlib import Path
 
 from stages.report.pictures import scores as scores_plot
 from stages.report.pictures.confusion import confusion
-from stages.report.pictures.shown_cells import shown_cells
 from stages.report.pictures.errors import errors
 from stages.report.pictures.gallery import gallery
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
+from stages.report.pictures.shown_cells import shown_cells
 from stages.report.results import CellResult
 from stages.verdict.judgement import Judgement
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from stages.report.chart import nice_step
 from stages.report.looks import Look
 from stages.report.table import label_of
-from stages.report.verdicts.ranking import order
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.phrases import interval_text
+from stages.report.verdicts.ranking import order
 from stages.verdict.choice import COSTS, Candidate, front
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
@@ -128,7 +128,8 @@ def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: d
     numbers = {name: number for number, name in enumerate(order(judgement), 1)}
     members = sorted(at[point.name] for point in points if not point.pale)
     lines = [Box(at[name][0] - 2, high, at[name][0] + 2, low) for name, (low, high) in ends.items()]
-    labels = place([(*at[point.name], judgement.short(point.name) if frame is WIDE else str(numbers[point.name])) for point in points],
+    texts = [judgement.short(point.name) if frame is WIDE else str(numbers[point.name]) for point in points]
+    labels = place([(*at[point.name], text) for point, text in zip(points, texts, strict=True)],
                    [*lines, *_treads(members, frame), *_risers(members, frame)], frame.box)
     struck = {one.name for one in judgement.front.dominated}
     dots = tuple(

@@ -49,7 +49,7 @@ def weak_classes(judgement: Judgement, split: str) -> tuple[list[WeakClass], int
 
 def weak_sentence(judgement: Judgement) -> str:
     """The warning on the card: which classes, and what they take from the mean; "" for none."""
-    split, _, key = judgement.metric.partition("/")
+    split = judgement.metric.split("/")[0]
     weak, classes = weak_classes(judgement, split)
     if not weak:
         return ""
