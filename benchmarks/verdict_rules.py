@@ -243,8 +243,8 @@ def main(studies: str = "400", replicates: str = "400", seed: str = "0") -> None
     print(f"margin {MARGIN}, {studies} studies of each kind, {replicates} replicates")
     print(
         "cells runs images | shown, wrong | loss over the margin: highest expected not worse | "
-        "price: highest expected not worse | mean loss: same | any bound exceeded, best missed, false worse, false as good,"
-        " intervals uncovered | truth"
+        "price: highest expected not worse | mean loss: same | any bound exceeded, best missed, false worse, "
+        "false as good, intervals uncovered | truth"
     )
     for family, cells, images, runs in kinds():
         tally = simulate(family, cells, images, runs, int(studies), int(replicates), int(seed))

@@ -12,7 +12,7 @@ from stages.comparison import run as comparison
 from stages.files import read_json
 from stages.program import InputError, run
 from stages.report import ReportContext, load_cell, write_report
-from stages.study import params, paths
+from stages.study import group_metrics, params, paths
 from stages.study.params import ROOT, Cell, Study
 from stages.verdict import matrix
 from stages.verdict.repeats import groups
@@ -30,6 +30,8 @@ def main() -> None:
         data = read_json(paths.PREPARED / "report.json")
     except FileNotFoundError:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
+    # Resampling takes minutes, and would come before it is noticed there.
+    group_metrics.check_classes(study, data.get("classes", []))
     absent = {name: hole(name, cell) for name, cell in study.selected().items()}
     holes = {name: why for name, why in absent.items() if why}
     holes.update(strays(study, [name for name in absent if name not in holes]))
@@ -44,6 +46,8 @@ def main() -> None:
     write_report(cells, context, judgement, paths.REPORTS)
     log.info("%s", judgement.choice.sentence)
     log.info("%s", judgement.why)
+    for share in judgement.shares:
+        log.info("%s", share.sentence)
     log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
     comparison.log(judgement, cells, study, paths.REPORTS)
 

@@ -31,7 +31,9 @@ def main(root: str) -> None:
     """
     study = params.load()
     policy = changed_policy(os.environ.get("POLICY", ""), study.data.policy)
-    data = discover(Path(root).expanduser().resolve(), dataclasses.replace(study.data, policy=policy))
+    folder = Path(root).expanduser().resolve()
+    name = study.data.name if folder == Path(study.data.root).resolve() else ""
+    data = discover(folder, dataclasses.replace(study.data, policy=policy, name=name))
     for split in paths.SPLITS:
         for name in getattr(data, split).files:
             log.info("%s: %s %s, images in %s", split, data.source, name, getattr(data, split).images or ".")

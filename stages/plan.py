@@ -15,9 +15,10 @@ from stages.data import catalogue
 from stages.model import shared_memory
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import InputError, run
-from stages.study import params, paths
+from stages.study import group_metrics, params, paths
+from stages.study.strict import StudyError
 from stages.tracking import checkout
-from stages.verdict import statements
+from stages.verdict import prospects, statements
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def main() -> None:
     study = params.load()
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
+    check_classes(study)
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
         raise InputError(f"data.root: no folder {study.data.root}; "
                          "set it to the folder of your images and annotation files")
@@ -40,9 +42,28 @@ def main() -> None:
         print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
               f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
     say_warmups(study)
+    for line in prospects.warnings(study):
+        log.warning("%s", line)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")
+
+
+def check_classes(study: params.Study) -> None:
+    """Raises InputError for a metric of a class that the data has not, where the set was prepared before. Of another
+    set prepare says it."""
+    try:
+        report = json.loads((paths.PREPARED / "report.json").read_bytes())
+        prepared = (report["source"], report["image_root"], report["classes"])
+    except (OSError, ValueError, KeyError):
+        return
+    root = paths.PREPARED / "images" if study.data.source == "demo" else Path(study.data.root)
+    if prepared[:2] != (study.data.source, root.as_posix()) or not prepared[2]:
+        return
+    try:
+        group_metrics.check_classes(study, prepared[2])
+    except StudyError as error:
+        raise InputError(f"{error}. If the labels have got new classes: python -m stages.prepare, and again") from None
 
 
 def say_warmups(study: params.Study) -> None:

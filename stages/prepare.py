@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import load, split
+from stages.data import load, split, subsets
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
@@ -25,7 +25,7 @@ from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
 from stages.files import replacing
 from stages.program import InputError, run
-from stages.study import params, paths
+from stages.study import amounts, group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 
@@ -33,15 +33,19 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Writes data/prepared/. Raises InputError for what the policy calls fatal, once the report of it is written."""
+    """Writes data/prepared/. Raises InputError for what the policy calls fatal, and StudyError for a metric of a class
+    that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
-    log_to_mlflow(report, paths.PREPARED)
+    log_to_mlflow(report, paths.PREPARED, names.tags(study))
+    group_metrics.check_classes(study, report["classes"])
+    for line in amounts.warnings(study, report["splits"]):
+        log.warning("%s", line)
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
-    """Writes train.json, val.json, test.json, folds.json, report.json, report.html and changes.csv into `folder`, and
-    train.json and val.json of every other fold than data.fold into folds/<fold>/ in it.
+    """Writes train.json, val.json, test.json, order.json, folds.json, report.json, report.html and changes.csv into
+    `folder`, and train.json, val.json and order.json of every other fold than data.fold into folds/<fold>/ in it.
 
     Returns the report. Raises InputError: at once where nothing can be read, and after the report where a finding is
     fatal; the splits are then not written.
@@ -51,7 +55,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     if data.source != "demo" and not root.is_dir():
         raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
     report: dict[str, Any] = {
-        "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
+        "name": data.display_name, "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
         "max_detections": data.max_detections, "classes": [], "files": [],
         "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
     sets: dict[str, Labels] = {}
@@ -65,13 +69,13 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             report.update(classes=loaded.sets["train"].classes, files=loaded.files, groups=describe(loaded, data))
             check_left(loaded, root, findings)
             divided = split.divide(loaded, data, seed)
-            sets, folds = divided.sets, divided.folds
+            sets, folds, train_groups = divided.sets, divided.folds, divided.groups
             report["balance"] = split.balance(sets, divided.shares)
             splits.check_shares(sets, divided.shares, findings)
             splits.check_classes(sets, data.rare_boxes, findings)
             findings.stop_if_fatal()
         except InputError as error:
-            stopped, sets, folds = error, {}, {}
+            stopped, sets, folds, train_groups = error, {}, {}, {}
             report["stopped"] = str(error)
             # Splits of an earlier call are not those of this report.
             for name in paths.SPLITS:
@@ -87,6 +91,9 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     # What a training on one of the other folds depends on.
     with replacing(folder / "folds.json") as beside:
         beside.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
+    for fold, groups in train_groups.items():
+        write_order(sets["train"] if fold is None else folds[fold]["train"], groups, seed,
+                    folder / paths.order(fold).relative_to(paths.PREPARED))
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
     with replacing(folder / "report.json") as beside:
@@ -168,6 +175,13 @@ def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Lo
     return {**part.summary(), "labelled": labelled, "digest": digest}
 
 
+def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None:
+    """Writes the ids of the train images in the order in which a train_share takes them, a list for each group."""
+    ordered = subsets.order(split.strata(part), groups, seed)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps([[row + 1 for row in members] for members in ordered]), encoding="utf-8")
+
+
 def say(report: dict[str, Any], folder: Path) -> None:
     """The report in a few lines."""
     for name, part in report["splits"].items():
@@ -179,19 +193,24 @@ def say(report: dict[str, Any], folder: Path) -> None:
     log.info("%s", folder / "report.html")
 
 
-def log_to_mlflow(report: dict[str, Any], folder: Path, identity: str | None = None) -> None:
-    """The data report as a run of its own, or as the one that `identity` has begun; the splits are dataset inputs."""
+def log_to_mlflow(
+    report: dict[str, Any], folder: Path, tags: dict[str, str], identity: str | None = None
+) -> None:
+    """The data report as a run of its own, or as the one that `identity` has begun; the splits are
+    dataset inputs. tags: of names.tags()."""
     from stages.tracking import checkout, provenance, store
     from stages.tracking.run import Run
 
     contexts = {"train": "training", "val": "validation", "test": "testing"}
     tracked = Run(identity, experiment_suffix=store.DATA)
-    tracked.create(f"{report['source']} {report['digest'][:12]}", {
+    # Reports of earlier versions have no name.
+    name = report.get("name") or report["source"]
+    tracked.create(f"{name} {report['digest'][:12]}", {
         "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
-    }, {"digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
+    }, {**tags, "digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": checkout.commit(), **provenance.dvc_tags()},
-        [{"name": f"{report['source']}-{name}", "digest": part["digest"], "context": contexts[name],
-          "source": str((folder / f"{name}.json").resolve())} for name, part in report["splits"].items()])
+        [{"name": f"{name}-{split}", "digest": part["digest"], "context": contexts[split],
+          "source": str((folder / f"{split}.json").resolve())} for split, part in report["splits"].items()])
     counts = {f"{name}/{key}": part[key] for name, part in report["splits"].items() for key in ("images", "boxes")}
     tracked.metrics({**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}}, 0)
     tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from stages.program import InputError, run
-from stages.study import params, paths
+from stages.study import names, params, paths
 from stages.tracking import cells, identity, owner, store
 from stages.tracking.points import Damaged
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
@@ -39,7 +39,7 @@ def main() -> None:
     study = params.load()
     client, experiment = trying(store.open_client)
     close_vanished(client, experiment)
-    data()
+    data(names.tags(study))
     total = cells.Sent()
     missing, damaged = [], []
     for name, cell in study.cells.items():
@@ -71,8 +71,8 @@ def close_vanished(client: MlflowClient, experiment: str) -> None:
         log.info("%s: its process is gone; a run is closed as KILLED", name)
 
 
-def data() -> None:
-    """The run of the data report, which the data's digest tells."""
+def data(tags: dict[str, str]) -> None:
+    """The run of the data report, which the data's digest tells. tags: of names.tags()."""
     try:
         report = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,7 +88,7 @@ def data() -> None:
     # Seconds of imports for what is rarely missing.
     from stages.prepare import log_to_mlflow
 
-    log_to_mlflow(report, paths.PREPARED, runs[0].data.tags.get(identity.TAG) if runs else None)
+    log_to_mlflow(report, paths.PREPARED, tags, runs[0].data.tags.get(identity.TAG) if runs else None)
     log.info("data %s: sent", report["digest"][:12])
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from stages.files import replacing
 from stages.model import lock, schedule, shared_memory
 from stages.program import deferred, run
-from stages.study import params, paths
+from stages.study import names, params, paths
 from stages.study.params import Cell, Study
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def make(name: str, study: Study, cell: Cell) -> None:
 
     speed.use_threads(study.training.threads)
     speed.check(study)
-    data = session.read_prepared(study.fold_of(cell))
+    data = session.read_prepared(study.fold_of(cell), cell.train_share)
     weights = pretrained.read(cell.backbone, study.training.weights)
     cfg = session.config(name, study, data)
     # Formatting it takes a second.
@@ -104,7 +104,8 @@ def train(name: str, study: Study, cell: Cell, cfg: Any, data: dict[str, Any], w
         tracked.create(name, used, {
             "cell": name, **{key: used[key] for key in ("detector", "backbone", "neck", "optimizer", "scale", "seed")},
             "fingerprint": fingerprint, "mlflow.source.name": f"stages.train {name}", "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": commit, **provenance.dvc_tags()}, datasets(data))
+            "mlflow.source.git.commit": commit, **names.tags(study), **provenance.dvc_tags()},
+            datasets(data, study.data.display_name))
     passes = schedule.passes(cell, study)
     if passes > 1:
         # The schedule counts passes, and the first of a sum comes before the optimizer's first step.
@@ -170,12 +171,17 @@ def settings(cell: Cell, study: Study, source: str, train_images: int | None = N
         "clip_grad": study.training.clip_grad, "early_stopping": study.training.early_stopping,
         "weights": study.training.weights, "seed": study.seed_of(cell), "data": source,
         "max_detections": study.data.max_detections,
-        "fold": study.data.fold if cell.fold is None else cell.fold}
+        "fold": study.data.fold if cell.fold is None else cell.fold,
+        # Absent for all images, so that trainings of before there were shares are the same.
+        **({"train_share": cell.train_share} if cell.train_share else {})}
 
 
-def datasets(data: dict[str, Any]) -> list[dict[str, str]]:
-    """The inputs of a training for MLflow: the annotation files, whose digests cover the images too."""
-    return [{"name": f"{data['source']}-{split}", "digest": data["digests"][split],
+def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """The inputs of a training for MLflow: the annotation files, whose digests cover the images too.
+
+    name: of the data set.
+    """
+    return [{"name": f"{name}-{split}", "digest": data["digests"][split],
              "source": str(data["files"][split].resolve()), "context": context}
             for split, context in (("train", "training"), ("val", "validation"))]
 

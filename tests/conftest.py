@@ -61,6 +61,16 @@ class Project:
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
         return done
 
+    def make(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Make, in the environment of these tests: nothing is installed. Skips where make did not install that."""
+        environment = self.folder / ".venv"
+        if not environment.is_symlink():
+            environment.symlink_to(sys.prefix)
+        if not (environment / "installed").exists():
+            pytest.skip("this is not the environment that make installs")
+        os.utime(self.folder / "requirements.txt", (0, 0))
+        return self.run("make", *arguments, check=check)
+
     def git(self, *arguments: str) -> str:
         """Git under a name of the tests' own."""
         who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER")

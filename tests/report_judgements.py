@@ -38,20 +38,18 @@ def pairs_of(values: dict[str, float | None], error: float) -> tuple[Pair, ...]:
     found = [(a, b, values[a] - values[b]) for a, b in combinations([name for name, value in values.items()
                                                                      if value is not None], 2)]
     p = [2 * float(ndtr(-abs(difference) / error)) for *_, difference in found]
-    pairs = []
-    for (a, b, difference), plain, corrected, level in zip(found, p, *levels(p)[::2], strict=True):
-        open_ = corrected >= ALPHA
-        reach = float(ndtri(1 - level / 2)) * error
-        pairs.append(Pair(
-            a, b, "not distinguishable" if open_ else "better" if difference > 0 else "worse",
-            estimate(difference, error, -1.0, runs=(1, 1)), float(ndtr(difference / error)), plain, corrected,
-            400 if open_ and difference else None, None, (max(-1, difference - reach), min(1, difference + reach))))
-    return tuple(pairs)
+    corrected_p, _, levels_ = levels(p)
+    return tuple(
+        Pair(a, b, "not distinguishable" if corrected >= ALPHA else "better" if difference > 0 else "worse",
+             estimate(difference, error, -1.0, runs=(1, 1)), float(ndtr(difference / error)), one, corrected,
+             400 if corrected >= ALPHA and difference else None, None,
+             (difference + ndtri(level / 2) * error, difference - ndtri(level / 2) * error))
+        for (a, b, difference), one, corrected, level in zip(found, p, corrected_p, levels_, strict=True))
 
 
 def standings_of(values: dict[str, float | None], error: float, margin: float,
                  highest: str | None) -> dict[str, best.Standing]:
-    """Where cells with these scores stand against `highest`, as if the standard error of each difference were `error`."""
+    """Where cells with these scores stand against `highest`, if the standard error of each difference is `error`."""
     known_ = {name: value for name, value in values.items() if value is not None}
     number = len(known_)
     score = np.array(list(known_.values()))
@@ -63,7 +61,7 @@ def standings_of(values: dict[str, float | None], error: float, margin: float,
     return best.standings(found, highest, margin) if highest else {}
 
 
-def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, **changes) -> Judgement:
+def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, margin: float = MARGIN, **changes) -> Judgement:
     """The judgement of `cells`, where `error` is the standard error of every difference; `changes` replace fields."""
     scores = {cell.name: {f"{split}/{key}": value for split, known_ in cell.scores.items()
                           for key, value in known_.items()} for cell in cells}
@@ -84,13 +82,13 @@ def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, **change
         return one and one.difference
 
     candidates = [choice.Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id) for cell in cells]
-    standings = standings_of({name: values[METRIC] for name, values in scores.items()}, error, MARGIN,
+    standings = standings_of({name: values[METRIC] for name, values in scores.items()}, error, margin,
                              choice.highest(candidates))
     findings = hypotheses.judge(stated, map(Trained.of, cells), LEVELS, estimate_of,
                                 lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]))
     return dataclasses.replace(whole, **{"front": choice.front(candidates, METRIC), "findings": tuple(findings),
-                                         "choice": choice.choose(candidates, METRIC, standings, MARGIN),
-                                         "margin": MARGIN, "standings": standings, **changes})
+                                         "choice": choice.choose(candidates, METRIC, standings, margin),
+                                         "margin": margin, "standings": standings, **changes})
 
 
 def costs_of(cell: CellResult) -> dict[str, float | None]:

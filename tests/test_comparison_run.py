@@ -49,7 +49,14 @@ def test_cells_hang_below_a_run_that_says_what_was_concluded(tracker, study):
     swin = matrix.run(SWIN).data.metrics
     assert [swin[f"verdict/val_bbox_mAP_50{end}"] for end in ("", "_low", "_high")] == [one.value, one.low, one.high]
     to_best = judgement.pair(SWIN, CASCADE).difference
-    assert swin["verdict/to_best"] == to_best.value < 0 and swin["verdict/to_best_high"] == to_best.high
+    assert swin["verdict/to_best"] == to_best.value < 0
+    standing = judgement.standings[SWIN]
+    assert (swin["verdict/to_best_low"], swin["verdict/to_best_high"]) == standing.interval
+    assert [swin[f"verdict/{key}"] for key in ("p_best", "expected_loss", "loss_high")] == [
+        standing.p_best, standing.expected_loss, standing.loss_high]
+    assert run.data.metrics[f"p_best/{SWIN}"] == standing.p_best and run.data.metrics["margin"] == judgement.margin
+    assert run.data.metrics["false_alarms_expected"] == pytest.approx(0.05) and tags["shown"] == "yes"
+    assert tags["possible_best"] == CASCADE and matrix.tags("possible_best") == ["no", "no", "no", "yes"]
     assert "verdict/to_best" not in matrix.run(CASCADE).data.metrics
     assert (swin["val/AP50/01 Paper"], swin["test/AP50/02 Battery"]) == (
         matrix.cells[1].per_class["val"][0].AP50, matrix.cells[1].per_class["test"][1].AP50)
@@ -76,7 +83,7 @@ def test_a_contrary_judgement_gives_contrary_tags_and_a_parent_of_its_own(here, 
     matrix.log(study, contrary)
     second, old = matrix.comparisons()
     assert old.info.run_id == first and set(matrix.tags("mlflow.parentRunId")) == {second.info.run_id}
-    assert matrix.tags("verdict") == ["best", "not distinguishable", "worse", "worse"]
+    assert matrix.tags("verdict") == ["best", "undecided", "worse", "worse"]
     assert matrix.tags("chosen") == ["yes", "no", "no", "no"]
     # The first has the fewest parameters and minutes, and now the highest score: it dominates all others.
     assert pareto == ["member"] * 4 and matrix.tags("pareto") == ["member", *["dominated"] * 3]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from built import on_meta, one_step, shapes
 
+from stages.data.demo.render import SMALL_SIDES
 from stages.model import schedule
 from stages.model.compose import backbone_config, compose
 from stages.study.params import load
@@ -52,6 +53,19 @@ def test_every_miniature_builds_and_takes_a_step(name):
     assert torch.isfinite(loss)
     # The loss reaches the first layer: nothing is frozen where nothing is pretrained.
     assert next(model.backbone.parameters()).grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", MODELS.values())
+def test_a_small_box_of_the_demo_set_has_an_anchor_in_miniature(name):
+    cell = STUDY.cells[name]
+    model = compose(name, STUDY, CLASSES, "images").model
+    generator = model.rpn_head.anchor_generator
+    finest = generator.strides[0]
+    anchors = finest * torch.tensor(generator.scales, dtype=torch.float)
+    side = sum(SMALL_SIDES) / 2 * schedule.pixels(cell, STUDY)
+    # Both are squares about one point, so that the smaller lies within the larger.
+    overlaps = (anchors.clamp(max=side) / anchors.clamp(min=side)) ** 2
+    assert overlaps.max() >= model.train_cfg.rpn.assigner.min_pos_iou
 
 
 @pytest.mark.parametrize("backbone", STUDY.backbones)

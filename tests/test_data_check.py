@@ -65,10 +65,10 @@ def test_the_set_that_is_written_is_prepared(project, tmp_path):
     """From `make data-check ... WRITE=1` to `dvc repro prepare`, with a policy that is tried on the way."""
     export = build("datumaro_coco", tmp_path / "set")
     (export.root / "images/train/a0.jpg").unlink()
-    check = ("make", "--silent", "VENV=.", "data-check", f"ROOT={export.root}")
-    refused = project.run(*check, check=False)
+    check = ("--silent", "data-check", f"ROOT={export.root}")
+    refused = project.make(*check, check=False)
     assert refused.returncode and "images/train/a0.jpg" in refused.stdout and "POLICY=" in refused.stdout
-    done = project.run(*check, "WRITE=1", "POLICY=image_missing=drop")
+    done = project.make(*check, "WRITE=1", "POLICY=image_missing=drop")
     assert "data_check: train: coco annotations/instances_train.json, images in images/train" in done.stdout
     written = project.params()["data"]
     assert written["policy"] == {"image_missing": "drop"} and written["root"] == str(export.root)

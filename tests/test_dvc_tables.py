@@ -17,6 +17,10 @@ from report_judgements import judged
 from stages.report.summary import cells_json, summary_json
 from stages.study.params import ROOT
 
+# README's flags. Without the last word, hypotheses that differ make a column of all their text, and each row of each
+# other experiment is padded to it: 137 KB of blanks.
+SHOW = ("--only-changed", "--drop", ".*/|configs|metrics|hypotheses")
+CLAIM = "{claim: " + "a_long_sentence_" * 20 + ", holds: r101}"
 # The stage compare without what is before it: the report of finished cells, whose scores a parameter lifts.
 MAKE = f'''
 import dataclasses, sys, yaml
@@ -41,9 +45,9 @@ def repository(tmp_path_factory) -> Project:
     project.folder.mkdir()
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     stage = {key: graph["stages"]["compare"][key] for key in ("metrics", "outs")}
-    stage |= {"cmd": f"{sys.executable} make.py", "deps": ["make.py"], "params": ["lift"]}
+    stage |= {"cmd": f"{sys.executable} make.py", "deps": ["make.py"], "params": ["lift", "hypotheses"]}
     (project.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"compare": stage}, "plots": graph["plots"]}))
-    (project.folder / "params.yaml").write_text("lift: 0.0\n")
+    (project.folder / "params.yaml").write_text(f"lift: 0.0\nhypotheses:\n  - {CLAIM}\n")
     (project.folder / "make.py").write_text(MAKE)
     project.git("init", "--quiet")
     project.run("dvc", "init", "--quiet")
@@ -54,7 +58,8 @@ def repository(tmp_path_factory) -> Project:
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
     for name, lift in (("low", 0.0), ("high", 0.25)):
-        project.run("dvc", "exp", "run", "--name", name, "--set-param", f"lift={lift}")
+        project.run("dvc", "exp", "run", "--name", name, "--set-param", f"lift={lift}",
+                    "--set-param", f"hypotheses=[{CLAIM.replace('r101', name)}]")
     return project
 
 
@@ -74,10 +79,21 @@ def test_the_summary_is_flat_and_says_what_was_concluded(tmp_path):
     assert summary["best_val_mAP_50"] == max(cell.scores["val"]["bbox_mAP_50"] for cell in cells)
     assert summary["best_test_mAP_50"] == max(cell.scores["test"]["bbox_mAP_50"] for cell in cells)
     contrary = json.loads(summary_json(cells, judged(cells, error=0.5, holds=False)))
-    assert (contrary["chosen"], contrary["best"], contrary["holds"]) == (NAMES[0], NAMES[3], False)
+    assert (contrary["chosen"], contrary["best"], contrary["holds"]) == (NAMES[3], NAMES[3], False)
+    best = judgement.standings[NAMES[3]]
+    assert (summary["p_best"], summary["expected_loss"]) == (best.p_best, best.expected_loss)
+    assert contrary["p_best"] < 0.5 < summary["p_best"] and contrary["expected_loss"] > summary["expected_loss"]
     assert [contrary[key] for key in ("supported", "rejected", "undecided")] == [0, 0, 2]
-    assert json.loads(cells_json(cells)) == {cell.name: {split: cell.scores[split]["bbox_mAP_50"]
-                                                         for split in ("val", "test")} for cell in cells}
+    rows = json.loads(cells_json(cells, judgement))
+    for cell in cells:
+        standing = judgement.standings[cell.name]
+        assert rows.pop(cell.name) == {
+            "val": cell.scores["val"]["bbox_mAP_50"], "test": cell.scores["test"]["bbox_mAP_50"],
+            "p_best": standing.p_best, "expected_loss": standing.expected_loss, "loss_high": standing.loss_high,
+            "possible_best": standing.possible_best}
+    assert rows == {}
+    assert json.loads(cells_json(cells[:1], judged(cells[1:]))) == {NAMES[0]: {
+        split: cells[0].scores[split]["bbox_mAP_50"] for split in ("val", "test")}}
 
 
 def test_metrics_show_is_one_row(repository):
@@ -90,7 +106,8 @@ def test_metrics_show_is_one_row(repository):
 def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
     lines = table(repository, "metrics", "diff", "low", "high")
     rows = {line.split()[1]: line.split() for line in lines[1:]}
-    assert set(rows) == {"best", "best_test_mAP_50", "best_val_mAP_50", "chosen", "rejected", "supported"}
+    assert set(rows) == {"best", "best_test_mAP_50", "best_val_mAP_50", "chosen", "p_best", "expected_loss", "rejected",
+                         "supported"}
     assert rows["best"][2:] == [NAMES[3], NAMES[0], "-"]
     assert float(rows["best_val_mAP_50"][4]) == pytest.approx(0.361 - 0.261, abs=1e-4)
     assert max(map(len, lines)) <= 120
@@ -99,19 +116,20 @@ def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
 def test_metrics_diff_of_the_cells_is_a_row_each(repository):
     lines = table(repository, "metrics", "diff", "--all", "--targets", "reports/cells.json", "--", "low", "high")
     rows = {line.split()[1]: line.split()[2:] for line in lines[1:]}
-    assert set(rows) == {f"{name}.{split}" for name in NAMES for split in ("val", "test")}
+    assert set(rows) == {f"{name}.{key}" for name in NAMES for key in (
+        "val", "test", "p_best", "expected_loss", "loss_high", "possible_best")}
     assert [float(value) for value in rows[f"{NAMES[0]}.val"]] == pytest.approx([0.111, 0.361, 0.25], abs=1e-4)
     assert float(rows[f"{NAMES[1]}.val"][2]) == 0 and max(map(len, lines)) <= 120
 
 
 def test_exp_show_is_a_row_for_each_experiment(repository):
-    text = "\n".join(table(repository, "exp", "show", "--only-changed", "--drop", ".*/|configs|metrics", "--csv"))
+    text = "\n".join(table(repository, "exp", "show", *SHOW, "--csv"))
     rows = {row["Experiment"]: row for row in csv.DictReader(io.StringIO(text))}
     assert {"low", "high"} < set(rows)
     assert float(rows["high"]["best_val_mAP_50"]) == pytest.approx(0.361) and rows["high"]["lift"] == "0.25"
     # What a screen shows without scrolling, behind the name and the time.
     assert list(rows["high"])[4:9] == ["best_val_mAP_50", "best_test_mAP_50", "holds", "chosen", "best"]
-    assert len(rows["high"]) <= 16
+    assert len(rows["high"]) <= 18 and "hypotheses" not in rows["high"]
 
 
 def test_plots_diff_lays_two_revisions_over_each_other(repository):

@@ -244,5 +244,5 @@ def test_data_check_reports_and_touches_no_prepared_data(project):
     assert (project.folder / "data/checked/report.html").is_file()
     assert not (project.folder / "data/prepared").exists()
     shutil.rmtree(root / "images")
-    done = project.run("make", "--silent", "VENV=.", "data-check", f"ROOT={root / 'no'}", check=False)
+    done = project.make("--silent", "data-check", f"ROOT={root / 'no'}", check=False)
     assert done.returncode and "no such folder" in done.stdout and "Traceback" not in done.stdout

@@ -76,7 +76,8 @@ def test_one_cell_and_none():
     assert choose([], METRIC, {}, 0.01).sentence == f"Nothing to choose: no cell has a {METRIC}."
     alone = {"a": Standing(1.0, 0.0, 0.0, (0.0, 0.0), "best", True)}
     only = choose([cell("a", 0.5, 10)], METRIC, alone, 0.01)
-    assert (only.best, only.chosen, only.shown) == ("a", "a", True) and "no other cell to weigh it against" in only.sentence
+    assert (only.best, only.chosen, only.shown) == ("a", "a", True)
+    assert "no other cell to weigh it against" in only.sentence
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -114,7 +115,7 @@ def test_the_cheapest_that_is_shown_to_be_within_the_margin():
     assert found.sentence == (
         "Ship middle: it is shown to lose at most 0.015 against the best of all, within the 0.02 that are accepted, "
         "and has the lowest latency of the cells of which that is shown, 30 ms, 67% less than large's 90. large has "
-        f"the highest {METRIC}, 0.520; middle has 0.515. One cheaper cell remains possible; the cheapest, small, would "
+        f"the highest {METRIC}, 0.520; middle has 0.515. 1 cheaper cell remains possible; the cheapest, small, would "
         "save 67% of the latency and may lose up to 0.030.")
     # The more loss is accepted, the cheaper the choice; the more is known, the fewer cells remain possible.
     assert decided(CELLS, 0.01, margin=0.031).chosen == "small"
@@ -131,8 +132,8 @@ def test_where_nothing_is_shown_the_highest_is_most_probable():
     # silly costs more than large, so that nobody asks whether it is possible.
     assert [one.name for one in found.cheaper] == ["small", "middle"]
     assert found.sentence == (
-        f"large is the most probable choice, not a shown one: large has the highest {METRIC}, 0.520, and it may lose up "
-        "to 0.045 against the best of all, where 0.02 is accepted. 2 cheaper cells remain possible; the cheapest, "
+        f"large is the most probable choice, not a shown one: it has the highest {METRIC}, 0.520, and may lose "
+        "up to 0.045 against the best of all, where 0.02 is accepted. 2 cheaper cells remain possible; the cheapest, "
         "small, would save 89% of the latency and may lose up to 0.070.")
 
 
@@ -183,3 +184,10 @@ def test_wrong_calls_are_refused():
         front(CELLS, METRIC, ["price"])
     with pytest.raises(ValueError, match="two candidates are called 'small'"):
         choose([CELLS[0], CELLS[0]], METRIC, {}, 0.01)
+
+
+def test_two_members_of_a_front_are_named_and_a_thousand_is_written_out():
+    two = front([cell("a", 0.5, 10), cell("b", 0.4, 5)], METRIC)
+    assert two.sentence == f"No cell is dominated in {METRIC}, latency: a, b."
+    cells = [cell("a", 0.5, 1000), cell("b", 0.4, 2000)]
+    assert decided(cells, 0.01).sentence.endswith("its latency is 1,000 ms.")

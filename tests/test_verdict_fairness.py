@@ -252,3 +252,14 @@ def test_an_inserted_transform_is_one_difference_and_an_order_another(composed):
 def test_the_table_ends_with_doubt_and_gives_reasons():
     assert rule_of("anything\nat all") is RULES[-1]
     assert all(rule.topic and rule.why and not (rule.harmless and rule.follows) for rule in RULES)
+
+
+def test_what_is_not_at_hand_is_named():
+    bare = Settings("bare", {"batch_size": 4, "seed": 0})
+    full = Settings("full", {"batch_size": 4}, {"model": {"type": "FasterRCNN"}})
+    cautions = " ".join(compare(bare, full, ["batch_size"]).cautions)
+    assert "The resolved config of bare is not at hand" in cautions and "of full" not in cautions
+    # The seed is recorded for one of the two.
+    assert "Not recorded for either: lr_per_sample," in cautions and "seed" not in cautions
+    same = compare(bare, Settings("other", {"batch_size": 4, "seed": 1}), ["batch_size"])
+    assert same.sentence.startswith("Confounded: bare and other do not differ in batch_size, but in seed")

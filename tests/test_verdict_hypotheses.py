@@ -6,14 +6,18 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import report_cells
+from scipy.stats import norm
 
 from stages.study.params import ROOT, known
 from stages.study.strict import StudyError, read
+from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import FACTORS, LONGEST, parse
-from stages.verdict.hypotheses import Trained, Verdict, judge
+from stages.verdict.hypotheses import Trained, false_alarms, judge
 from stages.verdict.settings import Settings
 from stages.verdict.statements import EVERY, KNOWN_METRICS, TRAIN_LOSS, check
 
+# Of a normal variable, for 95 %.
+Z = 1.959964
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
 
 
@@ -62,14 +66,17 @@ def trained(repeats: int = 1) -> dict[str, Trained]:
         for i, (row, score, loss) in enumerate(cells)}
 
 
+def of(difference: float, half: float, bias: float = 0.0) -> Estimate:
+    """A difference with its 95 % interval of +- half."""
+    centre = difference - bias
+    return Estimate(difference, centre - half, centre + half, half / Z, bias, 0.0, 0.0, 1e9, 999, 200, 1, (1, 1), False)
+
+
 def bootstrap(cells: dict[str, Trained], half: float = 0.005):
-    """Verdicts whose interval is the difference of the values +- half."""
-    def verdict(a: str, b: str, metric: str) -> Verdict:
-        difference = cells[a].values[metric] - cells[b].values[metric]
-        up = -difference if metric == TRAIN_LOSS else difference
-        outcome = "better" if up > half else "worse" if up < -half else "not distinguishable"
-        return Verdict(outcome, difference, difference - half, difference + half, 0.001 if abs(up) > half else 0.4)
-    return verdict
+    """Differences of the values, whose 95 % interval is +- half."""
+    def estimate(a: str, b: str, metric: str) -> Estimate:
+        return of(cells[a].values[metric] - cells[b].values[metric], half)
+    return estimate
 
 
 def outcomes(rows, cells, half: float = 0.005, **given) -> list[str]:
@@ -97,7 +104,7 @@ def test_contrary_numbers_are_rejected_and_said_so():
     assert first.outcome == "rejected" and last.outcome == "supported"
     assert first.sentence == (
         'Rejected: "More parameters raise mAP". val/bbox_mAP_50 is 0.350 with r101 and 0.396 with r50 (faster_rcnn, '
-        "fpn, sgd, 512), a difference of -0.046, 95 % interval -0.051 to -0.041, p = 0.001.")
+        "fpn, sgd, 512), a difference of -0.046, 95 % interval -0.051 to -0.041, p < 0.001.")
     assert first.cells == tuple(f"faster_rcnn-{one}-fpn-sgd-512" for one in ("r50", "r101", "x101"))
     assert first.run_ids == ("run0", "run1", "run2") and first.points is False
     worse_loss = with_score(trained(2), "faster_rcnn-swin_l-fpn-adamw-512", 0.9, TRAIN_LOSS)
@@ -108,7 +115,7 @@ def test_a_small_difference_is_undecided_whatever_its_sign():
     cells = trained(2)
     assert outcomes(SIX[:1], cells, half=0.02) == ["undecided"]
     finding = judge(stated(SIX[0]), cells.values(), LEVELS, bootstrap(cells, 0.02))[0]
-    assert "a difference of +0.011, 95 % interval -0.009 to +0.031, p = 0.400: the two cannot be" in finding.sentence
+    assert "a difference of +0.011, 95 % interval -0.009 to +0.031, p = 0.281: the two cannot be" in finding.sentence
     assert finding.sentence.endswith("Taken alone, the numbers agree with it.")
     fallen = with_score(cells, "faster_rcnn-r101-fpn-sgd-512", 0.39)
     assert "contradict it in 1 of 2 comparisons" in judge(stated(SIX[0]), fallen.values(), LEVELS)[0].sentence
@@ -141,6 +148,58 @@ def test_differences_bounds_and_parts(holds, outcome):
     assert outcomes([{"claim": "x", "holds": holds, "where": {"image_size": 512}}], trained()) == [outcome]
 
 
+def differences(**of_pairs: float):
+    """Estimates with an error of .01 and these differences, such as r50_r101=-0.03."""
+    def estimate(a: str, b: str, metric: str) -> Estimate:
+        first, second = (name.split("-")[1] for name in (a, b))
+        return of(of_pairs[f"{first}_{second}"], 0.01 * Z)
+    return estimate
+
+
+def test_support_needs_no_correction_and_a_rejection_has_that_of_its_own_comparisons():
+    """p of 2.2 errors is .028: below .05, and not after a correction for two comparisons."""
+    cells = trained()
+    # The values are not looked at beside whether there are any; what is judged are the estimates.
+    for r50_r101, r101_x101, outcome in ((-0.022, -0.022, "supported"), (-0.022, -0.019, "undecided"),
+                                         (0.022, -0.019, "undecided"), (0.023, -0.019, "rejected"),
+                                         (0.022, -0.03, "rejected")):
+        finding = judge(stated(SIX[0]), cells.values(), LEVELS, differences(r50_r101=r50_r101, r101_x101=r101_x101))[0]
+        assert finding.outcome == outcome, (r50_r101, r101_x101)
+    alone = stated({"claim": "x", "holds": "r50 < r101", "where": {"detector": "faster_rcnn"}})
+    assert judge(alone, cells.values(), LEVELS, differences(r50_r101=0.022))[0].outcome == "rejected"
+
+
+@pytest.mark.parametrize("first", [-0.04, -0.022, -0.019, 0.0, 0.019, 0.0215, 0.022, 0.023, 0.03, 0.05])
+def test_the_interval_holds_the_bound_exactly_where_a_comparison_decides_nothing(first):
+    finding = judge(stated(SIX[0]), trained().values(), LEVELS, differences(r50_r101=first, r101_x101=-0.03))[0]
+    one = finding.evidence[0].verdict
+    assert (one.low <= 0 <= one.high) == (finding.evidence[0].outcome == "undecided")
+    # p of r101 against x101 is .003: the smaller one is corrected for two comparisons, on the contrary side alone.
+    assert one.comparisons == (2 if first >= 0.03 else 1)
+    assert one.low < first < one.high
+
+
+def test_a_bound_is_tested_against_itself():
+    claim = stated({"claim": "x", "holds": "r101 - r50 > 0.02", "where": {"detector": "faster_rcnn"}})
+    for difference, outcome in ((0.041, "supported"), (0.039, "undecided"), (0.001, "undecided"), (-0.001, "rejected")):
+        finding = judge(claim, trained().values(), LEVELS, differences(r101_r50=difference))[0]
+        assert finding.outcome == outcome
+        assert finding.evidence[0].verdict.p == pytest.approx(2 * norm.sf(abs(difference - 0.02) / 0.01), rel=1e-3)
+
+
+def test_a_bias_that_carries_a_value_across_the_bound_decides_nothing():
+    """.001 with a bias of .05: the centre lies at -.049, five errors below 0, and the page prints +0.001."""
+    claim = stated({"claim": "x", "holds": "r101 < r50", "where": {"detector": "faster_rcnn"}})
+    one = judge(claim, trained().values(), LEVELS, lambda *_: of(0.001, 0.02, bias=0.05))[0].evidence[0]
+    assert one.outcome == "undecided" and one.verdict.p < 0.001 and one.verdict.low < 0 < one.verdict.high
+
+
+def test_false_alarms_are_expected_of_what_was_tested():
+    cells = trained()
+    assert false_alarms(judge(stated(*SIX), cells.values(), LEVELS, bootstrap(cells))) == pytest.approx(0.3)
+    assert false_alarms(judge(stated(*SIX), cells.values(), LEVELS)) == 0
+
+
 def test_without_cells_it_says_which_row_is_missing():
     cells = {name: cell for name, cell in trained().items() if "pafpn" not in name}
     finding = judge(stated(SIX[4]), cells.values(), LEVELS, bootstrap(cells))[0]
@@ -165,7 +224,7 @@ def test_all_pairs_must_hold_and_only_one_factor_differs():
 @pytest.mark.parametrize("score", [None, float("nan")])
 def test_what_was_not_measured_decides_nothing(score):
     cells = with_score(trained(), "faster_rcnn-r50-fpn-sgd-512", score)
-    finding = judge(stated(SIX[0]), cells.values(), LEVELS, lambda *_: Verdict("worse", -1, -1, -1, 0))[0]
+    finding = judge(stated(SIX[0]), cells.values(), LEVELS, lambda *_: of(-0.9, 0.01))[0]
     assert finding.outcome == "undecided" and finding.points is None
     assert "val/bbox_mAP_50 is 0.407 with r101 and n/a with r50" in finding.sentence
     assert finding.sentence.endswith("there is nothing to measure.")

@@ -269,3 +269,38 @@ def test_equal_detectors_are_seldom_told_apart(images):
     """Six pairs a family: Holm's correction would give 4.2 % of families with a verdict if the values were normal."""
     decided = simulate(exchanged(20000, 2, 4, CLOSE[0]), 1200, images, 300, STUDY["bbox_mAP"])[:, 2]
     assert decided.mean() < 0.05
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_adjusted_interval_holds_0_exactly_where_nothing_is_decided(seed):
+    rng = np.random.default_rng(seed)
+    cells = {}
+    for name in "abcdefgh":
+        noise = rng.normal(0, 0.01, 400)
+        # A bias of its own carries some values across 0.
+        cells[name] = [made(rng.normal(0.5, 0.03), noise - noise.mean() + rng.normal(0, 0.02))]
+    found = compare(cells, MAP)
+    both = (*found, *(pair.swapped() for pair in found))
+    assert {pair.outcome for pair in both} == {"better", "worse", "not distinguishable"}
+    for pair in both:
+        low, high = pair.adjusted
+        assert (low <= 0 <= high) == (pair.outcome == "not distinguishable")
+        assert low <= pair.difference.low and pair.difference.high <= high
+    # The plain interval is what would contradict the word.
+    assert any(not pair.difference.low <= 0 <= pair.difference.high for pair in found
+               if pair.outcome == "not distinguishable")
+
+
+def test_a_thin_pair_has_no_interval_that_decided_it():
+    assert one(0.9, 0.1, boxes=99).adjusted is None and one(0.9, 0.1, boxes=99).swapped().adjusted is None
+
+
+def test_two_images_and_two_folds_have_an_interval():
+    assert one(0.5, 0.4, images=2).difference.error is not None
+    folds = {name: [made(value + shift, row, split=split) for split, (shift, row) in
+                    enumerate(zip((-0.001, 0.001), noises(2, 0.002)))] for name, value in (("a", 0.5), ("b", 0.4))}
+    difference = compare(folds, MAP)[0].difference
+    assert difference.freedom == 1 and math.isfinite(difference.low) and difference.low < difference.high
+    # Equal means on both folds: no number of repeats would tell them apart.
+    equal = compare({"a": folds["a"], "b": folds["a"]}, MAP)[0]
+    assert (equal.images_needed, equal.repeats_needed) == (None, None)

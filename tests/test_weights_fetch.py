@@ -124,7 +124,7 @@ def test_a_killed_process_leaves_a_part_that_the_next_call_completes(server, raw
     def stalled(handler) -> None:
         ranged(handler, 300_000)
         handler.wfile.flush()
-        hold.wait(30)
+        hold.wait(300)
     server.answers = [stalled, ranged]
     source, part = f"{server.address}/r50.pth", raw / "r50.pth.part"
     program = ("import sys; from pathlib import Path; from stages.pretrained import fetch; "

@@ -12,7 +12,13 @@ from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 
 # By the verdict against the best, readable in grey as well.
-_COLOURS = {"best": "#0b6e4f", "not distinguishable": "#3f7fbf", "worse": "#9a9a9a", "no verdict": "#c9a227"}
+_COLOURS = {
+    "best": "#0b6e4f",
+    "as good": "#3f7fbf",
+    "undecided": "#7a9cc0",
+    "worse": "#9a9a9a",
+    "no verdict": "#c9a227",
+}
 # More classes than these would make a drawing that nobody reads; classes.csv has all.
 _MOST_CLASSES = 60
 _LONGEST_NAME = 50

@@ -14,7 +14,9 @@ from typing import Any
 
 from stages.report.markdown import escape
 from stages.report.results import SPLITS, CellResult
+from stages.study import names
 from stages.study.params import Study
+from stages.verdict import wording
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 
@@ -43,7 +45,9 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
     found = {
         "kind": "comparison", "scale": study.scale, "metric": judgement.metric, "best": choice.best or "",
         "chosen": choice.chosen or "", "verdict": "holds" if judgement.holds else "does not hold", "why": judgement.why,
-        "selection.backbone": study.backbone, "selection.neck": study.neck,
+        "shown": "yes" if choice.shown else "no", "margin": f"{judgement.margin:g}",
+        "possible_best": ", ".join(judgement.possible_best),
+        **names.tags(study), "selection.backbone": study.backbone, "selection.neck": study.neck,
         "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items())}
     for number, finding in enumerate(judgement.findings, 1):
         found |= {f"hypothesis.{number}": finding.outcome, f"hypothesis.{number}.sentence": finding.sentence}
@@ -53,43 +57,57 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
 def note(judgement: Judgement) -> str:
     """What MLflow's page of the comparison shows as its description, in Markdown."""
     lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence,
-             *(finding.sentence for finding in judgement.findings),
+             *(finding.sentence for finding in judgement.findings), wording.false_alarms(judgement.false_alarms),
              *(f"{row} is left out: {why}" for row, why in judgement.holes.items())]
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
 
 
 def metrics(judgement: Judgement) -> dict[str, float]:
-    """Of the comparison's run: how many cells, holes and hypotheses of each outcome; the deciding metric of each cell
-    with the ends of its 95 % interval, such as val_bbox_mAP_50_low/<cell>."""
+    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false alarms; the
+    deciding metric of each cell with the ends of its 95 % interval, such as val_bbox_mAP_50_low/<cell>, its probability
+    to be the best and its losses."""
     outcomes = [finding.outcome for finding in judgement.findings]
     found = {"cells": float(len(judgement.repeats)), "holes": float(len(judgement.holes)),
-             **{outcome: float(outcomes.count(outcome)) for outcome in ("supported", "rejected", "undecided")}}
-    decides = judgement.metric.replace("/", "_")
+             **{outcome: float(outcomes.count(outcome)) for outcome in ("supported", "rejected", "undecided")},
+             "false_alarms_expected": judgement.false_alarms, "margin": judgement.margin}
+    decides = _metric_key(judgement.metric)
     for cell in judgement.repeats:
         ends = _interval(decides, judgement.estimates.get(cell, {}).get(judgement.metric))
-        found |= {f"{key}/{cell}": value for key, value in ends.items()}
+        found |= {f"{key}/{cell}": value for key, value in {**ends, **_standing(judgement, cell)}.items()}
     return found
 
 
 def cell_tags(judgement: Judgement, cell: str) -> dict[str, str]:
     """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto front and in the end."""
     choice, front = judgement.choice, judgement.front
-    pair = judgement.pair(cell, choice.best) if choice.best else None
-    verdict = "best" if cell == choice.best else pair.outcome if pair else "no verdict"
+    standing = judgement.standings.get(cell)
+    verdict = "no verdict" if standing is None else standing.word
     pareto = "member" if cell in front.members else next(
         (word for word, found in (("dominated", front.dominated), ("incomplete", front.incomplete))
          if any(one.name == cell for one in found)), "not placed")
-    return {"kind": "cell", "verdict": verdict, "pareto": pareto, "chosen": "yes" if cell == choice.chosen else "no"}
+    return {"kind": "cell", "verdict": verdict, "pareto": pareto, "chosen": "yes" if cell == choice.chosen else "no",
+            "possible_best": "yes" if cell in judgement.possible_best else "no"}
 
 
 def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:
-    """The metric that decides and the difference to the best, each with the ends of its 95 % interval. On MLflow's
-    page of charts this group stands last, below the study's panels."""
+    """The metric that decides and the difference to the best, each with the ends of its 95 % interval, that of the
+    difference simultaneous; the probability to be the best and the losses. On MLflow's page of charts this group stands
+    last, below the study's panels."""
     choice = judgement.choice
-    decides = judgement.metric.replace("/", "_")
+    decides = _metric_key(judgement.metric)
     found = _interval(f"verdict/{decides}", judgement.estimates.get(cell, {}).get(judgement.metric))
     pair = judgement.pair(cell, choice.best) if choice.best and choice.best != cell else None
-    return found | _interval("verdict/to_best", pair.difference if pair else None)
+    if pair is not None and cell in judgement.standings:
+        low, high = judgement.standings[cell].interval
+        found |= {"verdict/to_best": pair.difference.value, "verdict/to_best_low": low, "verdict/to_best_high": high}
+    return found | {f"verdict/{key}": value for key, value in _standing(judgement, cell).items()}
+
+
+def _standing(judgement: Judgement, cell: str) -> dict[str, float]:
+    standing = judgement.standings.get(cell)
+    if standing is None:
+        return {}
+    return {"p_best": standing.p_best, "expected_loss": standing.expected_loss, "loss_high": standing.loss_high}
 
 
 def class_metrics(cell: CellResult, keys: Mapping[str, str]) -> dict[str, float]:
@@ -125,6 +143,11 @@ def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
 
 def _interval(key: str, one: Estimate | None) -> dict[str, float]:
     return {} if one is None else {key: one.value, f"{key}_low": one.low, f"{key}_high": one.high}
+
+
+def _metric_key(metric: str) -> str:
+    """A metric's name as a part of one of MLflow's: val_bbox_mAP_50, val_AP50 Platelets."""
+    return _allowed(metric.replace("/", "_").replace("[", " ").replace("]", " "))
 
 
 def _allowed(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.report.markdown import escape
+from stages.study.params import DEFAULT_STUDY
 from stages.tracking import store
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import value
@@ -24,9 +25,9 @@ _ABOUT = ("The cells that comparisons chose: a checkpoint and the config that MM
 
 
 def model_name() -> str:
-    """The experiment's name: detection-matrix, or what MLFLOW_EXPERIMENT_NAME says."""
+    """The experiment's name: `study` of params.yaml, or what MLFLOW_EXPERIMENT_NAME says."""
     # The registry refuses / and :, and a quote would end a search's string.
-    return re.sub(r"[/:'\"]+", "-", store.experiment_name()).strip("-") or store.EXPERIMENT
+    return re.sub(r"[/:'\"]+", "-", store.experiment_name()).strip("-") or DEFAULT_STUDY
 
 
 def promote(client: MlflowClient, judgement: Judgement, run: Run | None, comparison: str, scale: str,

@@ -58,16 +58,17 @@ class Labels:
 
     def boxes_per_class(self) -> np.ndarray:
         """(images, classes) numbers of boxes."""
-        counts = np.zeros((len(self.images), len(self.classes)), dtype=np.int32)
-        np.add.at(counts, (self.boxes["image"].to_numpy(), self.boxes["label"].to_numpy()), 1)
-        return counts
+        return self._boxes_per(self.boxes["label"].to_numpy(), len(self.classes))
 
     def boxes_per_size(self) -> np.ndarray:
         """(images, 3) numbers of COCO's small, medium and large boxes."""
-        counts = np.zeros((len(self.images), 3), dtype=np.int32)
-        size = np.digitize(self.boxes["area"].to_numpy(), (SMALL, MEDIUM))
-        np.add.at(counts, (self.boxes["image"].to_numpy(), size), 1)
-        return counts
+        return self._boxes_per(np.digitize(self.boxes["area"].to_numpy(), (SMALL, MEDIUM)), 3)
+
+    def _boxes_per(self, kind: np.ndarray, kinds: int) -> np.ndarray:
+        counts = np.zeros(len(self.images) * kinds, dtype=np.int32)
+        # One index and a number of the same type is what NumPy adds fast.
+        np.add.at(counts, self.boxes["image"].to_numpy() * kinds + kind, np.int32(1))
+        return counts.reshape(len(self.images), kinds)
 
     def summary(self) -> dict[str, Any]:
         """Counts for the data report: images, boxes, boxes per class and per COCO size."""

@@ -16,7 +16,7 @@ from stages.files import replacing
 from stages.study.params import Data, Source
 
 # What `make data-check` finds out; the rest of the block stays.
-_KEYS = ("source", "root", "folds", "fold")
+_KEYS = ("name", "source", "root", "folds", "fold")
 _SPLITS = ("train", "val", "test")
 
 

@@ -18,11 +18,13 @@ from stages.study.paths import SPLITS
 @dataclass(frozen=True)
 class Divided:
     """sets: train, val and test; shares: the wanted share of each in what was divided, none for splits that came with
-    files; folds: number -> train and val of every fold but data.fold, which is in `sets`."""
+    files; folds: number -> train and val of every fold but data.fold, which is in `sets`; groups: (images,) of the
+    train set's images, None being that of `sets`, a number that of the fold."""
 
     sets: dict[str, Labels]
     shares: dict[str, float]
     folds: dict[int, dict[str, Labels]]
+    groups: dict[int | None, np.ndarray]
 
 
 def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
@@ -51,7 +53,9 @@ def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
     sets = {**loaded.sets, **{name: pool.part(part == SPLITS.index(name)) for name in made}}
     folds = {number: {name: pool.part(other == SPLITS.index(name)) for name in ("train", "val")}
              for number, other in parts.items()}
-    return Divided({name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds)
+    train_groups = {number: groups[other == SPLITS.index("train")] for number, other in parts.items()}
+    train_groups[None] = groups[part == SPLITS.index("train")]
+    return Divided({name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds, train_groups)
 
 
 def strata(labels: Labels) -> np.ndarray:

@@ -8,9 +8,7 @@ import numpy as np
 
 from stages.evaluation.engine import RECALLS, SIZES, Evaluated
 from stages.evaluation.tables import Detections, Truth
-
-# Fewer boxes than this say little about a class or a size: "thin" groups decide nothing.
-MIN_BOXES = 100
+from stages.study.metrics import MIN_BOXES
 
 
 def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> list[dict[str, Any]]:

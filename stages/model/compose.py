@@ -19,11 +19,12 @@ MIN_SIDE = 32
 
 
 def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT,
-            train_images: int | None = None) -> Config:
+            train_images: int | None = None, train_indices: list[int] | None = None) -> Config:
     """The config of cell `name`, whole: MMDetection and the ops stand-in are all that it needs.
 
     classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
-    train_images: how many images an epoch has, which may shorten the warm-up.
+    train_images: how many images an epoch has, which may shorten the warm-up; train_indices: which of those that
+    CocoDataset keeps, None for all.
     """
     cell = study.cell(name)
     cfg = Config.fromfile(root / "configs" / "runtime.py")
@@ -35,6 +36,8 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
         env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
         work_dir=f"work_dirs/{name}",
         resume=False))
+    if train_indices is not None:
+        cfg.train_dataloader.dataset.indices = train_indices
     return cfg
 
 

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 import stages.evaluation.box_metric  # registers BoxMetric
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.files import read_json
-from stages.model import processes, schedule
+from stages.model import processes, schedule, subset
 from stages.model.compose import MIN_SIDE, compose
 from stages.program import InputError
 from stages.study import paths
@@ -35,11 +35,12 @@ class QuietRunner(Runner):
         pass
 
 
-def read_prepared(fold: int | None = None) -> dict[str, Any]:
+def read_prepared(fold: int | None = None, share: float | None = None) -> dict[str, Any]:
     """What a training has to know of its data: source, classes, image_root, max_detections, train_images (how many
-    MMDetection trains on), the file and the digest of train and val, and the digest of both.
+    MMDetection trains on), train_indices (which of them, None for all), the file and the digest of train and val, and
+    the digest of both.
 
-    fold: that of Study.fold_of().
+    fold: that of Study.fold_of(). share: a row's train_share.
 
     From the annotation files themselves: the data report may change where the data does not, and must not retrain.
     Raises InputError where prepare has not run.
@@ -54,7 +55,10 @@ def read_prepared(fold: int | None = None) -> dict[str, Any]:
         found["digests"][split] = hashlib.sha256(content).hexdigest()
         coco = read_json(path)
         if split == "train":
-            found["train_images"] = _learnt(coco)
+            learnt = _learnt(coco)
+            indices = subset.positions(learnt, read_json(paths.order(fold)), share) if share else None
+            found["train_indices"] = indices
+            found["train_images"] = len(learnt if indices is None else indices)
     found.update(max_detections=coco["info"].get("max_detections", MAX_DETECTIONS),
                  source=coco["info"]["source"], image_root=coco["info"]["image_root"],
                  classes=[category["name"] for category in coco["categories"]],
@@ -75,14 +79,16 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
         raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
     if note := schedule.warmup_note(cell, study, images):
         log.warning("%s: %s", name, note)
-    return compose(name, study, data["classes"], data["image_root"], train_images=images)
+    return compose(name, study, data["classes"], data["image_root"], train_images=images,
+                   train_indices=data["train_indices"])
 
 
-def _learnt(coco: dict[str, Any]) -> int:
-    """How many images CocoDataset keeps under filter_cfg of compose.py: those with an annotation, and of MIN_SIDE."""
+def _learnt(coco: dict[str, Any]) -> list[int]:
+    """The ids of the images that CocoDataset keeps under filter_cfg of compose.py: those with an annotation, and of
+    MIN_SIDE."""
     labelled = {entry["image_id"] for entry in coco["annotations"]}
-    return sum(image["id"] in labelled and min(image["width"], image["height"]) >= MIN_SIDE
-               for image in coco["images"])
+    return [image["id"] for image in coco["images"]
+            if image["id"] in labelled and min(image["width"], image["height"]) >= MIN_SIDE]
 
 
 def quiet(cfg: Config, scratch: Path, study: Study) -> Config:

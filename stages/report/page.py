@@ -66,7 +66,7 @@ def write_report(
     view = _view(cells, context, judgement) | pictures(cells, judgement, Path(folder).parent)
     files = {
         "summary.json": summary_json(cells, judgement),
-        "cells.json": cells_json(cells),
+        "cells.json": cells_json(cells, judgement),
         "compare.csv": compare_csv(cells, judgement),
         "report.md": _markdown().get_template("report.md.j2").render(view),
         "index.html": _html().get_template("index.html.j2").render(view),

@@ -11,22 +11,36 @@ from stages.verdict.judgement import Judgement
 
 def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     """What was concluded; null where there was nothing to measure. `cells`: the rows with results, repeats among them.
+    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells.json has every cell's.
 
     Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen comes first, and the
     cells have a file of their own.
     """
     choice = judgement.choice
+    chosen = judgement.standings.get(choice.chosen or "")
     outcomes = [finding.outcome for finding in judgement.findings]
     return _text({
         **{f"best_{split}_mAP_50": _highest(judgement, f"{split}/bbox_mAP_50") for split in SPLITS},
         "holds": judgement.holds, "chosen": choice.chosen, "best": choice.best,
+        "p_best": chosen and chosen.p_best, "expected_loss": chosen and chosen.expected_loss,
         **{outcome: outcomes.count(outcome) for outcome in ("supported", "rejected", "undecided")},
         "cells": len(cells), "holes": len(judgement.holes)})
 
 
-def cells_json(cells: Sequence[CellResult]) -> str:
-    """Row -> its bbox_mAP_50 on val and test, for `dvc metrics diff --targets reports/cells.json`."""
-    return _text({cell.name: {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS} for cell in cells})
+def cells_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
+    """Row -> its bbox_mAP_50 on val and test, for `dvc metrics diff --targets reports/cells.json`; of the rows that
+    stand for a cell also where that stands among all."""
+    content: dict[str, object] = {}
+    for cell in cells:
+        row: dict[str, object] = {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS}
+        standing = judgement.standings.get(cell.name)
+        if standing is not None:
+            row["p_best"] = standing.p_best
+            row["expected_loss"] = standing.expected_loss
+            row["loss_high"] = standing.loss_high
+            row["possible_best"] = standing.possible_best
+        content[cell.name] = row
+    return _text(content)
 
 
 def _highest(judgement: Judgement, metric: str) -> float | None:

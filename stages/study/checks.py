@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
+from stages.study import group_metrics, names
 from stages.study.fragments import PARTS, known
 from stages.study.metrics import METRICS
 from stages.study.strict import StudyError
@@ -26,6 +27,7 @@ def check(study: Study) -> None:
         raise StudyError(f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}")
     if not study.cells:
         raise StudyError("cells: no cell is listed; add a row such as {detector: faster_rcnn, backbone: r50, ...}")
+    names.check_study(study.study)
     check_data(study.data)
     parts = {part: known(part + "s") for part in PARTS}
     for name, scale in study.scales.items():
@@ -47,10 +49,10 @@ def check(study: Study) -> None:
             raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights")
         if not NAME.fullmatch(name):
             raise StudyError(f"cells.{name}: {_NAME_RULE}")
-        for part, names in parts.items():
-            if getattr(cell, part) not in names:
+        for part, fragments in parts.items():
+            if getattr(cell, part) not in fragments:
                 raise StudyError(f"cells.{name}.{part}: unknown {part} {getattr(cell, part)!r}; "
-                                 f"there are: {', '.join(names)}")
+                                 f"there are: {', '.join(fragments)}")
         if cell.lr is None and cell.optimizer not in study.training.lr:
             raise StudyError(f"scales.{study.scale}.lr.{cell.optimizer}: missing; cell {name} needs it")
         _check_batch(study, name, cell)
@@ -78,8 +80,10 @@ def _check_twins(study: Study) -> None:
 def _check_metric(metric: str) -> None:
     # Chosen on val; test is kept to confirm the choice.
     allowed = [f"val/{name}" for name in METRICS]
-    if metric not in allowed:
-        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}")
+    group = group_metrics.read(metric)
+    if metric not in allowed and not (group and group.split == "val"):
+        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}, "
+                         f"{group_metrics.FORMS}")
 
 
 def _check_batch(study: Study, name: str, cell: Cell) -> None:
@@ -93,6 +97,7 @@ def _check_batch(study: Study, name: str, cell: Cell) -> None:
 
 
 def check_data(data: Data) -> None:
+    names.check_data_set(data.name)
     if data.source != "demo" and not data.train.files:
         raise StudyError("data.train.annotations: empty; name the annotation file, or the folder of label files")
     if data.fold >= data.folds:

@@ -13,6 +13,8 @@ from stages.study.strict import StudyError, bounded, read
 
 # Absent in most sets, and no mistake then; another name was written by somebody.
 DEFAULT_GROUP = "group"
+# What MLflow's experiments and the registered model were called before a study could have a name.
+DEFAULT_STUDY = "detection-matrix"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Data:
-    """Where images and boxes come from; a split without annotation files is a share of the train images."""
+    """Where images and boxes come from; a split without annotation files is a share of the train
+    images. name: of the data set in the report and in MLflow; it decides nothing of what is trained."""
 
     source: Literal["demo", "coco", "voc", "yolo"]
     root: str
@@ -60,8 +63,18 @@ class Data:
     rare_boxes: int = bounded(minimum=0, default=20)
     max_detections: int = bounded(minimum=1, default=MAX_DETECTIONS)
     policy: dict[str, str] = field(default_factory=dict)
-    demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 48, 48))
+    demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 200, 160))
     demo_image_size: int = bounded(minimum=64, maximum=4096, default=512)
+    name: str = ""
+
+    @property
+    def display_name(self) -> str:
+        """`name`, or where there is none "demo" or the name of the folder `root`."""
+        if self.name:
+            return self.name
+        if self.source == "demo":
+            return self.source
+        return Path(self.root).resolve().name or self.source
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,10 @@ class Scale:
 @dataclass(frozen=True)
 class Cell:
     """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's, `fold`
-    the data's. A key that is null is as good as none."""
+    the data's. A key that is null is as good as none.
+
+    train_share: of the training images; those of a smaller share are within those of a larger one.
+    """
 
     detector: str
     backbone: str
@@ -121,10 +137,14 @@ class Cell:
     device_batch: int | None = bounded(minimum=0, default=None)
     seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
     fold: int | None = bounded(minimum=0, default=None)
+    train_share: float | None = bounded(above=0, maximum=1, default=None)
     activation_checkpointing: bool | None = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation_checkpointing", bool(self.activation_checkpointing))
+        if self.train_share == 1:
+            # The same training as without it.
+            object.__setattr__(self, "train_share", None)
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,8 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Study:
+    """All of params.yaml. study: the name of MLflow's experiments and of the registered model."""
+
     scale: Literal["miniature", "full"]
     backbone: str
     neck: str
@@ -164,6 +186,7 @@ class Study:
     cells: dict[str, Cell] = field()
     hypotheses: list[Hypothesis] = field(default_factory=list)
     verdicts: Verdicts = field(default_factory=Verdicts)
+    study: str = DEFAULT_STUDY
 
     @property
     def training(self) -> Scale:

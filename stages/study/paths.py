@@ -20,6 +20,11 @@ def annotations(split: str, fold: int | None = None) -> Path:
     return PREPARED / f"{split}.json" if fold is None or split == "test" else PREPARED / f"folds/{fold}/{split}.json"
 
 
+def order(fold: int | None = None) -> Path:
+    """The train images, by id, in the order in which a train_share takes them, group by group."""
+    return annotations("train", fold).with_name("order.json")
+
+
 def weights(backbone: str) -> Path:
     """A backbone's pretrained tensors under MMDetection's names; none where the scale trains from scratch."""
     return WEIGHTS / f"{backbone}.safetensors"

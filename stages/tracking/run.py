@@ -39,6 +39,8 @@ class Run:
         self.run_id = run_id
         self._history = history
         self._suffix = experiment_suffix
+        # Read now: in the sending thread, params.yaml may be half-edited.
+        store.experiment_name()
         self._description: Description | None = None
         self._client: Any = None
         self._open = False

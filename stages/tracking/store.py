@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.study import params
 from stages.study.params import ROOT
 from stages.tracking import address
 from stages.tracking.sending import NeedsPerson, without_password
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "detection-matrix"
 # MLflow's own default.
 _OWN = "sqlite:///mlflow.db"
 # Reports on data stand apart, so that the table of cells holds cells alone.
@@ -76,8 +77,15 @@ def command(words: str) -> str:
 
 
 def experiment_name(suffix: str = "") -> str:
-    """MLFLOW_EXPERIMENT_NAME may rename the experiment."""
-    return (os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT) + suffix
+    """`study` of params.yaml, or MLFLOW_EXPERIMENT_NAME, with the suffix of one of its experiments."""
+    return (os.environ.get("MLFLOW_EXPERIMENT_NAME") or _study_name()) + suffix
+
+
+@functools.cache
+def _study_name() -> str:
+    # Once in a process: a training of days keeps the name that it began with. params.yaml is read
+    # here and handed on by nobody, so that the name is no part of what decides a result.
+    return params.load(ROOT / "params.yaml").study
 
 
 def open_client(suffix: str = "") -> tuple[MlflowClient, str]:

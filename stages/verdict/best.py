@@ -46,9 +46,9 @@ class Standing:
     p_best: probability to be the best; expected_loss: mean of max(0, best of each replicate - cell); loss_high:
     simultaneous 95 % upper bound on what it loses against the best of the others; possible_best: in the confidence set
     of the best.
-    interval: simultaneous 95 % of cell - cell of highest score, (0, 0) for that one, never below -loss_high; word: where it lies: above
-    -margin "as good", below 0 "worse" (both: as good), else "undecided"; thin: too few boxes, so that the word is
-    "undecided" wherever the interval lies.
+    interval: simultaneous 95 % of cell - cell of highest score, (0, 0) for that one, never below -loss_high; word:
+    where it lies: above -margin "as good", below 0 "worse" (both: as good), else "undecided"; thin: too few boxes, so
+    that the word is "undecided" wherever the interval lies.
     images_needed, repeats_needed: as many would decide with probability POWER whether it loses more than the margin, if
     the differences are what was observed; None where that is decided, or no number would do.
     """
@@ -80,7 +80,7 @@ def standings(
     critical = _critical(differences)
     possible = _confidence_set(differences, critical)
     low, high = _intervals(differences, top, possible)
-    losses = np.maximum(_losses(differences, critical, possible), -low)
+    losses = np.maximum(_losses(differences, critical, possible), 0 - low)
     p_best, expected = _probabilities(differences, top)
     result = {}
     for index, name in enumerate(names):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from stages.verdict.best import Standing
+from stages.verdict.wording import count
 
 # What a cell costs, all the lower the better, with the words of a sentence and the unit.
 COSTS = {
@@ -106,33 +108,60 @@ class Choice:
     cheaper: tuple[Possible, ...] = ()
 
 
-def front(candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)) -> Front:
+def front(
+    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
+) -> Front:
     """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that others have is
     incomplete, since nobody can say whether it is dominated. Cells with equal numbers do not dominate each other.
 
     Raises ValueError for a cost that is not one of COSTS, and for two cells of one name.
     """
     _check(candidates, costs)
-    used = tuple(key for key in costs if any(one.cost(key) is not None for one in candidates))
-    lacks = {one.name: tuple(["score"] * (_finite(one.score) is None) + [key for key in used if one.cost(key) is None])
-             for one in candidates}
-    # Falling scores: only an earlier cell, or one that ties with it, can dominate.
-    placed = sorted((one for one in candidates if not lacks[one.name]), key=lambda one: (-one.score, one.name))
-    numbers = {one.name: (-one.score, *(one.cost(key) for key in used)) for one in placed}
+    measured = []
+    for key in costs:
+        if any(candidate.cost(key) is not None for candidate in candidates):
+            measured.append(key)
+    incomplete = []
+    placed = []
+    for candidate in candidates:
+        lacks = [key for key in measured if candidate.cost(key) is None]
+        if _finite(candidate.score) is None:
+            lacks.insert(0, "score")
+        if lacks:
+            incomplete.append(Incomplete(candidate.name, tuple(lacks)))
+        else:
+            placed.append(candidate)
+    placed.sort(key=lambda candidate: (-candidate.score, candidate.name))
+    members = []
+    for candidate in placed:
+        if not any(_beats(rival, candidate, measured) for rival in placed):
+            members.append(candidate)
+    dominated = []
+    for candidate in placed:
+        by = [member.name for member in members if _beats(member, candidate, measured)]
+        if by:
+            dominated.append(Dominated(candidate.name, tuple(by)))
+    result = Front(
+        metric, tuple(measured), _names(members), tuple(dominated), tuple(incomplete), sentence=""
+    )
+    return replace(result, sentence=_front_sentence(result))
 
-    def beats(a: str, b: str) -> bool:
-        return a != b and numbers[a] != numbers[b] and all(x <= y for x, y in zip(numbers[a], numbers[b], strict=True))
 
-    members = tuple(name for name in numbers if not any(beats(other, name) for other in numbers))
-    dominated = tuple(Dominated(name, tuple(member for member in members if beats(member, name)))
-                      for name in numbers if name not in members)
-    incomplete = tuple(Incomplete(name, what) for name, what in lacks.items() if what)
-    return Front(metric, used, members, dominated, incomplete,
-                 _front_sentence(metric, used, members, dominated, incomplete))
+def _beats(first: Candidate, second: Candidate, costs: Sequence[str]) -> bool:
+    """Whether the first is as good in the score and every cost, and better in one."""
+    better = first.score > second.score
+    if first.score < second.score:
+        return False
+    for key in costs:
+        if first.cost(key) > second.cost(key):
+            return False
+        better |= first.cost(key) < second.cost(key)
+    return better
 
 
 def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as `front` does."""
+    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as
+    `front` does."""
     _check(candidates, [] if cost is None else [cost])
     if cost is not None:
         return cost
@@ -266,8 +295,10 @@ def choice_sentence(
         parts.append(_shown_sentence(choice, best, chosen, standings[chosen.name]))
     else:
         parts.append(
-            f"{chosen.name} is the most probable choice, not a shown one: {score}, and it may lose up to "
-            f"{standings[chosen.name].loss_high:.3f} against the best of all, where {choice.margin:g} is accepted."
+            f"{chosen.name} is the most probable choice, not a shown one: it has the highest "
+            f"{choice.metric}, {best.score:.3f}, and may lose up to "
+            f"{standings[chosen.name].loss_high:.3f} against the best of all, where {choice.margin:g} "
+            "is accepted."
         )
     if choice.cost is None or best.cost(choice.cost) is None:
         missing = "cost" if choice.cost is None else COSTS[choice.cost][0]
@@ -276,9 +307,9 @@ def choice_sentence(
         number = len(choice.cheaper)
         cheapest = choice.cheaper[0]
         parts.append(
-            f"{'One cheaper cell remains' if number == 1 else f'{number} cheaper cells remain'} possible; the cheapest, "
-            f"{cheapest.name}, would save {cheapest.saved:.0%} of the {COSTS[choice.cost][0]} and may lose up to "
-            f"{cheapest.loss_high:.3f}."
+            f"{count(number, 'cheaper cell')} {'remains' if number == 1 else 'remain'} possible; "
+            f"the cheapest, {cheapest.name}, would save {cheapest.saved:.0%} of the "
+            f"{COSTS[choice.cost][0]} and may lose up to {cheapest.loss_high:.3f}."
         )
     if choice.unknown:
         parts.append(
@@ -297,34 +328,45 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
     word, unit = COSTS[choice.cost]
     price = f"{_amount(chosen.cost(choice.cost))} {unit}".strip()
     if chosen is best:
-        return f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; its {word} is {price}."
+        return (
+            f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; "
+            f"its {word} is {price}."
+        )
     theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
     return (
-        f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, {price}, {gain}. "
-        f"{best.name} has the highest {choice.metric}, {best.score:.3f}; {chosen.name} has {chosen.score:.3f}."
+        f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, "
+        f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
+        f"{chosen.name} has {chosen.score:.3f}."
     )
 
 
-def _front_sentence(metric: str, used: Sequence[str], members: Sequence[str], dominated: Sequence[Dominated],
-                    incomplete: Sequence[Incomplete]) -> str:
-    axes = ", ".join([metric, *(COSTS[key][0] for key in used)])
+def _front_sentence(found: Front) -> str:
+    axes = ", ".join([found.metric, *_words(found.costs)])
+    members = ", ".join(found.members)
     parts = []
-    if not members:
+    if not found.members:
         parts.append("No cell can be placed on the Pareto front")
-    elif not dominated:
-        parts.append(f"No cell is dominated in {axes}: {', '.join(members)}" if len(members) > 1 else
-                     f"{members[0]} is alone: there is nothing that could dominate it in {axes}")
-    elif len(members) == 1:
-        parts.append(f"{members[0]} dominates every other cell in {axes}: {', '.join(one.name for one in dominated)}")
+    elif not found.dominated and len(found.members) == 1:
+        parts.append(f"{members} is alone: there is nothing that could dominate it in {axes}")
+    elif not found.dominated:
+        parts.append(f"No cell is dominated in {axes}: {members}")
+    elif len(found.members) == 1:
+        others = ", ".join(cell.name for cell in found.dominated)
+        parts.append(f"{members} dominates every other cell in {axes}: {others}")
     else:
-        parts.append(f"On the Pareto front of {axes}: {', '.join(members)}")
-        parts.append("Dominated: " + "; ".join(f"{one.name} by {', '.join(one.by)}" for one in dominated))
-    if incomplete:
-        parts.append("Not placed: " + "; ".join(
-            f"{one.name} lacks {', '.join(COSTS[key][0] if key in COSTS else key for key in one.lacks)}"
-            for one in incomplete))
+        parts.append(f"On the Pareto front of {axes}: {members}")
+        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in found.dominated]
+        parts.append(f"Dominated: {'; '.join(by)}")
+    if found.incomplete:
+        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in found.incomplete]
+        parts.append(f"Not placed: {'; '.join(lacks)}")
     return ". ".join(parts) + "."
+
+
+def _words(keys: Sequence[str]) -> list[str]:
+    """Keys of COSTS in words; "score" is one."""
+    return [COSTS[key][0] if key in COSTS else key for key in keys]
 
 
 def _amount(value: float) -> str:
@@ -339,7 +381,7 @@ def _check(candidates: Sequence[Candidate], costs: Sequence[str]) -> None:
     for key in costs:
         if key not in COSTS:
             raise ValueError(f"cost {key!r} is unknown; known costs: {', '.join(COSTS)}")
-    names = [one.name for one in candidates]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"two candidates are called {', '.join(map(repr, twice))}")
+    numbers = Counter(candidate.name for candidate in candidates)
+    repeated = sorted(name for name, number in numbers.items() if number > 1)
+    if repeated:
+        raise ValueError(f"two candidates are called {', '.join(map(repr, repeated))}")

@@ -9,117 +9,227 @@ from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import chance, count, signed
 
-# More names than these are counted, not told.
-_MOST = 4
+# More names than these are counted and not listed.
+_MOST_NAMES = 4
 # What another machine, or the load on it, changes.
 _OF_MACHINE = ("latency_ms", "peak_memory_mib", "train_minutes")
 # Less of the machine's cores is what an idle one uses: of two cores a fifth of one.
 _BUSY = 0.1
+_WORDS = {
+    "better": "significantly better than",
+    "worse": "significantly worse than",
+    "not distinguishable": "not distinguishable from",
+}
 
 
-def holds(found: Judgement, elsewhere: Mapping[str, Collection[str]], machines: Collection[str],
-          busy: Mapping[str, float], uneven: Mapping[str, Sequence[str]]) -> tuple[bool, str]:
-    """Whether, and why. elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were
-    measured; busy: row -> the share of the cores that other processes used while its latency was; uneven: cell -> what
-    its repeats differ in beside the seed. A confounded comparison does not forbid to ship its better cell, but is
-    told."""
-    against = _obstacles(found, elsewhere)
-    if against:
-        return False, f"The choice does not hold: {'; '.join(against)}."
-    return True, " ".join([_basis(found), *_of_test(found), *_remarks(found, machines, busy, uneven)])
+def holds(
+    judgement: Judgement,
+    elsewhere: Mapping[str, Collection[str]],
+    machines: Collection[str],
+    busy: Mapping[str, float],
+    uneven: Mapping[str, Sequence[str]],
+) -> tuple[bool, str]:
+    """Whether the chosen cell is shown to be within the margin and nothing speaks against it, and why.
+
+    elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were measured; busy: row ->
+    the share of the cores that other processes used while its latency was; uneven: cell -> what its repeats differ in
+    beside the seed. A confounded comparison does not forbid to ship its better cell, but is mentioned.
+    """
+    obstacles = _obstacles(judgement, elsewhere)
+    if obstacles:
+        return False, f"The choice does not hold: {'; '.join(obstacles)}."
+    if not judgement.choice.shown:
+        return False, f"Most probable, not shown: {_missing_proof(judgement)}."
+    sentences = [
+        _basis(judgement),
+        *_of_test(judgement),
+        *_confounding(judgement),
+        *_repeats(judgement, uneven),
+        *_measurements(judgement, machines, busy),
+    ]
+    return True, " ".join(sentences)
 
 
-def _obstacles(found: Judgement, elsewhere: Mapping[str, Collection[str]]) -> list[str]:
-    metric, best, chosen, cells = found.metric, found.choice.best, found.choice.chosen, list(found.repeats)
-    told = []
+def _obstacles(judgement: Judgement, elsewhere: Mapping[str, Collection[str]]) -> list[str]:
+    metric, choice = judgement.metric, judgement.choice
+    obstacles = []
     for split, names in elsewhere.items():
         if names:
-            told.append(f"{_names(names)} {_were(names)} evaluated on other {split} annotations than the others")
-    if chosen is None:
-        return [*told, f"no cell has a {metric}"]
-    if len(cells) < 2:
-        return [*told, f"{chosen} is the only cell with results"]
-    unknown = [name for name in cells if name != best and found.pair(name, best) is None]
+            obstacles.append(
+                f"{_listed(names)} {_were(names)} evaluated on other {split} annotations than the others"
+            )
+    if choice.chosen is None:
+        return [*obstacles, f"no cell has a {metric}"]
+    if len(judgement.repeats) < 2:
+        return [*obstacles, f"{choice.chosen} is the only cell with results"]
+    unknown = []
+    for name in judgement.repeats:
+        if name != choice.best and judgement.pair(name, choice.best) is None:
+            unknown.append(name)
     if unknown:
-        told.append(f"there is no verdict on {_names(unknown)} against {best} in {metric}")
-    if found.estimates[best][metric].thin:
-        told.append(f"{metric} rests on {found.estimates[best][metric].boxes} boxes, which are too few "
-                    "to decide")
-    if not told and not found.choice.shown:
-        told.append(f"{chosen} is the most probable choice, not a shown one: it may lose up to "
-                    f"{found.standings[chosen].loss_high:.3f} against the best of all, where {found.margin:g} is "
-                    "accepted")
-    test = _test_pair(found)
-    if test and test.outcome == "worse":
-        told.append(f"on the test split {chosen} is significantly worse than {best}, by {_difference(test)}")
-    return told
+        obstacles.append(
+            f"there is no verdict on {_listed(unknown)} against {choice.best} in {metric}"
+        )
+    estimate = judgement.estimates[choice.best][metric]
+    if estimate.thin:
+        obstacles.append(f"{metric} rests on {estimate.boxes} boxes, which are too few to decide")
+    for pair in contradictions(judgement):
+        obstacles.append(
+            f"on the test split {pair.first} loses more than {judgement.margin:g} against "
+            f"{pair.second}, {_difference(pair)}"
+        )
+    return obstacles
 
 
-def _basis(found: Judgement) -> str:
-    one, best, chosen = found.estimates[found.choice.best][found.metric], found.choice.best, found.choice.chosen
-    pair = found.pair(chosen, best)
-    told = f"The choice rests on {one.boxes} boxes of {one.images} images of {found.metric.split('/')[0]} and on " \
-           f"{count(len(found.repeats) - 1, 'verdict')} against {best}"
-    if pair is None:
-        return f"{told}."
-    return f"{told}; {chosen} differs from it by {_difference(pair)}."
+def contradictions(judgement: Judgement) -> list[Pair]:
+    """The cells that the chosen one loses more than the margin against on test, by the interval that decided the pair:
+    a smaller loss is what was accepted. The chosen cell is the first of each pair."""
+    chosen, metric = judgement.choice.chosen, _test_metric(judgement)
+    pairs = []
+    for name in judgement.repeats:
+        pair = judgement.pair(chosen, name, metric)
+        if pair is not None and pair.adjusted is not None and pair.adjusted[1] < -judgement.margin:
+            pairs.append(pair)
+    return pairs
 
 
-def _of_test(found: Judgement) -> list[str]:
-    pair = _test_pair(found)
+def _missing_proof(judgement: Judgement) -> str:
+    """What keeps the choice from being shown, and what would show it."""
+    chosen = judgement.choice.chosen
+    standing = judgement.standings.get(chosen)
+    if standing is None:
+        return f"{chosen} could not be compared"
+    text = (
+        f"{chosen} may lose up to {standing.loss_high:.3f} of {judgement.metric} against the best of "
+        f"all, where {judgement.margin:g} is accepted"
+    )
+    numbers = []
+    if standing.images_needed:
+        numbers.append(count(standing.images_needed, "image"))
+    if standing.repeats_needed:
+        numbers.append(f"{standing.repeats_needed} repeats")
+    if numbers:
+        text += f"; about {' or '.join(numbers)} would decide it"
+    return text
+
+
+def _basis(judgement: Judgement) -> str:
+    choice = judgement.choice
+    estimate = judgement.estimates[choice.best][judgement.metric]
+    text = (
+        f"{choice.chosen} is shown to lose at most "
+        f"{judgement.standings[choice.chosen].loss_high:.3f} against the best of all, where "
+        f"{judgement.margin:g} is accepted. The choice rests on {estimate.boxes} boxes of "
+        f"{estimate.images} images of {judgement.metric.split('/')[0]} and on "
+        f"{count(len(judgement.repeats) - 1, 'verdict')} against {choice.best}"
+    )
+    if choice.chosen == choice.best:
+        return f"{text}."
+    value = judgement.pair(choice.chosen, choice.best).difference.value
+    low, high = judgement.standings[choice.chosen].interval
+    return (
+        f"{text}; {choice.chosen} differs from it by {signed(value)} (simultaneous 95 % interval "
+        f"{signed(low)} to {signed(high)})."
+    )
+
+
+def _of_test(judgement: Judgement) -> list[str]:
+    pair = _on_test(judgement)
     if pair is None:
         return []
-    few = f", on {pair.difference.boxes} boxes, too few to decide" * pair.difference.thin
-    verdict = {"better": "significantly better than", "worse": "significantly worse than"}.get(
-        pair.outcome, "not distinguishable from")
-    return [f"On the test split {pair.first} is {verdict} {pair.second}, by {_difference(pair)}{few}."]
+    text = f"On the test split {pair.first} is {_WORDS[pair.outcome]} {pair.second}, by {_difference(pair)}"
+    if pair.difference.thin:
+        text += f", on {pair.difference.boxes} boxes, too few to decide"
+    return [f"{text}."]
 
 
-def _remarks(found: Judgement, machines: Collection[str], busy: Mapping[str, float],
-             uneven: Mapping[str, Sequence[str]]) -> list[str]:
-    best, chosen, told = found.choice.best, found.choice.chosen, []
-    fair = found.fairness.get((chosen, best))
-    if fair is not None and not fair.fair:
-        told.append(f"{chosen} against {best} is confounded: they also differ in {', '.join(fair.topics)}.")
-    if chosen == best:
-        unfair = [one for (first, _), one in found.fairness.items() if first == best and not one.fair]
-        topics = list(dict.fromkeys(topic for one in unfair for topic in one.topics))
-        if unfair:
-            told.append(f"Of its {count(len(found.repeats) - 1, 'comparison')} {len(unfair)} "
-                        f"{'is' if len(unfair) == 1 else 'are'} confounded, by {', '.join(topics)}.")
-    single = [name for name in dict.fromkeys((chosen, best)) if len(found.repeats[name]) < 2]
+def _confounding(judgement: Judgement) -> list[str]:
+    best, chosen = judgement.choice.best, judgement.choice.chosen
+    if chosen != best:
+        fairness = judgement.fairness.get((chosen, best))
+        if fairness is None or fairness.fair:
+            return []
+        topics = ", ".join(fairness.topics)
+        return [f"{chosen} against {best} is confounded: they also differ in {topics}."]
+    unfair = 0
+    topics_of_all: dict[str, None] = {}
+    for (first, _), fairness in judgement.fairness.items():
+        if first == best and not fairness.fair:
+            unfair += 1
+            topics_of_all |= dict.fromkeys(fairness.topics)
+    if not unfair:
+        return []
+    verb = "is" if unfair == 1 else "are"
+    comparisons = count(len(judgement.repeats) - 1, "comparison")
+    return [f"Of its {comparisons} {unfair} {verb} confounded, by {', '.join(topics_of_all)}."]
+
+
+def _repeats(judgement: Judgement, uneven: Mapping[str, Sequence[str]]) -> list[str]:
+    sentences = []
+    single = []
+    for name in dict.fromkeys((judgement.choice.chosen, judgement.choice.best)):
+        if len(judgement.repeats[name]) < 2:
+            single.append(name)
     if single:
-        told.append(f"{_names(single)} {_were(single)} trained once: another seed may say otherwise.")
-    told += [f"The repeats of {name} also differ in {', '.join(topics)}." for name, topics in uneven.items()]
-    if found.choice.cost in _OF_MACHINE and len(machines) > 1:
-        told.append(f"The {COSTS[found.choice.cost][0]} was measured on different machines: "
-                    f"{'; '.join(sorted(machines))}.")
-    beside = {name: share for name, share in busy.items() if share > _BUSY}
-    if found.choice.cost == "latency_ms" and beside:
-        told.append(f"The latency of {_names(beside)} was measured while other processes used up to "
-                    f"{max(beside.values()):.0%} of the machine: alone it may be lower.")
-    if found.holes:
-        told.append(f"{count(len(found.holes), 'selected row')} {'has' if len(found.holes) == 1 else 'have'} no "
-                    f"results: {_names(found.holes)}.")
-    return told
+        sentences.append(
+            f"{_listed(single)} {_were(single)} trained once: another seed may say otherwise."
+        )
+    for name, topics in uneven.items():
+        sentences.append(f"The repeats of {name} also differ in {', '.join(topics)}.")
+    return sentences
 
 
-def _test_pair(found: Judgement) -> Pair | None:
-    if found.choice.chosen == found.choice.best:
+def _measurements(
+    judgement: Judgement, machines: Collection[str], busy: Mapping[str, float]
+) -> list[str]:
+    cost = judgement.choice.cost
+    sentences = []
+    if cost in _OF_MACHINE and len(machines) > 1:
+        sentences.append(
+            f"The {COSTS[cost][0]} was measured on different machines: {'; '.join(sorted(machines))}."
+        )
+    loaded = {name: share for name, share in busy.items() if share > _BUSY}
+    if cost == "latency_ms" and loaded:
+        sentences.append(
+            f"The latency of {_listed(loaded)} was measured while other processes used up to "
+            f"{max(loaded.values()):.0%} of the machine: alone it may be lower."
+        )
+    if judgement.holes:
+        verb = "has" if len(judgement.holes) == 1 else "have"
+        rows = count(len(judgement.holes), "selected row")
+        sentences.append(f"{rows} {verb} no results: {_listed(judgement.holes)}.")
+    return sentences
+
+
+def _on_test(judgement: Judgement) -> Pair | None:
+    """The chosen cell against the best on test; None where they are the same cell or were not compared there."""
+    choice = judgement.choice
+    if choice.chosen == choice.best:
         return None
-    return found.pair(found.choice.chosen, found.choice.best, f"test/{found.metric.split('/')[1]}")
+    return judgement.pair(choice.chosen, choice.best, _test_metric(judgement))
+
+
+def _test_metric(judgement: Judgement) -> str:
+    return f"test/{judgement.metric.partition('/')[2]}"
 
 
 def _difference(pair: Pair) -> str:
-    one = pair.difference
-    return (f"{signed(one.value)} (95 % interval {signed(one.low)} to {signed(one.high)}, corrected "
-            f"{chance(pair.p_holm)})")
+    """With the interval that decided it."""
+    low, high = pair.adjusted or (pair.difference.low, pair.difference.high)
+    return (
+        f"{signed(pair.difference.value)} (95 % interval {signed(low)} to {signed(high)}, corrected "
+        f"{chance(pair.p_holm)})"
+    )
 
 
-def _names(names: Collection[str]) -> str:
-    shown, more = list(names)[:_MOST], len(names) - _MOST
-    parts = [*shown, f"{more} more"] if more > 0 else shown
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _listed(names: Collection[str]) -> str:
+    parts = list(names)[:_MOST_NAMES]
+    more = len(names) - _MOST_NAMES
+    if more > 0:
+        parts.append(f"{more} more")
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _were(names: Collection[str]) -> str:

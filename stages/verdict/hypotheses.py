@@ -41,8 +41,11 @@ class Trained:
     @classmethod
     def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
         """From the four result files that stages.report.results.load_cell has read."""
-        scores = {f"{split}/{metric}": value for split, known in cell.scores.items() for metric, value in known.items()}
-        return cls(cell.name, cell.row, {**scores, TRAIN_LOSS: cell.train_loss}, cell.run_id, repeats)
+        values = {TRAIN_LOSS: cell.train_loss}
+        for split, scores in cell.scores.items():
+            for metric, score in scores.items():
+                values[f"{split}/{metric}"] = score
+        return cls(cell.name, cell.row, values, cell.run_id, repeats)
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,22 @@ class Finding:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.name for one in self.evidence for cell in (one.left, one.right)))
+        return tuple(dict.fromkeys(cell.name for cell in self._sides))
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.run_id for one in self.evidence for cell in (one.left, one.right)))
+        return tuple(dict.fromkeys(cell.run_id for cell in self._sides))
+
+    @property
+    def _sides(self) -> list[Trained]:
+        sides = []
+        for evidence in self.evidence:
+            sides += [evidence.left, evidence.right]
+        return sides
 
     @property
     def confounded(self) -> bool:
-        return any(one.confounders for one in self.evidence)
+        return any(evidence.confounders for evidence in self.evidence)
 
 
 @dataclass(frozen=True)

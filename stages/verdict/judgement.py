@@ -11,8 +11,9 @@ from stages.verdict.best import Standing
 from stages.verdict.choice import Choice, Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding
+from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.pairs import Pair
+from stages.verdict.shares import ShareCurve
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Judgement:
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
     margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
     all in the metric; absent where it could not be compared.
+    shares: what more training images are expected to give, of rows that differ in train_share alone.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
     and choice rest on.
     names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
@@ -62,6 +64,7 @@ class Judgement:
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
+    shares: tuple[ShareCurve, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     unlabelled: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -72,6 +75,17 @@ class Judgement:
     def named(self, text: str) -> str:
         """A sentence with the short names of the cells in it."""
         return renamed(text, self.names)
+
+    @property
+    def possible_best(self) -> tuple[str, ...]:
+        """The cells that cannot be ruled out as the best, the most probable first."""
+        names = [name for name, standing in self.standings.items() if standing.possible_best]
+        return tuple(sorted(names, key=lambda name: -self.standings[name].p_best))
+
+    @property
+    def false_alarms(self) -> float:
+        """How many hypotheses would be expected to be decided by chance, if no cell differed from another."""
+        return false_alarms(self.findings)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""

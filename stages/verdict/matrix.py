@@ -6,136 +6,261 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from stages.evaluation import suspects
-from stages.evaluation.curves import MIN_BOXES
 from stages.evaluation.engine import SIZES
-from stages.model import config_file
 from stages.program import InputError
 from stages.report.results import CellResult
 from stages.study import params, paths
+from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study
 from stages.study.short_names import short_names
-from stages.verdict import best, choice, fairness, holding, losses, pairs
+from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs, shares
 from stages.verdict.best import Standing
-from stages.verdict.choice import COSTS, Candidate
+from stages.verdict.choice import Candidate
 from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import EstimateOf, Trained, judge
+from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.repeats import REPEATED, declared, groups
-from stages.verdict.replicates import STUDY, Replicates, Statistic
-from stages.verdict.settings import Settings
+from stages.verdict.repeats import groups
+from stages.verdict.replicates import Replicates, Statistic
+from stages.verdict.shares import ShareCurve
 from stages.verdict.statements import TRAIN_LOSS
 
 SPLITS = ("val", "test")
 Rows = Mapping[str, tuple[str, ...]]
+Results = Mapping[str, CellResult]
+# Metric -> the split that it is of, and its statistic there.
+Judged = Mapping[str, tuple[Split, Statistic]]
 
 
-def conclude(study: Study, cells: Sequence[CellResult], holes: Mapping[str, str] | None = None,
-             root: Path = ROOT) -> Judgement:
+def conclude(
+    study: Study,
+    cells: Sequence[CellResult],
+    holes: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+) -> Judgement:
     """The verdicts over `cells`, which are rows of the study with results, in the order of params.yaml.
 
     holes: rows without results -> why. Reads data/prepared/, predictions/, details.json and models/<cell>/config.py
     under `root`. Raises InputError, one line, where one of those cannot be read.
     """
-    known = {cell.name: cell for cell in cells}
-    rows = groups(study, known)
-    digests = {name: _json(root / paths.per_class(name, study.cell(name))).get("annotations", {}) for name in known}
-    with tqdm(total=len(SPLITS) * len(known), desc="resampling", unit="evaluation", disable=None, leave=False) as shown:
-        splits = [read_split(name, cells, {name: study.fold_of(study.cell(name)) for name in known}, digests,
-                             study.verdicts.replicates, study.seed, root, shown) for name in SPLITS]
-    estimates = {name: {f"{split.name}/{metric}": _estimate(split, names, statistic)
-                        for split in splits for metric, statistic in STUDY.items()} for name, names in rows.items()}
-    verdicts = {f"{split.name}/{metric}": _pairs(split, rows, statistic)
-                for split in splits for metric, statistic in STUDY.items()}
-    verdicts[TRAIN_LOSS] = losses.compare({name: _losses(known, names) for name, names in rows.items()},
-                                          {name: known[name].row["detector"] for name in rows})
+    results = {cell.name: cell for cell in cells}
+    rows = groups(study, results)
     metric = study.verdicts.metric
-    fair = _fairness(study, known, rows, root)
-    costs = {name: _costs([known[row] for row in names]) for name, names in rows.items()}
-    candidates = [Candidate(name, _value(estimates[name][metric]), costs[name], known[name].run_id) for name in rows]
-    trained = [Trained(name, known[name].row, {**{key: _value(one) for key, one in estimates[name].items()},
-                                               TRAIN_LOSS: _mean(_losses(known, names))},
-                       known[name].run_id, len(names)) for name, names in rows.items()]
-    standings = _standings(study, splits, rows, verdicts[metric], choice.highest(candidates, study.verdicts.cost))
-    chosen = choice.choose(candidates, metric, standings, study.verdicts.margin, study.verdicts.cost)
-    details = {name: _json(root / paths.details(name, study.cell(name))) for name in known}
-    good = [name for name in rows if name in standings and standings[name].word != "worse"]
-    found = Judgement(
-        metric=metric, repeats=rows, holes=dict(holes or {}), estimates=estimates,
-        groups={name: {split.name: _groups(split, names) for split in splits} for name, names in rows.items()},
-        pairs=verdicts, fairness=fair,
-        findings=tuple(judge(study.hypotheses, trained, params.levels(study), _estimates_of(verdicts),
-                             lambda one, other, _: fair.get((one, other)), _thin(splits))),
-        front=choice.front(candidates, metric), choice=chosen,
-        suspects={split.name: suspects.combine(_of_good(split, good, details, "suspects")) for split in splits},
-        unlabelled={split.name: suspects.unlabelled_by_all(_of_good(split, good, details, "unlabelled"))
-                    for split in splits},
-        holds=False, why="", costs=costs, margin=study.verdicts.margin, standings=standings,
-        names=short_names(study))
-    holds, why = holding.holds(found, {split.name: split.elsewhere for split in splits}, _machines(details),
-                               _busy(details), _uneven(study, known, rows, root))
-    return replace(found, holds=holds, why=why)
+    splits = _splits(study, results, root)
+    judged = _judged(study, splits)
+    estimates = {name: _estimates(judged, names) for name, names in rows.items()}
+    verdicts = _verdicts(judged, results, rows)
+    thin = _thin(judged)
+    fair = comparability.fair_pairs(study, results, rows, root)
+    candidates = []
+    for name, names in rows.items():
+        own_costs = costs.costs_of([results[row] for row in names])
+        score = _value(estimates[name][metric])
+        candidates.append(Candidate(name, score, own_costs, results[name].run_id))
+    highest = choice.highest(candidates, study.verdicts.cost)
+    standings = _standings(study, judged, rows, verdicts[metric], highest)
+    margin = study.verdicts.margin
+    details = {}
+    for name in results:
+        details[name] = _json(root / paths.details(name, study.cell(name)))
+    good = {}
+    for name, standing in standings.items():
+        if standing.word != "worse":
+            good[name] = details[name]
+    judgement = Judgement(
+        metric=metric,
+        repeats=rows,
+        holes=dict(holes or {}),
+        estimates=estimates,
+        groups={name: _groups_of(splits, names) for name, names in rows.items()},
+        pairs=verdicts,
+        fairness=fair,
+        findings=_findings(study, results, rows, estimates, verdicts, fair, thin),
+        front=choice.front(candidates, metric),
+        choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
+        suspects={
+            split.name: suspects.combine(_of_good(split, good, "suspects")) for split in splits
+        },
+        unlabelled={
+            split.name: suspects.unlabelled_by_all(_of_good(split, good, "unlabelled"))
+            for split in splits
+        },
+        names=short_names(study),
+        holds=False,
+        why="",
+        costs={candidate.name: candidate.costs for candidate in candidates},
+        margin=margin,
+        standings=standings,
+        shares=_shares(study, judged, results, rows, verdicts[metric]),
+    )
+    holds, why = holding.holds(
+        judgement,
+        {split.name: split.elsewhere for split in splits},
+        costs.machines(details),
+        costs.busy(details),
+        comparability.uneven_repeats(study, results, rows, root),
+    )
+    return replace(judgement, holds=holds, why=why)
 
 
-def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estimate | None:
-    runs = [split.runs[name] for name in names if name in split.runs]
-    return estimate(runs, statistic) if runs else None
+def _splits(study: Study, results: Results, root: Path) -> list[Split]:
+    digests, folds = {}, {}
+    for name in results:
+        digests[name] = _json(root / paths.per_class(name, study.cell(name))).get("annotations", {})
+        folds[name] = study.fold_of(study.cell(name))
+    number = study.verdicts.replicates
+    total = len(SPLITS) * len(results)
+    splits = []
+    with tqdm(
+        total=total, desc="resampling", unit="evaluation", disable=None, leave=False
+    ) as progress:
+        for name in SPLITS:
+            cells = list(results.values())
+            split = read_split(name, cells, folds, digests, number, study.seed, root, progress)
+            splits.append(split)
+    return splits
 
 
-def _pairs(split: Split, rows: Rows, statistic: Statistic) -> tuple[Pair, ...]:
-    return pairs.compare(_runs_of(split, rows), statistic)
+def _runs_of(split: Split, names: Sequence[str]) -> list[Replicates]:
+    return [split.runs[name] for name in names if name in split.runs]
 
 
-def _standings(
-    study: Study, splits: Sequence[Split], rows: Rows, verdicts: Sequence[Pair], highest: str | None
-) -> dict[str, Standing]:
-    """Of the metric that decides; `verdicts`: the pairs of it."""
-    split_name, _, key = study.verdicts.metric.partition("/")
-    split = next(split for split in splits if split.name == split_name)
-    cells = _runs_of(split, rows)
-    if highest not in cells:
-        return {}
-    measured = {name: cells[name] for name in cells if estimate(cells[name], STUDY[key]) is not None}
-    thin = study.verdicts.metric in _thin(splits)
-    return best.standings(differences(measured, verdicts, STUDY[key]), highest, study.verdicts.margin, thin)
-
-
-def _runs_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
+def _cells_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
     """Cell -> its evaluated runs; cells without one are left out."""
     cells = {}
     for name, names in rows.items():
-        runs = [split.runs[row] for row in names if row in split.runs]
+        runs = _runs_of(split, names)
         if runs:
             cells[name] = runs
     return cells
 
 
+def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estimate | None:
+    runs = _runs_of(split, names)
+    return estimate(runs, statistic) if runs else None
+
+
+def _judged(study: Study, splits: Sequence[Split]) -> Judged:
+    """The metrics of the study on all splits, with those of classes and sizes that it names."""
+    classes: list[str] = []
+    for split in splits:
+        if split.truth is not None:
+            classes = list(split.truth.classes)
+    result = {}
+    for split in splits:
+        for metric, statistic in metrics.judged(study, split.name, classes).items():
+            result[metric] = (split, statistic)
+    return result
+
+
+def _estimates(judged: Judged, names: Sequence[str]) -> dict[str, Estimate | None]:
+    """Metric -> a cell's value."""
+    result = {}
+    for metric, (split, statistic) in judged.items():
+        result[metric] = _estimate(split, names, statistic)
+    return result
+
+
+def _verdicts(judged: Judged, results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
+    """Metric -> every pair of cells."""
+    verdicts = {}
+    for metric, (split, statistic) in judged.items():
+        verdicts[metric] = pairs.compare(_cells_of(split, rows), statistic)
+    loss = {name: _losses(results, names) for name, names in rows.items()}
+    detectors = {name: results[name].row["detector"] for name in rows}
+    verdicts[TRAIN_LOSS] = losses.compare(loss, detectors)
+    return verdicts
+
+
+def _standings(
+    study: Study,
+    judged: Judged,
+    rows: Rows,
+    verdicts: Sequence[Pair],
+    highest: str | None,
+) -> dict[str, Standing]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    metric = study.verdicts.metric
+    split, statistic = judged[metric]
+    measured = {}
+    for name, runs in _cells_of(split, rows).items():
+        if estimate(runs, statistic) is not None:
+            measured[name] = runs
+    if highest is None or highest not in measured:
+        return {}
+    joint = differences(measured, verdicts, statistic)
+    return best.standings(joint, highest, study.verdicts.margin, metric in _thin(judged))
+
+
+def _shares(
+    study: Study, judged: Judged, results: Results, rows: Rows, verdicts: Sequence[Pair]
+) -> tuple[ShareCurve, ...]:
+    """Of the metric that decides; `verdicts`: the pairs of it."""
+    split, statistic = judged[study.verdicts.metric]
+    images = {name: results[name].run.get("train_images") for name in rows}
+    return shares.curves(study, images, _cells_of(split, rows), statistic, verdicts)
+
+
+def _groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
+    return {split.name: _groups(split, names) for split in splits}
+
+
 def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
     """Every class, then COCO's three sizes; none where the split has no box or the cell was not evaluated on it."""
-    first = next((split.runs[name] for name in names if name in split.runs), None)
-    if first is None:
+    runs = _runs_of(split, names)
+    if not runs:
         return ()
-    parts = [("class", name, {"category": index}) for index, name in enumerate(split.truth.classes)]
-    parts += [("size", name, {"size": name}) for name in SIZES if name != "all"]
-    return tuple(Group(kind, name, first.boxes_of(Statistic(**which)),
-                       *(_estimate(split, names, Statistic(level, **which)) for level in ("AP", "AP50")))
-                 for kind, name, which in parts)
+    parts: list[tuple[str, str, dict[str, Any]]] = []
+    for index, name in enumerate(split.truth.classes):
+        parts.append(("class", name, {"category": index}))
+    for name in SIZES:
+        if name != "all":
+            parts.append(("size", name, {"size": name}))
+    result = []
+    for kind, name, part in parts:
+        boxes = runs[0].boxes_of(Statistic(**part))
+        levels = [_estimate(split, names, Statistic(level, **part)) for level in ("AP", "AP50")]
+        result.append(Group(kind, name, boxes, *levels))
+    return tuple(result)
+
+
+def _findings(
+    study: Study,
+    results: Results,
+    rows: Rows,
+    estimates: Mapping[str, Mapping[str, Estimate | None]],
+    verdicts: Mapping[str, Sequence[Pair]],
+    fair: Mapping[tuple[str, str], Fairness],
+    thin: Mapping[str, int],
+) -> tuple[Finding, ...]:
+    trained = []
+    for name, names in rows.items():
+        values = {metric: _value(value) for metric, value in estimates[name].items()}
+        values[TRAIN_LOSS] = _mean(_losses(results, names))
+        cell = results[name]
+        trained.append(Trained(name, cell.row, values, cell.run_id, len(names)))
+
+    def fairness_of(first: str, second: str, _: str) -> Fairness | None:
+        return fair.get((first, second))
+
+    levels = params.levels(study)
+    found = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
+    return tuple(found)
 
 
 def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     table = {}
-    for metric, found in verdicts.items():
-        for pair in found:
+    for metric, members in verdicts.items():
+        for pair in members:
             table[metric, pair.first, pair.second] = pair.difference
             table[metric, pair.second, pair.first] = pair.difference.swapped()
 
@@ -145,80 +270,39 @@ def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     return estimate_of
 
 
-def _fairness(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[tuple[str, str], Fairness]:
-    settings = {name: _settings(name, [known[row] for row in names], root) for name, names in rows.items()}
-    found = {}
-    for one, other in combinations(rows, 2):
-        factors = declared(study.cell(one), study.cell(other))
-        found[one, other] = fairness.compare(settings[one], settings[other], factors, study.training.lr)
-        found[other, one] = found[one, other].swapped()
-    return found
-
-
-def _uneven(study: Study, known: Mapping[str, CellResult], rows: Rows, root: Path) -> dict[str, tuple[str, ...]]:
-    """Cell -> what its repeats differ in beside seed and fold, where they do."""
-    found = {}
-    for name, names in rows.items():
-        if len(names) < 2:
-            continue
-        first, *rest = (_settings(row, [known[row]], root) for row in names)
-        topics = [topic for one in rest for topic in fairness.compare(first, one, REPEATED, study.training.lr).topics]
-        if topics:
-            found[name] = tuple(dict.fromkeys(topics))
-    return found
-
-
-def _settings(name: str, runs: Sequence[CellResult], root: Path) -> Settings:
-    # Between cells that are both repeated the seeds are no difference: chance is part of their intervals.
-    recorded = {**runs[0].run, **{key: "several" for key in REPEATED if len({run.run.get(key) for run in runs}) > 1}}
-    path = root / paths.model(name) / "config.py"
-    return Settings(name, recorded, config_file.read(path).to_dict() if path.is_file() else None)
-
-
-def _thin(splits: Sequence[Split]) -> dict[str, int]:
+def _thin(judged: Judged) -> dict[str, int]:
     """The metrics that rest on too few boxes to decide, and on how many."""
-    boxes = {f"{split.name}/{metric}": next(iter(split.runs.values())).boxes_of(statistic)
-             for split in splits if split.runs for metric, statistic in STUDY.items()}
-    return {metric: number for metric, number in boxes.items() if number < MIN_BOXES}
+    thin = {}
+    for metric, (split, statistic) in judged.items():
+        for run in list(split.runs.values())[:1]:
+            boxes = run.boxes_of(statistic)
+            if boxes < MIN_BOXES:
+                thin[metric] = boxes
+    return thin
 
 
 def _of_good(
-    split: Split, good: Sequence[str], details: Mapping[str, Mapping[str, Any]], key: str
+    split: Split, details: Mapping[str, Mapping[str, Any]], key: str
 ) -> dict[str, list[dict[str, Any]]]:
     """Good cell -> what its details.json holds under a key for the split."""
-    return {name: details[name][split.name].get(key, []) for name in good if name in split.runs}
+    by_cell = {}
+    for name, content in details.items():
+        if name in split.runs:
+            by_cell[name] = content[split.name].get(key, [])
+    return by_cell
 
 
-def _costs(runs: Sequence[CellResult]) -> dict[str, float | None]:
-    """Of the repeats that were measured the middle one."""
-    found = [{**run.costs, "train_minutes": run.train_minutes, "parameters": run.parameters} for run in runs]
-    values = {key: [one[key] for one in found if one.get(key) is not None] for key in COSTS}
-    return {key: statistics.median(known) if known else None for key, known in values.items()}
-
-
-def _machines(details: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Where costs were measured."""
-    costs = [known["cost"] for known in details.values() if "cost" in known]
-    return {f"{cost['device']} with {cost['threads']} threads" for cost in costs}
-
-
-def _busy(details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """What other processes used of the machine while a latency was measured, where that is known."""
-    shares = {name: next(iter(known.get("cost", {}).get("batches", [])), {}).get("others")
-              for name, known in details.items()}
-    return {name: share for name, share in shares.items() if share is not None}
-
-
-def _losses(known: Mapping[str, CellResult], names: Sequence[str]) -> list[float]:
-    return [known[name].train_loss for name in names if known[name].train_loss is not None]
+def _losses(results: Results, names: Sequence[str]) -> list[float]:
+    values = [results[name].train_loss for name in names]
+    return [value for value in values if value is not None]
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _value(one: Estimate | None) -> float | None:
-    return one and one.value
+def _value(estimated: Estimate | None) -> float | None:
+    return None if estimated is None else estimated.value
 
 
 def _json(path: Path) -> dict[str, Any]:

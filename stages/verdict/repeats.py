@@ -10,6 +10,7 @@ from stages.verdict.expressions import FACTORS
 
 # What a row may set for itself beside the factors -> run.json's key of it.
 OVERRIDES = {"epochs": "epochs", "batch_size": "batch_size", "lr": "lr_per_sample", "device_batch": "device_batch",
+             "train_share": "train_share",
              "activation_checkpointing": "config.model.backbone.with_cp"}
 
 

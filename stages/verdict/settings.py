@@ -39,6 +39,7 @@ def recorded(cell: Settings) -> dict[str, Any]:
     """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch instead of lr and
     iterations, and train_val_overlap where images that are validated are also learnt."""
     known = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
+    known.setdefault("train_share", 1.0)
     if known.get("git_commit") in ("", UNKNOWN):
         del known["git_commit"]
     batch = known.get("batch_size")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from stages.study import group_metrics
 from stages.study.metrics import METRICS
 from stages.study.strict import StudyError
 from stages.verdict.expressions import FACTORS, IMAGE_SIZES, Level, Step, parse
@@ -67,8 +68,8 @@ def _read(one: Stated, key: str, levels: Mapping[str, Collection[Level]]) -> lis
 
 
 def _metric(name: str, key: str) -> str:
-    if name not in KNOWN_METRICS:
-        raise StudyError(f"{key}: {name!r} is no metric; there are: {', '.join(KNOWN_METRICS)}"
+    if name not in KNOWN_METRICS and group_metrics.read(name) is None:
+        raise StudyError(f"{key}: {name!r} is no metric; there are: {', '.join(KNOWN_METRICS)}, {group_metrics.FORMS}"
                          f"{', or every' * key.endswith('metric')}")
     return name
 

@@ -81,13 +81,14 @@ class _Split:
         self._image = labels.boxes["image"].to_numpy()
         self._by_image = np.argsort(self._image, kind="stable")
         self._first = np.searchsorted(self._image[self._by_image], np.arange(len(self.images) + 1))
-        files = np.argsort(labels.images["file_name"].to_numpy(), kind="stable")
-        self._rank = np.empty(len(files), dtype=np.int64)
-        self._rank[files] = np.arange(len(files))
+        names = labels.images["file_name"].tolist()
+        self._rank = np.empty(len(names), dtype=np.int64)
+        # Python sorts texts that are in order already, as most lists of images are, in one pass.
+        self._rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
         # By class, then by image, the largest box of an image last.
         order = np.lexsort((self.area, self._image, self.label))
-        self._of = {name: order[np.searchsorted(self.label[order], index):np.searchsorted(
-            self.label[order], index, side="right")] for index, name in enumerate(self.classes)}
+        first = np.searchsorted(self.label[order], np.arange(len(self.classes) + 1))
+        self._of = {name: order[first[index]:first[index + 1]] for index, name in enumerate(self.classes)}
 
     def count(self, name: str) -> int:
         return len(self._of.get(name, ()))

@@ -89,7 +89,8 @@ _PIXELS = {
 def facts(report: dict) -> list[tuple[str, list[str]]]:
     """Label and lines of what is printed under the headline."""
     pixels = report.get("pixels", "")
-    entries = [("source", [report.get("source", "")])]
+    entries = [("data set", [report["name"]])] if report.get("name") else []
+    entries.append(("source", [report.get("source", "")]))
     if report.get("files"):
         entries.append(("read", [
             f"{file['annotations']} ({file['split']}): {counted(file['images'], 'images')}, "

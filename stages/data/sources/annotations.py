@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,8 @@ from stages.data.checks.categories import is_id
 REQUIRED = ("image_id", "category_id", "bbox")
 # Fields of an annotation that detection needs; others are counted and stay where they are.
 FIELDS = frozenset((*REQUIRED, "id", "area", "iscrowd", "ignore"))
+# What an entry without the field has.
+_DEFAULTS = {"id": None, "iscrowd": 0, "ignore": 0, "at": None, "area": None}
 
 
 class Annotations:
@@ -56,21 +58,24 @@ class Annotations:
             positions = [at for at, good in zip(positions, complete) if good]
             entries = [entry for entry, good in zip(entries, complete) if good]
             fields = Counter(chain.from_iterable(entries))
-        self.unread.update({name: count for name, count in fields.items() if name not in FIELDS})
-        self._add("position", np.fromiter(positions, dtype=np.int64, count=len(entries)))
+        self._count_unread(fields)
+        values = {name: [entry.get(name, default) for entry in entries]
+                  for name, default in _DEFAULTS.items() if fields[name]}
         for name in ("image_id", "category_id"):
-            self._add(name, _column([entry[name] for entry in entries]))
-        for name, default in (("id", None), ("iscrowd", 0), ("ignore", 0), ("at", None)):
-            self._add(name, _column([entry.get(name, default) for entry in entries] if fields[name] else
-                                    [default] * len(entries)))
-        areas = [entry.get("area") for entry in entries]
-        self._add("area", _areas(areas))
-        self._add("has_area", np.array([value is not None for value in areas], dtype=bool))
-        self._add("rotation", _rotations(entries) if fields["attributes"] else np.zeros(len(entries)))
+            values[name] = [entry[name] for entry in entries]
         boxes = [entry["bbox"] for entry in entries]
-        numbers, malformed = _numbers(boxes)
-        self._add("bbox", numbers)
+        values["bbox"], malformed = _numbers(boxes)
         self.malformed.update((row + int(at), boxes[at]) for at in np.flatnonzero(malformed))
+        if fields["attributes"]:
+            values["rotation"] = _rotations(entries)
+        self._append(np.fromiter(positions, dtype=np.int64, count=len(entries)), values)
+
+    def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
+        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives them."""
+        start, count = self._total, len(values["bbox"])
+        self._total += count
+        self._count_unread(dict.fromkeys(fields, count))
+        self._append(np.arange(start, self._total), values)
 
     def column(self, name: str) -> Any:
         """position, image_id, category_id, id, iscrowd, ignore and at: an array of whole numbers or a list; area,
@@ -84,6 +89,23 @@ class Annotations:
                 block.tolist() if isinstance(block, np.ndarray) else block for block in blocks))
         self._blocks[name] = [joined]
         return joined
+
+    def _count_unread(self, fields: Mapping[str, int]) -> None:
+        self.unread.update({name: count for name, count in fields.items() if name not in FIELDS})
+
+    def _append(self, positions: np.ndarray, values: dict[str, Any]) -> None:
+        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox and rotation:
+        arrays."""
+        count = len(positions)
+        for name, default in _DEFAULTS.items():
+            values.setdefault(name, [default] * count)
+        self._add("position", positions)
+        for name in ("image_id", "category_id", "id", "iscrowd", "ignore", "at"):
+            self._add(name, _column(values[name]))
+        self._add("area", _areas(values["area"]))
+        self._add("has_area", np.array([value is not None for value in values["area"]], dtype=bool))
+        self._add("rotation", values.get("rotation", np.zeros(count)))
+        self._add("bbox", values["bbox"])
 
     def _add(self, name: str, block: Any) -> None:
         self._blocks.setdefault(name, []).append(block)

@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations
+from stages.data.sources.pattern import Pattern
 
 # Characters of annotations that are objects at a time: enough for columns to be made fast, a few megabytes.
 _BLOCK = 2**20
@@ -32,8 +33,8 @@ def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
         content = _loads(reader, where, findings)
         if content is None:
             return None
-    findings.add("json_nan", ({**where, "before": name} for name in reader.literals))
-    findings.add("json_duplicate_key", ({**where, "before": key} for key in reader.twice))
+    findings.add("json_nan", ({**where, "before": name} for name in reader.oddities.literals))
+    findings.add("json_duplicate_key", ({**where, "before": key} for key in reader.oddities.twice))
     return content
 
 
@@ -65,10 +66,9 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.twice: list[str] = []
-        self.literals: list[str] = []
-        self.decoder = json.JSONDecoder(object_pairs_hook=self._entry, parse_constant=self._literal)
-        self._plain = json.JSONDecoder(parse_constant=self._literal)
+        self.oddities = oddities = _Oddities()
+        self.decoder = json.JSONDecoder(object_pairs_hook=oddities.entry, parse_constant=oddities.literal)
+        self._plain = json.JSONDecoder(parse_constant=oddities.literal)
 
     def read(self) -> dict[str, Any]:
         """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object whose keys
@@ -100,36 +100,46 @@ class _Reader:
         if self.text[at] == "]":
             return [], at + 1
         annotations = Annotations()
+        first = at
         block, mark, at = self._each(at, at + 1)
         # From the brace that ends an entry to the one that begins the next.
         between = self.text[max(self.text.rfind("}", 0, at), 0):at + 1]
         if not _BETWEEN.fullmatch(between):
             between = "}, {"
-        while True:
-            annotations.extend(block)
-            if mark == "]":
-                return annotations, at
+        pattern = Pattern.of(self.text[first:self.text.rfind("}", first, at) + 1], between)
+        annotations.extend(block)
+        while mark != "]":
             stop = self.text.rfind(between, at, at + _BLOCK) + 1
-            block = self._whole(at, stop)
-            if block:
+            if stop > at and self._add(annotations, pattern, self.text[at:stop]):
                 at = stop + len(between) - 2
-            else:
-                block, mark, at = self._each(at, stop if stop > at else at + _BLOCK)
+                continue
+            block, mark, at = self._each(at, stop if stop > at else at + _BLOCK)
+            annotations.extend(block)
+        return annotations, at
 
-    def _whole(self, at: int, stop: int) -> list[Any]:
-        """The entries from `at` to before `stop`, in one go; [] where these are not whole entries, or where some have
-        objects inside or a key twice: for every key there is a colon."""
-        if stop <= at:
-            return []
-        text = f"[{self.text[at:stop]}]"
-        literals = len(self.literals)
+    def _add(self, annotations: Annotations, pattern: Pattern | None, text: str) -> bool:
+        """Adds the entries of `text` in one go; False where that cannot be."""
+        columns = pattern.read(text) if pattern else None
+        if pattern and columns:
+            annotations.extend_columns(pattern.fields, columns)
+            return True
+        block = self._whole(text)
+        if block:
+            annotations.extend(block)
+        return bool(block)
+
+    def _whole(self, text: str) -> list[Any]:
+        """The entries of `text`; [] where these are not whole entries, or where some have objects inside or a key
+        twice: for every key there is a colon."""
+        text = f"[{text}]"
+        literals = len(self.oddities.literals)
         try:
             block, end = self._plain.scan_once(text, 0)
         except (ValueError, StopIteration):
             block, end = [], 0
         if end == len(text) and set(map(type, block)) == {dict} and sum(map(len, block)) == text.count(":"):
             return block
-        del self.literals[literals:]
+        del self.oddities.literals[literals:]
         return []
 
     # What cannot be had in one go: an entry at a time, each of its objects looked at.
@@ -155,12 +165,21 @@ class _Reader:
             raise ValueError
         return at + 1
 
-    def _entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+
+class _Oddities:
+    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep the whole text in
+    memory until Python looks for circles."""
+
+    def __init__(self) -> None:
+        self.twice: list[str] = []
+        self.literals: list[str] = []
+
+    def entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
             self.twice.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
         return made
 
-    def _literal(self, name: str) -> float:
+    def literal(self, name: str) -> float:
         self.literals.append(name)
         return float(name)

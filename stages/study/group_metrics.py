@@ -1,0 +1,91 @@
+"""Metrics of one class or of one size of boxes, as params.yaml names them.
+
+    val/AP50[Platelets]     a class: all between the first [ and the last ] is its name, as it is
+    val/AP[small]           a size of COCO's: small, medium or large
+    val/AP[class:small]     a class that is called small
+
+AP, AP50 and AP75 are averaged over IoU .50:.95, at .50 and at .75. In YAML a name with ": ", " #"
+or a quote in it, and any such metric inside of [..] or {..}, stands in quotes; a ' inside of
+single quotes is written twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.study.strict import StudyError
+
+if TYPE_CHECKING:
+    from stages.study.params import Hypothesis, Study
+
+LEVELS = ("AP", "AP50", "AP75")
+SIZES = ("small", "medium", "large")
+FORMS = "val/AP50[CLASS], val/AP[small] (AP, AP50 or AP75; a class, or small, medium or large)"
+# DOTALL: a class may be called anything.
+_FORM = re.compile(rf"(val|test)/({'|'.join(LEVELS)})\[(.+)\]", re.DOTALL)
+_CLASS = "class:"
+
+
+@dataclass(frozen=True)
+class GroupMetric:
+    """level: of LEVELS; size: of SIZES, "" for a class; category: the class's name, "" for a size."""
+
+    split: str
+    level: str
+    size: str = ""
+    category: str = ""
+
+
+def read(metric: str) -> GroupMetric | None:
+    """None where `metric` is of no class and no size."""
+    form = _FORM.fullmatch(metric)
+    if not form:
+        return None
+    split, level, name = form.groups()
+    if name in SIZES:
+        return GroupMetric(split, level, size=name)
+    return GroupMetric(split, level, category=name.removeprefix(_CLASS) or name)
+
+
+def asked(study: Study) -> dict[str, str]:
+    """Every metric that the study's verdicts and hypotheses name -> the key of params.yaml."""
+    keys = {study.verdicts.metric: "verdicts.metric"}
+    for number, hypothesis in enumerate(study.hypotheses):
+        for metric, key in metrics_of(hypothesis, f"hypotheses[{number}]"):
+            keys.setdefault(metric, key)
+    return keys
+
+
+def metrics_of(hypothesis: Hypothesis, key: str) -> Iterator[tuple[str, str]]:
+    """The metrics that a hypothesis names, as written, each with its key below `key`."""
+    if isinstance(hypothesis.holds, dict):
+        for metric in hypothesis.holds:
+            yield metric, f"{key}.holds"
+    elif isinstance(hypothesis.metric, str):
+        yield hypothesis.metric, f"{key}.metric"
+    else:
+        for metric in hypothesis.metric:
+            yield metric, f"{key}.metric"
+
+
+def check_classes(study: Study, classes: Sequence[str]) -> None:
+    """Raises StudyError for a metric of a class that the data has not, with the nearest name."""
+    for metric, key in asked(study).items():
+        group = read(metric)
+        if group and group.category and group.category not in classes:
+            raise StudyError(f"{key}: {metric}: {_unknown(group.category, classes)}")
+
+
+def _unknown(name: str, classes: Sequence[str]) -> str:
+    lower = {each.lower(): each for each in classes}
+    nearest = difflib.get_close_matches(name.lower(), lower, 1, cutoff=0.5)
+    if nearest:
+        return f"the data has no class {name!r}; the nearest is {lower[nearest[0]]!r}"
+    shown = ", ".join(classes[:12])
+    if len(classes) > 12:
+        shown += f" and {len(classes) - 12} more"
+    return f"the data has no class {name!r}; there are: {shown}"

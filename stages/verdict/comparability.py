@@ -1,0 +1,81 @@
+"""Which pairs of cells were compared fairly, and which repeats are none: fairness.py over the cells of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from stages.model import config_file
+from stages.report.results import CellResult
+from stages.study import paths
+from stages.study.params import Study
+from stages.verdict import fairness
+from stages.verdict.fairness import Fairness
+from stages.verdict.repeats import REPEATED, declared
+from stages.verdict.settings import Settings
+
+# Stands for the seeds or folds of a repeated cell.
+_SEVERAL = "several"
+
+
+def fair_pairs(
+    study: Study,
+    results: Mapping[str, CellResult],
+    rows: Mapping[str, tuple[str, ...]],
+    root: Path,
+) -> dict[tuple[str, str], Fairness]:
+    """Every two cells in both orders, over the factors in which they are declared to differ. results: of each row;
+    rows: cell -> its rows."""
+    settings = {name: _settings(name, results[name], root) for name in rows}
+    repeated = {}
+    for name, names in rows.items():
+        repeated[name] = _repeated([results[row] for row in names])
+    compared = {}
+    for first, second in combinations(rows, 2):
+        factors = declared(study.cell(first), study.cell(second))
+        # Where one of the two was repeated, chance is part of the interval and no confounder.
+        chance = {key: _SEVERAL for key in (*repeated[first], *repeated[second])}
+        a, b = (_with(settings[name], chance) for name in (first, second))
+        compared[first, second] = fairness.compare(a, b, factors, study.training.lr)
+        compared[second, first] = compared[first, second].swapped()
+    return compared
+
+
+def uneven_repeats(
+    study: Study,
+    results: Mapping[str, CellResult],
+    rows: Mapping[str, tuple[str, ...]],
+    root: Path,
+) -> dict[str, tuple[str, ...]]:
+    """Cell -> what its repeats differ in beside seed and fold, where they do."""
+    uneven = {}
+    for name, names in rows.items():
+        first = _settings(name, results[name], root)
+        topics: dict[str, None] = {}
+        for row in names[1:]:
+            repeat = _settings(row, results[row], root)
+            compared = fairness.compare(first, repeat, REPEATED, study.training.lr)
+            topics |= dict.fromkeys(compared.topics)
+        if topics:
+            uneven[name] = tuple(topics)
+    return uneven
+
+
+def _repeated(runs: Sequence[CellResult]) -> tuple[str, ...]:
+    """The keys of REPEATED in which the runs of a cell differ."""
+    keys = []
+    for key in REPEATED:
+        if len({run.run.get(key) for run in runs}) > 1:
+            keys.append(key)
+    return tuple(keys)
+
+
+def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
+    return Settings(settings.name, {**settings.recorded, **changes}, settings.config)
+
+
+def _settings(name: str, run: CellResult, root: Path) -> Settings:
+    path = root / paths.model(name) / "config.py"
+    config = config_file.read(path).to_dict() if path.is_file() else None
+    return Settings(name, run.run, config)

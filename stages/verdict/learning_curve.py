@@ -1,0 +1,129 @@
+"""How a score rises with the number of training images, and what twice as many would give.
+
+With three shares or more: score = a - b n^-c, the power law that learning curves of deep networks
+follow (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; Mahmood et al.
+2022, "How much more data do I need?"). For a given c it is linear in a and b: c is looked for on a
+grid. With two shares: score = a + b log2 n, of which b is the gain of a doubling; a line says
+nothing of how it flattens, and so it is an upper end.
+
+The uncertainty is that of the images of the validation split: every replicate of all cells has a
+fit of its own, and as the draws are paired, what the cells share drops out. It knows nothing of
+the chance of a training (repeats' means go in), nor of whether the law goes on to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Exponents between these were found of images (Hestness et al. 2017, sections 4 and 5: .07 to .7).
+_EXPONENTS = np.geomspace(0.05, 1.0, 40)
+_HIGHEST = 1.0
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Of `images` training images against the most that were measured, in the metric's units, with
+    its 95 % interval. useless: the interval is wider than all that was measured differs by."""
+
+    images: int
+    value: float
+    low: float
+    high: float
+    useless: bool
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """images (K,) ascending, scores (K,): as measured. law: "power" with three shares or more, else
+    "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images."""
+
+    images: tuple[int, ...]
+    scores: tuple[float, ...]
+    law: str
+    parameters: tuple[float, float, float | None]
+    doubled: Gain
+
+    def at(self, images: float) -> float:
+        """The score that the law has for a number of images."""
+        a, b, c = self.parameters
+        if c is None:
+            return a + b * float(np.log2(images))
+        return a - b * float(images) ** -c
+
+
+def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurve:
+    """images: of each share, all different; replicates: of each, (1 + R,) scores, the first measured
+    and the rest of the same draws for all. Raises ValueError with fewer than two shares."""
+    if len(set(images)) != len(images) or len(images) < 2:
+        raise ValueError(f"a learning curve needs two numbers of images, not {list(images)}")
+    ascending = np.argsort(images)
+    numbers = np.asarray(images, dtype=float)[ascending]
+    scores = np.array([replicates[index] for index in ascending])
+    scores = scores[:, ~np.isnan(scores).any(axis=0)]
+    law = "power" if len(numbers) > 2 else "line"
+    # In units of the largest number, so that a power of it is 1.
+    parameters = _power(numbers / numbers[-1], scores) if law == "power" else _line(numbers, scores)
+    doubled = _gain(law, parameters, numbers, scores)
+    a, b, c = parameters[:, 0]
+    own = (float(a), float(b * numbers[-1] ** c), float(c))
+    if law == "line":
+        own = (float(a), float(b), None)
+    return LearningCurve(
+        tuple(int(number) for number in numbers),
+        tuple(float(score) for score in scores[:, 0]),
+        law,
+        own,
+        doubled,
+    )
+
+
+def _line(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(3, 1 + R): a, b and zeros."""
+    b = (scores[1] - scores[0]) / np.log2(numbers[1] / numbers[0])
+    return np.array([scores[0] - b * np.log2(numbers[0]), b, np.zeros_like(b)])
+
+
+def _power(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(3, 1 + R): a, b and c of least squares with 0 <= b and a <= 1. numbers (K,), scores (K, 1 + R)."""
+    best = np.full(scores.shape[1], np.inf)
+    parameters = np.zeros((3, scores.shape[1]))
+    for c in _EXPONENTS:
+        power = numbers**-c
+        a, b = _linear(power, scores)
+        error = ((scores - a + b * power[:, None]) ** 2).sum(axis=0)
+        better = error < best
+        parameters[:, better] = np.array([a, b, np.full_like(a, c)])[:, better]
+        best = np.minimum(best, error)
+    return parameters
+
+
+def _linear(power: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(1 + R,) and (1 + R,): a and b of scores = a - b power."""
+    centred = power - power.mean()
+    b = -(centred @ scores) / (centred @ centred)
+    a = scores.mean(axis=0) + b * power.mean()
+    above = a > _HIGHEST
+    b = np.where(above, power @ (_HIGHEST - scores) / (power @ power), b)
+    a = np.where(above, _HIGHEST, a)
+    falling = b < 0
+    return np.where(falling, scores.mean(axis=0), a), np.where(falling, 0, b)
+
+
+def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray) -> Gain:
+    """The law at twice the images less the law at the most that were measured, of all replicates."""
+    _, b, c = parameters
+    gains = b if law == "line" else b * (1 - 2**-c)
+    value, replicates = float(gains[0]), gains[1:]
+    # A basic interval turned around (percentile): the law's bounds make its replicates lopsided.
+    low, high = np.quantile(replicates, (0.025, 0.975))
+    measured = float(scores[:, 0].max() - scores[:, 0].min())
+    return Gain(
+        images=int(2 * numbers[-1]),
+        value=value,
+        low=float(min(low, value)),
+        high=float(max(high, value)),
+        useless=bool(high - low > measured),
+    )

@@ -1,0 +1,118 @@
+"""Names of the study and of its data set: where they are shown, what MLflow refuses, that they decide nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from test_params import VALUES, assign, read
+from tracked_cells import folder  # noqa: F401
+
+from stages.comparison import outcomes, registry
+from stages.comparison.run import SUFFIX
+from stages.data.page import words
+from stages.prepare import prepare
+from stages.study import names, params, yaml_text
+from stages.study.params import DemoImages
+from stages.study.strict import StudyError
+from stages.tracking import store
+from stages.train import datasets
+
+# The fixture is imported.
+# ruff: noqa: F811
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """A function that names the study of a params.yaml, which the tracking then reads."""
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    monkeypatch.setattr(store, "home", lambda root=None: tmp_path)
+
+    def name(study: str | None) -> None:
+        values = {**VALUES, "study": study}
+        if study is None:
+            del values["study"]
+        (tmp_path / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
+        store._study_name.cache_clear()
+
+    yield name
+    store._study_name.cache_clear()
+
+
+def test_without_a_name_the_experiments_and_the_model_are_called_as_before(named):
+    named(None)
+    assert [store.experiment_name(suffix) for suffix in ("", store.DATA, SUFFIX)] == [
+        "detection-matrix", "detection-matrix-data", "detection-matrix-comparisons"]
+    assert registry.model_name() == "detection-matrix"
+    assert set(names.SUFFIXES) == {store.DATA, SUFFIX}
+
+
+def test_two_studies_on_one_server_stay_apart(named, folder, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'store.db'}")
+    made = {}
+    for study in ("waste.2026", "blood-cells"):
+        named(study)
+        client, experiment = store.open_client()
+        made[study] = (client.get_experiment(experiment).name, registry.model_name(), experiment)
+    assert [entry[:2] for entry in made.values()] == [("waste.2026",) * 2, ("blood-cells",) * 2]
+    assert made["waste.2026"][2] != made["blood-cells"][2]
+    # The variable of MLflow's own clients still decides.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")
+    assert store.experiment_name(store.DATA) == "theirs-data"
+
+
+@pytest.mark.parametrize(("key", "name", "expected"), [
+    ("study", "a/b", "study: 'a/b' cannot name MLflow's experiments and a model; 1 to 100 letters"),
+    ("study", "", "study: '' cannot name"),
+    ("study", "..", "study: '..' cannot name"),
+    ("study", "two words", "study: 'two words' cannot name"),
+    ("study", "x" * 101, "cannot name MLflow's experiments"),
+    ("study", "waste-data", "study: 'waste-data' ends in -data, which names an experiment of the study 'waste'"),
+    ("study", 2026, "study: expected text, found a whole number 2026; put it in quotes"),
+    ("data/name", "a\nb", "data.name: 'a\\nb' has line breaks"),
+    ("data/name", " a", "data.name: ' a' has line breaks, control characters, or blanks at an end"),
+    ("data/name", "x" * 101, "data.name: 101 characters, the most allowed are 100"),
+])
+def test_a_name_that_mlflow_cannot_hold_is_refused_in_one_line(tmp_path, key, name, expected):
+    with pytest.raises(StudyError, match=re.escape(expected)) as caught:
+        read(tmp_path, assign(key, name))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({"source": "demo"}, "demo"),
+    ({"source": "coco", "root": "/data/blood cells/"}, "blood cells"),
+    ({"source": "coco", "root": "/"}, "coco"),
+    ({"source": "demo", "name": "Müll 2026 / [alt]"}, "Müll 2026 / [alt]"),
+])
+def test_a_data_set_without_a_name_is_called_as_its_folder(changes, expected):
+    data = dataclasses.replace(params.load().data, **{"name": "", **changes})
+    assert data.display_name == expected
+
+
+def test_the_name_of_a_data_set_changes_no_split(tmp_path):
+    study = params.load()
+    small = dataclasses.replace(study.data, demo_images=DemoImages(3, 2, 2), demo_image_size=64)
+    written = {}
+    for name in ("first", "second"):
+        report = prepare(dataclasses.replace(small, name=name), 0, tmp_path / name)
+        assert report["name"] == name and ("data set", [name]) in words.facts(report)
+        # The folder of the images stands in the files.
+        written[name] = [(tmp_path / name / f"{split}.json").read_text().replace(str(tmp_path / name), "")
+                         for split in ("train", "val", "test")]
+    assert written["first"] == written["second"]
+
+
+def test_runs_carry_both_names(tmp_path):
+    from report_cells import load_all
+    from report_judgements import judged
+
+    study = dataclasses.replace(params.load(), study="waste")
+    study = dataclasses.replace(study, data=dataclasses.replace(study.data, name="drawn scenes"))
+    assert names.tags(study) == {"study": "waste", "dataset": "drawn scenes"}
+    found = outcomes.tags(judged(load_all(tmp_path)), study)
+    assert (found["study"], found["dataset"]) == ("waste", "drawn scenes")
+    prepared = {"digests": {"train": "1", "val": "2"}, "files": {split: tmp_path for split in ("train", "val")}}
+    assert [entry["name"] for entry in datasets(prepared, "drawn scenes")] == ["drawn scenes-train", "drawn scenes-val"]

@@ -1,0 +1,106 @@
+"""Shares of the training images: nested, balanced in classes, of whole groups, the same for one seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from stages.data.subsets import order
+from stages.model.subset import beginning, positions
+from stages.prepare import prepare
+from stages.study import params
+from stages.study.params import DemoImages
+
+SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+
+
+def images(number: int, largest_group: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of a common, a rarer and a rare class, and groups of neighbouring images."""
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson((3.0, 1.0, 0.2), (number, 3))
+    sizes = rng.integers(1, largest_group + 1, number)
+    return counts, np.repeat(np.arange(number), sizes)[:number] * 7
+
+
+@pytest.mark.parametrize(("number", "largest"), [(400, 1), (400, 6), (2000, 3)])
+def test_shares_are_nested_balanced_and_of_whole_groups(number, largest):
+    counts, groups = images(number, largest)
+    ordered = order(counts, groups, seed=3)
+    assert sorted(image for members in ordered for image in members) == list(range(number))
+    taken = [beginning(ordered, share) for share in SHARES]
+    for share, chosen in zip(SHARES, taken):
+        assert abs(len(chosen) - share * number) <= max(0.05 * share * number, largest / 2)
+        assert not set(groups[chosen]) & set(np.delete(groups, chosen)), "a group is cut"
+        own = counts[chosen].sum(axis=0) / counts.sum(axis=0)
+        room = 1.5 * largest / counts.sum(axis=0)
+        assert (np.abs(own - len(chosen) / number) < np.maximum(0.05 * share, room)).all(), (share, own)
+    for smaller, larger in itertools.pairwise(taken):
+        assert set(smaller) < set(larger)
+
+
+def test_a_random_half_is_further_from_balance():
+    """The measure of the test above is one that a plain draw fails."""
+    counts, groups = images(400, 1)
+    half = beginning(order(counts, groups, seed=0), 0.5)
+    rng = np.random.default_rng(0)
+
+    def distance(chosen) -> float:
+        return float(np.abs(counts[chosen].sum(axis=0) / counts.sum(axis=0) - 0.5).max())
+
+    drawn = [distance(rng.permutation(400)[:200]) for _ in range(20)]
+    assert distance(half) < min(drawn) / 2 + 0.01 < np.median(drawn)
+
+
+def test_one_seed_gives_one_order_and_another_another():
+    counts, groups = images(300, 3)
+    assert order(counts, groups, 1) == order(counts, groups, 1) != order(counts, groups, 2)
+
+
+def test_images_without_boxes_and_a_share_below_one_group():
+    ordered = order(np.zeros((6, 2), dtype=int), np.array([0, 0, 0, 1, 1, 1]), seed=0)
+    assert len(beginning(ordered, 0.01)) == 3 and len(beginning(ordered, 0.9)) == 6
+
+
+def test_positions_are_among_the_images_that_are_learnt():
+    ordered = [[5, 6], [1], [4], [2, 3]]
+    # Image 6 has no box.
+    assert positions([1, 2, 3, 4, 5], ordered, 0.5) == [0, 4]
+    assert positions([1, 2, 3, 4, 5], ordered, 1.0) is None
+
+
+def test_prepare_writes_the_order_of_all_train_images(tmp_path):
+    small = dataclasses.replace(params.load().data, demo_images=DemoImages(6, 2, 2), demo_image_size=64)
+    prepare(small, 0, tmp_path)
+    ordered = json.loads((tmp_path / "order.json").read_text())
+    coco = json.loads((tmp_path / "train.json").read_text())
+    assert sorted(image for members in ordered for image in members) == [image["id"] for image in coco["images"]]
+
+
+def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
+    from stages.model.compose import compose
+    from stages.train import settings
+    from stages.verdict import fairness
+    from stages.verdict.repeats import declared, groups
+    from stages.verdict.settings import Settings
+
+    study = params.load()
+    name, whole = next(iter(study.cells.items()))
+    half = dataclasses.replace(whole, train_share=0.5)
+    study = dataclasses.replace(study, cells={name: whole, "half": half})
+    assert dataclasses.replace(whole, train_share=1.0) == whole
+    assert len(groups(study, study.cells)) == 2 and declared(whole, half) == ("train_share",)
+    compared = []
+    for row, images, indices in ((name, 240, None), ("half", 120, list(range(0, 240, 2)))):
+        cfg = compose(row, study, ["a"], "images", train_images=images, train_indices=indices)
+        recorded = settings(study.cell(row), study, "demo", images) | {
+            "iterations": images * 3 // 4, "train_images": images, "data_digest": "d", "git_commit": "c"}
+        compared.append(Settings(row, recorded, cfg.to_dict()))
+    assert "indices" not in compared[0].config["train_dataloader"]["dataset"]
+    found = fairness.compare(*compared, ("train_share",))
+    assert found.fair, found.sentence
+    # Beside another factor the share is a confounder.
+    assert "data" in fairness.compare(*compared, ("backbone",)).topics
