@@ -196,3 +196,48 @@ def test_only_what_every_cell_contradicts_is_combined(tmp_path):
     assert suspects.combine({"r50": first}) == suspects.combine({}) == []
     assert suspects.combine({"r50": first, "none": []}) == []
     json.dumps(found)
+
+
+def seen_unlabelled(tmp_path, boxes, *rows, score=0.5) -> list[dict]:
+    one = inspected(tmp_path, split(boxes, classes=3, images=3), detections(*rows))
+    return suspects.unlabelled(one.truth, one.detections, one.pairs, one.evaluated, score)
+
+
+def test_what_is_seen_where_nothing_is_labelled_by_hand(tmp_path):
+    found = seen_unlabelled(tmp_path, [A], (1, 1, BOX, 0.9), (1, 2, FAR, 0.8), (1, 3, SECOND, 0.95), (2, 1, FAR, 0.7))
+    assert found == [
+        {"image_id": 1, "file_name": "1.jpg", "boxes": 1,
+         "seen": [{"class": "class 3", "bbox": SECOND, "score": 0.95},
+                  {"class": "class 2", "bbox": FAR, "score": 0.8}]},
+        {"image_id": 2, "file_name": "2.jpg", "boxes": 0, "seen": [{"class": "class 1", "bbox": FAR, "score": 0.7}]}]
+    # Two classes at one place are one thing; beside a box it is the box; a low score and a crowd count for nothing.
+    assert [entry["class"] for entry in seen_unlabelled(
+        tmp_path, [A], (1, 2, FAR, 0.8), (1, 3, FAR, 0.9))[0]["seen"]] == ["class 3"]
+    assert not seen_unlabelled(tmp_path, [A], (1, 1, SHIFTED, 0.9), (1, 2, SHIFTED, 0.9), (1, 1, FAR, 0.4))
+    assert not seen_unlabelled(tmp_path, [(1, 1, FAR, 1)], (1, 1, FAR, 0.9), (1, 2, FAR, 0.9))
+    # Close to a box and yet beside it.
+    assert seen_unlabelled(tmp_path, [A], (1, 1, TOUCHING, 0.9))[0]["seen"][0]["bbox"] == TOUCHING
+
+
+def test_images_without_labels_that_every_cell_sees_come_first(tmp_path):
+    things = [FAR, SECOND, [100.0, 100, 40, 40]]
+    many = [(2, 1, box, 0.8) for box in things]
+    first = seen_unlabelled(tmp_path, [A], (1, 1, FAR, 0.9), (3, 1, FAR, 0.9), *many)
+    second = seen_unlabelled(tmp_path, [A], (1, 2, FAR, 0.6), *[(2, 2, [x + 4, y, 40, 40], 0.9) for x, y, *_ in things])
+    third = seen_unlabelled(tmp_path, [A], (1, 2, FAR, 0.7), (3, 1, SECOND, 0.9), *many[:2])
+    found = suspects.unlabelled_by_all({"r50": first, "r101": second, "x101": third})
+    # Nobody else sees what the first sees on image 3, and the third cell sees two of the three on image 2.
+    assert [(image["image_id"], image["boxes"], len(image["places"])) for image in found] == [(2, 0, 2), (1, 1, 1)]
+    assert found[1]["places"] == [{"bbox": FAR, "detected": "class 2", "agree": 2, "score": 0.6}]
+    assert suspects.unlabelled_by_all({"r50": first}) == suspects.unlabelled_by_all({}) == []
+    assert suspects.unlabelled_by_all({"r50": first, "none": []}) == []
+    json.dumps(found)
+
+
+def test_one_detection_is_no_partner_of_two(tmp_path):
+    side_by_side = [(1, 1, [300.0, 300, 40, 40], 0.9), (1, 1, [316.0, 300, 40, 40], 0.8)]
+    between = [(1, 1, [308.0, 300, 40, 40], 0.9)]
+    both = seen_unlabelled(tmp_path, [A], *side_by_side)
+    assert len(both[0]["seen"]) == 2
+    shared = suspects.unlabelled_by_all({"a": both, "b": seen_unlabelled(tmp_path, [A], *between)})
+    assert [len(image["places"]) for image in shared] == [1]

@@ -110,9 +110,9 @@ def test_missing_values_are_said_to_be_missing(cells, tmp_path):
     assert row["val_bbox_mAP_s"] == row["train_loss"] == row["run_id"] == ""
     assert json.loads(files["summary.json"])["best"] is None
     assert "No cell has a val mAP50." in files["report.md"]
-    none = rf"^\| {NAMES[0]} \| no verdict \| not placed: score not measured \| n/a \| n/a \| n/a \|"
+    none = rf"^\| {NAMES[0]} \| not compared \| n/a \| n/a \| not placed: score not measured \| n/a \| n/a \| n/a \|"
     assert re.search(none, files["report.md"], re.MULTILINE)
-    assert "Nothing to choose: no cell has a val/bbox_mAP_50." in files["report.md"]
+    assert "**Nothing to ship yet**" in files["report.md"] and "No cell has a val mAP50." in files["report.md"]
     cells_of_page = [attributes for tag, attributes in Page(files["index.html"]).elements if tag == "td"]
     assert any(cell.get("data-value") == "" for cell in cells_of_page)
     assert files["curves/train_loss.csv"] == "step,value,cell\n"
@@ -137,7 +137,7 @@ def test_one_cell_with_one_epoch(cells, tmp_path):
     short = {key: Series(series.steps[:1], series.values[:1]) for key, series in cells[0].history.items()}
     one = dataclasses.replace(cells[0], history=short, epoch_steps=1)
     files = report([one], tmp_path / "reports")
-    assert "there is no other cell to weigh it against" in files["report.md"]
+    assert "It is the only cell with results: there is nothing to compare it with." in files["report.md"]
     assert "No two cells were compared in val mAP50." in files["report.md"]
     assert "1 cell had fewer than two validations" in files["report.md"]
     row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[0]} "))
@@ -145,23 +145,42 @@ def test_one_cell_with_one_epoch(cells, tmp_path):
     assert any(tag == "path" and a.get("class") == "dot" for tag, a in Page(files["index.html"]).elements)
 
 
-def test_published_numbers_stand_at_full_scale_only(cells, tmp_path):
+def test_the_introduction_says_what_is_compared_on_which_data(cells, tmp_path):
+    voc = DATA | {"source": "voc", "name": "blood cells"}
     miniature = report(cells, tmp_path / "miniature")
-    full = report(cells, tmp_path / "full", scale="full", data=DATA | {"source": "coco"})
+    full = report(cells, tmp_path / "full", scale="full", data=voc)
     for name in ("report.md", "index.html"):
         small, large = Page(miniature[name]).text, Page(full[name]).text
-        assert (
-            "reduced models on synthetic images" in small
-            and "not comparable with the published ones" in small
-        )
-        assert "0.3929" not in small and "0.3929" in large
-        assert "study: val mAP50" in large and "study:" not in small
-        assert "whole models on images of a COCO folder" in large and "beside 3 of 4 cells" in large
-    assert r"\~0.44" in full["report.md"]
-    none = report(cells[2:3], tmp_path / "none", scale="full")["report.md"]
-    assert "None of these cells has a published number." in none and "study:" not in none
-    row = next(line for line in full["report.md"].splitlines() if line.startswith(f"| {NAMES[1]} "))
-    assert "| 0.514 |" in row and "| 0.4154 |" in row and "| - |" in row
+        assert "A comparison of 4 detectors, all trained and evaluated on synthetic images" in small
+        assert "A cell is one trained detector, a row of params.yaml." in small
+        assert "Scale miniature: the models are reduced." in small and "Scale miniature" not in large
+        assert "Detection Matrix: blood cells, 4 of 4 cells" in large
+        assert 'images of a data set in Pascal VOC format of the data set "blood cells"' in large
+        assert "Scale full: the models have their full size." in large
+    one = report(cells[2:3], tmp_path / "one", scale="full")["report.md"]
+    assert "One detector, trained and evaluated on synthetic images" in one
+
+
+def test_the_seeds_are_those_of_the_runs(cells, tmp_path):
+    seeded = [dataclasses.replace(cell, run=cell.run | {"seed": seed}) for seed, cell in enumerate(cells)]
+    text = report(seeded, tmp_path / "seeds")["report.md"]
+    assert "| seed | 0 (1 of 4 cells), 1 (1 of 4 cells), 2 (1 of 4 cells), 3 (1 of 4 cells) |" in text
+    assert "| seed | 7 |" in report(cells, tmp_path / "none")["report.md"]
+
+
+def test_a_repeated_cell_stands_with_its_mean_everywhere(cells, tmp_path):
+    """The best of two seeds is no better than the mean of both."""
+    again = dataclasses.replace(with_score(cells[3], "val", "bbox_mAP_50", 0.301), name="again")
+    mean = (cells[3].scores["val"]["bbox_mAP_50"] + 0.301) / 2
+    judgement = judged([*cells[:3], with_score(cells[3], "val", "bbox_mAP_50", mean)])
+    judgement = dataclasses.replace(judgement, repeats=dict(judgement.repeats) | {NAMES[3]: (NAMES[3], "again")})
+    files = report([*cells, again], tmp_path, judgement=judgement, listed=[*NAMES, "again"])
+    row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[3]} "))
+    assert "| **0.281** [" in row and f"Highest val mAP50: 0.281 ({NAMES[3]})." in files["report.md"]
+    own = next(line for line in files["report.md"].splitlines() if line.startswith("| again "))
+    assert "| 0.301 |" in own and "**0.301**" not in own
+    assert [float(line["val_bbox_mAP_50"]) for line in csv.DictReader(files["compare.csv"].splitlines())][3:] == [
+        cells[3].scores["val"]["bbox_mAP_50"], 0.301]
 
 
 def test_the_same_inputs_give_the_same_bytes(cells, tmp_path):

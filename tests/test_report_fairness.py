@@ -8,7 +8,7 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.verdicts.confounding import confounding
+from stages.report.verdicts.fairness import confounding
 from stages.verdict.fairness import NEEDED
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -37,8 +37,7 @@ def sgd(cells):
 
 def test_clean_settings_are_fair(sgd, tmp_path):
     found = confounding(judged(with_runs(sgd)))
-    assert found.sentence == ("All 3 pairs of cells are fair: no two differ in anything that they are not compared "
-                              "over.")
+    assert found.sentence == "All 3 pairs of cells are fair: no two differ in more than is compared."
     assert found.topics == () and found.detail.sentence.startswith(f"Fair: {CASCADE} and {SWIN} differ in")
     text = Page(report(with_runs(sgd), tmp_path)["index.html"]).text
     assert "confounded by" not in text.split("Definitions")[0] and "†" not in text.split("Who beats whom")[0]
@@ -66,7 +65,8 @@ def test_the_study_s_flaws_are_named(sgd, tmp_path):
            "confounded." in text
     assert "| batch size | 3 of 3 |" in files["report.md"]
     assert f"- batch_size: 8 in {CASCADE}, 4 in {SWIN}: another number of steps" in files["report.md"]
-    assert f"| {R50} | ▼ worse -0.150 \\[-0.189, -0.111\\] (confounded) |" in files["report.md"]
+    row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {R50} | "))
+    assert row.startswith(f"| {R50} | ▼ worse -0.150 ") and "(confounded) |" in row
 
 
 def test_one_pair_is_singular(sgd):

@@ -16,9 +16,9 @@ from report_cells import Page, context
 from report_judgements import judged
 
 from stages.report.page import _html, write_report
-from stages.report.pictures.details import study_of
 from stages.report.pictures.gallery import Gallery, gallery
 from stages.report.pictures.sections import pictures
+from stages.report.pictures.shown_cells import shown_cells
 from stages.report.pictures.thumbnails import MOST_SHAPES
 
 A, B = "cell-a", "cell-b"
@@ -28,7 +28,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 def shown(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes) -> Gallery:
     cells = [made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())]
     judged = made.judgement(root, cells, chosen, **changes)
-    return gallery(study_of(cells, judged, root), judged, root)
+    return gallery(shown_cells(cells, judged, root), judged, root)
 
 
 def kinds(shot) -> list[str]:
@@ -64,7 +64,7 @@ def test_boxes_are_drawn_where_they_are_and_say_what_they_are(tmp_path):
     scale = 320 / made.WIDTH
     assert (lost.x, lost.y, lost.width, lost.height) == pytest.approx([20 * scale, 20 * scale, 60 * scale, 40 * scale],
                                                                       abs=0.06)
-    assert lost.title == "Paper is here: found with a wrong class" and not lost.dashed
+    assert lost.title == "labelled Paper: found with a wrong class" and not lost.dashed
     assert wrong.title == "Glass 0.90: classification, this is Paper" and wrong.dashed
     assert {shape.title for shape in shapes if shape.kind == "right"} == {"Paper 0.90: right", "Glass 0.90: right"}
     # Small boxes lie on top of large ones, or nobody could point at them.
@@ -76,7 +76,7 @@ def test_boxes_are_drawn_where_they_are_and_say_what_they_are(tmp_path):
     (made.blind, "missed", "{} misses Paper"),
     (made.misnamed, "classification", "{} takes Paper for Glass"),
     (made.shifted, "localisation", "{} misplaces Paper"),
-    (made.dreaming, "background", "{} sees Paper where nothing is"),
+    (made.dreaming, "background", "{} sees Paper where nothing is labelled"),
 ])
 def test_disagreements_are_typed_by_what_the_wrong_cell_does(tmp_path, detect, kind, words):
     made.write_data(tmp_path)
@@ -92,7 +92,7 @@ def test_disagreements_are_typed_by_what_the_wrong_cell_does(tmp_path, detect, k
         # Told from the other side, the same is the other's merit.
         turned = shown(tmp_path, cells, chosen=A)
         assert {one.kind: one.only for one in turned.kinds if any(one.only)} == {kind: (0, 4)}
-    assert f"{B} and {A} disagree 4 times on val, on 4 of 4 images" in found.kinds_words
+    assert f"{B} and {A} disagree 4 times on 4 of 4 val images" in found.kinds_words
 
 
 def test_cells_that_agree_are_said_to_agree(tmp_path):
@@ -107,21 +107,42 @@ def test_cells_that_agree_are_said_to_agree(tmp_path):
 
 def test_boxes_that_every_good_cell_contradicts(tmp_path):
     made.write_data(tmp_path, size=(1200, 900))
-    assert shown(tmp_path, {A: made.perfect, B: made.perfect}).suspects == ()
+    assert shown(tmp_path, {A: made.perfect, B: made.perfect}).suspects.contradicted == ()
 
     def misnamed(image, classes):
         return enlarged(made.misnamed(image, classes))
 
     found = shown(tmp_path, {A: misnamed, B: misnamed})
-    assert len(found.suspects) == 8 and found.suspects_words.startswith("8 boxes carry a class")
-    assert found.suspects[0].words == "labelled Paper; 2 of 2 cells see Glass, with 0.90 or more (box 1 of test)"
-    assert found.suspects[0].picture.shapes[0].title == f"labelled Paper\n{A}: Glass\n{B}: Glass"
+    labels = found.suspects
+    assert len(labels.contradicted) == 8
+    assert labels.contradicted_words.startswith("All good cells give 8 labelled boxes another class")
+    assert labels.contradicted[0].words == "labelled Paper; 2 of 2 cells see Glass, with 0.90 or more (box 1 of test)"
+    assert labels.contradicted[0].picture.shapes[0].title == f"labelled Paper\n{A}: Glass\n{B}: Glass"
     one = {"val": [{"box_id": 1, "image_id": 1, "file_name": "", "class": "Paper", "bbox": [600, 300, 20, 15],
                     "detected": "Glass", "agree": 2, "score": 0.5, "cells": {A: "Glass", B: "Glass"}}]}
     small = shown(tmp_path, {A: made.perfect}, suspects=one)
-    assert small.suspects_words.startswith("1 box carries a class that every cell which is not worse than the best")
+    assert small.suspects.contradicted_words == "All good cells give 1 labelled box another class than its label:"
     # A small box is shown on its own piece of the image, so that it can be judged.
-    assert small.suspects[0].picture.shapes[0].width > 40
+    assert small.suspects.contradicted[0].picture.shapes[0].width > 40
+
+
+def test_images_on_which_every_good_cell_sees_what_is_not_labelled(tmp_path):
+    made.write_data(tmp_path)
+
+    def thing(at: float) -> dict:
+        return {"bbox": [at, 100.0, 30, 30], "detected": "Glass", "agree": 2, "score": 0.8}
+
+    few = {"image_id": 1, "file_name": "", "boxes": 3, "places": [thing(10)]}
+    many = {"image_id": 2, "file_name": "", "boxes": 1, "places": [thing(10), thing(60), thing(110)]}
+    found = shown(tmp_path, {A: made.perfect}, unlabelled={"val": [few], "test": [many]}).suspects
+    assert [suspect.words for suspect in found.unlabelled] == [
+        "1 box labelled; every good cell sees 3 more: 3 Glass (image 2 of test)",
+        "3 boxes labelled; every good cell sees 1 more: 1 Glass (image 1 of val)"]
+    assert found.unlabelled_words.startswith("All good cells see 4 things that are not labelled, on 2 images.")
+    assert [len(suspect.picture.shapes) for suspect in found.unlabelled] == [3, 1]
+    none = shown(tmp_path, {A: made.perfect}).suspects
+    assert none.unlabelled == ()
+    assert none.unlabelled_words == "All good cells together see nothing that is not labelled."
 
 
 def test_missing_broken_and_hostile_images_leave_a_place_with_their_name(tmp_path):
@@ -151,12 +172,12 @@ def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
         {A: made.blind, B: made.shifted}.items())]
     judged = made.judgement(tmp_path, cells, A)
     (tmp_path / f"predictions/{A}/val.json").unlink()
-    found = gallery(study_of(cells, judged, tmp_path), judged, tmp_path)
+    found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
     assert found.notes == (f"No pictures of {A}: predictions/{A}/val.json is missing; run `dvc repro "
                            f"stages/dvc.yaml:evaluate@{A}`.",)
     assert found.worst_words.startswith(f"{B} is wrong on 4") and found.kinds == ()
     (tmp_path / "data/prepared/val.json").write_text("[]", encoding="utf-8")
-    found = gallery(study_of(cells, judged, tmp_path), judged, tmp_path)
+    found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
     assert "data/prepared/val.json cannot be read" in found.notes[0] and found.worst == ()
 
 

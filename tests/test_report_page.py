@@ -96,9 +96,9 @@ def test_a_backbone_keeps_its_colour_and_variants_differ(cells):
 def test_a_diverging_cell_does_not_flatten_the_others(cells):
     wild = Series(tuple(range(1, 13)), (3.0,) * 6 + (1e9,) * 6)
     wild_cell = dataclasses.replace(cells[0], history=cells[0].history | {"train/loss": wild})
-    panel = draw("train/loss", [wild_cell, *cells[1:]], looks_of(cells))
+    panel = draw("train/loss", [wild_cell, *cells[1:]], looks_of(cells), {})
     assert panel.top < 100 and panel.cut == (NAMES[0],)
-    assert draw("train/loss", cells, looks_of(cells)).cut == ()
+    assert draw("train/loss", cells, looks_of(cells), {}).cut == ()
 
 
 def test_the_loss_curve_ends_at_the_train_loss_of_the_table(cells):

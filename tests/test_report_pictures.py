@@ -13,22 +13,23 @@ from report_cells import Page
 
 from stages.report.page import _html
 from stages.report.pictures.confusion import confusion
-from stages.report.pictures.details import Study, study_of
 from stages.report.pictures.errors import errors
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
 from stages.report.pictures.sections import pictures
+from stages.report.pictures.shown_cells import ShownCells, shown_cells
+from stages.report.verdicts.card import card
 from stages.verdict.judgement import Judgement
 
 A, B, C = "cell-a", "cell-b", "cell-c"
 
 
 def study(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, images: int = 4,
-          **data) -> tuple[Study, Judgement]:
+          **data) -> tuple[ShownCells, Judgement]:
     made.write_data(root, images, **data)
     cells = [made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())]
     judged = made.judgement(root, cells, chosen)
-    return study_of(cells, judged, root), judged
+    return shown_cells(cells, judged, root), judged
 
 
 def page(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes) -> str:
@@ -109,7 +110,24 @@ def test_the_costliest_kind_follows_the_errors(tmp_path):
         assert max(found.rows[0].bars, key=lambda bar: bar.width).kind == kind
         right = "The boxes are right and the class is wrong, more than anything else" in " ".join(found.sentences)
         assert right == (kind == "classification")
-    assert "would add nothing" in errors(study(tmp_path / "none", {A: made.perfect})[0]).sentences[0]
+    none = errors(study(tmp_path / "none", {A: made.perfect})[0])
+    assert "without any one kind of error its mAP50 would be the same" in none.sentences[0]
+
+
+def test_classes_at_zero_are_named_with_what_they_take_from_the_mean(tmp_path):
+    def no_glass(image, classes):
+        return [*made.perfect(image)[:2], made.found(image, [200, 140, 30, 30], 2, 0.3)]
+
+    shown, judged = study(tmp_path, {A: no_glass})
+    found = errors(shown)
+    told = next(text for text in found.sentences if "hardly finds Glass" in text)
+    assert "1 of 2 classes. Found perfectly, they would add 0.500." in told
+    # TIDE hardly shows it: with a wrong detection of the class left, less to find is worth nothing.
+    assert "missed (0.000)" in told and found.rows[0].never_found.text == "0.500"
+    one = dataclasses.replace(judged, standings={}, choice=dataclasses.replace(judged.choice, best=A))
+    assert card(one).warning == ("No good cell finds Glass (AP50 0.000 at best, 4 boxes): 1 of 2 classes, and so "
+                                 "50 % of val mAP50.")
+    assert card(study(tmp_path / "all", {A: made.perfect})[1]).warning == ""
 
 
 def test_cells_are_counted_by_their_costliest_kind(tmp_path):
@@ -137,7 +155,7 @@ def test_contrary_detections_give_contrary_confusions(tmp_path):
     assert "finds 12 (100 %) with the right class" in told["right"]
     assert "No class is taken for another." in told["right"]
     assert "4 (33 %) it does not find. 0 detections lie" in told["blind"]
-    assert "0 (0 %) it does not find. 4 detections lie where nothing is." in told["dreaming"]
+    assert "0 (0 %) it does not find. 4 detections lie where nothing is labelled." in told["dreaming"]
 
 
 def test_many_classes_are_summed_up_in_one_column(tmp_path):

@@ -50,7 +50,7 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
     that threshold; metrics: engine.statistics() by name; classes: how many the means run over; sizes:
     curves.per_size(); per_class: curves.per_class(); best_f1: of all classes together; curves:
     curves.precision_recall(); confusion, errors, calibration: see their modules; per_image: images.per_image(); worst:
-    image ids, the worst first; suspects: suspects.suspects().
+    image ids, the worst first; suspects: suspects.suspects(); unlabelled: suspects.unlabelled().
     """
     truth, detections, evaluated, pairs, errors = (
         inspected.truth, inspected.detections, inspected.evaluated, inspected.pairs, inspected.errors)
@@ -69,4 +69,5 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
         "errors": tide.effects(truth, detections, evaluated, errors),
         "calibration": calibration.calibration(truth, detections, evaluated),
         "per_image": by_image, "worst": [image["image_id"] for image in images.worst(by_image, WORST)],
-        "suspects": suspects.suspects(truth, detections, pairs, evaluated, score)}
+        "suspects": suspects.suspects(truth, detections, pairs, evaluated, score),
+        "unlabelled": suspects.unlabelled(truth, detections, pairs, evaluated, score)}

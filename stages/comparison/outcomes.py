@@ -59,7 +59,7 @@ def note(judgement: Judgement) -> str:
     lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence,
              *(finding.sentence for finding in judgement.findings), wording.false_alarms(judgement.false_alarms),
              *(f"{row} is left out: {why}" for row, why in judgement.holes.items())]
-    return "\n\n".join(escape(line) for line in lines if line)
+    return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
 
 
 def metrics(judgement: Judgement) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.curves import EMPTY, envelope, running_mean, sampled, series_of
@@ -53,8 +53,12 @@ class Panel:
     empty: tuple[str, ...]
 
 
-def draw(name: str, cells: Sequence[CellResult], looks: dict[str, Look]) -> Panel:
+def draw(
+    name: str, cells: Sequence[CellResult], looks: dict[str, Look], names: Mapping[str, str]
+) -> Panel:
     """The panel of the history column `name` with one line per cell.
+
+    names: row of params.yaml -> what the page calls it.
 
     Train loss is drawn as the running mean over an epoch, the raw curve behind it; validations as they are.
     """
@@ -91,8 +95,8 @@ def draw(name: str, cells: Sequence[CellResult], looks: dict[str, Look]) -> Pane
             for index, cell in enumerate(cells)
             if shown[cell.name].steps
         ),
-        cut=tuple(cell.name for cell in cells if max(shown[cell.name].values, default=0.0) > top),
-        empty=tuple(cell.name for cell in cells if not shown[cell.name].steps),
+        cut=tuple(names.get(cell.name, cell.name) for cell in cells if max(shown[cell.name].values, default=0.0) > top),
+        empty=tuple(names.get(cell.name, cell.name) for cell in cells if not shown[cell.name].steps),
     )
 
 

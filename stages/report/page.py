@@ -9,27 +9,19 @@ from pathlib import Path
 import jinja2
 
 from stages.files import replacing
-from stages.report import chart, curves, sentences
-from stages.report.facts import class_tables, data_summary, facts
+from stages.report import chart, curves, header, remarks
+from stages.report.classes import class_tables
+from stages.report.data import data_summary
+from stages.report.facts import facts
 from stages.report.looks import looks_of
 from stages.report.markdown import escape as escape_markdown
 from stages.report.pictures.sections import pictures
-from stages.report.published import KEYS, load_published, published_of
 from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
+from stages.report.shown_rows import judged_rows, shown_rows
 from stages.report.summary import cells_json, summary_json
-from stages.report.table import (
-    ALL,
-    COSTS,
-    MAIN,
-    MISSING,
-    SCORES,
-    compare_csv,
-    extreme,
-    in_order,
-    marked,
-)
+from stages.report.table import ALL, COSTS, MISSING, SCORES, compare_csv, in_order, marked
 from stages.report.verdicts.view import view as view_of_verdicts
-from stages.verdict.judgement import Judgement
+from stages.verdict.judgement import Group, Judgement
 
 log = logging.getLogger(__name__)
 _TEMPLATES = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
@@ -86,49 +78,51 @@ def write_report(
         # A file that DVC has put here is a link to the one in its cache.
         with replacing(path) as beside:
             beside.write_text(text, encoding="utf-8", newline="")
-    log.info("report of %s in %s", sentences.coverage(cells, context), folder)
+    log.info("report of %s in %s", header.coverage(cells, context), folder)
 
 
-def _view(cells: list[CellResult], context: ReportContext, judgement: Judgement) -> dict[str, object]:
+def _view(
+    cells: list[CellResult], context: ReportContext, judgement: Judgement
+) -> dict[str, object]:
     """Everything the two templates show; they hold words and layout, no arithmetic."""
-    table = load_published() if context.scale == "full" else {}
-    published = {cell.name: published_of(cell, table) for cell in cells}
-    with_published = sum(bool(numbers) for numbers in published.values())
+    rows = shown_rows(cells, judgement)
+    judged = judged_rows(rows, judgement)
     looks = looks_of(cells)
-    top = extreme(SCORES["val", "bbox_mAP_50"], cells)
-    classes = class_tables(cells)
-    top_classes = (
-        {split: {score.name: score for score in top.per_class[split]} for split in SPLITS} if top else {}
-    )
     return {
-        "cells": cells,
+        "cells": rows,
         "context": context,
         "row_keys": ROW_KEYS,
         "missing": MISSING,
         "sections": SECTIONS,
-        "coverage": sentences.coverage(cells, context),
-        "comparability": sentences.comparability(cells, context, with_published),
-        "counting": sentences.counting(context),
-        "highest": sentences.highest(cells),
-        "remarks": [text for text in (sentences.losses(cells), *sentences.learning(cells)) if text],
+        "title": header.title(cells, context),
+        "introduction": header.introduction(cells, context),
+        "counting": header.counting(context),
+        "highest": remarks.highest(judged, judgement),
+        "remarks": [*remarks.losses(cells), *remarks.learning(cells, judgement)],
         "facts": facts(cells, context),
-        "main": MAIN,
         "all": ALL,
-        "marked": {column.key: marked(column, cells) for column in (*ALL, *COSTS)},
-        "published": published if with_published else {},
-        "published_columns": [column for column in MAIN if column.key in KEYS],
+        "marked": {column.key: marked(column, judged) for column in (*ALL, *COSTS)},
         "looks": looks,
         "legend_column": SCORES["val", "bbox_mAP_50"],
-        "panels": [chart.draw(panel, cells, looks) for panel in curves.PANELS],
+        "panels": [chart.draw(panel, cells, looks, judgement.names) for panel in curves.PANELS],
         "chart": chart,
-        "classes": classes,
-        "class_names": classes[0].names,
-        "top_cell": top,
-        "top_classes": top_classes,
+        "classes": class_tables(cells),
+        "best_classes": _best_classes(judgement),
         "data": data_summary(context.data),
-        "images": sentences.images(context),
-        **view_of_verdicts(cells, judgement, looks),
+        "images": header.images(context),
+        **view_of_verdicts(rows, judgement, looks),
     }
+
+
+def _best_classes(judgement: Judgement) -> list[tuple[str, dict[str, Group]]]:
+    """Class -> split -> its estimate, of the cell of highest score."""
+    groups = judgement.groups.get(judgement.choice.best or "", {})
+    classes: dict[str, dict[str, Group]] = {}
+    for split in SPLITS:
+        for group in groups.get(split, ()):
+            if group.kind == "class":
+                classes.setdefault(group.name, {})[split] = group
+    return list(classes.items())
 
 
 def _html() -> jinja2.Environment:

@@ -66,8 +66,8 @@ def _score_column(split: str, metric: str) -> Column:
 TRAIN_LOSS = Column(
     "train_loss",
     "train loss",
-    "Mean of the total training loss over the last epoch. Detectors add up different terms (Cascade R-CNN "
-    "has three heads), so it is ranked within one detector only.",
+    "Mean of the total training loss over the last epoch. Detectors add up different terms, so it is "
+    "ranked within one detector only.",
     lambda cell: cell.train_loss,
     digits=4,
     better="lower",
@@ -126,8 +126,7 @@ COSTS = (
     _cost(
         "gmacs",
         "GMACs",
-        "Thousand millions of multiply-adds for one image, RoI head included; MMDetection's zoo calls these "
-        "FLOPs.",
+        "Billions of multiply-adds for one image, RoI head included.",
         2,
     ),
     _cost(
@@ -185,27 +184,55 @@ def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
     return found
 
 
-VERDICT_KEYS = ("against_best", "difference", "difference_low", "difference_high", "p_holm", "pareto")
+VERDICT_KEYS = (
+    "against_best",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_best",
+    "expected_loss",
+    "loss_high",
+    "possible_best",
+    "pareto",
+)
 
 
 def _verdict_values(judgement: Judgement, name: str) -> tuple[object, ...]:
+    """Values of VERDICT_KEYS; the interval is the simultaneous one against the highest cell."""
     if name not in judgement.estimates:
         return (None,) * len(VERDICT_KEYS)
-    best, front = judgement.choice.best, judgement.front
-    dominated = any(one.name == name for one in front.dominated)
-    pareto = "front" if name in front.members else "dominated" if dominated else None
+    standing, best = judgement.standings.get(name), judgement.choice.best
+    pareto = _pareto(judgement, name)
+    if standing is None:
+        return ("best" if name == best else None, *(None,) * (len(VERDICT_KEYS) - 2), pareto)
     pair = judgement.pair(name, best) if best else None
-    if pair is None:
-        return ("best" if name == best else None, None, None, None, None, pareto)
-    one = pair.difference
-    return (pair.outcome, one.value, one.low, one.high, pair.p_holm, pareto)
+    difference: tuple[float | None, ...] = (None, None, None)
+    if pair is not None:
+        difference = (pair.difference.value, *standing.interval)
+    return (
+        standing.word,
+        *difference,
+        standing.p_best,
+        standing.expected_loss,
+        standing.loss_high,
+        standing.possible_best,
+        pareto,
+    )
+
+
+def _pareto(judgement: Judgement, name: str) -> str | None:
+    if name in judgement.front.members:
+        return "front"
+    if any(entry.name == name for entry in judgement.front.dominated):
+        return "dominated"
+    return None
 
 
 def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
     """One row per cell in full float precision; an empty field is a value that could not be measured.
 
-    against_best, difference, ...: the verdict on the cell against the best one in the deciding metric. A row
-    that repeats another cell has none of its own.
+    against_best, difference, ...: the cell against the one of highest score in the deciding metric
+    (stages/verdict/best.py). A row that repeats another cell has none of its own.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -157,6 +157,17 @@ def overlaps(truth: Truth, detections: Detections) -> Pairs:
     return Pairs(*(np.concatenate(column) for column in zip(*parts)))
 
 
+def iou_with(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(M,): intersection over union of a box (4,) with boxes (M, 4): x, y, width, height in pixels."""
+    boxes = boxes.reshape(-1, 4)
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    union = box[2:].prod() + boxes[:, 2:].prod(axis=1) - common
+    # Two boxes without an area share nothing.
+    return common / np.maximum(union, 1e-12)
+
+
 def _touching(truth: Truth, detections: Detections, rows: np.ndarray, length: np.ndarray, first: np.ndarray,
               order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length = length[rows]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.study.short_names import renamed
 from stages.verdict.best import Standing
 from stages.verdict.choice import Choice, Front
 from stages.verdict.estimates import Estimate
@@ -35,13 +36,16 @@ class Judgement:
     estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where nothing is measured;
     groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within it.
     fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
-    suspects: split -> stages.analysis.suspects.combine() over the cells that are not worse than the best.
+    suspects: split -> stages.analysis.suspects.combine() over the good cells: those that no interval shows to be
+    worse than the best.
     holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
     margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
     all in the metric; absent where it could not be compared.
     shares: what more training images are expected to give, of rows that differ in train_share alone.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
     and choice rest on.
+    names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
+    stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
     """
 
     metric: str
@@ -61,6 +65,16 @@ class Judgement:
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: tuple[ShareCurve, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def short(self, row: str) -> str:
+        """What sets a row of params.yaml apart from the others; its own name where nothing does."""
+        return self.names.get(row, row)
+
+    def named(self, text: str) -> str:
+        """A sentence with the short names of the cells in it."""
+        return renamed(text, self.names)
 
     @property
     def possible_best(self) -> tuple[str, ...]:

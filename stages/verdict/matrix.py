@@ -18,6 +18,7 @@ from stages.scoring.engine import SIZES
 from stages.study import params, paths
 from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study
+from stages.study.short_names import short_names
 from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs, shares
 from stages.verdict.best import Standing
 from stages.verdict.choice import Candidate
@@ -86,7 +87,14 @@ def conclude(
         findings=_findings(study, results, rows, estimates, verdicts, fair, thin),
         front=choice.front(candidates, metric),
         choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
-        suspects={split.name: _suspects(split, good) for split in splits},
+        suspects={
+            split.name: suspects.combine(_of_good(split, good, "suspects")) for split in splits
+        },
+        unlabelled={
+            split.name: suspects.unlabelled_by_all(_of_good(split, good, "unlabelled"))
+            for split in splits
+        },
+        names=short_names(study),
         holds=False,
         why="",
         costs={candidate.name: candidate.costs for candidate in candidates},
@@ -273,12 +281,15 @@ def _thin(judged: Judged) -> dict[str, int]:
     return thin
 
 
-def _suspects(split: Split, details: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _of_good(
+    split: Split, details: Mapping[str, Mapping[str, Any]], key: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Good cell -> what its details.json holds under a key for the split."""
     by_cell = {}
     for name, content in details.items():
         if name in split.runs:
-            by_cell[name] = content[split.name]["suspects"]
-    return suspects.combine(by_cell)
+            by_cell[name] = content[split.name].get(key, [])
+    return by_cell
 
 
 def _losses(results: Results, names: Sequence[str]) -> list[float]:

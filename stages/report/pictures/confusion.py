@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.pictures.details import Shown, Study
+from stages.report.pictures.shown_cells import Shown, ShownCells
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one column.
 MOST_CLASSES = 15
@@ -53,33 +53,33 @@ class Confusion:
     absent: str
 
 
-def confusion(study: Study) -> Confusion:
+def confusion(shown: ShownCells) -> Confusion:
     """The matrices of all cells whose details hold one, the chosen cell first."""
-    cells, absent = study.having("confusion")
-    tables = [(cell, cell.splits[study.split]["confusion"]) for cell in cells]
+    cells, absent = shown.having("confusion")
+    tables = [(cell, cell.splits[shown.split]["confusion"]) for cell in cells]
     tables = [(cell, table) for cell, table in tables if table.get("matrix")]
     nothing = ""
     if not tables:
-        nothing = (f"The {study.split} split has no box: nothing can be taken for anything else." if cells else
+        nothing = (f"The {shown.split} split has no box: nothing can be taken for anything else." if cells else
                    "No cell has a confusion matrix.")
     most = max(1, _MOST_FIELDS // (min(max((len(table["labels"]) for _, table in tables), default=1),
                                        MOST_CLASSES + 2) + 1) ** 2)
-    return Confusion(tuple(_matrix(cell, table) for cell, table in tables[:most]), study.split, nothing, absent)
+    return Confusion(tuple(_matrix(cell, table) for cell, table in tables[:most]), shown.split, nothing, absent)
 
 
 def _matrix(cell: Shown, table: dict[str, Any]) -> Matrix:
     counts, names = table["matrix"], table["labels"][:-1]
     background = len(names)
     totals = [sum(row) for row in counts]
-    shown = sorted(sorted(range(background), key=lambda index: -totals[index])[:MOST_CLASSES])
-    others = [index for index in range(background) if index not in shown]
-    columns = [*(names[index] for index in shown), *([f"{len(others)} other classes"] if others else []), "nothing"]
+    kept = sorted(sorted(range(background), key=lambda index: -totals[index])[:MOST_CLASSES])
+    others = [index for index in range(background) if index not in kept]
+    columns = [*(names[index] for index in kept), *([f"{len(others)} other classes"] if others else []), "nothing"]
     rows = []
-    for at in [*shown, background]:
-        numbers = [counts[at][index] for index in shown] + ([sum(counts[at][index] for index in others)] if others
+    for at in [*kept, background]:
+        numbers = [counts[at][index] for index in kept] + ([sum(counts[at][index] for index in others)] if others
                                                              else []) + [counts[at][background]]
         there = names[at] if at < background else ""
-        fields = tuple(_field(there, column, number, totals[at], column_at < len(shown) and shown[column_at] == at,
+        fields = tuple(_field(there, column, number, totals[at], column_at < len(kept) and kept[column_at] == at,
                               at == background and column_at == len(columns) - 1)
                        for column_at, (column, number) in enumerate(zip(columns, numbers, strict=True)))
         noun = "box" if there else "detection"
@@ -93,7 +93,7 @@ def _field(there: str, column: str, number: int, total: int, right: bool, corner
         return Field(None, "none", "", "")
     share = 100 * number / total
     if not there:
-        what = f"{number:,} of {_count(total, 'detection')} where nothing is say {column}"
+        what = f"{number:,} of {_count(total, 'detection')} where nothing is labelled are taken for {column}"
     elif column == "nothing":
         what = f"{number:,} of {_count(total, 'box')} of {there} not found"
     elif right:
@@ -111,9 +111,9 @@ def _sentences(cell: Shown, counts: Sequence[Sequence[int]], names: Sequence[str
     right = sum(counts[index][index] for index in range(size))
     lost = sum(counts[index][size] for index in range(size))
     wrong = boxes - right - lost
-    told = [f"Of {_count(boxes, 'box')} {cell.name} finds {_share(right, boxes)} with the right class and "
+    told = [f"Of {_count(boxes, 'box')} {cell.short} finds {_share(right, boxes)} with the right class and "
             f"{_share(wrong, boxes)} with a wrong one; {_share(lost, boxes)} it does not find. "
-            f"{_count(totals[size], 'detection')} lie where nothing is."]
+            f"{_count(totals[size], 'detection')} lie where nothing is labelled."]
     pairs = sorted(((counts[a][b], a, b) for a in range(size) for b in range(size) if a != b and counts[a][b]),
                    key=lambda one: (-one[0], one[1], one[2]))[:3]
     if pairs:

@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.analysis.depth import Inspection
 from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION
+from stages.scoring.tables import iou_with
 
 # What the cell that is wrong does, in the order in which they are shown.
 KINDS = ("missed", "classification", "localisation", "background")
@@ -83,11 +84,4 @@ def _unshared(bad: View, good: View) -> np.ndarray:
     low = np.searchsorted(image, ours.image[ghosts], side="left")
     high = np.searchsorted(image, ours.image[ghosts], side="right")
     return np.array([one for one, a, b in zip(ghosts.tolist(), low.tolist(), high.tolist())
-                     if not (_iou(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()], dtype=np.int64)
-
-
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(4,) against (M, 4): x, y, width, height."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    return common / np.maximum(box[2:].prod() + boxes[:, 2:].prod(axis=1) - common, 1e-12)
+                     if not (iou_with(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()], dtype=np.int64)

@@ -1,29 +1,32 @@
-"""What keeps each cell from a perfect mAP50, in TIDE's six kinds of error, as a table of bars."""
+"""What keeps each cell from a perfect mAP50: TIDE's six kinds of error as bars, and what classes that
+are never found take from the mean."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stages.analysis.tide import KINDS
-from stages.report.pictures.details import Shown, Study
+from stages.report.pictures.shown_cells import Shown, ShownCells
+from stages.report.verdicts.weak_classes import NEAR_ZERO
 
 # TIDE's names in the words of a sentence, and what each means (arXiv:2008.08115, section 2.2).
 WORDS = {
     "classification": ("a wrong class", "The box is right, IoU 0.5 or more, and the class is wrong."),
     "localisation": ("a poor box", "The class is right and the box is off, IoU 0.1 to 0.5."),
     "both": ("a wrong class on a poor box", "The class is wrong and the box is off."),
-    "duplicate": ("a second detection of a box", "The box was found already by a higher score."),
-    "background": ("a detection of nothing", "No box is there, IoU 0.1 at most."),
-    "missed": ("a missed box", "No detection finds the box or means it."),
+    "duplicate": ("a second detection of a box", "A detection with a higher score has the box already."),
+    "background": ("a detection of nothing", "No labelled box is there, IoU 0.1 at most."),
+    "missed": ("a missed box", "No detection finds the box or comes near it."),
 }
+_MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
 class Bar:
-    """kind: of KINDS; width: percent of the largest cost on the page; count: how many such errors, None if unknown."""
+    """kind: of KINDS, or "never found"; width: percent of the largest cost on the page."""
 
     kind: str
     width: float
@@ -34,14 +37,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
+    """never_found: what the classes that the cell does not find would add, each found perfectly."""
+
     cell: Shown
     AP50: str
     bars: tuple[Bar, ...]
+    never_found: Bar
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Without rows the sentence says why; absent: a sentence on cells whose details lack this part, or ""."""
+    """Without rows the sentence says why; absent: on cells whose details lack this part, or ""."""
 
     rows: tuple[Row, ...]
     kinds: tuple[tuple[str, str, str], ...]
@@ -50,55 +56,135 @@ class Errors:
     absent: str
 
 
-def errors(study: Study) -> Errors:
+def errors(shown: ShownCells) -> Errors:
     """Cells in the order of the pictures, costs as dAP50 of tide.effects()."""
-    cells, absent = study.having("errors")
-    effects = {cell.name: cell.splits[study.split]["errors"] for cell in cells}
-    known = [cell for cell in cells if effects[cell.name].get("AP50") is not None]
+    cells, absent = shown.having("errors", "per_class")
     kinds = tuple((kind, *WORDS[kind]) for kind in KINDS)
-    if not known:
-        nothing = (f"The {study.split} split has no box: there is no error to tell from a right detection." if cells
-                   else "No cell has its errors by kind.")
-        return Errors((), kinds, study.split, (nothing,), absent)
-    highest = max(max(effects[cell.name]["dAP"].values()) for cell in known)
-    rows = tuple(Row(cell, f"{effects[cell.name]['AP50']:.3f}", _bars(cell, effects[cell.name], study.split, highest))
-                 for cell in known)
-    return Errors(rows, kinds, study.split, tuple(_sentences(known, effects)), absent)
+    effects, classes = {}, {}
+    for cell in cells:
+        details = cell.splits[shown.split]
+        if details["errors"].get("AP50") is not None:
+            effects[cell.name] = details["errors"]
+            classes[cell.name] = [entry for entry in details["per_class"] if entry["boxes"]]
+    measured = [cell for cell in cells if cell.name in effects]
+    if not measured:
+        nothing = "No cell has its errors by kind."
+        if cells:
+            nothing = f"The {shown.split} split has no box: there is no error to find."
+        return Errors((), kinds, shown.split, (nothing,), absent)
+    costs = {}
+    for cell in measured:
+        costs[cell.name] = {**effects[cell.name]["dAP"], "never found": _lost(classes[cell.name])}
+    highest = max(max(cost.values()) for cost in costs.values())
+    rows = []
+    for cell in measured:
+        effect, cost = effects[cell.name], costs[cell.name]
+        rows.append(
+            Row(
+                cell=cell,
+                AP50=f"{effect['AP50']:.3f}",
+                bars=_bars(cell, effect, shown.split, highest),
+                never_found=_never_found(cell, classes[cell.name], cost["never found"], highest),
+            )
+        )
+    first = measured[0]
+    sentences = [
+        *_costliest(first, effects[first.name]["dAP"]),
+        *_zero_classes(first, classes[first.name], effects[first.name]),
+        *_over_cells(measured, effects),
+    ]
+    return Errors(tuple(rows), kinds, shown.split, tuple(sentences), absent)
 
 
-def _bars(cell: Shown, effect: dict[str, Any], split: str, highest: float) -> tuple[Bar, ...]:
+def _bars(cell: Shown, effect: Mapping[str, Any], split: str, highest: float) -> tuple[Bar, ...]:
     worst = max(effect["dAP"].values())
     bars = []
     for kind in KINDS:
-        cost, count = effect["dAP"][kind], effect["count"][kind]
-        title = (f"{kind}: {split} mAP50 would rise by {cost:.4f}, from {effect['AP50']:.4f}, if these {count:,} "
-                 f"errors were mended\n{WORDS[kind][1]}\n{cell.name}\nrun {cell.run}")
-        bars.append(Bar(kind, round(100 * cost / highest, 2) if highest else 0.0, f"{cost:.3f}",
-                        cost == worst and cost > 0, title))
+        cost, number = effect["dAP"][kind], effect["count"][kind]
+        title = (
+            f"{kind}: {split} mAP50 would rise by {cost:.4f}, from {effect['AP50']:.4f}, without "
+            f"these {number:,} errors\n{WORDS[kind][1]}\n{cell.title}"
+        )
+        most = cost == worst and cost > 0
+        bars.append(Bar(kind, _width(cost, highest), f"{cost:.3f}", most, title))
     return tuple(bars)
 
 
-def _sentences(cells: Sequence[Shown], effects: dict[str, dict[str, Any]]) -> list[str]:
-    told = []
-    first = cells[0]
-    costs = effects[first.name]["dAP"]
+def _weak(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [entry for entry in classes if (entry["AP50"] or 0.0) <= NEAR_ZERO]
+
+
+def _lost(classes: Sequence[Mapping[str, Any]]) -> float:
+    """What mAP50 would gain, were the classes at or near zero found perfectly."""
+    missing = [1.0 - (entry["AP50"] or 0.0) for entry in _weak(classes)]
+    return sum(missing) / len(classes) if classes else 0.0
+
+
+def _never_found(
+    cell: Shown, classes: Sequence[Mapping[str, Any]], cost: float, highest: float
+) -> Bar:
+    names = [f"{entry['class']} ({entry['boxes']:,} boxes)" for entry in _weak(classes)]
+    title = f"every class has an AP50 over {NEAR_ZERO:g}"
+    if names:
+        title = f"AP50 of {NEAR_ZERO:g} or less: {', '.join(names)}"
+    return Bar("never found", _width(cost, highest), f"{cost:.3f}", False, f"{title}\n{cell.title}")
+
+
+def _width(cost: float, highest: float) -> float:
+    return round(100 * cost / highest, 2) if highest else 0.0
+
+
+def _costliest(cell: Shown, costs: Mapping[str, float]) -> list[str]:
     order = sorted(KINDS, key=lambda kind: -costs[kind])
-    if not costs[order[0]]:
-        told.append(f"{first.name}: mending any one kind of error would add nothing to its mAP50.")
+    worst, second = order[0], order[1]
+    if not costs[worst]:
+        return [f"{cell.short}: without any one kind of error its mAP50 would be the same."]
+    sentences = [
+        f"{cell.short} loses most by {worst} ({WORDS[worst][0]}): without such errors its mAP50 would "
+        f"be {costs[worst]:.3f} higher."
+    ]
+    if worst == "classification":
+        sentences.append(
+            "The boxes are right and the class is wrong, more than anything else; "
+            f"{second} follows with {costs[second]:.3f}."
+        )
     else:
-        worst = order[0]
-        told.append(f"{first.name} loses most by {worst} ({WORDS[worst][0]}): without such errors its mAP50 would be "
-                    f"{costs[worst]:.3f} higher.")
-        if worst != "classification":
-            told.append(f"The box right and the class wrong costs it {costs['classification']:.3f}, number "
-                        f"{order.index('classification') + 1} of the {len(KINDS)} kinds.")
-        else:
-            told.append(f"The boxes are right and the class is wrong, more than anything else; {order[1]} follows with "
-                        f"{costs[order[1]]:.3f}.")
-    if len(cells) > 1:
-        worst = Counter(max(KINDS, key=effects[cell.name]["dAP"].__getitem__) for cell in cells
-                        if any(effects[cell.name]["dAP"].values()))
-        if worst:
-            each = ", ".join(f"{kind} in {number}" for kind, number in worst.most_common())
-            told.append(f"The costliest kind: {each} of {len(cells)} cells.")
-    return told
+        place = order.index("classification") + 1
+        sentences.append(
+            f"A right box with a wrong class costs it {costs['classification']:.3f}, number {place} of "
+            f"the {len(KINDS)} kinds."
+        )
+    return sentences
+
+
+def _zero_classes(
+    cell: Shown, classes: Sequence[Mapping[str, Any]], effect: Mapping[str, Any]
+) -> list[str]:
+    """What the mean loses by classes at zero, and why the kinds of error hardly show it."""
+    weak = _weak(classes)
+    if not weak:
+        return []
+    names = [entry["class"] for entry in weak[:_MOST_NAMES]]
+    if len(weak) > _MOST_NAMES:
+        names.append(f"{len(weak) - _MOST_NAMES} more")
+    missed = effect["dAP"]["missed"]
+    return [
+        f"It hardly finds {', '.join(names)} (AP50 of {NEAR_ZERO:g} or less): {len(weak)} of "
+        f"{len(classes)} classes. Found perfectly, they would add {_lost(classes):.3f}. The kinds of "
+        f"error do not show this: missed ({missed:.3f}) only takes missed boxes out of what is to be "
+        "found, and a class of which nothing is right and something is wrong stays at zero."
+    ]
+
+
+def _over_cells(cells: Sequence[Shown], effects: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if len(cells) < 2:
+        return []
+    worst: Counter[str] = Counter()
+    for cell in cells:
+        costs = effects[cell.name]["dAP"]
+        if any(costs.values()):
+            worst[max(KINDS, key=lambda kind: costs[kind])] += 1
+    if not worst:
+        return []
+    listed = ", ".join(f"{kind} in {number}" for kind, number in worst.most_common())
+    return [f"The costliest kind: {listed} of {len(cells)} cells."]

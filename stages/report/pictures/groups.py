@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.pictures.details import Shown, Study
+from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.results import SPLITS
 from stages.study.metrics import MIN_BOXES
 from stages.verdict.estimates import Estimate
@@ -70,16 +70,16 @@ class Groups:
     absent: str
 
 
-def groups(study: Study, judgement: Judgement) -> Groups:
+def groups(shown: ShownCells, judgement: Judgement) -> Groups:
     """The charts of judgement.groups: AP50 and AP on val and test, those without any box left out."""
-    cells = [cell for cell in study.cells if any(judgement.groups.get(cell.name, {}).values())]
-    lacking = [cell.name for cell in study.cells if cell not in cells]
+    cells = [cell for cell in shown.cells if any(judgement.groups.get(cell.name, {}).values())]
+    lacking = [cell.short for cell in shown.cells if cell not in cells]
     rows = max((len(table) for cell in cells for table in judgement.groups[cell.name].values()), default=0)
-    shown = cells[:max(2, _MOST_BARS // max(1, 4 * min(rows, MOST_CLASSES + 3)))]
+    drawn = cells[:max(2, _MOST_BARS // max(1, 4 * min(rows, MOST_CLASSES + 3)))]
     order = sorted(SPLITS, key=lambda split: split != judgement.metric.split("/")[0])
-    charts = [_chart(shown, judgement, split, metric) for split in order for metric in METRICS]
+    charts = [_chart(drawn, judgement, split, metric) for split in order for metric in METRICS]
     absent = f"Left out, for there are no estimates of its classes: {', '.join(lacking)}." if lacking else ""
-    return Groups(tuple(chart for chart in charts if chart), tuple(shown[:2]), tuple(shown[2:]), MIN_BOXES, absent)
+    return Groups(tuple(chart for chart in charts if chart), tuple(drawn[:2]), tuple(drawn[2:]), MIN_BOXES, absent)
 
 
 def _chart(cells: Sequence[Shown], judgement: Judgement, split: str, metric: str) -> Chart | None:
@@ -147,8 +147,8 @@ def _sentences(cells: Sequence[Shown], classes: Sequence[tuple[str, str]], sizes
                  if boxes[key] >= MIN_BOXES and found[key][cell.name]]
         if len(solid) > 1:
             high, low = max(solid), min(solid)
-            told.append(f"{cell.name} has its highest {label} in {high[1]}, {high[0]:.3f}, and its lowest in {low[1]}, "
-                        f"{low[0]:.3f}, of the {len(solid)} classes with {MIN_BOXES} boxes or more.")
+            told.append(f"{cell.short} has its highest {label} in {high[1]}, {high[0]:.3f}, and its lowest in "
+                        f"{low[1]}, {low[0]:.3f}, of the {len(solid)} classes with {MIN_BOXES} boxes or more.")
     if len(classes) > MOST_CLASSES:
         told.append(f"Drawn are the {MOST_CLASSES} classes with most boxes; {len(classes) - MOST_CLASSES} more count "
                     "in the mean.")

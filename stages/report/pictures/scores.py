@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.pictures.details import Shown, Study
+from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.study.metrics import MIN_BOXES
 
 WIDTH, HEIGHT = 440, 340
@@ -78,10 +78,10 @@ def y(value: float) -> float:
     return round(BOTTOM - (BOTTOM - TOP) * value, 1)
 
 
-def scores(study: Study) -> Scores:
+def scores(shown: ShownCells) -> Scores:
     """Curves at IoU 0.5 as curves.precision_recall() and calibration.calibration() give them."""
-    split = study.split
-    cells, absent = study.having("curves", "best_f1", "calibration")
+    split = shown.split
+    cells, absent = shown.having("curves", "best_f1", "calibration")
     drawn = [cell for cell in cells if cell.splits[split]["curves"]["mean"]["AP50"] is not None]
     nothing = ""
     if not drawn:
@@ -158,9 +158,9 @@ def _sentences(cell: Shown, details: dict[str, Any]) -> list[str]:
     best, calibration = details["best_f1"], details["calibration"]
     told = []
     if best["threshold"] is None:
-        told.append(f"{cell.name} finds no box with any score: it has no threshold to recommend.")
+        told.append(f"{cell.short} finds no box with any score: it has no threshold to recommend.")
     else:
-        told.append(f"{cell.name} does best with scores from {best['threshold']:.3f} up (F1 {best['f1']:.3f}): "
+        told.append(f"{cell.short} does best with scores from {best['threshold']:.3f} up (F1 {best['f1']:.3f}): "
                     f"{100 * best['precision']:.0f} % of what it then shows is right, and it finds "
                     f"{100 * best['recall']:.0f} % of the boxes.")
     by = _promised(calibration)

@@ -1,23 +1,28 @@
-"""Judged hypotheses as cards: the claim, its outcome, and the pairs behind it on one axis for each metric."""
+"""Judged hypotheses as cards: the claim, its outcome, and the pairs behind it on an axis per metric."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.table import label_of
 from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
-from stages.verdict.hypotheses import Evidence, Finding
-from stages.verdict.wording import chance, corrected, count, row, signed, value
+from stages.study.short_names import SEPARATOR
+from stages.verdict.hypotheses import Evidence, Finding, false_alarms
+from stages.verdict.judgement import Judgement
+from stages.verdict.wording import chance, corrected, signed, value
 
 OUTCOMES = ("supported", "rejected", "undecided")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One pair of cells. first less second is drawn, so that the claim wants it right of 0, or beyond `bound`;
-    values are theirs. why: what keeps it from deciding."""
+    """One pair of cells.
+
+    first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest:
+    what the two cells have in common; values are theirs; why: what keeps it from deciding.
+    """
 
     first: str
     second: str
@@ -34,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plot:
-    """The pairs of one metric on one axis; bound: where a claimed bound lies, in per cent, None without one."""
+    """The pairs of one metric on one axis; bound: where a claimed bound lies, in per cent."""
 
     metric: str
     wants: str
@@ -44,7 +49,9 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Card:
+class HypothesisCard:
+    """sentence: what the outcome rests on; cells: row of params.yaml, run."""
+
     claim: str
     outcome: str
     sentence: str
@@ -53,68 +60,163 @@ class Card:
     cells: tuple[tuple[str, str], ...]
 
 
-def cards(findings: Sequence[Finding]) -> tuple[Card, ...]:
-    return tuple(_card(finding) for finding in findings)
+@dataclass(frozen=True)
+class _Difference:
+    """What of a pair is drawn. turned: whether it is right less left."""
+
+    turned: bool
+    value: float | None
+    ends: tuple[float, float] | None
+
+
+def cards(judgement: Judgement) -> tuple[HypothesisCard, ...]:
+    return tuple(_card(finding, judgement) for finding in judgement.findings)
 
 
 def tally(findings: Sequence[Finding]) -> str:
-    """How many hypotheses came out how."""
+    """How many hypotheses came out how, and how many of that chance would make."""
     if not findings:
         return "params.yaml states no hypothesis."
     counts = Counter(finding.outcome for finding in findings)
-    told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
+    listed = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]]
+    number = "1 hypothesis" if len(findings) == 1 else f"{len(findings)} hypotheses"
+    text = f"{number}: {', '.join(listed)}"
     confounded = sum(finding.confounded for finding in findings)
-    return f"{count(len(findings), 'hypothesis') if len(findings) == 1 else f'{len(findings)} hypotheses'}: {told}" + (
-        f"; {confounded} {'rests' if confounded == 1 else 'rest'} on confounded pairs." if confounded else ".")
+    if confounded:
+        verb = "rests" if confounded == 1 else "rest"
+        text += f"; {confounded} {verb} on confounded pairs"
+    if expected := false_alarms(findings):
+        text += (
+            f". If no cell differed from any other, chance would decide {expected:.2g} of them"
+        )
+    return f"{text}."
 
 
-def _card(finding: Finding) -> Card:
-    # One plot for each metric and bound: they share no axis. Of an order either side may be the larger.
+def _card(finding: Finding, judgement: Judgement) -> HypothesisCard:
+    # One plot for each metric and bound: they share no axis. Of an order either side may be larger.
     groups: dict[tuple[str, float | None, str], list[Evidence]] = {}
-    for one in finding.evidence:
-        bound = one.step.bound
-        groups.setdefault((one.metric, bound, "" if bound is None else one.step.sign), []).append(one)
-    runs = {cell.name: cell.run_id for one in finding.evidence for cell in (one.left, one.right)}
-    return Card(" ".join(finding.claim.split()), finding.outcome, finding.sentence,
-                tuple(_plot(*key, items) for key, items in groups.items()),
-                finding.missing, tuple(runs.items()))
+    runs = {}
+    for evidence in finding.evidence:
+        bound = evidence.step.bound
+        sign = "" if bound is None else evidence.step.sign
+        groups.setdefault((evidence.metric, bound, sign), []).append(evidence)
+        for cell in (evidence.left, evidence.right):
+            runs[cell.name] = cell.run_id
+    plots = []
+    for (metric, bound, sign), items in groups.items():
+        plots.append(_plot(metric, bound, sign, items, judgement.names))
+    return HypothesisCard(
+        claim=" ".join(finding.claim.split()),
+        outcome=finding.outcome,
+        sentence=_sentence(finding),
+        plots=tuple(plots),
+        missing=finding.missing,
+        cells=tuple(runs.items()),
+    )
 
 
-def _plot(metric: str, bound: float | None, sign: str, items: Sequence[Evidence]) -> Plot:
-    turned = [_turned(one) for one in items]
-    axis = axis_of([end for *_, ends in turned for end in ends if end is not None] + [bound or 0.0])
-    wants = "right of 0" if bound is None else f"{'below' if sign == '<' else 'above'} {bound:g}"
-    return Plot(label_of(metric), wants, axis, None if bound is None else axis.at(bound),
-                tuple(_row(one, *parts, axis) for one, parts in zip(items, turned, strict=True)))
+def _sentence(finding: Finding) -> str:
+    """What decided it, or keeps it open: the plot has the numbers of each pair."""
+    counts = Counter(evidence.outcome for evidence in finding.evidence)
+    pairs = len(finding.evidence)
+    parts = []
+    if pairs:
+        noun = "the only comparison" if pairs == 1 else f"{counts[finding.outcome]} of {pairs} comparisons"
+        verb = "is" if pairs == 1 or counts[finding.outcome] == 1 else "are"
+        words = {
+            "supported": "for it",
+            "rejected": "against it",
+            "undecided": "open",
+        }
+        parts.append(f"{noun[0].upper()}{noun[1:]} {verb} {words[finding.outcome]}")
+    if finding.outcome == "undecided" and pairs:
+        contrary = sum(evidence.agrees is False for evidence in finding.evidence)
+        if contrary:
+            parts.append(f"The scores alone speak against it in {contrary} of {pairs}")
+        elif all(evidence.agrees for evidence in finding.evidence) and not finding.missing:
+            parts.append("The scores alone agree with it, but chance may do that")
+    if finding.missing:
+        parts.append(f"No cell is trained for {' or for '.join(finding.missing)}")
+    return ". ".join(parts) + "."
 
 
-def _turned(one: Evidence) -> tuple[bool, tuple[float | None, float | None, float | None]]:
-    """Whether right less left is shown, as wording.pair tells it; and difference, low and high of what is shown."""
-    flip = one.step.bound is None and one.step.sign == "<"
-    sign = -1.0 if flip else 1.0
-    if one.verdict:
-        ends = sorted((sign * one.verdict.low, sign * one.verdict.high))
-        return flip, (sign * one.verdict.difference, *ends)
-    left, right = one.values
-    return flip, (None if left is None or right is None else sign * (left - right), None, None)
+def _plot(
+    metric: str,
+    bound: float | None,
+    sign: str,
+    items: Sequence[Evidence],
+    names: Mapping[str, str],
+) -> Plot:
+    differences = [_difference(evidence) for evidence in items]
+    values = [bound or 0.0]
+    for difference in differences:
+        if difference.value is not None:
+            values += [difference.value, *(difference.ends or ())]
+    axis = axis_of(values)
+    rows = []
+    for evidence, difference in zip(items, differences, strict=True):
+        rows.append(_row(evidence, difference, axis, names))
+    if bound is None:
+        return Plot(label_of(metric), "right of 0", axis, None, tuple(rows))
+    side = "below" if sign == "<" else "above"
+    return Plot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), tuple(rows))
 
 
-def _row(one: Evidence, flip: bool, ends: tuple[float | None, float | None, float | None], axis: Axis) -> Row:
-    step, cells, values = one.step, (one.left, one.right), one.values
-    levels = (step.left, step.right)
-    if flip:
-        cells, values, levels = cells[::-1], values[::-1], levels[::-1]
-    difference, low, high = ends
-    text = "nothing to measure" if difference is None else signed(difference)
-    if low is not None and high is not None:
-        text += f" [{signed(low)}, {signed(high)}]"
-    rest = row({factor: level for factor, level in one.left.row.items() if factor != step.factor})
-    runs = "; ".join(f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells)
-    p = chance(one.verdict.p) if one.verdict else ""
-    lines = [f"{label_of(one.metric)}: {levels[0]} less {levels[1]} ({rest})", text,
-             p and f"{p}{corrected(one.verdict.comparisons)}",
-             f"{one.outcome}{': ' if one.why else ''}{one.why}",
-             f"confounded by {', '.join(one.confounders)}" if one.confounders else "", runs]
-    return Row(str(levels[0]), str(levels[1]), rest, one.outcome, f"{value(values[0])} and {value(values[1])}", text,
-               p, one.why, "\n".join(line for line in lines if line),
-               None if difference is None else mark(axis, difference, low, high), one.confounders)
+def _difference(evidence: Evidence) -> _Difference:
+    """In the direction of the claim, as wording.pair has it."""
+    turned = evidence.step.bound is None and evidence.step.sign == "<"
+    sign = -1.0 if turned else 1.0
+    if evidence.verdict:
+        low, high = sorted((sign * evidence.verdict.low, sign * evidence.verdict.high))
+        return _Difference(turned, sign * evidence.verdict.difference, (low, high))
+    left, right = evidence.values
+    if left is None or right is None:
+        return _Difference(turned, None, None)
+    return _Difference(turned, sign * (left - right), None)
+
+
+def _row(
+    evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping[str, str]
+) -> Row:
+    cells = [evidence.left, evidence.right]
+    values = list(evidence.values)
+    levels = [str(evidence.step.left), str(evidence.step.right)]
+    if difference.turned:
+        for pair in (cells, values, levels):
+            pair.reverse()
+    text = "nothing to measure"
+    if difference.value is not None:
+        text = signed(difference.value)
+    if difference.ends is not None:
+        text += f" [{signed(difference.ends[0])}, {signed(difference.ends[1])}]"
+    p = ""
+    if evidence.verdict is not None:
+        p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
+    lines = [f"{label_of(evidence.metric)}: {cells[0].name} less {cells[1].name}", text, p]
+    lines.append(f"{evidence.outcome}: {evidence.why}" if evidence.why else evidence.outcome)
+    if evidence.confounders:
+        lines.append(f"confounded by {', '.join(evidence.confounders)}")
+    runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells]
+    lines.append("; ".join(runs))
+    drawn = None
+    if difference.value is not None:
+        drawn = mark(axis, difference.value, *(difference.ends or ()))
+    return Row(
+        first=levels[0],
+        second=levels[1],
+        rest=_in_common(*(names.get(cell.name, cell.name) for cell in cells)),
+        outcome=evidence.outcome,
+        values=f"{value(values[0])} and {value(values[1])}",
+        text=text,
+        p=p,
+        why=evidence.why,
+        title="\n".join(line for line in lines if line),
+        mark=drawn,
+        confounders=evidence.confounders,
+    )
+
+
+def _in_common(first: str, second: str) -> str:
+    """The parts that two short names share."""
+    parts = second.split(SEPARATOR)
+    return SEPARATOR.join(part for part in first.split(SEPARATOR) if part in parts)

@@ -1,13 +1,13 @@
-"""All pairs of cells as a square: who beats whom in a metric, by how much, and whether the comparison was fair."""
+"""All pairs of cells as a square: who beats whom in a metric, by how much, and whether fairly."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.report.table import label_of
-from stages.report.verdicts.decision import order
-from stages.report.verdicts.standing import OUTCOMES, pair_title, topics
+from stages.report.verdicts.phrases import OUTCOMES, pair_title, topics
+from stages.report.verdicts.ranking import order
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import count, signed
@@ -36,17 +36,21 @@ class PairMatrix:
     sentence: str
 
 
-def matrices(judgement: Judgement, run_ids: dict[str, str]) -> tuple[PairMatrix, ...]:
+def matrices(judgement: Judgement, run_ids: Mapping[str, str]) -> tuple[PairMatrix, ...]:
     """Of the deciding metric, and of the same one on test where that has pairs."""
-    wanted = dict.fromkeys((judgement.metric, "test/" + judgement.metric.partition("/")[2]))
-    return tuple(_matrix(judgement, metric, run_ids) for metric in wanted if judgement.pairs.get(metric))
+    metrics = dict.fromkeys((judgement.metric, "test/" + judgement.metric.partition("/")[2]))
+    return tuple(
+        _matrix(judgement, metric, run_ids) for metric in metrics if judgement.pairs.get(metric)
+    )
 
 
 def decided(judgement: Judgement, metric: str = "") -> tuple[Pair, ...]:
     """The pairs with a verdict, each as better against worse, the largest difference first."""
-    found = [pair if pair.outcome == "better" else pair.swapped()
-             for pair in judgement.pairs.get(metric or judgement.metric, ()) if pair.outcome != "not distinguishable"]
-    return tuple(sorted(found, key=lambda pair: -pair.difference.value))
+    pairs = []
+    for pair in judgement.pairs.get(metric or judgement.metric, ()):
+        if pair.outcome != "not distinguishable":
+            pairs.append(pair if pair.outcome == "better" else pair.swapped())
+    return tuple(sorted(pairs, key=lambda pair: -pair.difference.value))
 
 
 def sentence(judgement: Judgement, metric: str = "") -> str:
@@ -58,26 +62,28 @@ def sentence(judgement: Judgement, metric: str = "") -> str:
     verb = "is" if len(clear) == 1 else "are"
     text = f"{len(clear)} of {count(len(pairs), 'pair')} {verb} decided in {label_of(metric)}"
     confounded = sum(bool(topics(judgement, pair.first, pair.second)) for pair in clear)
-    return text + (f", {confounded} of them confounded." if confounded else ".")
+    return f"{text}, {confounded} of them confounded." if confounded else f"{text}."
 
 
-def _matrix(judgement: Judgement, metric: str, run_ids: dict[str, str]) -> PairMatrix:
-    # The order of the deciding metric on every split, so that the squares can be laid beside each other.
+def _matrix(judgement: Judgement, metric: str, run_ids: Mapping[str, str]) -> PairMatrix:
+    # The order of the deciding metric on every split: the squares can be laid beside each other.
     names, pairs = order(judgement), judgement.pairs[metric]
-    most = max(abs(pair.difference.value) for pair in pairs)
-    known = {(pair.first, pair.second): pair for one in pairs for pair in (one, one.swapped())}
-
-    def square(row: str, column: str) -> Square | None:
-        pair = known.get((row, column))
-        if pair is None:
-            return None
-        by = topics(judgement, row, column)
-        return Square(signed(pair.difference.value), OUTCOMES[pair.outcome][0], pair.outcome,
-                      round(100 * abs(pair.difference.value) / most, 1) if most else 0.0,
-                      pair_title(pair, metric, run_ids, len(pairs), by), bool(by))
-
-    return PairMatrix(metric, label_of(metric), tuple(names), _grid(names, square), sentence(judgement, metric))
-
-
-def _grid(names: Sequence[str], square) -> tuple[tuple[Square | None, ...], ...]:
-    return tuple(tuple(None if row == column else square(row, column) for column in names) for row in names)
+    largest = max(abs(pair.difference.value) for pair in pairs)
+    squares = {}
+    for pair in pairs:
+        for turned in (pair, pair.swapped()):
+            size = abs(turned.difference.value)
+            squares[turned.first, turned.second] = Square(
+                text=signed(turned.difference.value),
+                symbol=OUTCOMES[turned.outcome][0],
+                outcome=turned.outcome,
+                shade=round(100 * size / largest, 1) if largest else 0.0,
+                title=pair_title(turned, judgement, metric, run_ids, len(pairs)),
+                confounded=bool(topics(judgement, turned.first, turned.second)),
+            )
+    rows = []
+    for row in names:
+        rows.append(tuple(squares.get((row, column)) for column in names))
+    return PairMatrix(
+        metric, label_of(metric), tuple(names), tuple(rows), sentence(judgement, metric)
+    )

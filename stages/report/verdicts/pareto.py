@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from stages.report.chart import nice_step
 from stages.report.looks import Look
 from stages.report.table import label_of
-from stages.report.verdicts.decision import order
 from stages.report.verdicts.labels import Box, Label, place
-from stages.report.verdicts.standing import interval_text
+from stages.report.verdicts.phrases import interval_text
+from stages.report.verdicts.ranking import order
 from stages.verdict.choice import COSTS, Candidate, front
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
@@ -114,7 +114,8 @@ def _trade(key: str, judgement: Judgement, looks: dict[str, Look], places: dict[
     word, unit = COSTS[key]
     label = f"{word}{f', {unit}' * bool(unit)}"
     drawn = [_plot(frame, points, judgement, looks, places, run_ids, label) for frame in (WIDE, NARROW)]
-    return Trade(key, label, *drawn, tuple(one.name for one in placed.incomplete), placed.sentence)
+    return Trade(key, label, *drawn, tuple(judgement.short(one.name) for one in placed.incomplete),
+                 judgement.named(placed.sentence))
 
 
 def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: dict[str, Look],
@@ -127,7 +128,8 @@ def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: d
     numbers = {name: number for number, name in enumerate(order(judgement), 1)}
     members = sorted(at[point.name] for point in points if not point.pale)
     lines = [Box(at[name][0] - 2, high, at[name][0] + 2, low) for name, (low, high) in ends.items()]
-    labels = place([(*at[point.name], point.name if frame is WIDE else str(numbers[point.name])) for point in points],
+    texts = [judgement.short(point.name) if frame is WIDE else str(numbers[point.name]) for point in points]
+    labels = place([(*at[point.name], text) for point, text in zip(points, texts, strict=True)],
                    [*lines, *_treads(members, frame), *_risers(members, frame)], frame.box)
     struck = {one.name for one in judgement.front.dominated}
     dots = tuple(
@@ -139,7 +141,7 @@ def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: d
     # Dots that are on top of all come last.
     return Plot(frame, x_ticks, y_ticks, _stairs(members, frame),
                 tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
-                tuple(dot.name for dot in dots if dot.label is None))
+                tuple(judgement.short(dot.name) for dot in dots if dot.label is None))
 
 
 def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.report.definitions import AGAINST, PARETO, terms
 from stages.report.looks import Look
-from stages.report.published import ZOO_COLUMNS, load_zoo
 from stages.report.results import CellResult
-from stages.report.table import ALL, COSTS, MAIN, SCORES, Column, label_of, measured
-from stages.report.verdicts import confounding, decision, hypotheses, pairs_plot, pareto, standing
-from stages.verdict.estimates import ALPHA, POWER
+from stages.report.table import ALL, COSTS, MAIN, SCORES, Column, measured
+from stages.report.verdicts import (
+    card,
+    fairness,
+    forest,
+    hypotheses,
+    pairs_plot,
+    pareto,
+    phrases,
+    standing,
+)
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance
 
@@ -24,58 +32,70 @@ class Spread:
     text: str
 
 
-def view(cells: Sequence[CellResult], judgement: Judgement, looks: dict[str, Look]) -> dict[str, object]:
-    runs = {cell.name: cell.run_id for cell in cells}
-    places = {cell.name: place for place, cell in enumerate(cells)}
+def view(
+    rows: Sequence[CellResult], judgement: Judgement, looks: dict[str, Look]
+) -> dict[str, object]:
+    """rows: of shown_rows()."""
+    runs = {row.name: row.run_id for row in rows}
+    places = {row.name: place for place, row in enumerate(rows)}
     spreads = _spreads(judgement)
-    pairs = judgement.pairs.get(judgement.metric, ())
+    tops = {column.key: _top(column, rows, spreads) for column in (*ALL, *COSTS)}
+
+    def topics_of(pair) -> str:
+        return ", ".join(phrases.topics(judgement, pair.first, pair.second))
+
     return {
-        "judgement": judgement, "run_ids": runs, "places": places, "outcomes": standing.OUTCOMES,
-        "decision": decision.decision(judgement, runs),
-        "cards": hypotheses.cards(judgement.findings), "tally": hypotheses.tally(judgement.findings),
-        "standings": standing.standings(judgement, cells),
-        "front": judgement.front, "trades": pareto.trades(judgement, looks, places, runs),
-        "pair_matrices": pairs_plot.matrices(judgement, runs), "decided": pairs_plot.decided(judgement),
+        "judgement": judgement,
+        "short": judgement.short,
+        "run_ids": runs,
+        "places": places,
+        "outcomes": phrases.OUTCOMES,
+        "card": card.card(judgement),
+        "states": card.STATES,
+        "forest": forest.forest(judgement, runs),
+        "hypotheses": hypotheses.cards(judgement),
+        "tally": hypotheses.tally(judgement.findings),
+        "standings": standing.places(judgement, rows),
+        "front_sentence": judgement.named(judgement.front.sentence),
+        "trades": pareto.trades(judgement, looks, places, runs),
+        "pair_matrices": pairs_plot.matrices(judgement, runs),
+        "decided": pairs_plot.decided(judgement),
         "pairs_sentence": pairs_plot.sentence(judgement),
-        "confounding": confounding.confounding(judgement),
-        "shown": (*MAIN, *measured(COSTS, cells)), "all_columns": (*ALL, *COSTS),
-        "spreads": spreads, "column_top": {column.key: _top(column, cells, spreads) for column in (*ALL, *COSTS)},
-        "zoo": load_zoo(), "zoo_columns": ZOO_COLUMNS, "terms": _terms(judgement, len(pairs)),
-        "spread_of": standing.spread, "chance": chance,
-        "topics_of": lambda pair: ", ".join(standing.topics(judgement, pair.first, pair.second)),
+        "pair_text": phrases.pair_text,
+        "chance": chance,
+        "topics_of": topics_of,
+        "confounding": fairness.confounding(judgement),
+        "shown": (*MAIN, *measured(COSTS, rows)),
+        "all_columns": (*ALL, *COSTS),
+        "spreads": spreads,
+        "column_top": tops,
+        "terms": terms(judgement),
+        "against_key": AGAINST,
+        "pareto_key": PARETO,
         "deciding": judgement.metric.replace("/", "_", 1),
     }
 
 
 def _spreads(judgement: Judgement) -> dict[tuple[str, str], Spread]:
     """(column, cell) -> the interval of its score."""
-    found = {}
+    spreads = {}
     for (split, metric), column in SCORES.items():
-        for name, known in judgement.estimates.items():
-            one = known.get(f"{split}/{metric}")
-            if one is not None:
-                found[column.key, name] = Spread(one.low, one.high, standing.interval_text(one))
-    return found
+        for name, estimates in judgement.estimates.items():
+            estimate = estimates.get(f"{split}/{metric}")
+            if estimate is not None:
+                text = phrases.interval_text(estimate)
+                spreads[column.key, name] = Spread(estimate.low, estimate.high, text)
+    return spreads
 
 
-def _top(column: Column, cells: Sequence[CellResult], spreads: dict[tuple[str, str], Spread]) -> float:
+def _top(
+    column: Column, rows: Sequence[CellResult], spreads: Mapping[tuple[str, str], Spread]
+) -> float:
     """The end of a column's bars: the highest value or interval."""
-    values = [column.value(cell) or 0.0 for cell in cells]
-    return max([*values, *(spread.high for (key, _), spread in spreads.items() if key == column.key)], default=0.0)
-
-
-def _terms(judgement: Judgement, family: int) -> list[tuple[str, str]]:
-    """What the words of a verdict mean, with the numbers that were used."""
-    return [
-        ("95 % interval", "From replicates of the split with images drawn anew (paired bootstrap: the same draws for "
-                          "all cells), corrected for bias; with several seeds or folds also from these."),
-        ("better, worse, not distinguishable", f"A difference counts where its two-sided p is under {ALPHA:g} after "
-         f"Holm's correction over all {family} pairs of {label_of(judgement.metric)}, and no class or size of under "
-         "100 boxes decides anything. An interval is not corrected."),
-        ("would be decided by", f"As many images, or repeats, as would decide the pair in {POWER:.0%} of cases if the "
-                                "difference is what was observed."),
-        ("confounded", "The two cells also differ in a setting that their comparison is not about and that can change "
-                       "a score, or nobody knows whether they do."),
-        ("Pareto front, dominated", "A cell is dominated where another one is as good or better in the score and in "
-                                    "every cost that was measured, and better in one."),
-    ]
+    top = 0.0
+    for row in rows:
+        top = max(top, column.value(row) or 0.0)
+    for (key, _), spread in spreads.items():
+        if key == column.key:
+            top = max(top, spread.high)
+    return top

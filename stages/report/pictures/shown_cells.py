@@ -1,0 +1,154 @@
+"""The cells that the pictures show, in their order, with what evaluation knows of each (details.json)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.report.looks import Look, looks_of
+from stages.report.results import SPLITS, CellResult
+from stages.study import paths
+from stages.study.params import Cell
+from stages.verdict.judgement import Judgement
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell on the pictures.
+
+    index: its place on the page; name: its row of params.yaml; short: what the page calls it;
+    role: "chosen", "best", "chosen and best", "second" where the chosen cell is the best one, or
+    ""; splits: split -> depth.describe(), {} where details.json cannot be read.
+    """
+
+    index: int
+    name: str
+    short: str
+    run: str
+    row: Mapping[str, Any]
+    look: Look
+    role: str
+    splits: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def label(self) -> str:
+        return f"{self.short} ({self.role})" if self.role else self.short
+
+    @property
+    def title(self) -> str:
+        """Row and run, for tooltips."""
+        return f"{self.name}\nrun {self.run}"
+
+
+@dataclass(frozen=True)
+class ShownCells:
+    """cells: the chosen one, the best one, then by falling value of the metric that decides.
+
+    split: the one that the pictures of detections are of; absent: a sentence on cells without a
+    readable details.json, or "".
+    """
+
+    cells: tuple[Shown, ...]
+    split: str
+    absent: str
+
+    def having(self, *keys: str) -> tuple[list[Shown], str]:
+        """The cells whose details of the split hold all `keys`, and a sentence on the others."""
+        complete, lacks = [], []
+        for cell in self.cells:
+            if not cell.splits:
+                continue
+            missing = [key for key in keys if cell.splits[self.split].get(key) is None]
+            if missing:
+                lacks.append(f"{cell.short} lacks {', '.join(missing)}")
+            else:
+                complete.append(cell)
+        if not lacks:
+            return complete, ""
+        return complete, (
+            f"Left out, because details.json does not have everything of {self.split}: "
+            f"{'; '.join(lacks)}."
+        )
+
+
+def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> ShownCells:
+    """The cells of a report with their details.json under `root`; a missing one is named.
+
+    A row that repeats a cell with another seed is not drawn: judgement.groups holds their mean.
+    """
+    looks = looks_of(cells)
+    repeats = {row for rows in judgement.repeats.values() for row in rows[1:]}
+    by_name = {cell.name: cell for cell in cells if cell.name not in repeats}
+    places = {cell.name: place for place, cell in enumerate(cells)}
+    shown, problems = [], []
+    for name, role in _roles(list(by_name), judgement).items():
+        cell = by_name[name]
+        splits, problem = _read(cell, root)
+        if problem:
+            problems.append(problem)
+        shown.append(
+            Shown(
+                index=places[name],
+                name=name,
+                short=judgement.short(name),
+                run=cell.run_id or "not tracked",
+                row=cell.row,
+                look=looks[name],
+                role=role,
+                splits=splits,
+            )
+        )
+    absent = f"Left out: {'; '.join(problems)}." if problems else ""
+    return ShownCells(tuple(shown), _split(shown, judgement), absent)
+
+
+def _split(shown: Sequence[Shown], judgement: Judgement) -> str:
+    """The deciding metric's split, or another one where only that has boxes."""
+    first = judgement.metric.split("/")[0]
+    for split in (first, *SPLITS):
+        if any(_boxes(cell.splits, split) for cell in shown):
+            return split
+    return first
+
+
+def _roles(names: Sequence[str], judgement: Judgement) -> dict[str, str]:
+    """Cell -> role, in the order in which the pictures show cells."""
+
+    def falling(name: str) -> float:
+        estimate = judgement.estimates.get(name, {}).get(judgement.metric)
+        return 1.0 if estimate is None else -estimate.value
+
+    chosen, best = judgement.choice.chosen, judgement.choice.best
+    order = [chosen, best, *sorted(names, key=falling)]
+    roles = {name: "" for name in dict.fromkeys(order) if name in names}
+    if best in roles:
+        roles[best] = "best"
+    if chosen in roles:
+        roles[chosen] = "chosen and best" if chosen == best else "chosen"
+    if chosen == best and chosen in roles and len(roles) > 1:
+        roles[list(roles)[1]] = "second"
+    return roles
+
+
+def _read(cell: CellResult, root: Path) -> tuple[Mapping[str, Mapping[str, Any]], str]:
+    path = paths.details(cell.name, Cell(**cell.row))
+    again = f"run `dvc repro stages/dvc.yaml:evaluate@{cell.name}`"
+    try:
+        content = json.loads((root / path).read_bytes())
+    except OSError:
+        return {}, f"{path.as_posix()} is missing; {again}"
+    except ValueError:
+        return {}, f"{path.as_posix()} is not JSON; {again}"
+    if not isinstance(content, dict):
+        return {}, f"{path.as_posix()} does not hold val and test; {again}"
+    if not all(isinstance(content.get(split), dict) for split in SPLITS):
+        return {}, f"{path.as_posix()} does not hold val and test; {again}"
+    return content, ""
+
+
+def _boxes(splits: Mapping[str, Mapping[str, Any]], split: str) -> int:
+    boxes = splits.get(split, {}).get("boxes")
+    return boxes if isinstance(boxes, int) else 0

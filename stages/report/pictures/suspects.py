@@ -1,0 +1,117 @@
+"""Labels to look at again: boxes whose class every good cell contradicts, and images on which every
+good cell sees things that are not labelled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages.report.pictures.thumbnails import Album, Box, Picture
+from stages.verdict.judgement import Judgement
+from stages.verdict.wording import count
+
+MOST = 12
+# Classes that a caption lists; the others are counted.
+_CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A label, or an image, to look at again, and why in words."""
+
+    picture: Picture
+    words: str
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Each list with the sentence above it, which says so where the list is empty."""
+
+    contradicted: tuple[Suspect, ...]
+    contradicted_words: str
+    unlabelled: tuple[Suspect, ...]
+    unlabelled_words: str
+
+
+def suspects(judgement: Judgement, albums: Mapping[str, Album]) -> Suspects:
+    contradicted = _entries(judgement.suspects, albums)
+    contradicted.sort(
+        key=lambda entry: (-entry[1]["agree"], -entry[1]["score"], entry[0], entry[1]["box_id"])
+    )
+    unlabelled = _entries(judgement.unlabelled, albums)
+    unlabelled.sort(key=lambda entry: (-len(entry[1]["places"]), entry[0]))
+    boxes = [_contradicted(split, entry, albums, judgement) for split, entry in contradicted[:MOST]]
+    images = [_unlabelled(split, entry, albums) for split, entry in unlabelled[:MOST]]
+    return Suspects(
+        tuple(boxes), _contradicted_words(contradicted), tuple(images), _unlabelled_words(unlabelled)
+    )
+
+
+def _entries(
+    by_split: Mapping[str, Sequence[Mapping[str, Any]]], albums: Mapping[str, Album]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Those whose image can be shown, each with its split."""
+    entries = []
+    for split, suspected in by_split.items():
+        for entry in suspected:
+            if entry["image_id"] in albums.get(split, ()):
+                entries.append((split, entry))
+    return entries
+
+
+def _contradicted(
+    split: str, entry: Mapping[str, Any], albums: Mapping[str, Album], judgement: Judgement
+) -> Suspect:
+    """The box on its own piece of the image."""
+    words = (
+        f"labelled {entry['class']}; {entry['agree']} of {count(len(entry['cells']), 'cell')} see "
+        f"{entry['detected']}, with {entry['score']:.2f} or more (box {entry['box_id']} of {split})"
+    )
+    lines = [f"labelled {entry['class']}"]
+    lines += [f"{judgement.short(name)}: {detected}" for name, detected in entry["cells"].items()]
+    box = Box(entry["bbox"], "suspect", False, "\n".join(lines), True)
+    return Suspect(albums[split].picture(entry["image_id"], [box], entry["bbox"]), words)
+
+
+def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album]) -> Suspect:
+    """The whole image with every place that all good cells see and nobody has labelled."""
+    boxes = []
+    for place in entry["places"]:
+        title = f"not labelled; seen as {place['detected']}, with {place['score']:.2f} or more"
+        boxes.append(Box(place["bbox"], "suspect", True, title, True))
+    classes = Counter(place["detected"] for place in entry["places"]).most_common()
+    names = [f"{number} {name}" for name, number in classes[:_CLASSES]]
+    if len(classes) > _CLASSES:
+        names.append(f"{len(classes) - _CLASSES} other classes")
+    labelled = "1 box" if entry["boxes"] == 1 else f"{entry['boxes']:,} boxes"
+    words = (
+        f"{labelled} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
+        f"(image {entry['image_id']} of {split})"
+    )
+    return Suspect(albums[split].picture(entry["image_id"], boxes), words)
+
+
+def _contradicted_words(entries: Sequence[object]) -> str:
+    if not entries:
+        return "No label is contradicted by all good cells."
+    if len(entries) == 1:
+        return "All good cells give 1 labelled box another class than its label:"
+    shown = f"the first {MOST} of them" if len(entries) > MOST else "all of them"
+    return (
+        f"All good cells give {len(entries):,} labelled boxes another class than their labels; "
+        f"{shown}:"
+    )
+
+
+def _unlabelled_words(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    if not entries:
+        return "All good cells together see nothing that is not labelled."
+    places = sum(len(entry["places"]) for _, entry in entries)
+    things = "1 thing that is" if places == 1 else f"{places:,} things that are"
+    shown = f"; the first {MOST} of them" if len(entries) > MOST else ""
+    return (
+        f"All good cells see {things} not labelled, on {count(len(entries), 'image')}{shown}. "
+        "Either the label is missing, or they share a mistake:"
+    )

@@ -1,0 +1,128 @@
+"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.report.verdicts.ranking import rival
+from stages.verdict.fairness import Difference, Fairness, show
+from stages.verdict.judgement import Judgement
+from stages.verdict.wording import count
+
+# What a reader has to see of two whole configs, and what only follows from it or does no harm.
+SHOWN = ("confounder", "declared")
+FOLDED = ("consequence", "harmless")
+# Of the folded ones.
+MOST = 60
+
+# kind, key, value, other value, why
+Row = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What pairs of cells also differ in, beside what they are compared over.
+
+    pairs: one sentence for each, in the order of the cells.
+    """
+
+    name: str
+    pairs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """The chosen cell against its rival; folded: the differences that do not confound, of which
+    `left_out` are not listed."""
+
+    first: str
+    second: str
+    sentence: str
+    rows: tuple[Row, ...]
+    folded: tuple[Row, ...]
+    left_out: int
+    cautions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Confounding:
+    """cautions: a sentence and of how many pairs it holds."""
+
+    sentence: str
+    topics: tuple[Topic, ...]
+    cautions: tuple[tuple[str, int], ...]
+    pairs: int
+    detail: Detail | None
+
+
+def confounding(judgement: Judgement) -> Confounding:
+    pairs = unordered(judgement)
+    sentences: dict[str, list[str]] = {}
+    cautions: Counter[str] = Counter()
+    for pair in pairs:
+        cautions.update(pair.cautions)
+        for topic in pair.topics:
+            sentences.setdefault(topic, []).append(judgement.named(pair.sentence))
+    topics = [Topic(name, tuple(told)) for name, told in sentences.items()]
+    topics.sort(key=lambda topic: -len(topic.pairs))
+    chosen, other = judgement.choice.chosen, rival(judgement)
+    fairness = judgement.fairness.get((chosen, other)) if chosen and other else None
+    return Confounding(
+        sentence=_sentence(pairs),
+        topics=tuple(topics),
+        cautions=tuple(cautions.most_common()),
+        pairs=len(pairs),
+        detail=_detail(fairness, judgement) if fairness else None,
+    )
+
+
+def unordered(judgement: Judgement) -> tuple[Fairness, ...]:
+    """Every two cells once."""
+    places = {name: place for place, name in enumerate(judgement.estimates)}
+    pairs = []
+    for (first, second), fairness in judgement.fairness.items():
+        if places.get(first, -1) < places.get(second, -1):
+            pairs.append(fairness)
+    return tuple(pairs)
+
+
+def _sentence(pairs: Sequence[Fairness]) -> str:
+    unfair = sum(not pair.fair for pair in pairs)
+    if not pairs:
+        return "There are no two cells to compare."
+    if not unfair and len(pairs) == 1:
+        return "The only pair of cells is fair: the two differ in nothing but what is compared."
+    if not unfair:
+        return f"All {len(pairs)} pairs of cells are fair: no two differ in more than is compared."
+    verb = "is" if unfair == 1 else "are"
+    return (
+        f"{unfair} of {count(len(pairs), 'pair')} of cells {verb} confounded: the two also differ in "
+        "a setting that the comparison is not about, so that nobody can tell which one made the "
+        "difference."
+    )
+
+
+def _detail(fairness: Fairness, judgement: Judgement) -> Detail:
+    shown, folded = [], []
+    for kind in SHOWN:
+        shown += [_row(difference, judgement) for difference in fairness.of(kind)]
+    for kind in FOLDED:
+        folded += [_row(difference, judgement) for difference in fairness.of(kind)]
+    return Detail(
+        first=judgement.short(fairness.a),
+        second=judgement.short(fairness.b),
+        sentence=judgement.named(fairness.sentence),
+        rows=tuple(shown),
+        folded=tuple(folded[:MOST]),
+        left_out=max(0, len(folded) - MOST),
+        cautions=tuple(judgement.named(caution) for caution in fairness.cautions),
+    )
+
+
+def _row(difference: Difference, judgement: Judgement) -> Row:
+    why = judgement.named(difference.why)
+    if difference.follows:
+        why = f"follows from {', '.join(difference.follows)}; {why}"
+    return difference.kind, difference.key, show(difference.a), show(difference.b), why
