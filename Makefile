@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install set-up repro cells check-cache accept fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells costs prune check-cache accept fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,28 +34,36 @@ set-up: $(VENV)/installed  ## what every target does first: DVC with git or with
 	@python -m stages.set_up
 
 # A cell that fails stops no other: the report is written without it, and the last line names it.
-repro: install  ## the whole study, JOBS cells at a time: data, training, evaluation, report
+repro: install  ## the whole study, JOBS cells at a time: data, training, analysis, costs, report
 	@python -m stages.check_cache missing
 	@dvc repro compose
 	@if dvc status --quiet || $(MAKE) --no-print-directory cells; then dvc repro; else \
-		dvc repro --single-item compare; \
+		dvc repro --single-item costs compare; \
 		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
 			"Mend the cause, which each cell has said above, and run make repro again: it runs these alone" >&2; exit 1; fi
 
 # Largest images first, so that no long cell is left alone at the end. Through cat: progress bars of several cells
 # would fight over one line, and without a terminal each prints a line per epoch instead. xargs would stop at dvc's 255.
-# Evaluation measures latency, which a training beside it would falsify: it comes when all have ended, a cell at a time.
-EACH = xargs -I CELL $(1) $(SHELL) $(.SHELLFLAGS) \
-	'dvc repro --single-item stages/dvc.yaml:$(2)@CELL 2>&1 | cat || { echo CELL >>$(FAILED); exit 1; }'
+# A cell is trained, predicted and analysed in one call: no processor waits for the last training. Costs come when all
+# have ended, in dvc repro: beside a training nothing would be measured but the training.
+STAGES = $(foreach stage,train predict analyse,stages/dvc.yaml:$(stage)@CELL)
+EACH = xargs -I CELL -P $(or $(JOBS),$$(python -m stages.jobs cells || echo 1)) $(SHELL) $(.SHELLFLAGS) \
+	'dvc repro --single-item $(STAGES) 2>&1 | cat || { echo CELL >>$(FAILED); exit 1; }'
 
-cells: install  ## train the selected cells, JOBS at a time, and evaluate them, one after the other
+cells: install  ## train, predict and analyse the selected cells, JOBS at a time
 	@mkdir -p $(dir $(FAILED)) && : >$(FAILED)
 	@dvc repro --quiet compose
 	@python -m stages.plan >$(FAILED).plan
-	@awk '{print "stages/dvc.yaml:weights@" $$1}' $(FAILED).plan | \
-		xargs dvc repro --single-item --keep-going || true
-	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(call EACH,-P $(or $(JOBS),$$(python -m stages.jobs cells || echo 1)),train) || true
-	@awk '{print $$1}' $(FAILED).plan | grep -vxFf $(FAILED) | $(call EACH,,evaluate); test ! -s $(FAILED)
+	@awk '{print "stages/dvc.yaml:weights@" $$1}' $(FAILED).plan | xargs dvc repro --single-item --keep-going || true
+	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(EACH) || true
+	@test ! -s $(FAILED)
+
+costs: install  ## measure latency, memory and throughput of the selected cells on this machine, and report them
+	@dvc repro --single-item --force costs
+	@dvc repro
+
+prune: install  ## delete what removed rows have left behind: models, predictions, metrics; DVC's cache keeps all of it
+	@python -m stages.prune
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all

@@ -1,6 +1,6 @@
 """Stage compare: the verdicts over the selected cells, and one report of them.
 
-Run alone, after evaluate: python -m stages.compare
+Run alone, after analyse and costs: python -m stages.compare
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def main() -> None:
     for name, why in holes.items():
         log.warning("%s is left out: %s", name, why)
     cells = [load_cell(name, study.cell(name), ROOT) for name in absent if name not in holes]
+    unmeasured = [cell.name for cell in cells if not cell.costs]
+    if unmeasured:
+        log.warning("no costs of %s in %s; run `dvc repro costs`", ", ".join(unmeasured), paths.COSTS)
     judgement = matrix.conclude(study, cells, holes)
     context = ReportContext(scale=study.scale, seed=study.seed, data=data,
                             selection={"backbone": study.backbone, "neck": study.neck}, listed=list(study.cells))
@@ -60,18 +63,28 @@ def strays(study: Study, names: list[str]) -> dict[str, str]:
 
 
 def hole(name: str, cell: Cell) -> str:
-    """Why a cell has no results, one line: the first file that is missing, or an evaluation of an earlier training;
-    "" where it has."""
+    """Why a cell has no results, one line: the first file that is missing, or predictions or an analysis of an earlier
+    training; "" where it has."""
     record = paths.record(name, cell)
-    needed = [record / "run.json", record / "history.csv", paths.metrics(name, cell), paths.per_class(name, cell),
-              paths.details(name, cell), *(paths.predictions(name, split) for split in matrix.SPLITS)]
-    # Evaluating asks for the training too.
-    remedy = f"run `dvc repro stages/dvc.yaml:evaluate@{name}`"
-    for path in needed:
+    # Each stage asks for those before it.
+    needed = {record / "run.json": "train", record / "history.csv": "train"}
+    for split in matrix.SPLITS:
+        needed[paths.predictions(name, cell, split)] = "predict"
+    needed[paths.predicted(name, cell)] = "predict"
+    for path in (paths.metrics(name, cell), paths.per_class(name, cell), paths.details(name, cell)):
+        needed[path] = "analyse"
+    for path, stage in needed.items():
         if not path.is_file():
-            return f"{path} is missing; {remedy}"
-    trained, evaluated = _training(record / "run.json"), _training(paths.per_class(name, cell))
-    return f"{paths.per_class(name, cell)} is of an earlier training; {remedy}" if trained != evaluated else ""
+            return f"{path} is missing; {_remedy(name, stage)}"
+    trained = _training(record / "run.json")
+    for path, stage in {paths.predicted(name, cell): "predict", paths.per_class(name, cell): "analyse"}.items():
+        if _training(path) != trained:
+            return f"{path} is of an earlier training; {_remedy(name, stage)}"
+    return ""
+
+
+def _remedy(name: str, stage: str) -> str:
+    return f"run `dvc repro stages/dvc.yaml:{stage}@{name}`"
 
 
 def _training(path: Path) -> str | None:

@@ -47,6 +47,13 @@ def link(source: Path, path: Path) -> None:
             shutil.copy2(source, beside)
 
 
+def write_json(path: Path, content: Any) -> None:
+    """Whole or not at all, an entry a line."""
+    with replacing(path) as beside:
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
 def read_json(path: Path) -> Any:
     """What a stage has written. Raises InputError for half of it, FileNotFoundError for none."""
     try:

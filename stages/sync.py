@@ -30,7 +30,7 @@ PAUSES_S = (1, 3, 9)
 def main() -> None:
     """A line for each cell of params.yaml. A second call finds all complete and sends nothing.
 
-    The files of a cell are those that train and evaluate wrote here or that DVC restored. Raises InputError where the
+    The files of a cell are those that the stages wrote here or that DVC restored. Raises InputError where the
     tracker does not answer or MLflow is not installed.
     """
     if not installed():
@@ -53,7 +53,7 @@ def main() -> None:
             missing.append(name)
             continue
         sent = trying(lambda contents=contents: cells.complete(client, experiment, contents))
-        log.info("%s: %s%s", name, sent, "" if contents.evaluated else "; not evaluated here")
+        log.info("%s: %s%s", name, sent, "" if contents.evaluated else "; not analysed here")
         total.points += sent.points
         total.files += sent.files
     if missing:

@@ -69,31 +69,50 @@ def detections(root: Path, split: str, quality: float, seed: int, fold: int | No
 def write_cell(root: Path, name: str, cell: Cell, quality: float | tuple[float, float] = 0.7, seed: int = 0,
                found: dict[str, list[dict]] | None = None, run: dict | None = None, **costs) -> None:
     """Every file of a trained and evaluated cell. quality: of val and of test; found: detections of a split instead;
-    run: keys of run.json; costs: of the metrics file's model."""
+    run: keys of run.json; costs: of costs.json."""
     results, details = {}, {}
     for split, share in zip(("val", "test"), quality if isinstance(quality, tuple) else (quality, quality)):
         results[split] = (found or {}).get(split) or detections(root, split, share, seed, cell.fold)
         details[split] = depth.describe(depth.inspect(root / paths.annotations(split, cell.fold), results[split]))
-        write(root / paths.predictions(name, split), results[split])
+        write(root / paths.predictions(name, cell, split), results[split])
     record = {"cell": name, "run_id": f"run-of-{name}", "training_id": f"training-of-{name}",
               **{key: getattr(cell, key) for key in ROW_KEYS},
               "batch_size": 4, "epochs": 3, "lr_per_sample": 0.003125, "weights": "none", "data_digest": "d1",
               "git_commit": "c1", "code_digest": "c2", "train_loss": 1.0, "train_minutes": 2.0,
-              "scale": "miniature", **(run or {})}
+              "scale": "miniature", "parameters": 1_000_000, **(run or {})}
     record.update(seed=cell.seed or 0, fold=cell.fold or 0)
     write(root / paths.record(name, cell) / "run.json", record)
     write(root / paths.metrics(name, cell), {
         **{split: {metric: known["metrics"][metric] for metric in METRICS} for split, known in details.items()},
         "train": {"loss": record["train_loss"], "minutes": record["train_minutes"]},
-        "model": {"parameters": 1_000_000, "latency_ms": 20.0, "peak_memory_mib": 300.0, "size_mib": 10.0, **costs}})
-    write(root / paths.details(name, cell), {**details, "cost": {"device": "cpu", "threads": 1}})
+        "model": {"parameters": record["parameters"]}})
+    write(root / paths.details(name, cell), details)
+    digests = {split: hashlib.sha256((root / paths.annotations(split, cell.fold)).read_bytes()).hexdigest()
+               for split in details}
+    write(root / paths.predicted(name, cell), {"cell": name, "training_id": record["training_id"],
+                                               "annotations": digests})
+    write_costs(root, name, record["training_id"], **costs)
     write(root / paths.per_class(name, cell), {
         "cell": name, "run_id": record["run_id"], "training_id": record["training_id"],
-        "annotations": {split: hashlib.sha256((root / paths.annotations(split, cell.fold)).read_bytes()).hexdigest()
-                        for split in details},
+        "annotations": digests,
         "per_class": {split: known["per_class"] for split, known in details.items()}})
     with (root / paths.record(name, cell) / "history.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["step", "epoch", "lr", "train/loss"], [1, 1, 0.01, record["train_loss"]]])
+
+
+def write_costs(root: Path, name: str, training_id: str | None, spread: float = 0.02, others: float | None = 0.0,
+                device: str = "cpu", **costs) -> None:
+    """Adds a cell to costs.json. spread: of each quantity to both sides, as a share of it."""
+    path = root / paths.COSTS
+    content = {"definition": "made", "machine": "here", "threads": 1, "rounds": 6, "others": others, "cells": {}}
+    if path.is_file():
+        content = json.loads(path.read_text())
+    values = {"latency_ms": 20.0, "images_per_second": 50.0, "peak_memory_mib": 300.0, "size_mib": 10.0, **costs}
+    ends = {key: [values[key] * (1 - spread), values[key] * (1 + spread)]
+            for key in ("latency_ms", "images_per_second", "peak_memory_mib") if values[key] is not None}
+    content["device"] = device
+    content["cells"][name] = {"training_id": training_id, "costs": values, "spread": ends, "others": others}
+    write(path, content)
 
 
 def matrix(root: Path, cells: dict[str, Cell], qualities: dict[str, float], labelled_test: bool = True,

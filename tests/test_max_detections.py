@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from report_cells import load_all, report
 from test_verdict_matches import random_set
 
-from stages import evaluate as evaluate_stage
+from stages import predict as predict_stage
 from stages.analysis import depth
 from stages.errors import InputError
 from stages.model import resolve
@@ -164,13 +164,13 @@ def test_the_prepared_data_says_it_unless_it_is_cocos(tmp_path, monkeypatch):
         resolve.config(FASTER, study_of("miniature", 100), prepared)
 
 
-def test_a_model_of_another_number_is_not_evaluated(tmp_path, monkeypatch):
+def test_a_model_of_another_number_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "metrics" / "r50" / "fpn" / FASTER
     folder.mkdir(parents=True)
     (folder / "run.json").write_text('{"max_detections": 300}', encoding="utf-8")
     with pytest.raises(InputError, match=r"keeps 300 detections of an image, and data\.max_detections is 100"):
-        evaluate_stage.main(FASTER)
+        predict_stage.main(FASTER)
 
 
 def test_the_report_says_so(tmp_path):

@@ -82,32 +82,36 @@ def test_run_json_says_how_it_came_about(finished):
 def test_metrics_and_predictions(finished):
     metrics = json.loads((finished.folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))
     assert list(metrics["val"]) == list(metrics["test"]) == MAP
-    # The best checkpoint scores in evaluate what it scored in training.
+    # The best checkpoint scores afterwards what it scored in training.
     best = max(float(row["val/bbox_mAP_50"]) for row in rows(finished) if row["val/bbox_mAP_50"])
     assert metrics["val"]["bbox_mAP_50"] == pytest.approx(best, abs=1e-9)
     per_class = json.loads((finished.folder / f"metrics/fpn/{R50}.json").read_text(encoding="utf-8"))["per_class"]
     prepared = json.loads((finished.folder / "data/prepared/report.json").read_text(encoding="utf-8"))
     for split, entries in per_class.items():
         assert {entry["class"]: entry["boxes"] for entry in entries} == prepared["splits"][split]["classes"]
-    results = json.loads((finished.folder / f"predictions/{R50}/test.json").read_text(encoding="utf-8"))
+    results = json.loads((finished.folder / f"predictions/r50/fpn/{R50}/test.json").read_text(encoding="utf-8"))
     assert all(set(entry) == {"image_id", "category_id", "bbox", "score"} for entry in results)
     truth = finished.folder / "data/prepared/test.json"
-    sent = submission.read(finished.folder / f"predictions/{R50}/submission.csv", truth)
+    sent = submission.read(finished.folder / f"metrics/r50/fpn/{R50}/submission.csv", truth)
     assert len(sent) == len(results)
 
 
 def test_the_cost_is_measured(finished):
-    known = json.loads((finished.folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))["model"]
-    assert known["parameters"] == record(finished)["parameters"]
-    assert 0 < known["latency_ms"] <= known["latency_p95_ms"] and known["images_per_second"] > 0
-    assert known["peak_memory_mib"] > 1 and 0.01 < known["gmacs"] < 1
+    content = json.loads((finished.folder / "costs/costs.json").read_text(encoding="utf-8"))
+    assert content["machine"] and content["device"] and content["threads"] >= 1 and content["rounds"] == 6
+    assert "every cell is measured in turn" in content["definition"]
+    [(name, known)] = content["cells"].items()
+    assert name == R50 and known["training_id"] == record(finished)["training_id"]
+    assert known["work"]["parameters"] == record(finished)["parameters"]
+    costs = known["costs"]
+    assert costs["latency_ms"] > 0 and costs["images_per_second"] > 0
+    assert costs["peak_memory_mib"] > 1 and 0.01 < costs["gmacs"] < 1
+    for key, (low, high) in known["spread"].items():
+        assert 0 < low <= costs[key] <= high and len(known["rounds"][key]) == 6
     best = finished.folder / "models" / R50 / "best.pth"
-    assert known["size_mib"] == pytest.approx(best.stat().st_size / 2**20)
-    details = json.loads((finished.folder / f"metrics/r50/fpn/{R50}/details.json").read_text(encoding="utf-8"))
-    assert details["cost"]["batches"][0]["p50_ms"] == known["latency_ms"]
-    assert "median of up to 30 runs" in details["cost"]["definition"]
+    assert costs["size_mib"] == pytest.approx(best.stat().st_size / 2**20)
     # How busy the machine was meanwhile, for the report.
-    assert 0 <= details["cost"]["batches"][0]["others"] <= 1
+    assert 0 <= known["others"] <= 1 and 0 <= content["others"] <= 1
 
 
 def test_the_mlflow_run_is_complete(finished, client, run):

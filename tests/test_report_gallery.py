@@ -174,7 +174,7 @@ def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / f"predictions/{A}/val.json").unlink()
     found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
     assert found.notes == (f"No pictures of {A}: predictions/{A}/val.json is missing; run `dvc repro "
-                           f"stages/dvc.yaml:evaluate@{A}`.",)
+                           f"stages/dvc.yaml:predict@{A}`.",)
     assert found.worst_words.startswith(f"{B} is wrong on 4") and found.kinds == ()
     (tmp_path / "data/prepared/val.json").write_text("[]", encoding="utf-8")
     found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)

@@ -221,7 +221,7 @@ def test_cells_without_their_details_are_named_and_left_out(tmp_path):
     old.write_text(json.dumps(known), encoding="utf-8")
     view = pictures(cells, judged, tmp_path)
     text = Page(_html().get_template("_pictures.html.j2").render(view)).text
-    assert f"metrics/r50/fpn/{A}/details.json is missing; run `dvc repro stages/dvc.yaml:evaluate@{A}`" in text
+    assert f"metrics/r50/fpn/{A}/details.json is missing; run `dvc repro stages/dvc.yaml:analyse@{A}`" in text
     assert f"metrics/swin_l/fpn/{B}/details.json is not JSON" in text
     assert f"{C} lacks errors." in text and f"{C} lacks calibration." in text and f"{C} lacks worst." in text
     assert [row.cell.name for row in view["errors"].rows] == ["cell-d"]

@@ -38,7 +38,8 @@ def test_no_parameter_has_a_name_that_the_run_cache_ignores():
 
 def test_the_files_of_a_cell_lie_where_the_graph_says():
     study = params.load()
-    train, evaluate = (FILES["stages/dvc.yaml"]["stages"][name]["do"] for name in ("train", "evaluate"))
+    stages = FILES["stages/dvc.yaml"]["stages"]
+    train, predict, analyse = (stages[name]["do"] for name in ("train", "predict", "analyse"))
     for name, cell in study.cells.items():
         def filled(entries, name=name, cell=cell):
             return {entry.replace("${key}", name).replace("${item.backbone}", cell.backbone)
@@ -46,9 +47,11 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
         assert filled(train["outs"]) == {str(path) for path in (
             *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
             paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
-        assert filled(evaluate["outs"]) == {
-            str(paths.metrics(name, cell)), str(paths.details(name, cell)), str(paths.per_class(name, cell)),
-            *(str(paths.predictions(name, split)) for split in ("val", "test")), str(paths.submission(name))}
+        assert filled(predict["outs"]) == {str(paths.predicted(name, cell)), *(
+            str(paths.predictions(name, cell, split)) for split in ("val", "test"))}
+        assert filled(analyse["outs"]) == {str(path(name, cell)) for path in (
+            paths.metrics, paths.details, paths.per_class, paths.submission)}
+    assert FILES["dvc.yaml"]["stages"]["costs"]["outs"] == [str(paths.COSTS)]
 
 
 def test_the_page_of_data_checks_is_the_catalogue():

@@ -17,8 +17,10 @@ from conftest import CELLS, make_project
 import stages.sync
 import stages.train
 from stages import fit
+from stages.analysis import depth
 from stages.errors import InputError
-from stages.model import predict, resolve
+from stages.inference.predict import Predictor
+from stages.model import resolve
 from stages.study import params, paths, yaml_text
 from stages.training import cell_file, history, runner
 
@@ -98,9 +100,9 @@ def test_the_image_cache_changes_no_bit(trainer, plain):
     assert len(list((trainer.folder / "data/cache").glob("*.npy"))) == 2
     assert all(torch.equal(value, weights[name]) for name, value in trainer.weights().items())
     model = trainer.folder / "models" / R50
-    without, cached = (predict.split(model / "config.py", model / "best.pth", "test", cached=cached)
+    without, cached = (Predictor(model / "config.py", model / "best.pth", cached).detections("test")
                        for cached in (False, True))
-    assert without.detections == cached.detections and without.detections
+    assert without == cached and without
 
 
 def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
@@ -130,10 +132,10 @@ def test_loader_processes_are_forks_whatever_pythons_default(trainer, plain, tmp
     # Python 3.14's default.
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        loaded = predict.split(model / "config.py", model / "best.pth", "val", workers=1).detections
+        loaded = Predictor(model / "config.py", model / "best.pth", workers=1).detections("val")
     finally:
         multiprocessing.set_start_method(usual, force=True)
-    assert loaded == predict.split(model / "config.py", model / "best.pth", "val").detections
+    assert loaded == Predictor(model / "config.py", model / "best.pth").detections("val")
 
 
 def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
@@ -179,7 +181,9 @@ def test_the_average_is_what_is_validated_and_saved(trainer, plain):
     assert all(torch.allclose(saved[name], weights[name], atol=1e-3) for name in learnt)
     best = max(float(row["val/bbox_mAP_50"]) for row in averaged if row["val/bbox_mAP_50"])
     model = trainer.folder / "models" / R50
-    found = predict.split(model / "config.py", model / "best.pth", "val").details["metrics"]["bbox_mAP_50"]
+    detections = Predictor(model / "config.py", model / "best.pth").detections("val")
+    annotations = trainer.folder / "data/prepared/val.json"
+    found = depth.inspect(annotations, detections).evaluated.statistics["bbox_mAP_50"]
     assert found == pytest.approx(best, abs=1e-9)
 
 

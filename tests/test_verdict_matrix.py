@@ -20,6 +20,7 @@ from made_matrix import (
     study_of,
     write,
     write_cell,
+    write_costs,
     write_truth,
 )
 from scipy import stats
@@ -73,16 +74,14 @@ def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
 
 
 def test_a_latency_beside_other_processes_is_told(tmp_path):
-    cells = matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9})
+    matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9})
 
     def why(share: float | None, cost: str = "latency_ms") -> str:
-        path = tmp_path / paths.details(R101, TWO[R101])
-        details = json.loads(path.read_text())
-        details["cost"]["batches"] = [{"others": share}, {"others": 0.99}]
-        write(path, details)
-        return conclude(study_of(TWO, cost=cost), cells, root=tmp_path).why
+        for name in TWO:
+            write_costs(tmp_path, name, f"training-of-{name}", others=share)
+        return conclude(study_of(TWO, cost=cost), load(tmp_path, TWO), root=tmp_path).why
 
-    assert f"The latency of {R101} was measured while other processes used up to 48% of the machine" in why(0.48)
+    assert "measured while other processes used up to 48% of the machine" in why(0.48)
     for quiet in (why(0.09), why(None), why(0.48, "size_mib")):
         assert "other processes" not in quiet
 
@@ -91,8 +90,9 @@ def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     found = conclude(study_of(TWO, replicates=150), load(rising, TWO), root=rising)
     truth = read_truth(rising / paths.annotations("val"))
     weights = draw(IMAGES, 150, study_of(TWO).seed)
-    runs = {name: [evaluate(match(truth, read_detections(
-        json.loads((rising / paths.predictions(name, "val")).read_text()), truth)), weights)] for name in TWO}
+    files = {name: rising / paths.predictions(name, cell, "val") for name, cell in TWO.items()}
+    runs = {name: [evaluate(match(truth, read_detections(json.loads(file.read_text()), truth)), weights)]
+            for name, file in files.items()}
     assert found.pairs[AP50] == pairs.compare(runs, STUDY["bbox_mAP_50"])
     assert found.estimates[R50][AP50] == estimates.estimate(runs[R50], STUDY["bbox_mAP_50"])
     assert set(found.pairs) == {f"{split}/{metric}" for split in ("val", "test") for metric in STUDY} | {"train/loss"}
@@ -227,12 +227,12 @@ def test_thirteen_cells_have_every_pair(tmp_path):
 ])
 def test_a_fault_in_predictions_is_one_line(tmp_path, content, expected):
     cells = matrix(tmp_path, TWO, {R50: 0.5, R101: 0.6})
-    (tmp_path / paths.predictions(R101, "val")).write_text(content)
+    (tmp_path / paths.predictions(R101, TWO[R101], "val")).write_text(content)
     with pytest.raises(InputError) as caught:
         conclude(study_of(TWO), cells, root=tmp_path)
     message = str(caught.value)
     assert message.startswith(f"predictions/{R101}/val.json: ") and expected in message and "\n" not in message
-    assert message.endswith(f"dvc repro -f stages/dvc.yaml:evaluate@{R101}")
+    assert message.endswith(f"dvc repro -f stages/dvc.yaml:predict@{R101}")
 
 
 def test_a_cell_evaluated_on_other_annotations_gets_no_verdict(tmp_path):

@@ -119,7 +119,7 @@ class _Telling:
         tags = {**outcomes.cell_tags(self.judgement, cell), "comparison": self.run_id,
                 "mlflow.parentRunId": self.run_id}
         metrics = outcomes.cell_metrics(self.judgement, cell) | outcomes.class_metrics(result, self.keys)
-        # Where evaluate's scores stand as well.
+        # Where analyse's scores stand as well.
         step = result.run.get("best", {}).get("step", 0)
         self._complete(run.info.run_id, tags, metrics, step, run)
 

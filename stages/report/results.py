@@ -13,6 +13,7 @@ from typing import Any
 from stages.errors import InputError
 from stages.study.metrics import MAX_DETECTIONS, METRICS
 from stages.study.params import Cell
+from stages.study.paths import COSTS
 
 SPLITS = ("val", "test")
 ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
@@ -46,7 +47,10 @@ class CellResult:
     column of history.csv to its curve; `epoch_steps` is the number of training steps in the last epoch and
     `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as it is. `costs` maps
     latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a value in the unit of its name (of one
-    image; images_per_second of a batch), or None; what was not measured may be absent.
+    image; images_per_second of a batch), or None; what was not measured may be absent. `cost_spread` maps those that
+    vary to their lowest and highest round, and `others` is the share of the machine's cores that other processes used
+    while they were measured, None where that is unknown; `measured_on` names the machine, "" where
+    nothing was measured.
     """
 
     name: str
@@ -61,6 +65,9 @@ class CellResult:
     run: dict
     per_class: dict[str, tuple[ClassScore, ...]]
     costs: dict[str, float | None] = field(default_factory=dict)
+    cost_spread: dict[str, tuple[float, float]] = field(default_factory=dict)
+    others: float | None = None
+    measured_on: str = ""
 
     @property
     def run_id(self) -> str:
@@ -94,7 +101,7 @@ class ReportContext:
 
 
 def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResult:
-    """Read the four result files of the cell `name`, whose row of params.yaml is `row`, under `root`.
+    """Read the result files of the cell `name`, whose row of params.yaml is `row`, under `root`.
 
     Raises InputError for an absent or unreadable file; its message is one line with the path and what to run.
     """
@@ -103,8 +110,8 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
     if absent:
         raise InputError(f"params.yaml: cells.{name} lacks {', '.join(absent)}")
     folder = Path("metrics") / str(row["backbone"]) / str(row["neck"])
-    metrics = _Json(root, folder / f"{name}.json", name, "evaluate")
-    classes = _Json(root, Path("metrics") / str(row["neck"]) / f"{name}.json", name, "evaluate")
+    metrics = _Json(root, folder / f"{name}.json", name, "analyse")
+    classes = _Json(root, Path("metrics") / str(row["neck"]) / f"{name}.json", name, "analyse")
     run = _Json(root, folder / name / "run.json", name, "train")
     history, epoch_steps, lost_steps = _read_history(root, folder / name / "history.csv", name)
     steps = run.content.get("iterations")
@@ -125,20 +132,36 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
         lost_steps=lost_steps,
         run=run.content,
         per_class={split: _class_scores(classes, split) for split in SPLITS},
-        costs={
-            key: metrics.checked(value, f"model.{key}")
-            for key, value in metrics.content["model"].items()
-            if key != "parameters"
-        },
+        **_costs(root, name, run.content.get("training_id")),
     )
+
+
+def _costs(root: Path, name: str, training: str | None) -> dict[str, Any]:
+    """What stage costs measured of this training, as arguments of CellResult; nothing where it did not."""
+    if not (root / COSTS).is_file():
+        return {}
+    measured = _Json(root, COSTS, name, "costs", "run `dvc repro costs`")
+    try:
+        cell = measured.content["cells"].get(name)
+        if cell is None or cell["training_id"] != training:
+            return {}
+        costs = {key: measured.checked(value, f"{name}.costs.{key}") for key, value in cell["costs"].items()}
+        spread = {}
+        for key, (low, high) in cell["spread"].items():
+            spread[key] = (float(low), float(high))
+        machine, device, threads = (measured.content[key] for key in ("machine", "device", "threads"))
+        place = f"{machine}, {device} with {threads} threads"
+        return {"costs": costs, "cost_spread": spread, "others": cell["others"], "measured_on": place}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise measured.wrong(f"not what stage costs writes ({error!r})") from None
 
 
 class _Json:
     """One JSON object with errors that name its path and the stage that writes it again."""
 
-    def __init__(self, root: Path, path: Path, cell: str, stage: str) -> None:
+    def __init__(self, root: Path, path: Path, cell: str, stage: str, remedy: str = "") -> None:
         self.path = path
-        self.remedy = _remedy(cell, stage)
+        self.remedy = remedy or _remedy(cell, stage)
         try:
             self.content = json.loads(_read(root, path, self.remedy))
         except ValueError as error:

@@ -101,19 +101,19 @@ def _cost(key: str, label: str, definition: str, digits: int) -> Column:
     return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
 
 
-# What evaluate measures of a trained cell (stages/cost/measure.py).
+# What costs measures of a trained cell (stages/cost/measure.py).
 COSTS = (
     _cost(
         "latency_ms",
         "latency, ms",
         "Median milliseconds (p50) from one decoded image to its boxes, in fp32 and after a warm-up, on the "
-        "machine that evaluated the cell.",
+        "machine that the costs were measured on.",
         1,
     ),
     _cost(
         "images_per_second",
         "images/s",
-        "Images a second in batches, on the machine that evaluated the cell.",
+        "Images a second in batches, on the machine that the costs were measured on.",
         1,
     ),
     _cost(

@@ -44,7 +44,7 @@ class Workspace:
         """Puts finished files where DVC expects them, each in one move; then removes what is left of other trainings.
 
         keep_for_dvc: DVC removes a stage's outs before it runs it, and runs it again where it was killed before it took
-        note; the training then need not be repeated. Stage evaluate, which comes after, discards it.
+        note; the training then need not be repeated. Stage predict, which comes after, discards it.
         """
         (self.folder / FINISHED).touch()
         files.sync_folder(self.folder)

@@ -13,6 +13,8 @@ CELLS = Path("data/cells")
 PRETRAINED = Path("data/pretrained")
 WEIGHTS = Path("data/weights")
 REPORTS = Path("reports")
+# What the selected cells cost to run, measured at one sitting.
+COSTS = Path("costs/costs.json")
 SCRATCH = Path(".work")
 SPLITS = ("train", "val", "test")
 
@@ -58,7 +60,7 @@ def metrics(name: str, cell: Cell) -> Path:
 
 
 def details(name: str, cell: Cell) -> Path:
-    """All that is known of a cell on val and test (stages/analysis/depth.py) and of its cost (cost.py)."""
+    """All that is known of a cell on val and test: stages/analysis/depth.py."""
     return record(name, cell) / "details.json"
 
 
@@ -67,11 +69,19 @@ def per_class(name: str, cell: Cell) -> Path:
     return Path("metrics") / cell.neck / f"{name}.json"
 
 
-def submission(name: str) -> Path:
-    """A cell's detections on test as the study's leaderboard takes them: stages/analysis/submission.py."""
-    return Path("predictions") / name / "submission.csv"
+def submission(name: str, cell: Cell) -> Path:
+    """A cell's detections on test as the study's leaderboard takes them: stages/analysis/submission.py.
+
+    Not beside the predictions, on which stage costs depends: an edit in the analysis would measure all costs again.
+    """
+    return record(name, cell) / "submission.csv"
 
 
-def predictions(name: str, split: str) -> Path:
-    """A cell's detections on a split, in COCO's results format."""
-    return Path("predictions") / name / f"{split}.json"
+def predictions(name: str, cell: Cell, split: str) -> Path:
+    """A cell's detections on a split, in COCO's results format. Filed by backbone and neck, as metrics are."""
+    return Path("predictions") / cell.backbone / cell.neck / name / f"{split}.json"
+
+
+def predicted(name: str, cell: Cell) -> Path:
+    """Which training and annotations a cell's predictions are of. Filed by neck, as per_class() is."""
+    return Path("predictions") / cell.neck / f"{name}.json"

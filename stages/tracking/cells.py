@@ -1,4 +1,4 @@
-"""What the MLflow run of a cell holds, read from the cell's files: evaluate files it, stages.sync mends it."""
+"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs file it, stages.sync mends it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 
 @dataclass
 class Contents:
-    """All that a cell's run should hold. `trained` cannot change, a later evaluation changes `evaluated`.
+    """All that a cell's run should hold. `trained` cannot change, a later analysis or measurement changes
+    `evaluated`.
 
     files: artifact path -> the file here; absent: the same for files that should be here.
     """
@@ -78,18 +79,44 @@ def summary(record: dict[str, Any]) -> dict[str, float | None]:
             "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"]}
 
 
-def scores(metrics: dict[str, Any], details: dict[str, Any]) -> dict[str, float | None]:
-    """What evaluate adds, at the best step: metrics/<cell>.json has the costs, details.json every score of a split."""
-    found = {f"{split}/{metric}": value for split in ("val", "test")
-             for metric, value in details[split]["metrics"].items()
-             # val's have been logged at each epoch.
-             if split == "test" or metric not in METRICS}
-    costs = {f"model/{key}": value for key, value in metrics["model"].items() if key not in MEASURED}
-    return {name: value for name, value in {**found, **costs}.items() if isinstance(value, (int, float))}
+def scores(details: dict[str, Any]) -> dict[str, float | None]:
+    """What analyse adds, at the best step: every score of a split."""
+    result = {}
+    for split in ("val", "test"):
+        for metric, value in details[split]["metrics"].items():
+            # val's have been logged at each epoch.
+            if (split == "test" or metric not in METRICS) and isinstance(value, int | float):
+                result[f"{split}/{metric}"] = value
+    return result
+
+
+def costs_of(name: str, training_id: str) -> dict[str, float]:
+    """What stage costs adds, at the best step, with the ends of the spread; empty where this training was not measured.
+
+    Raises Damaged where costs.json is not what it writes.
+    """
+    if not paths.COSTS.is_file():
+        return {}
+    try:
+        measured = json.loads(paths.COSTS.read_text(encoding="utf-8"))["cells"].get(name)
+        if measured is None or measured["training_id"] != training_id:
+            return {}
+        result = {}
+        for key, value in measured["costs"].items():
+            # The training has logged its own.
+            if key not in MEASURED:
+                result[f"model/{key}"] = value
+        for key, (low, high) in measured["spread"].items():
+            if key not in MEASURED:
+                result[f"model/{key}_low"] = low
+                result[f"model/{key}_high"] = high
+        return result
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise points.Damaged(f"{paths.COSTS}: not what stage costs writes: {error!r}") from None
 
 
 def read(name: str, cell: Cell) -> Contents | None:
-    """From the files of a cell as train and evaluate leave them, or as DVC restores them; None before a training ended.
+    """From the files of a cell as the stages leave them, or as DVC restores them; None before a training ended.
 
     Raises Damaged, with the path, where a file is not what they write.
     """
@@ -108,27 +135,34 @@ def read(name: str, cell: Cell) -> Contents | None:
         raise points.Damaged(f"{record_path}: not a record of a training: {error!r}") from None
     model = paths.model(name)
     contents.files = {"config.py": model / "config.py", "history.csv": history, "run.json": record_path}
-    if evaluation_of(record, name, cell):
-        moment = max(finished, int(paths.details(name, cell).stat().st_mtime * 1000))
+    step = record["best"]["step"]
+    if analysis_of(record, name, cell):
+        details = paths.details(name, cell)
+        moment = max(finished, int(details.stat().st_mtime * 1000))
         try:
-            found = scores(*(json.loads(path(name, cell).read_text(encoding="utf-8"))
-                             for path in (paths.metrics, paths.details)))
+            values = scores(json.loads(details.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise points.Damaged(f"{paths.details(name, cell)}: not an evaluation: {error!r}") from None
-        contents.evaluated = [(key, value, moment, record["best"]["step"]) for key, value in found.items()]
-        contents.files.update({
-            "checkpoint/best.pth": model / "best.pth",
-            **{f"predictions/{path.name}": path for path in (*(paths.predictions(name, split)
-                                                               for split in ("val", "test")), paths.submission(name))},
-            f"metrics/{name}.json": paths.metrics(name, cell), "metrics/details.json": paths.details(name, cell),
-            f"metrics/per_class/{name}.json": paths.per_class(name, cell)})
+            raise points.Damaged(f"{details}: not an analysis: {error!r}") from None
+        contents.evaluated += [(key, value, moment, step) for key, value in values.items()]
+        contents.files["checkpoint/best.pth"] = model / "best.pth"
+        for split in ("val", "test"):
+            contents.files[f"predictions/{split}.json"] = paths.predictions(name, cell, split)
+        contents.files["predictions/submission.csv"] = paths.submission(name, cell)
+        contents.files[f"metrics/{name}.json"] = paths.metrics(name, cell)
+        contents.files["metrics/details.json"] = details
+        contents.files[f"metrics/per_class/{name}.json"] = paths.per_class(name, cell)
+    costs = costs_of(name, record["training_id"])
+    if costs:
+        moment = max(finished, int(paths.COSTS.stat().st_mtime * 1000))
+        contents.evaluated += [(key, value, moment, step) for key, value in costs.items()]
+        contents.files["costs/costs.json"] = paths.COSTS
     contents.absent = {path: file for path, file in contents.files.items() if not file.is_file()}
     contents.files = {path: file for path, file in contents.files.items() if path not in contents.absent}
     return contents
 
 
-def evaluation_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
-    """Whether the evaluation on disk is there and is of this training, not of one before it."""
+def analysis_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
+    """Whether the analysis on disk is there and is of this training, not of one before it."""
     files = [path(name, cell) for path in (paths.metrics, paths.details, paths.per_class)]
     if not all(file.is_file() for file in files):
         return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from stages.report.results import CellResult
 from stages.verdict.choice import COSTS
@@ -27,22 +26,22 @@ def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:
     return result
 
 
-def machines(details: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Where costs were measured. details: row -> its details.json."""
-    result = set()
-    for content in details.values():
-        cost = content.get("cost")
-        if cost is not None:
-            result.add(f"{cost['device']} with {cost['threads']} threads")
+def spreads_of(runs: Sequence[CellResult]) -> dict[str, tuple[float, float]]:
+    """A key of COSTS -> from the lowest round of any repeat to the highest; what has none is exact."""
+    result: dict[str, tuple[float, float]] = {}
+    for run in runs:
+        for key, (low, high) in run.cost_spread.items():
+            if key in COSTS:
+                before = result.get(key, (low, high))
+                result[key] = (min(low, before[0]), max(high, before[1]))
     return result
 
 
-def busy(details: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def machines(cells: Sequence[CellResult]) -> set[str]:
+    """Where costs were measured."""
+    return {cell.measured_on for cell in cells if cell.measured_on}
+
+
+def busy(cells: Sequence[CellResult]) -> dict[str, float]:
     """Row -> what other processes used of the machine while its latency was measured, where that is known."""
-    result = {}
-    for name, content in details.items():
-        batches = content.get("cost", {}).get("batches", [])
-        share = batches[0].get("others") if batches else None
-        if share is not None:
-            result[name] = share
-    return result
+    return {cell.name: cell.others for cell in cells if cell.others is not None}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import paths
+from stages.study.params import Cell
 from stages.verdict import replicates
 from stages.verdict.matches import match
 from stages.verdict.replicates import STUDY, Replicates
@@ -56,7 +57,7 @@ def read_split(name: str, cells: Sequence[CellResult], folds: Mapping[str, int |
             if digests.get(cell.name, {}).get(name, now) != now:
                 elsewhere.append(cell.name)
             else:
-                found = _detections(cell.name, name, truth, root)
+                found = _detections(cell, name, truth, root)
                 runs[cell.name] = replicates.evaluate(match(truth, found), weights)
                 _check(cell, name, runs[cell.name])
             progress.update()
@@ -71,14 +72,14 @@ def _by_file(split: str, cells: Sequence[CellResult], folds: Mapping[str, int | 
     return found
 
 
-def _detections(cell: str, split: str, truth: Truth, root: Path) -> Detections:
-    path = paths.predictions(cell, split)
+def _detections(cell: CellResult, split: str, truth: Truth, root: Path) -> Detections:
+    path = _path(cell, split)
     try:
         return read_detections(_results(root / path), truth)
     except InputError as error:
-        raise InputError(f"{path}: {error}; {_remedy(cell)}") from None
+        raise InputError(f"{path}: {error}; {_remedy(cell.name)}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {_remedy(cell)}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {_remedy(cell.name)}") from None
 
 
 def _results(path: Path) -> list[Any]:
@@ -97,9 +98,13 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
         score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
         if not math.isclose(score, math.nan if recorded is None else recorded, abs_tol=1e-6) and not (
                 recorded is None and math.isnan(score)):
-            raise InputError(f"{paths.predictions(cell.name, split)}: its {split}/{metric} is {score:.4f}, and "
+            raise InputError(f"{_path(cell, split)}: its {split}/{metric} is {score:.4f}, and "
                              f"{'none' if recorded is None else f'{recorded:.4f}'} was recorded; {_remedy(cell.name)}")
 
 
+def _path(cell: CellResult, split: str) -> Path:
+    return paths.predictions(cell.name, Cell(**cell.row), split)
+
+
 def _remedy(cell: str) -> str:
-    return f"evaluate it again: dvc repro -f stages/dvc.yaml:evaluate@{cell}"
+    return f"predict it again: dvc repro -f stages/dvc.yaml:predict@{cell}"

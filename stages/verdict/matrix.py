@@ -105,8 +105,8 @@ def conclude(
     holds, why = holding.holds(
         judgement,
         {split.name: split.elsewhere for split in splits},
-        costs.machines(details),
-        costs.busy(details),
+        costs.machines(cells),
+        costs.busy(cells),
         comparability.uneven_repeats(study, results, rows, root),
     )
     return replace(judgement, holds=holds, why=why)

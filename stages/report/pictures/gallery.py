@@ -18,6 +18,7 @@ from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.pictures.suspects import Suspects, suspects
 from stages.report.pictures.thumbnails import Album, Photo, Picture
 from stages.study import paths
+from stages.study.params import Cell
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count
 
@@ -142,8 +143,8 @@ def _albums(splits: Sequence[str], root: Path, notes: list[str]) -> dict[str, Al
 
 def _view(cell: Shown, split: str, root: Path) -> View:
     """Raises InputError with one line where the cell's predictions cannot be read."""
-    path = paths.predictions(cell.name, split)
-    again = f"run `dvc repro stages/dvc.yaml:evaluate@{cell.name}`"
+    path = paths.predictions(cell.name, Cell(**cell.row), split)
+    again = f"run `dvc repro stages/dvc.yaml:predict@{cell.name}`"
     try:
         results = json.loads((root / path).read_bytes())
     except OSError:

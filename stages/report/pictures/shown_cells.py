@@ -135,7 +135,7 @@ def _roles(names: Sequence[str], judgement: Judgement) -> dict[str, str]:
 
 def _read(cell: CellResult, root: Path) -> tuple[Mapping[str, Mapping[str, Any]], str]:
     path = paths.details(cell.name, Cell(**cell.row))
-    again = f"run `dvc repro stages/dvc.yaml:evaluate@{cell.name}`"
+    again = f"run `dvc repro stages/dvc.yaml:analyse@{cell.name}`"
     try:
         content = json.loads((root / path).read_bytes())
     except OSError:

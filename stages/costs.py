@@ -1,0 +1,117 @@
+"""Stage costs: what the selected cells cost to run on this machine, all at one sitting, in turn and repeatedly.
+
+Run alone, after predict: python -m stages.costs. Anew on this machine: make costs.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from stages.errors import InputError
+from stages.files import read_json, write_json
+from stages.program import run
+from stages.study import params, paths
+from stages.study.params import Cell, Study
+
+log = logging.getLogger(__name__)
+
+# The most that measuring a cell may take, by scale; little beside its training.
+SECONDS = {"miniature": 2.4, "full": 30.0}
+
+
+def main() -> None:
+    """Writes costs/costs.json. Cells without predictions are left out, and each is named.
+
+    Raises StudyError, or InputError where no selected cell can be measured.
+    """
+    study = params.load()
+    trainings = {}
+    for name, cell in study.selected().items():
+        training, why = _training(name, cell)
+        if why:
+            log.warning("%s is left out: %s", name, why)
+        else:
+            trainings[name] = training
+    if not trainings:
+        raise InputError("no selected cell has predictions; run dvc repro")
+    log.info("%d cells: loading MMDetection", len(trainings))
+    # Seconds of imports, after what can be refused at once.
+    from stages.cost.measure import measure
+    from stages.training import threads
+
+    threads.use(study.training.threads)
+    content = measure(_sources(trainings), seconds=SECONDS[study.scale])
+    content["measured"] = datetime.now(UTC).isoformat(timespec="seconds")
+    for name, cell in content["cells"].items():
+        cell["training_id"] = trainings[name]
+        _say(name, cell)
+    write_json(paths.COSTS, content)
+    _say_where(content)
+    _log(study, list(trainings))
+
+
+def _training(name: str, cell: Cell) -> tuple[str, str]:
+    """The training that a cell's predictions are of; or "" and why it cannot be measured."""
+    record = paths.record(name, cell) / "run.json"
+    predicted = paths.predicted(name, cell)
+    for path in (record, predicted, paths.model(name) / "config.py", paths.model(name) / "best.pth"):
+        if not path.is_file():
+            return "", f"{path} is missing; {_remedy(name)}"
+    training = read_json(predicted).get("training_id")
+    if training != read_json(record).get("training_id"):
+        return "", f"{predicted} is of an earlier training; {_remedy(name)}"
+    return training, ""
+
+
+def _remedy(name: str) -> str:
+    return f"run `dvc repro stages/dvc.yaml:predict@{name}`"
+
+
+def _sources(trainings: dict[str, str]) -> list:
+    from stages.cost.subject import Source, read_images
+
+    sources = []
+    for name in trainings:
+        folder = paths.model(name)
+        config = folder / "config.py"
+        sources.append(Source(name, config, folder / "best.pth", read_images(config)))
+    return sources
+
+
+def _say(name: str, cell: dict) -> None:
+    costs = cell["costs"]
+    low, high = cell["spread"]["latency_ms"]
+    log.info(
+        "%s: %.1f ms an image (%.1f to %.1f), %.1f images/s, %.0f MiB",
+        name,
+        costs["latency_ms"],
+        low,
+        high,
+        costs["images_per_second"],
+        costs["peak_memory_mib"],
+    )
+
+
+def _say_where(content: dict) -> None:
+    load = ""
+    if content["others"] is not None:
+        load = f", while other processes used {content['others']:.0%} of its cores"
+    log.info(
+        "measured on %s, %s with %d threads%s",
+        content["machine"],
+        content["device"],
+        content["threads"],
+        load,
+    )
+
+
+def _log(study: Study, names: list[str]) -> None:
+    from stages.tracking import cells
+
+    for name in names:
+        cells.file(name, study.cell(name))
+
+
+if __name__ == "__main__":
+    run(main, "costs")

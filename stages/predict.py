@@ -1,0 +1,86 @@
+"""Stage predict: runs a cell's best checkpoint over val and test. The one stage of a finished cell that runs its model.
+
+Run alone, after train: python -m stages.predict faster_rcnn-r50-fpn-sgd-512
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+from stages.errors import InputError
+from stages.files import read_json, replacing, write_json
+from stages.program import run
+from stages.safety import shared_memory
+from stages.study import params, paths
+from stages.study.metrics import MAX_DETECTIONS
+from stages.study.params import Cell, Study
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("val", "test")
+
+
+def main(name: str) -> None:
+    """Writes predictions/<backbone>/<neck>/<cell>/val.json and test.json, and predictions/<neck>/<cell>.json.
+
+    Raises StudyError for an unknown cell, InputError where the cell is not trained or its files do not fit.
+    """
+    study = params.load()
+    cell = study.cell(name)
+    record = trained(name, cell, study)
+    shared_memory.check(name, cell, study)
+    log.info("%s: loading MMDetection", name)
+    # Seconds of imports, after what can be refused at once.
+    from stages.inference.predict import Predictor
+    from stages.safety import loaders, workspace
+    from stages.training import threads
+
+    threads.use(study.training.threads)
+    folder = paths.model(name)
+    training = study.training
+    predictor = Predictor(
+        folder / "config.py", folder / "best.pth", training.image_cache, training.workers
+    )
+    counts = []
+    digests = {}
+    for split in SPLITS:
+        with loaders.explained(name, study.scale):
+            detections = predictor.detections(split)
+        with replacing(paths.predictions(name, cell, split)) as beside:
+            beside.write_text(json.dumps(detections, separators=(",", ":")), encoding="utf-8")
+        annotations = paths.annotations(split, study.fold_of(cell))
+        digests[split] = hashlib.sha256(annotations.read_bytes()).hexdigest()
+        counts.append(f"{len(detections)} on {split}")
+    # The training id is new with every training, so that this file changes whenever the cell does.
+    write_json(
+        paths.predicted(name, cell),
+        {"cell": name, "training_id": record["training_id"], "annotations": digests},
+    )
+    log.info("%s: detections: %s", name, ", ".join(counts))
+    # DVC has taken note of the training by now.
+    workspace.discard(name)
+
+
+def trained(name: str, cell: Cell, study: Study) -> dict[str, Any]:
+    """run.json of a finished training. Raises InputError where there is none or it keeps other detections."""
+    path = paths.record(name, cell) / "run.json"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: {name} is not trained; run dvc repro, or python -m stages.train {name}"
+        )
+    record = read_json(path)
+    kept = record.get("max_detections", MAX_DETECTIONS)
+    wanted = study.data.max_detections
+    if kept != wanted:
+        raise InputError(
+            f"{path}: {name} keeps {kept} detections of an image, and data.max_detections is {wanted}; "
+            f"run dvc repro, or python -m stages.prepare and python -m stages.train {name}"
+        )
+    return record
+
+
+if __name__ == "__main__":
+    run(main, "predict", "CELL")
