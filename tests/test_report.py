@@ -209,8 +209,8 @@ def test_facts_that_differ_between_cells_are_counted(cells, tmp_path):
 @pytest.mark.parametrize(
     ("path", "stage"),
     [
-        ("metrics/r50/fpn/{}.json", "evaluate"),
-        ("metrics/fpn/{}.json", "evaluate"),
+        ("metrics/r50/fpn/{}.json", "analyse"),
+        ("metrics/fpn/{}.json", "analyse"),
         ("metrics/r50/fpn/{}/run.json", "train"),
         ("metrics/r50/fpn/{}/history.csv", "train"),
     ],

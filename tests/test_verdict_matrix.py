@@ -231,7 +231,8 @@ def test_a_fault_in_predictions_is_one_line(tmp_path, content, expected):
     with pytest.raises(InputError) as caught:
         conclude(study_of(TWO), cells, root=tmp_path)
     message = str(caught.value)
-    assert message.startswith(f"predictions/{R101}/val.json: ") and expected in message and "\n" not in message
+    assert message.startswith(f"predictions/r101/fpn/{R101}/val.json: ")
+    assert expected in message and "\n" not in message
     assert message.endswith(f"dvc repro -f stages/dvc.yaml:predict@{R101}")
 
 

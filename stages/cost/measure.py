@@ -88,11 +88,12 @@ def measure(
     visits = {source.name: Visits() for source in sources}
     work = {}
     held: dict[str, Subject] = {}
+    fits = _fit(sources)
     for number in range(rounds):
         progress = tqdm(sources, desc=f"round {number + 1}/{rounds}", disable=None, leave=False)
         for source in progress:
             subject = held.get(source.name) or Subject(source)
-            if _fits(sources):
+            if fits:
                 held[source.name] = subject
             subject.enter()
             if source.name not in work:
@@ -113,10 +114,12 @@ def measure(
     }
 
 
-def _fits(sources: Sequence[Source]) -> bool:
+def _fit(sources: Sequence[Source]) -> bool:
     total = 0
     for source in sources:
-        total += source.checkpoint.stat().st_size
+        # One that is missing is named when it is loaded.
+        if source.checkpoint.is_file():
+            total += source.checkpoint.stat().st_size
     return total / 2**20 < _SHARE_OF_MEMORY * machine.memory_mib()
 
 
@@ -125,7 +128,6 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
     _reset_peak()
     before = memory.peak_mib()
     spent = subject.run(1)
-    # More than a warm-up would take, where passes are long; the first visit has counted the work already.
     meter, neighbours = Meter(), Neighbours()
     times: list[float] = []
     while len(times) < runs and (not times or time.perf_counter() + spent < deadline):
