@@ -14,12 +14,12 @@ from conftest import Project
 from report_cells import METRICS, NAMES, load_all
 from report_judgements import judged
 
-from stages.report.summary import cells_json, summary_json
+from stages.report.summary import cell_files, summary_json
 from stages.study.params import ROOT
 
-# README's flags. Without the last word, hypotheses that differ make a column of all their text, and each row of each
-# other experiment is padded to it: 137 KB of blanks.
-SHOW = ("--only-changed", "--drop", ".*/|configs|metrics|hypotheses")
+# README's flags: what is left are the params and the scores. Hypotheses that differ would make a column of all their text,
+# to which each row of each other experiment is padded: 137 KB of blanks.
+DROP = "configs|stages|data|metrics|predictions|costs|hypotheses"
 CLAIM = "{claim: " + "a_long_sentence_" * 20 + ", holds: r101}"
 # The stage compare without what is before it: the report of finished cells, whose scores a parameter lifts.
 MAKE = f'''
@@ -84,27 +84,28 @@ def test_the_summary_is_flat_and_says_what_was_concluded(tmp_path):
     assert (summary["p_best"], summary["expected_loss"]) == (best.p_best, best.expected_loss)
     assert contrary["p_best"] < 0.5 < summary["p_best"] and contrary["expected_loss"] > summary["expected_loss"]
     assert [contrary[key] for key in ("supported", "rejected", "undecided")] == [0, 0, 2]
-    rows = json.loads(cells_json(cells, judgement))
+    rows = {path: json.loads(text) for path, text in cell_files(cells, judgement).items()}
     for cell in cells:
-        standing = judgement.standings[cell.name]
-        assert rows.pop(cell.name) == {
+        assert rows.pop(f"cells/{cell.name}.json") == {
             "val": cell.scores["val"]["bbox_mAP_50"], "test": cell.scores["test"]["bbox_mAP_50"],
-            "p_best": standing.p_best, "expected_loss": standing.expected_loss, "loss_high": standing.loss_high,
-            "possible_best": standing.possible_best}
+            "p_best": judgement.standings[cell.name].p_best}
     assert rows == {}
-    assert json.loads(cells_json(cells[:1], judged(cells[1:]))) == {NAMES[0]: {
-        split: cells[0].scores[split]["bbox_mAP_50"] for split in ("val", "test")}}
+    repeat = cell_files(cells[:1], judged(cells[1:]))[f"cells/{NAMES[0]}.json"]
+    assert json.loads(repeat) == {split: cells[0].scores[split]["bbox_mAP_50"] for split in ("val", "test")}
 
 
-def test_metrics_show_is_one_row(repository):
+def test_metrics_show_is_a_row_for_the_study_and_one_for_each_cell(repository):
     shown = json.loads("".join(table(repository, "metrics", "show", "--json")))[""]["data"]
-    assert list(shown) == ["reports/summary.json"]
+    assert set(shown) == {"reports/summary.json", *(f"reports/cells/{name}.json" for name in NAMES)}
     assert shown["reports/summary.json"]["data"]["best"] == NAMES[0]
-    assert len(table(repository, "metrics", "show", "--md")) == 3
+    assert len(table(repository, "metrics", "show", "--md")) == 3 + len(NAMES)
+    cells = table(repository, "metrics", "show", "reports/cells")
+    assert len(cells) == 1 + len(NAMES) and max(map(len, cells)) <= 120
+    assert all(len(line.split()) == 4 for line in cells)
 
 
 def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
-    lines = table(repository, "metrics", "diff", "low", "high")
+    lines = table(repository, "metrics", "diff", "--targets", "reports/summary.json", "--", "low", "high")
     rows = {line.split()[1]: line.split() for line in lines[1:]}
     assert set(rows) == {"best", "best_test_mAP_50", "best_val_mAP_50", "chosen", "p_best", "expected_loss", "rejected",
                          "supported"}
@@ -114,22 +115,27 @@ def test_metrics_diff_names_what_changed_and_fits_a_terminal(repository):
 
 
 def test_metrics_diff_of_the_cells_is_a_row_each(repository):
-    lines = table(repository, "metrics", "diff", "--all", "--targets", "reports/cells.json", "--", "low", "high")
-    rows = {line.split()[1]: line.split()[2:] for line in lines[1:]}
-    assert set(rows) == {f"{name}.{key}" for name in NAMES for key in (
-        "val", "test", "p_best", "expected_loss", "loss_high", "possible_best")}
-    assert [float(value) for value in rows[f"{NAMES[0]}.val"]] == pytest.approx([0.111, 0.361, 0.25], abs=1e-4)
-    assert float(rows[f"{NAMES[1]}.val"][2]) == 0 and max(map(len, lines)) <= 120
+    lines = table(repository, "metrics", "diff", "--all", "--targets", "reports/cells", "--", "low", "high")
+    rows = {tuple(line.split()[:2]): line.split()[2:] for line in lines[1:]}
+    files = {name: f"reports/cells/{name}.json" for name in NAMES}
+    assert set(rows) == {(file, split) for file in files.values() for split in ("val", "test", "p_best")}
+    assert [float(value) for value in rows[files[NAMES[0]], "val"]] == pytest.approx([0.111, 0.361, 0.25], abs=1e-4)
+    assert float(rows[files[NAMES[1]], "val"][2]) == 0 and max(map(len, lines)) <= 120
 
 
 def test_exp_show_is_a_row_for_each_experiment(repository):
-    text = "\n".join(table(repository, "exp", "show", *SHOW, "--csv"))
+    text = "\n".join(table(repository, "exp", "show", "--only-changed", "--drop", DROP, "--csv"))
     rows = {row["Experiment"]: row for row in csv.DictReader(io.StringIO(text))}
     assert {"low", "high"} < set(rows)
     assert float(rows["high"]["best_val_mAP_50"]) == pytest.approx(0.361) and rows["high"]["lift"] == "0.25"
     # What a screen shows without scrolling, behind the name and the time.
     assert list(rows["high"])[4:9] == ["best_val_mAP_50", "best_test_mAP_50", "holds", "chosen", "best"]
-    assert len(rows["high"]) <= 18 and "hypotheses" not in rows["high"]
+    assert len(rows["high"]) <= 16 + 3 * len(NAMES) and "hypotheses" not in rows["high"]
+    # Which of several experiments was best in the cell that they changed.
+    score = f"reports/cells/{NAMES[0]}.json:val"
+    assert float(rows["high"][score]) - float(rows["low"][score]) == pytest.approx(0.25)
+    changed = {key for key in rows["high"] if key.startswith("reports/") and rows["high"][key] != rows["low"][key]}
+    assert {score, score.replace("val", "test")} <= changed
 
 
 def test_plots_diff_lays_two_revisions_over_each_other(repository):

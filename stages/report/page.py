@@ -18,7 +18,7 @@ from stages.report.markdown import escape as escape_markdown
 from stages.report.pictures.sections import pictures
 from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
 from stages.report.shown_rows import judged_rows, shown_rows
-from stages.report.summary import cells_json, summary_json
+from stages.report.summary import cell_files, summary_json
 from stages.report.table import ALL, COSTS, MISSING, SCORES, compare_csv, in_order, marked
 from stages.report.verdicts.view import view as view_of_verdicts
 from stages.verdict.judgement import Group, Judgement
@@ -55,7 +55,7 @@ _STRICT = {
 def write_report(
     cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, folder: Path
 ) -> None:
-    """Write summary.json, cells.json, compare.csv, report.md, index.html and curves/<panel>.csv into `folder`.
+    """Write summary.json, cells/<cell>.json, compare.csv, report.md, index.html and curves/<panel>.csv into `folder`.
 
     The pictures are of what lies beside it: metrics/, predictions/ and data/.
 
@@ -66,7 +66,7 @@ def write_report(
     view = _view(cells, context, judgement) | pictures(cells, judgement, Path(folder).parent)
     files = {
         "summary.json": summary_json(cells, judgement),
-        "cells.json": cells_json(cells, judgement),
+        **cell_files(cells, judgement),
         "compare.csv": compare_csv(cells, judgement),
         "report.md": _markdown().get_template("report.md.j2").render(view),
         "index.html": _html().get_template("index.html.j2").render(view),
@@ -78,6 +78,10 @@ def write_report(
         # A file that DVC has put here is a link to the one in its cache.
         with replacing(path) as beside:
             beside.write_text(text, encoding="utf-8", newline="")
+    for path in (Path(folder) / "cells").glob("*.json"):
+        # Of an earlier selection, where DVC has not emptied the folder.
+        if f"cells/{path.name}" not in files:
+            path.unlink()
     log.info("report of %s in %s", header.coverage(cells, context), folder)
 
 

@@ -1,4 +1,4 @@
-"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each cell's for `--targets`."""
+"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each cell's."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
         "cells": len(cells), "holes": len(judgement.holes)})
 
 
-def cells_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
-    """Row -> its bbox_mAP_50 on val and test, for `dvc metrics diff --targets reports/cells.json`; of the rows that
-    stand for a cell also where that stands among all."""
-    content: dict[str, object] = {}
+def cell_files(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, str]:
+    """cells/<row>.json: its bbox_mAP_50 on val and test, and of the rows that stand for a cell the probability that it
+    is the best.
+
+    A file per row is a row per cell in `dvc metrics show`, and in `dvc exp show` some columns beside the cell's params.
+    """
+    files = {}
     for cell in cells:
-        row: dict[str, object] = {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS}
+        scores = {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS}
         standing = judgement.standings.get(cell.name)
         if standing is not None:
-            row["p_best"] = standing.p_best
-            row["expected_loss"] = standing.expected_loss
-            row["loss_high"] = standing.loss_high
-            row["possible_best"] = standing.possible_best
-        content[cell.name] = row
-    return _text(content)
+            scores["p_best"] = standing.p_best
+        files[f"cells/{cell.name}.json"] = _text(scores)
+    return files
 
 
 def _highest(judgement: Judgement, metric: str) -> float | None:
