@@ -26,15 +26,27 @@ CHEAPER_BY = ("latency_ms", "parameters")
 @dataclass(frozen=True)
 class Candidate:
     """A cell to choose from. score: the metric, higher is better, None where there is nothing to measure; costs: a key
-    of COSTS -> value in its unit, None or absent where it was not measured. NaN and infinity count as None."""
+    of COSTS -> value in its unit, None or absent where it was not measured. NaN and infinity count as None. spread: of
+    what varies from round to round the lowest and the highest, around the value; a cost without one is exact."""
 
     name: str
     score: float | None
     costs: Mapping[str, float | None] = field(default_factory=dict)
     run_id: str = ""
+    spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def cost(self, key: str) -> float | None:
         return _finite(self.costs.get(key))
+
+
+def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
+    """Whether `first` is shown to be the cheaper one: their spreads do not overlap. A cost that does decides nothing."""
+    costs = first.cost(key), second.cost(key)
+    if None in costs:
+        return False
+    _, high = first.spread.get(key, (None, costs[0]))
+    low, _ = second.spread.get(key, (costs[1], None))
+    return high < low
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,9 @@ class Choice:
     chosen cell is shown to be within the margin. as_good: best and the cells whose interval against it lies above
     -margin, cheapest first; worse: those whose interval lies below 0; undecided: the others; unknown: cells without a
     score, a comparison or that cost.
-    saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is unknown.
+    saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is unknown or their
+    spreads overlap. level: the other cells within the margin whose cost is not shown to be another than the chosen
+    one's; of them it has the fewest parameters.
     cheaper: cells that cost less than the chosen one and remain possible, cheapest first.
     """
 
@@ -106,6 +120,7 @@ class Choice:
     shown: bool = False
     undecided: tuple[str, ...] = ()
     cheaper: tuple[Possible, ...] = ()
+    level: tuple[str, ...] = ()
 
 
 def front(
@@ -220,12 +235,16 @@ def choose(
         standing = standings.get(candidate.name)
         if standing is not None and not standing.thin and standing.loss_high <= margin:
             within.append(candidate)
-    chosen = within[0] if within else best
+    chosen = best
+    level: tuple[str, ...] = ()
+    if within and priced:
+        chosen, level = _cheapest(within, key)
     cheaper: tuple[Possible, ...] = ()
     if priced:
         cheaper = _possible(placed, chosen, standings, key, margin)
     saved = None
-    if key is not None and chosen.cost(key) is not None and best.cost(key):
+    known = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
+    if known and (chosen is best or costs_less(chosen, best, key)):
         saved = max(0.0, 1 - chosen.cost(key) / best.cost(key))
     choice = Choice(
         metric=metric,
@@ -241,6 +260,7 @@ def choose(
         shown=bool(within),
         undecided=_names(words["undecided"]),
         cheaper=cheaper,
+        level=level,
     )
     return replace(choice, sentence=choice_sentence(choice, best, chosen, standings))
 
@@ -255,8 +275,8 @@ def _possible(
     """The cells that cost less than the chosen one and are not shown to lose more than the margin."""
     result = []
     for candidate in placed:
-        if candidate.cost(key) >= chosen.cost(key):
-            break
+        if not costs_less(candidate, chosen, key):
+            continue
         standing = standings[candidate.name]
         if standing.interval[1] >= -margin:
             result.append(
@@ -269,6 +289,16 @@ def _possible(
                 )
             )
     return tuple(result)
+
+
+def _cheapest(within: Sequence[Candidate], key: str) -> tuple[Candidate, tuple[str, ...]]:
+    """Of cells by rising price the one to take, and the others that are not shown to cost more: where costs overlap,
+    fewer parameters decide, then the higher score, then the name."""
+    lowest = within[0]
+    level = [candidate for candidate in within if not costs_less(lowest, candidate, key)]
+    chosen = min(level, key=lambda candidate: _price(candidate, None))
+    names = [candidate.name for candidate in level if candidate is not chosen]
+    return chosen, tuple(names)
 
 
 def _price(candidate: Candidate, key: str | None) -> tuple:
@@ -334,6 +364,8 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
         )
     theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
+    if choice.level:
+        gain += f", which does not tell it from that of {', '.join(choice.level)}: of these it has the fewest parameters"
     return (
         f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, "
         f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
