@@ -64,6 +64,7 @@ costs: install  ## measure latency, memory and throughput of the selected cells 
 
 prune: install  ## delete what removed rows have left behind: models, predictions, metrics; DVC's cache keeps all of it
 	@python -m stages.prune
+	@test ! -e reports/summary.json || dvc repro --single-item costs compare
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _LOCKS = ("dvc.lock", "stages/dvc.lock")
 # Where stages have their outs, which may be hard links of files in the cache.
-_OUTS = ("data", "metrics", "models", "predictions", "reports")
+_OUTS = ("costs", "data", "metrics", "models", "predictions", "reports")
 
 
 def main(what: str) -> None:

@@ -17,6 +17,7 @@ from stages.model.schedule import batch_size, epochs, learning_rate, pixels, war
 from stages.program import run
 from stages.safety import shared_memory
 from stages.study import fragments, group_metrics, params, paths
+from stages.study.leftovers import leftovers, summary
 from stages.study.strict import StudyError
 from stages.tracking import checkout
 from stages.verdict import prospects, statements
@@ -48,6 +49,9 @@ def main() -> None:
     say_warmups(study)
     for line in prospects.warnings(study):
         log.warning("%s", line)
+    left_behind = summary(leftovers(study.cells))
+    if left_behind:
+        log.warning("%s", left_behind)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
     paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")

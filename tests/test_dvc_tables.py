@@ -17,8 +17,8 @@ from report_judgements import judged
 from stages.report.summary import cell_files, summary_json
 from stages.study.params import ROOT
 
-# README's flags: what is left are the params and the scores. Hypotheses that differ would make a column of all their text,
-# to which each row of each other experiment is padded: 137 KB of blanks.
+# README's flags: what is left are the params and the scores. Hypotheses that differ would make a column of all their
+# text, to which each row of each other experiment is padded: 137 KB of blanks.
 DROP = "configs|stages|data|metrics|predictions|costs|hypotheses"
 CLAIM = "{claim: " + "a_long_sentence_" * 20 + ", holds: r101}"
 # The stage compare without what is before it: the report of finished cells, whose scores a parameter lifts.

@@ -85,7 +85,8 @@ class Matrix:
         self.cells = []
         for cell in load_all(folder):
             run_id = self.client.create_run(self.experiment, run_name=cell.name, tags={
-                key: str(value) for key, value in cell.row.items()}).info.run_id
+                key: str(value) for key, value in {"cell": cell.name, **cell.row}.items()}).info.run_id
+            (folder / "models" / cell.name / "best.pth").write_bytes(cell.name.encode())
             if cell.name in checkpoints:
                 self.client.log_artifact(run_id, str(checkpoint), "checkpoint")
             self.client.set_terminated(run_id)

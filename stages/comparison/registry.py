@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.comparison import champion
 from stages.report.markdown import escape
-from stages.study.params import DEFAULT_STUDY
+from stages.study import paths
+from stages.study.params import DEFAULT_STUDY, ROOT, Study
 from stages.tracking import store
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import value
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 CHECKPOINT = "checkpoint"
 FILE = "best.pth"
+# The SHA-256 of a version's checkpoint, as a tag.
+DIGEST = "checkpoint"
 _ABOUT = ("The cells that comparisons chose: a checkpoint and the config that MMDetection loads it with. "
           f"{ALIAS}: the one to use.")
 
@@ -30,42 +36,85 @@ def model_name() -> str:
     return re.sub(r"[/:'\"]+", "-", store.experiment_name()).strip("-") or DEFAULT_STUDY
 
 
-def promote(client: MlflowClient, judgement: Judgement, run: Run | None, comparison: str, scale: str,
-            model: Path | None) -> str:
-    """Registers the chosen cell's run and moves the alias to it, only where the judgement holds; what was done, or
-    why nothing was, as a sentence.
+def promote(
+    client: MlflowClient,
+    judgement: Judgement,
+    runs: Mapping[str, Run],
+    comparison: str,
+    study: Study,
+    root: Path = ROOT,
+) -> str:
+    """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it, only where it wins
+    against the champion (champion.contest); what was done, or why nothing was, as a sentence.
 
-    run: of the chosen cell, None where the tracker does not know it; comparison: the comparison's run id; model: the
-    folder of the cell's config.py, which goes beside the checkpoint. A run becomes one version, however often.
+    runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id; root: of models/, whose
+    config.py goes beside the checkpoint. A checkpoint becomes one version, however often it is trained or compared.
     """
     name, chosen = model_name(), judgement.choice.chosen
     if not judgement.holds or chosen is None:
         return f"Nothing is registered. {judgement.why}"
+    run = runs.get(chosen)
     if run is None:
         return f"Nothing is registered: MLflow does not know the run of {chosen}."
-    run_id = run.info.run_id
-    if f"{CHECKPOINT}/{FILE}" not in {entry.path for entry in client.list_artifacts(run_id, CHECKPOINT)}:
+    artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id, CHECKPOINT)}
+    if f"{CHECKPOINT}/{FILE}" not in artifacts:
         return f"Nothing is registered: the run of {chosen} has no {CHECKPOINT}/{FILE} in MLflow."
     registered = _registered(client, name)
-    version = _version(client, name, run_id)
+    tags = _tags(judgement, comparison, study.scale)
+    folder = root / paths.model(chosen)
+    if (folder / FILE).is_file():
+        tags[DIGEST] = _digest(folder / FILE)
+    version = _version(client, name, run.info.run_id, tags.get(DIGEST))
     if version is None:
-        if model and (model / "config.py").is_file():
-            client.log_artifact(run_id, str(model / "config.py"), CHECKPOINT)
+        if (folder / "config.py").is_file():
+            client.log_artifact(run.info.run_id, str(folder / "config.py"), CHECKPOINT)
         # The folder, not the file in it: MLflow downloads nothing, without a word, for a version that is one file.
-        version = client.create_model_version(name, f"runs:/{run_id}/{CHECKPOINT}", run_id, _tags(
-            judgement, comparison, scale), description=_description(judgement, name))
+        version = client.create_model_version(
+            name,
+            f"runs:/{run.info.run_id}/{CHECKPOINT}",
+            run.info.run_id,
+            tags,
+            description=_description(judgement, name),
+        )
     else:
-        for key, text in _tags(judgement, comparison, scale).items():
+        for key, text in tags.items():
             client.set_model_version_tag(name, version.version, key, text)
         client.update_model_version(name, version.version, _description(judgement, name))
-    holder = registered.aliases.get(ALIAS)
     what = f"{chosen} is version {version.version} of {name}"
-    if str(holder) == str(version.version):
+    number = registered.aliases.get(ALIAS)
+    if not number:
+        client.set_registered_model_alias(name, ALIAS, version.version)
+        return f"{what} and its {ALIAS}."
+    if str(number) == str(version.version):
         return f"{what} and stays its {ALIAS}."
-    if holder and scale == "miniature" and client.get_model_version(name, holder).tags.get("scale") == "full":
-        return f"{what}; its {ALIAS} stays version {holder}, which was trained at scale full."
+    holder = client.get_model_version(name, number)
+    result = _contest(client, holder, runs, judgement, study, root)
+    cell = holder.tags.get("cell", "another cell")
+    if not result.moves:
+        return f"{what}; its {ALIAS} stays version {number}, {cell}: {result.why}."
     client.set_registered_model_alias(name, ALIAS, version.version)
-    return f"{what} and its {ALIAS}{f', which was version {holder}' if holder else ''}."
+    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {result.why}."
+
+
+def _contest(
+    client: MlflowClient,
+    holder: ModelVersion,
+    runs: Mapping[str, Run],
+    judgement: Judgement,
+    study: Study,
+    root: Path,
+) -> champion.Contest:
+    scale = holder.tags.get("scale", study.scale)
+    if scale != study.scale:
+        # A miniature shows that a cell trains; its numbers are not those of the full model.
+        return champion.Contest(study.scale == "full", f"it was trained at scale {scale}")
+    row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
+    return champion.contest(client, holder, row, judgement, study, root)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _registered(client: MlflowClient, name: str) -> RegisteredModel:
@@ -85,9 +134,12 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel:
         return client.get_registered_model(name)
 
 
-def _version(client: MlflowClient, name: str, run_id: str) -> ModelVersion | None:
-    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    return min(found, key=lambda one: int(one.version), default=None)
+def _version(client: MlflowClient, name: str, run_id: str, digest: str | None) -> ModelVersion | None:
+    """The version of a run, or of another run that ended in the same checkpoint; of several the first."""
+    versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
+    if not versions and digest:
+        versions = list(client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'"))
+    return min(versions, key=lambda version: int(version.version), default=None)
 
 
 def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:

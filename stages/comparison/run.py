@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from stages.comparison import drawings, outcomes, registry
 from stages.report.results import CellResult
-from stages.study import paths
 from stages.study.params import Study
 from stages.tracking import checkout, identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH
@@ -122,12 +121,14 @@ class _Telling:
         # Where analyse's scores stand as well.
         step = result.run.get("best", {}).get("step", 0)
         self._complete(run.info.run_id, tags, metrics, step, run)
+        identity.mark_current(self._client, self._cells, run.info.run_id, row)
 
     def champion(self) -> None:
-        """The chosen cell's checkpoint in the model registry, where the judgement holds."""
-        chosen = self.judgement.choice.chosen
-        said = registry.promote(self._client, self.judgement, self.runs.get(chosen), self.run_id,
-                                self.study.scale, paths.model(chosen) if chosen else None)
+        """The chosen cell's checkpoint in the model registry, where the judgement holds; the alias moves by a verdict
+        against the champion alone."""
+        said = registry.promote(
+            self._client, self.judgement, self.runs, self.run_id, self.study, self.folder.parent
+        )
         self._client.set_tag(self.run_id, registry.ALIAS, said[:TAG_LENGTH])
         logger.info("%s", said)
 

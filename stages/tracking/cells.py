@@ -214,6 +214,8 @@ def complete(client: MlflowClient, experiment: str, contents: Contents, again: b
             client.set_terminated(run_id, "FINISHED", end)
             sent.closed = True
         identity.drop_doubles(client, experiment, training_id, run_id)
+        if record.get("cell"):
+            identity.mark_current(client, experiment, run_id, record["cell"])
     return sent
 
 

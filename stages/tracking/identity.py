@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 TAG = "training_id"
+# Of several runs of a cell, that of the results on disk.
+CURRENT = "current"
 
 
 def new() -> str:
@@ -59,6 +61,16 @@ def drop_doubles(client: MlflowClient, experiment: str, training_id: str, run_id
     for run in _tagged(client, experiment, training_id):
         if run.info.run_id != run_id:
             client.delete_run(run.info.run_id)
+
+
+def mark_current(client: MlflowClient, experiment: str, run_id: str, cell: str) -> None:
+    """Tags the run as the current one of the runs of its cell: that whose results are on disk. Earlier ones lose it."""
+    quoted = cell.replace("'", "")
+    for run in client.search_runs([experiment], f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"):
+        if run.info.run_id != run_id:
+            client.delete_tag(run.info.run_id, CURRENT)
+    if client.get_run(run_id).data.tags.get(CURRENT) != "true":
+        client.set_tag(run_id, CURRENT, "true")
 
 
 def deleted(client: MlflowClient, experiment: str, training_id: str) -> str | None:

@@ -35,7 +35,7 @@ def holds(
     the share of the cores that other processes used while its latency was; uneven: cell -> what its repeats differ in
     beside the seed. A confounded comparison does not forbid to ship its better cell, but is mentioned.
     """
-    obstacles = _obstacles(judgement, elsewhere)
+    obstacles = [*_obstacles(judgement, elsewhere), *_unequal_load(judgement, busy)]
     if obstacles:
         return False, f"The choice does not hold: {'; '.join(obstacles)}."
     if not judgement.choice.shown:
@@ -91,6 +91,20 @@ def contradictions(judgement: Judgement) -> list[Pair]:
         if pair is not None and pair.adjusted is not None and pair.adjusted[1] < -judgement.margin:
             pairs.append(pair)
     return pairs
+
+
+def _unequal_load(judgement: Judgement, busy: Mapping[str, float]) -> list[str]:
+    """Where the latency that decides was not measured under equal conditions."""
+    if judgement.choice.cost != "latency_ms" or len(busy) < 2:
+        return []
+    lowest, highest = min(busy, key=busy.get), max(busy, key=busy.get)
+    if busy[highest] - busy[lowest] <= _BUSY:
+        return []
+    return [
+        f"the latency was measured under unequal load: other processes used {busy[lowest]:.0%} of "
+        f"the machine beside {lowest} and {busy[highest]:.0%} beside {highest}; `make costs` "
+        "measures again"
+    ]
 
 
 def _missing_proof(judgement: Judgement) -> str:

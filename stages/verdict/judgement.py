@@ -43,7 +43,7 @@ class Judgement:
     all in the metric; absent where it could not be compared.
     shares: what more training images are expected to give, of rows that differ in train_share alone.
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
-    and choice rest on.
+    and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and highest round, where it varies.
     names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
     stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
     """
@@ -62,6 +62,7 @@ class Judgement:
     holds: bool
     why: str
     costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    cost_spread: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: tuple[ShareCurve, ...] = ()

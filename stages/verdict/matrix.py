@@ -62,10 +62,13 @@ def conclude(
     thin = _thin(judged)
     fair = comparability.fair_pairs(study, results, rows, root)
     candidates = []
+    spreads = {}
     for name, names in rows.items():
-        own_costs = costs.costs_of([results[row] for row in names])
+        repeats = [results[row] for row in names]
+        own_costs = costs.costs_of(repeats)
+        spreads[name] = costs.spreads_of(repeats)
         score = _value(estimates[name][metric])
-        candidates.append(Candidate(name, score, own_costs, results[name].run_id))
+        candidates.append(Candidate(name, score, own_costs, results[name].run_id, spreads[name]))
     highest = choice.highest(candidates, study.verdicts.cost)
     standings = _standings(study, judged, rows, verdicts[metric], highest)
     margin = study.verdicts.margin
@@ -98,6 +101,7 @@ def conclude(
         holds=False,
         why="",
         costs={candidate.name: candidate.costs for candidate in candidates},
+        cost_spread=spreads,
         margin=margin,
         standings=standings,
         shares=_shares(study, judged, results, rows, verdicts[metric]),

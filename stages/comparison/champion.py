@@ -1,0 +1,144 @@
+"""The chosen cell against the champion alone: only that verdict moves the alias of the model registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.errors import InputError
+from stages.scoring.tables import Truth, read_detections, read_truth
+from stages.study import paths
+from stages.study.params import ROOT, Study
+from stages.verdict import replicates
+from stages.verdict.choice import Candidate, costs_less
+from stages.verdict.estimates import Estimate
+from stages.verdict.judgement import Judgement
+from stages.verdict.matches import match
+from stages.verdict.pairs import compare
+from stages.verdict.replicates import STUDY, Replicates
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Whether the alias moves from the champion to the chosen cell, and why, to stand after "because"."""
+
+    moves: bool
+    why: str
+
+
+def contest(
+    client: MlflowClient,
+    champion: ModelVersion,
+    row: str | None,
+    judgement: Judgement,
+    study: Study,
+    root: Path = ROOT,
+) -> Contest:
+    """The chosen cell against the champion. row: the row of this comparison whose run the champion is, None where it is
+    none of them: its predictions then come from MLflow.
+
+    Two differences move the alias: a 95 % interval of the metric that decides above 0, or above -margin where the
+    champion is not better and the chosen cell is shown to cost less. What is not comparable moves nothing.
+    """
+    chosen = judgement.choice.chosen
+    cell = _cell_of(row, judgement)
+    if cell is not None and cell == chosen:
+        return Contest(False, f"it is a training of {chosen} too")
+    if cell is not None:
+        pair = judgement.pair(chosen, cell)
+        difference = None if pair is None else pair.difference
+        why = "there is no verdict on them"
+    else:
+        difference, why = _against_predictions(client, champion, judgement, study, root)
+    if difference is None:
+        return Contest(False, why)
+    return _decided(difference, judgement, cell)
+
+
+def _cell_of(row: str | None, judgement: Judgement) -> str | None:
+    for cell, rows in judgement.repeats.items():
+        if row in rows:
+            return cell
+    return None
+
+
+def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Contest:
+    interval = f"{difference.value:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    told = f"the difference of {judgement.metric} is {interval}"
+    if difference.thin:
+        return Contest(False, f"{told}, on too few boxes to decide")
+    if difference.low > 0:
+        return Contest(True, told)
+    cheaper = cell is not None and _costs_less(judgement, cell)
+    if cheaper and difference.high >= 0 and difference.low >= -judgement.margin:
+        return Contest(True, f"{told}, within the margin of {judgement.margin:g}, and it costs less")
+    return Contest(False, told)
+
+
+def _costs_less(judgement: Judgement, cell: str) -> bool:
+    key = judgement.choice.cost
+    if key is None:
+        return False
+    candidates = []
+    for name in (judgement.choice.chosen, cell):
+        spread = judgement.cost_spread.get(name, {})
+        candidates.append(Candidate(name, None, judgement.costs[name], spread=spread))
+    return costs_less(*candidates, key)
+
+
+def _against_predictions(
+    client: MlflowClient, champion: ModelVersion, judgement: Judgement, study: Study, root: Path
+) -> tuple[Estimate | None, str]:
+    """The difference to what the champion's run holds as artifacts; or why there is none."""
+    split, _, metric = judgement.metric.partition("/")
+    annotations = root / paths.annotations(split)
+    name = champion.tags.get("cell", "")
+    chosen = judgement.choice.chosen
+    rows = [row for row in judgement.repeats[chosen] if study.fold_of(study.cell(row)) is None]
+    if not rows:
+        return None, f"no row of {chosen} is on fold {study.data.fold}"
+    record = _artifact(client, champion.run_id, f"metrics/per_class/{name}.json")
+    results = _artifact(client, champion.run_id, f"predictions/{split}.json")
+    if record is None or results is None:
+        return None, "its run holds no predictions"
+    digest = hashlib.sha256(annotations.read_bytes()).hexdigest()
+    if record.get("annotations", {}).get(split) != digest:
+        return None, f"it was evaluated on other {split} annotations"
+    truth = read_truth(annotations)
+    weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
+    own = []
+    for row in rows:
+        path = root / paths.predictions(row, study.cell(row), split)
+        own.append(_replicates(json.loads(path.read_bytes()), truth, weights))
+    try:
+        theirs = _replicates(results, truth, weights)
+    except InputError as error:
+        return None, f"its predictions cannot be read: {error}"
+    pairs = compare({chosen: own, f"champion {name}": [theirs]}, STUDY[metric])
+    if not pairs:
+        return None, f"{split} has no box"
+    return pairs[0].difference, ""
+
+
+def _replicates(results: Sequence[dict[str, Any]], truth: Truth, weights: Any) -> Replicates:
+    return replicates.evaluate(match(truth, read_detections(results, truth)), weights)
+
+
+def _artifact(client: MlflowClient, run_id: str, path: str) -> Any:
+    """A JSON artifact; None where the run has none or it is damaged."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return json.loads(Path(client.download_artifacts(run_id, path, folder)).read_bytes())
+        except (MlflowException, OSError, ValueError):
+            return None
