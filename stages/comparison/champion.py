@@ -103,9 +103,6 @@ def _against_predictions(
     annotations = root / paths.annotations(split)
     name = champion.tags.get("cell", "")
     chosen = judgement.choice.chosen
-    rows = [row for row in judgement.repeats[chosen] if study.fold_of(study.cell(row)) is None]
-    if not rows:
-        return None, f"no row of {chosen} is on fold {study.data.fold}"
     record = _artifact(client, champion.run_id, f"metrics/per_class/{name}.json")
     results = _artifact(client, champion.run_id, f"predictions/{split}.json")
     if record is None or results is None:
@@ -113,6 +110,9 @@ def _against_predictions(
     digest = hashlib.sha256(annotations.read_bytes()).hexdigest()
     if record.get("annotations", {}).get(split) != digest:
         return None, f"it was evaluated on other {split} annotations"
+    rows = [row for row in judgement.repeats[chosen] if study.fold_of(study.cell(row)) is None]
+    if not rows:
+        return None, f"no row of {chosen} is on fold {study.data.fold}"
     truth = read_truth(annotations)
     weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
     own = []
