@@ -22,12 +22,15 @@ TYPED = {
     "dvc repro": "test_graph.py::test_a_repro_that_changes_nothing_runs_nothing",
     "dvc repro --force --single-item compare": FAULTS,
     "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
-    "dvc repro -f stages/dvc.yaml:evaluate@{}": FAULTS,
-    "dvc repro compose": FAULTS,
+    "dvc repro -f stages/dvc.yaml:predict@{}": FAULTS,
+    "dvc repro costs": FAULTS,
     "dvc repro prepare": FAULTS,
-    "dvc repro stages/dvc.yaml:evaluate@{}": FAULTS,
+    "dvc repro stages/dvc.yaml:analyse@{}": FAULTS,
+    "dvc repro stages/dvc.yaml:predict@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
     "git config --global --add": "test_checkout.py::test_the_repository_of_another_user_until_the_command_is_typed",
+    "make costs": "faults/test_commands.py::test_commands_of_make",
+    "make prune": "faults/test_commands.py::test_commands_of_make",
     "make data-check": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=%s POLICY=\"CODE=ACTION\"": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT={}": "faults/test_commands.py::test_commands_of_make",
@@ -60,7 +63,7 @@ UNTYPED = {
 QUOTED = ("type_commands(", "shlex.split(command)", "run(command, shell=True")
 START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
 ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
-            r"prepare|compose|compare|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
+            r"prepare|compare|costs|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
 
 
 def texts() -> Iterator[str]:

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from stages.verdict.best import Standing
-from stages.verdict.choice import COSTS, Candidate, choose, front, highest
+from stages.verdict.choice import COSTS, Candidate, choose, costs_less, front, highest
 
 METRIC = "val/bbox_mAP_50"
 
@@ -191,3 +191,31 @@ def test_two_members_of_a_front_are_named_and_a_thousand_is_written_out():
     assert two.sentence == f"No cell is dominated in {METRIC}, latency: a, b."
     cells = [cell("a", 0.5, 1000), cell("b", 0.4, 2000)]
     assert decided(cells, 0.01).sentence.endswith("its latency is 1,000 ms.")
+
+
+def measured(name: str, score: float, low: float, high: float, parameters: float) -> Candidate:
+    return Candidate(name, score, {"latency_ms": (low + high) / 2, "parameters": parameters},
+                     spread={"latency_ms": (low, high)})
+
+
+def test_a_cost_whose_spread_overlaps_decides_nothing():
+    # All are shown to be within the margin; the latency of fast is lowest, and only that of slow is told from it.
+    cells = [measured("slow", 0.53, 30, 34, 10), measured("fast", 0.50, 20, 24, 9), measured("lean", 0.51, 23, 27, 5)]
+    within = {one.name: Standing(0.3, 0.0, 0.01, (-0.01, 0.01), "as good", True) for one in cells}
+    found = choose(cells, METRIC, within, 0.02)
+    # Fewer parameters decide between the two, whose 22 and 25 ms say nothing.
+    assert (found.best, found.chosen, found.level) == ("slow", "lean", ("fast",)) and found.cheaper == ()
+    assert found.saved == pytest.approx(1 - 25 / 32)
+    assert "which does not tell it from that of fast: of these it has the fewest parameters" in found.sentence
+    # Told apart, the lowest latency decides; and what overlaps with the best saves nothing.
+    apart = [cells[0], measured("fast", 0.50, 20, 22, 9), cells[2]]
+    assert (choose(apart, METRIC, within, 0.02).chosen, choose(apart, METRIC, within, 0.02).level) == ("fast", ())
+    wide = [measured("slow", 0.53, 20, 40, 10), *cells[1:]]
+    assert choose(wide, METRIC, within, 0.02).saved is None
+
+
+def test_costs_without_a_spread_are_exact():
+    a, b, unknown = cell("a", 0.5, 10, 1), cell("b", 0.5, 11, 1), cell("c", 0.5, None, 1)
+    assert costs_less(a, b, "latency_ms") and not costs_less(b, a, "latency_ms")
+    assert not costs_less(a, b, "parameters")
+    assert not costs_less(a, unknown, "latency_ms") and not costs_less(unknown, a, "latency_ms")

@@ -86,6 +86,22 @@ def test_a_latency_beside_other_processes_is_told(tmp_path):
         assert "other processes" not in quiet
 
 
+def test_unequal_load_is_a_reason_not_to_hold(tmp_path):
+    matrix(tmp_path, TWO, {R50: 0.3, R101: 0.9})
+
+    def judged(first: float, second: float, cost: str = "latency_ms"):
+        for name, others in zip(TWO, (first, second)):
+            write_costs(tmp_path, name, f"training-of-{name}", others=others)
+        return conclude(study_of(TWO, cost=cost), load(tmp_path, TWO), root=tmp_path)
+
+    unequal = judged(0.03, 0.76)
+    assert not unequal.holds and (
+        f"the latency was measured under unequal load: other processes used 3% of the machine beside {R50} and 76% "
+        f"beside {R101}; `make costs` measures again") in unequal.why
+    for equal in (judged(0.70, 0.76), judged(0.03, 0.76, "size_mib")):
+        assert "unequal load" not in equal.why
+
+
 def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     found = conclude(study_of(TWO, replicates=150), load(rising, TWO), root=rising)
     truth = read_truth(rising / paths.annotations("val"))

@@ -40,7 +40,7 @@ class Candidate:
 
 
 def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be the cheaper one: their spreads do not overlap. A cost that does decides nothing."""
+    """Whether `first` is shown to be the cheaper one: the spreads do not overlap. A cost that overlaps decides nothing."""
     costs = first.cost(key), second.cost(key)
     if None in costs:
         return False

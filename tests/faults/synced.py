@@ -29,7 +29,7 @@ def untracked(tmp_path_factory) -> tuple[Project, str]:
     # Whoever waits for a dead tracker here waits for a second.
     sending = project.folder / "stages/tracking/sending.py"
     sending.write_text(sending.read_text(encoding="utf-8").replace("NEVER_S = 15.0", "NEVER_S = 1.0"), encoding="utf-8")
-    done = project.run("dvc", "repro", f"stages/dvc.yaml:evaluate@{R50}",
+    done = project.run("dvc", "repro", f"stages/dvc.yaml:analyse@{R50}",
                        MLFLOW_TRACKING_URI=f"http://somebody:secret@127.0.0.1:{free_port()}")
     return project, done.stdout
 

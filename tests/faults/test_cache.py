@@ -43,7 +43,7 @@ def test_whole_cache_deleted(study: Project):
     shutil.rmtree(study.folder / ".dvc/cache")
     said = check(study, "missing")
     for name in CELLS:
-        for stage in ("train", "evaluate"):
+        for stage in ("train", "predict", "analyse"):
             assert f"stages/dvc.yaml:{stage}@{name}: its results had gone" in said
     assert IDLE in study.run(*REPRO).stdout
 
@@ -65,9 +65,9 @@ def test_what_was_edited_is_not_put_back(study: Project):
 def test_decayed_checkpoint_is_noticed(study: Project):
     """Neither DVC nor torch look at the content again, and a cell would be judged by broken weights."""
     flip(study.folder / BEST)
-    done = study.run("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:evaluate@{FPN}", check=False)
+    done = study.run("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:predict@{FPN}", check=False)
     assert done.returncode
-    line = only_line(done.stdout, f"evaluate: {BEST}: is damaged")
+    line = only_line(done.stdout, f"predict: {BEST}: is damaged")
     assert "python -m stages.check_cache all" in line
 
 

@@ -21,8 +21,10 @@ SLOW = pytest.mark.slow
     ("dvc repro prepare", "data/prepared/val.json"),
     ("dvc repro stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py"),
     pytest.param("dvc repro --force stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py", marks=SLOW),
-    ("dvc repro stages/dvc.yaml:evaluate@r50-fpn", f"metrics/r50/fpn/{FPN}.json"),
-    pytest.param("dvc repro -f stages/dvc.yaml:evaluate@r50-fpn", f"metrics/r50/fpn/{FPN}.json", marks=SLOW),
+    ("dvc repro stages/dvc.yaml:predict@r50-fpn", f"predictions/r50/fpn/{FPN}/val.json"),
+    pytest.param("dvc repro -f stages/dvc.yaml:predict@r50-fpn", f"predictions/r50/fpn/{FPN}/val.json", marks=SLOW),
+    ("dvc repro stages/dvc.yaml:analyse@r50-fpn", f"metrics/r50/fpn/{FPN}.json"),
+    ("dvc repro costs", "costs/costs.json"),
     ("dvc repro --force --single-item compare", "reports/index.html"),
     ("python -m stages.prepare", "data/prepared/val.json"),
     ("python -m stages.compose", f"data/cells/{FPN}.py"),
@@ -44,6 +46,10 @@ def test_commands_of_make(study: Project, make):
     lost.unlink()
     assert f"{FPN}: 1 file sent" in make("sync").stdout and lost.is_file()
     make("set-up")
+    make("prune")
+    (study.folder / "costs/costs.json").unlink()
+    make("costs")
+    assert (study.folder / "costs/costs.json").is_file()
     usage = make("data-check", check=False).stdout
     example = re.search(r"data-check: which folder\? make data-check ROOT=(\S+)", usage)[1]
     refused = make("data-check", f"ROOT={example}", check=False)

@@ -24,7 +24,7 @@ SLOW = [f"{RECORD}/history.csv", f"{RECORD}.json", f"metrics/fpn/{FPN}.json", "d
         "data/prepared/report.json"]
 
 
-@pytest.mark.parametrize("path", [f"{RECORD}/run.json", f"{RECORD}/details.json", f"predictions/{FPN}/val.json",
+@pytest.mark.parametrize("path", [f"{RECORD}/run.json", f"{RECORD}/details.json", f"predictions/r50/fpn/{FPN}/val.json",
                                   *(pytest.param(path, marks=pytest.mark.slow) for path in SLOW)])
 def test_truncated_result_in_compare(path, study: Project):
     """Alone, compare reads what is there and says what is wrong; DVC puts the file back from its cache."""
@@ -41,11 +41,11 @@ def test_truncated_result_in_compare(path, study: Project):
 @pytest.mark.parametrize(("path", "share"), [(BEST, 0.999), *(
     pytest.param(path, share, marks=pytest.mark.slow) for path, share in (
         (BEST, 0), (f"models/{FPN}/config.py", 0.5), (f"{RECORD}/run.json", 0.5), ("data/prepared/val.json", 0.5)))])
-def test_truncated_input_of_evaluate(path, share, study: Project):
+def test_truncated_input_of_predict(path, share, study: Project):
     cut(study.folder / path, share)
-    done = study.run("python", "-m", "stages.evaluate", FPN, check=False)
+    done = study.run("python", "-m", "stages.predict", FPN, check=False)
     assert done.returncode == 1
-    assert (study.folder / path).exists() and only_line(done.stdout, f"evaluate: {path}: ")
+    assert (study.folder / path).exists() and only_line(done.stdout, f"predict: {path}: ")
 
 
 @pytest.mark.slow
@@ -78,9 +78,9 @@ def test_truncated_image_cache(study: Project):
     """Decoded images that all cells share: where a file is cut short it is made anew, and the scores stay the same."""
     for path, suffix in zip(sorted((study.folder / "data/cache").glob("*.npy")), (".npy", ".json", ".npy")):
         cut(path.with_suffix(suffix), 0.5)
-    before = (study.folder / f"predictions/{FPN}/val.json").read_bytes()
-    study.run("python", "-m", "stages.evaluate", FPN)
-    assert (study.folder / f"predictions/{FPN}/val.json").read_bytes() == before
+    before = (study.folder / f"predictions/r50/fpn/{FPN}/val.json").read_bytes()
+    study.run("python", "-m", "stages.predict", FPN)
+    assert (study.folder / f"predictions/r50/fpn/{FPN}/val.json").read_bytes() == before
 
 
 def test_truncated_plan(study: Project):

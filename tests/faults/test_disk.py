@@ -14,7 +14,7 @@ pytest_plugins = "finished"
 
 NO_SPACE = "no space left on device"
 COMPARE = ("dvc", "repro", "--single-item", "--force", "compare")
-EVALUATE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:evaluate@{FPN}")
+ANALYSE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:analyse@{FPN}")
 
 
 def own_disk(mounts, folder: Path, megabytes: int = 32) -> Path:
@@ -31,7 +31,7 @@ def idle(study: Project) -> bool:
     return IDLE in study.run("dvc", "repro").stdout
 
 
-RESULTS = {"reports": COMPARE, "metrics": EVALUATE,
+RESULTS = {"reports": COMPARE, "metrics": ANALYSE,
            "data": ("dvc", "repro", "--single-item", "--force", "prepare")}
 
 
@@ -116,7 +116,7 @@ def test_full_disk_of_the_database(study: Project, mounts, tmp_path):
 def test_read_only_project(study: Project, mounts):
     """A folder that nobody may write to is read, and every stage that would write says so in one line."""
     mounts.read_only(study.folder)
-    for stage in (("compare",), ("evaluate", FPN), ("prepare",), ("plan",)):
+    for stage in (("compare",), ("analyse", FPN), ("prepare",), ("plan",)):
         done = study.run("python", "-m", f"stages.{stage[0]}", *stage[1:], check=False)
         assert done.returncode == 1
         assert "make it writable" in only_line(done.stdout, f"{stage[0]}: ", "read-only file system")

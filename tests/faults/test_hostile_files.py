@@ -74,9 +74,9 @@ def test_malicious_checkpoint(save, tmp_path, ran):
 def test_malicious_checkpoint_in_the_study(study: Project, ran):
     (study.folder / BEST).unlink()
     torch.save({"state_dict": {}, "meta": Command(f"touch {ran}")}, study.folder / BEST)
-    done = study.run("dvc", "repro", "--single-item", f"stages/dvc.yaml:evaluate@{FPN}", check=False)
+    done = study.run("dvc", "repro", "--single-item", f"stages/dvc.yaml:predict@{FPN}", check=False)
     assert done.returncode and not ran.exists()
-    assert "holds more than tensors and plain values" in only_line(done.stdout, f"evaluate: {BEST}")
+    assert "holds more than tensors and plain values" in only_line(done.stdout, f"predict: {BEST}")
 
 
 def test_python_text_in_a_checkpoint(tmp_path, ran):
@@ -174,7 +174,7 @@ def test_malicious_config_in_the_study(study: Project, ran):
     path = study.folder / "models" / FPN / "config.py"
     replace(path, f"import os\nos.system('touch {ran}')\n{path.read_text(encoding='utf-8')}")
     shown = f"models/{FPN}/config.py: line 1: is not a plain assignment"
-    for stage, *cell in (("evaluate", FPN), ("compare",)):
+    for stage, *cell in (("predict", FPN), ("compare",)):
         done = study.run("python", "-m", f"stages.{stage}", *cell, check=False)
         assert done.returncode == 1 and not ran.exists(), done.stdout
         assert shown in only_line(done.stdout, f"{stage}: ") if stage == "compare" else shown in done.stdout

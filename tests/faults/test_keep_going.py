@@ -39,8 +39,8 @@ def test_make_repro_with_a_failing_cell(study: Project, make):
     assert f"cells.{BAD}.lr" in only_line(done.stdout, f"train: {BAD}: the loss is")
     assert f"failed: {BAD}." in only_line(done.stdout, "repro: failed")
     # Nobody evaluates what was not trained, and the other cell is evaluated all the same.
-    assert f"evaluate: {PAFPN}: " in done.stdout
-    assert f"Running stage 'stages/dvc.yaml:evaluate@{BAD}'" not in done.stdout
+    assert f"analyse: {PAFPN}: " in done.stdout
+    assert f"Running stage 'stages/dvc.yaml:predict@{BAD}'" not in done.stdout
     assert holes(study) == (2, 1)
     for page in ("reports/index.html", "reports/report.md"):
         assert BAD in (study.folder / page).read_text(encoding="utf-8")

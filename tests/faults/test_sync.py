@@ -27,7 +27,7 @@ pytest_plugins = "synced"
 def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
     output = untracked[1]
     lines = [line for line in output.splitlines() if "make sync" in line]
-    begins = ("prepare: demo ", f"train: {R50}: MLflow at http://127", f"evaluate: {R50}: MLflow at http://127")
+    begins = ("prepare: demo ", f"train: {R50}: MLflow at http://127", f"analyse: {R50}: MLflow at http://127")
     assert len(lines) == 3 and all(line.startswith(begin) for line, begin in zip(lines, begins)), output
     assert " lacks 46 points (connection refused); " in lines[1] and "secret" not in output
     assert json.loads((here / RECORD / "run.json").read_text(encoding="utf-8"))["run_id"] is None

@@ -15,7 +15,7 @@ from finished import FPN, IDLE, only_line, stage_process
 pytest_plugins = "finished"
 
 COMPARE = ("dvc", "repro", "--single-item", "--force", "compare")
-EVALUATE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:evaluate@{FPN}")
+ANALYSE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:analyse@{FPN}")
 
 
 def start(study: Project, *command: str) -> subprocess.Popen:
@@ -91,10 +91,10 @@ def test_truncated_lock_file(cut, name, study: Project):
     assert idle(study) and path.read_text(encoding="utf-8").count("md5:") == content.count("md5:")
 
 
-@pytest.mark.parametrize("stage", ["compare", pytest.param("evaluate", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stage", ["compare", pytest.param("analyse", marks=pytest.mark.slow)])
 def test_kill_of_a_stage(stage, study: Project):
     """SIGKILL of the stage's own process, somewhere in its work: DVC says so, and the next repro does it again."""
-    command = COMPARE if stage == "compare" else EVALUATE
+    command = COMPARE if stage == "compare" else ANALYSE
     first = start(study, *command)
     child = stage_process(psutil.Process(first.pid), stage)
     time.sleep(random.Random(stage).uniform(0.5, 3))
@@ -107,10 +107,10 @@ def test_kill_of_a_stage(stage, study: Project):
 
 @pytest.mark.parametrize(("stage", "when"), [
     ("compare", "in the stage"), ("compare", "after the stage"),
-    pytest.param("evaluate", "after the stage", marks=pytest.mark.slow)])
+    pytest.param("analyse", "after the stage", marks=pytest.mark.slow)])
 def test_kill_of_dvc(stage, when, study: Project):
     """SIGKILL of DVC alone while a stage runs, and while DVC moves its results into the cache."""
-    command = COMPARE if stage == "compare" else EVALUATE
+    command = COMPARE if stage == "compare" else ANALYSE
     first = start(study, *command)
     child = stage_process(psutil.Process(first.pid), stage)
     if when == "after the stage":
