@@ -1,4 +1,4 @@
-"""The costs of cells: what can be worked out is that, cells are measured in turn, and their spread is that of rounds."""
+"""The costs of cells: what can be worked out is that, cells come in turn, and the spread is that of the rounds."""
 
 from __future__ import annotations
 

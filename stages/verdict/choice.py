@@ -40,7 +40,7 @@ class Candidate:
 
 
 def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be the cheaper one: the spreads do not overlap. A cost that overlaps decides nothing."""
+    """Whether `first` is shown to be cheaper: the spreads do not overlap. A cost that overlaps decides nothing."""
     costs = first.cost(key), second.cost(key)
     if None in costs:
         return False
@@ -244,7 +244,7 @@ def choose(
         cheaper = _possible(placed, chosen, standings, key, margin)
     saved = None
     known = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
-    if known and (chosen is best or costs_less(chosen, best, key)):
+    if known and (chosen.cost(key) == best.cost(key) or costs_less(chosen, best, key)):
         saved = max(0.0, 1 - chosen.cost(key) / best.cost(key))
     choice = Choice(
         metric=metric,
