@@ -23,6 +23,7 @@ TYPED = {
     "dvc repro --force --single-item compare": FAULTS,
     "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
     "dvc repro -f stages/dvc.yaml:predict@{}": FAULTS,
+    "dvc repro compose": FAULTS,
     "dvc repro costs": FAULTS,
     "dvc repro prepare": FAULTS,
     "dvc repro stages/dvc.yaml:analyse@{}": FAULTS,
@@ -63,7 +64,7 @@ UNTYPED = {
 QUOTED = ("type_commands(", "shlex.split(command)", "run(command, shell=True")
 START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
 ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
-            r"prepare|compare|costs|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
+            r"prepare|compose|compare|costs|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
 
 
 def texts() -> Iterator[str]:

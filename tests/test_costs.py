@@ -1,4 +1,4 @@
-"""The costs of cells: what can be worked out is that, cells come in turn, and the spread is that of the rounds."""
+"""The costs of cells: measured in turn, what can be worked out is, and their spread is that of the rounds."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ SYSTEM = ("stages/errors.py", "stages/files.py", "stages/machine.py", "stages/pr
 AROUND = ("stages/safety", "stages/tracking", "stages/study", "stages/model/compose.py", "stages/model/resolve.py",
           "stages/model/schedule.py")
 OBSERVERS = {"train": AROUND, "weights": (*AROUND, "stages/training"), "plan": ("stages/safety", "stages/tracking"),
-             "compose": ("stages/safety",), "prepare": ("stages/tracking",)}
+             "compose": ("stages/safety",), "prepare": ("stages/tracking",),
+             "predict": AROUND, "costs": AROUND, "analyse": ("stages/tracking", "stages/study")}
 CELL = next(iter(CELLS))
 
 

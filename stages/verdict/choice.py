@@ -365,7 +365,10 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
     theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
     if choice.level:
-        gain += f", which does not tell it from that of {', '.join(choice.level)}: of these it has the fewest parameters"
+        gain += (
+            f", which does not tell it from that of {', '.join(choice.level)}: of these it has the "
+            "fewest parameters"
+        )
     return (
         f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, "
         f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
