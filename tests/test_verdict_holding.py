@@ -147,9 +147,9 @@ def test_other_machines_matter_to_what_a_machine_changes(cells, cost, told):
 
 def test_a_busy_machine_and_holes_are_told(cells):
     found = with_cost(sure(cells, holes={"a": "x"}), "latency_ms")
-    shares = {R50: 0.3, SWIN: 0.7, PAFPN: 0.05}
+    shares = {R50: 0.3, SWIN: 0.35, PAFPN: 0.28}
     why = holds(found, {}, {"cpu"}, shares, {})[1]
-    assert (f"The latency of {R50} and {SWIN} was measured while other processes used up to 70% of the machine" in why
+    assert (f"The latency of {R50}, {SWIN} and {PAFPN} was measured while other processes used up to 35% of the" in why
             and "1 selected row has no results: a." in why)
     assert "other processes" not in holds(with_cost(found, "size_mib"), {}, {"cpu"}, shares, {})[1]
     names = list("abcdef")
@@ -157,3 +157,11 @@ def test_a_busy_machine_and_holes_are_told(cells):
                            (6, "a, b, c, d and 2 more")):
         holes = dict.fromkeys(names[:number], "x")
         assert f"{number} selected rows have no results: {listed}." in holds(sure(cells, holes=holes), *NOTHING)[1]
+
+
+def test_latencies_under_unequal_load_decide_nothing(cells):
+    found = with_cost(sure(cells), "latency_ms")
+    held, why = holds(found, {}, {"cpu"}, {R50: 0.05, SWIN: 0.7, PAFPN: 0.05}, {})
+    assert not held and f"5% of the machine beside {R50} and 70% beside {SWIN}; `make costs`" in why
+    # What a load changes is no matter to a cost that it does not change.
+    assert holds(with_cost(sure(cells), "parameters"), {}, {"cpu"}, {R50: 0.05, SWIN: 0.7}, {})[0]
