@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import quick
 
 from stages.study import yaml_text
 
@@ -25,6 +27,16 @@ CELLS = {
     "faster_rcnn-swin_l-pafpn-adamw-512":
         {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "pafpn", "optimizer": "adamw", "image_size": 512},
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="skip each test when it starts a program; git is allowed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("quick"):
+        quick.forbid_programs()
 
 
 def pytest_configure() -> None:
@@ -110,20 +122,52 @@ def project_files() -> list[str]:
     return list(filter(None, listed.split("\0")))
 
 
-def make_project(folder: Path) -> Project:
-    """The files that git has or would add, in a fresh repository with one commit."""
+@functools.cache
+def _template() -> tempfile.TemporaryDirectory:
+    """A clone in which nothing has run, to be copied; its folder is removed when the tests end."""
+    folder = tempfile.TemporaryDirectory(prefix="detection-matrix-")
+    clone = Path(folder.name) / "clone"
     for name in project_files():
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.endswith("/dvc.lock"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    project = Project(folder)
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    project = Project(clone)
     project.set_params(small)
     project.git("init", "--quiet")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
     # What `make install` does in a clone on a machine without an identity.
     assert "detection-matrix@localhost" in project.run("python", "-m", "stages.set_up").stdout
-    return project
+    return folder
+
+
+@functools.cache
+def _empty_store() -> tempfile.TemporaryDirectory:
+    # Sets what MLflow reads from the environment when it is imported.
+    import stages.tracking.store  # noqa: F401  isort: skip
+    from mlflow import MlflowClient
+
+    folder = tempfile.TemporaryDirectory(prefix="detection-matrix-")
+    MlflowClient(tracking_uri=f"sqlite:///{folder.name}/mlflow.db").search_experiments()
+    return folder
+
+
+def empty_store() -> Path:
+    """MLflow's database before anything is in it, to be copied; to make it takes seconds."""
+    return Path(_empty_store().name) / "mlflow.db"
+
+
+def make_project(folder: Path, database: bool = True) -> Project:
+    """The files that git has or would add, in a fresh repository with one commit.
+
+    database: whether MLflow's is there, with nothing in it; a clone of a person has none before the first run.
+    """
+    quick.start("clone of the project")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", Path(_template().name) / "clone", folder], check=True)
+    if database:
+        shutil.copy(empty_store(), folder)
+    return Project(folder)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ MAP = ["bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bb
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Project:
     """One cell of a clone, trained, evaluated and compared by `dvc repro`."""
-    project = make_project(tmp_path_factory.mktemp("records") / "clone")
+    project = make_project(tmp_path_factory.mktemp("records") / "clone", database=False)
     project.set_params(lambda values: values.update(cells={R50: {**CELLS[R50], "seed": 3}}))
     project.run("dvc", "repro")
     return project

@@ -81,11 +81,14 @@ def test_a_copied_row_is_named_by_whoever_reads_first(project: Project):
     assert f"cells.{R50}: this key stands in line " in line
 
 
-@pytest.mark.parametrize(("lr", "assignment"), [(..., "++cells.{}.lr=0.03"), (None, "cells.{}.lr=0.03")])
-def test_a_rate_of_a_row_is_set_from_the_command_line(project: Project, lr, assignment):
-    if lr is not ...:
-        project.set_params(lambda values: values["cells"][R50].update(lr=lr))
-    output = project.run("dvc", "exp", "run", "-S", assignment.format(R50), "plan").stdout
-    assert project.params()["cells"][R50]["lr"] == 0.03
+def test_a_rate_of_a_row_is_set_from_the_command_line(project: Project):
+    """A key that the row lacks takes two signs of addition, one that it has takes none."""
+    lacks, has, _ = CELLS
+    project.set_params(lambda values: values["cells"][has].update(lr=None))
+    output = project.run("dvc", "exp", "run", "-S", f"++cells.{lacks}.lr=0.03", "-S", f"cells.{has}.lr=0.06",
+                         "plan").stdout
+    cells = project.params()["cells"]
+    assert (cells[lacks]["lr"], cells[has]["lr"]) == (0.03, 0.06)
     # For 16 images a step, and the batch is 4.
-    assert [line.split()[-1] for line in output.splitlines() if line.startswith(f"{R50} ")] == ["0.0075"]
+    rates = [line.split()[-1] for line in output.splitlines() if line.startswith((f"{lacks} ", f"{has} "))]
+    assert rates == ["0.0075", "0.015"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from conftest import Project, make_project
+from conftest import empty_store, make_project
 
 from stages.tracking import address, store
 
@@ -53,9 +54,11 @@ def test_a_command_reaches_the_same_store(written, expected, monkeypatch):
 
 def test_a_temporary_folder_of_dvc_keeps_no_runs(tmp_path):
     """The stages of `dvc exp run --temp` and of the queue stand in a folder that vanishes."""
-    project = make_project(tmp_path / "clone")
+    project = make_project(tmp_path / "clone", database=False)
+    shutil.copy(empty_store(), project.folder / "runs.db")
     project.run("dvc", "exp", "run", "--temp", "-S", "seed=1", "prepare", MLFLOW_TRACKING_URI="sqlite:///runs.db")
-    assert not list((project.folder / ".dvc/tmp/exps").rglob("mlflow.db"))
+    assert not list((project.folder / ".dvc/tmp/exps").rglob("*.db"))
+    assert not (project.folder / "mlflow.db").exists()
     with closing(sqlite3.connect(project.folder / "runs.db")) as base:
         [[status, artifacts]] = base.execute("SELECT status, artifact_uri FROM runs").fetchall()
     folder = Path(unquote(urlparse(artifacts).path))
@@ -63,10 +66,14 @@ def test_a_temporary_folder_of_dvc_keeps_no_runs(tmp_path):
     assert (folder / "report.html").is_file(), list(folder.iterdir())
 
 
-def test_the_own_store_by_its_relative_address_stays_the_own_store(project: Project):
+def test_the_own_store_by_its_relative_address_stays_the_own_store(tmp_path, monkeypatch):
     """It is followed when the project is moved."""
-    code = "from stages.tracking import store; client, number = store.open_client(); " \
-           "print(client.get_experiment(number).artifact_location)"
-    places = [project.run("python", "-c", code, **env).stdout.splitlines()[-1] for env in (
-        {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, {})]
-    assert places == [(project.folder / "mlruns/detection-matrix").as_uri()] * 2
+    shutil.copy(empty_store(), tmp_path)
+    monkeypatch.setattr(store, "home", lambda root=None: tmp_path)
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    places = []
+    for written in ("sqlite:///mlflow.db", ""):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", written)
+        client, number = store.open_client()
+        places.append(client.get_experiment(number).artifact_location)
+    assert places == [(tmp_path / "mlruns/detection-matrix").as_uri()] * 2

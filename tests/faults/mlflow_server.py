@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import empty_store
 
 
 def free_port() -> int:
@@ -26,13 +27,9 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory) -> Path:
-    """MLflow's database before anything is in it; to make it takes seconds."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
+def empty() -> Path:
+    """MLflow's database before anything is in it."""
+    return empty_store()
 
 
 @pytest.fixture(scope="module")
