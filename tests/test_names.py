@@ -13,11 +13,11 @@ from stages.comparison import outcomes, registry
 from stages.comparison.run import SUFFIX
 from stages.data.page import words
 from stages.prepare import prepare
+from stages.safety.record import datasets
 from stages.study import names, params, yaml_text
 from stages.study.params import DemoImages
 from stages.study.strict import StudyError
 from stages.tracking import store
-from stages.train import datasets
 
 # The fixture is imported.
 # ruff: noqa: F811

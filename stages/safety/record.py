@@ -64,7 +64,7 @@ def start_run(cell: ResolvedCell, study: Study, data: dict[str, Any], identity: 
         **names.tags(study),
         **provenance.dvc_tags(),
     }
-    run.create(cell.name, cell.training, tags, _datasets(data, study.data.display_name))
+    run.create(cell.name, cell.training, tags, datasets(data, study.data.display_name))
     return run
 
 
@@ -106,7 +106,7 @@ def content(cell: ResolvedCell, training: Training, found: dict[str, Any], run: 
     }
 
 
-def _datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
+def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
     """The inputs of a training for MLflow: the annotation files, whose digests cover the images too. name: of the data
     set."""
     inputs = []
