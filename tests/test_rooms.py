@@ -24,7 +24,7 @@ SYSTEM = ("stages/errors.py", "stages/files.py", "stages/machine.py", "stages/pr
 # Around a training and its weights: what guards and records it, and what compares the cell's file with params.yaml.
 # test_observers_change_no_bit shows that they are observers.
 AROUND = ("stages/safety", "stages/tracking", "stages/study", "stages/model/compose.py", "stages/model/resolve.py",
-          "stages/model/schedule.py")
+          "stages/model/schedule.py", "stages/model/subset.py")
 OBSERVERS = {"train": AROUND, "weights": (*AROUND, "stages/training"), "plan": ("stages/safety", "stages/tracking"),
              "compose": ("stages/safety",), "prepare": ("stages/tracking",),
              "predict": AROUND, "costs": AROUND, "analyse": ("stages/tracking", "stages/study")}
@@ -48,7 +48,12 @@ while waiting:
         continue
     done.add(name)
     importlib.import_module(name)
-    for node in ast.walk(ast.parse(Path(sys.modules[name].__file__).read_text(encoding="utf-8"))):
+    tree = ast.parse(Path(sys.modules[name].__file__).read_text(encoding="utf-8"))
+    # What only a checker of types imports decides nothing.
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             waiting += [alias.name for alias in node.names if alias.name.startswith("stages.")]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stages" and not node.level:

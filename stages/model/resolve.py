@@ -39,7 +39,8 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
                          f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
     if schedule.steps(cell, study, images, 1) < 1:
         raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
-    return compose(name, study, data["classes"], data["image_root"], images, data["train_indices"])
+    return compose(name, study, data["classes"], data["image_root"], train_images=images,
+                   train_indices=data["train_indices"])
 
 
 def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
