@@ -143,3 +143,56 @@ def test_a_label_trains_all(study: Project):
     relabel(study)
     status = json.loads(study.run("dvc", "status", "--json").stdout.splitlines()[-1])
     assert {f"stages/dvc.yaml:train@{name}" for name in CELLS} <= status.keys()
+
+
+def status(project: Project) -> set[str]:
+    """The stages of cells and of the study that DVC calls stale, as they stand."""
+    found = json.loads(project.run("dvc", "status", "--json").stdout.splitlines()[-1] or "{}")
+    return {stage.removeprefix("stages/dvc.yaml:") for stage in found}
+
+
+def test_code_makes_its_own_stage_stale_and_none_before_it(study: Project):
+    """What comes after a stage of cells is stale when that has run and its files are others."""
+    for path, stages in {
+        "stages/analysis/tide.py": {"analyse", "compare"},
+        "stages/inference/predict.py": {"predict"},
+        "stages/pretrained/tensors.py": {"weights"},
+        "stages/cost/measure.py": {"costs"},
+        "stages/report/card.py": {"compare"},
+    }.items():
+        file = study.folder / path
+        before = file.read_text(encoding="utf-8") if file.exists() else None
+        file.write_text(f"{before or ''}# edited\n", encoding="utf-8")
+        expected = set()
+        for stage in stages:
+            names = [f"{stage}@{cell}" for cell in CELLS]
+            expected.update([stage] if stage in ("compare", "costs") else names)
+        assert status(study) == expected, path
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(before, encoding="utf-8")
+    assert status(study) == set()
+
+
+def test_a_row_that_was_pruned_comes_back_without_a_training(study: Project):
+    row_before = study.params()["cells"][R50]
+    order = list(study.params()["cells"])
+    model = study.folder / f"models/{R50}/best.pth"
+    study.set_params(lambda values: values["cells"].pop(R50))
+    study.run("dvc", "repro", "compose")
+    said = study.run("python", "-m", "stages.prune").stdout
+    assert f"models/{R50}/best.pth" in said
+    assert not [path for path in study.folder.glob(f"m*/**/{R50}*")]
+    # The others are as they were.
+    assert trainings(study) == set() and (study.folder / f"models/{SWIN}/best.pth").is_file()
+
+    def restore(values: dict) -> None:
+        values["cells"] = {name: row_before if name == R50 else values["cells"][name] for name in order}
+
+    study.set_params(restore)
+    addresses = [f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train", "predict", "analyse")]
+    output = study.run("dvc", "repro", "--single-item", "compose", *addresses).stdout
+    assert not [line for line in output.splitlines() if line.startswith("Running stage") and R50 in line], output
+    assert model.read_text(encoding="utf-8") == "{}"
+    assert {stage for stage in status(study) if "@" in stage} == set()

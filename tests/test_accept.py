@@ -1,0 +1,132 @@
+"""`make accept`: what it refuses, and that one bit is enough to refuse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CELLS, Project, make_project
+
+from stages.acceptance import record
+from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
+from stages.study import paths
+
+R50 = next(iter(CELLS))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Project:
+    """A study of one cell that DVC takes for finished: what a training writes was written by hand."""
+    project = make_project(tmp_path_factory.mktemp("accept") / "clone")
+    project.set_params(lambda values: values.update(cells={R50: CELLS[R50]}))
+    weights, train = (f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train"))
+    project.run("dvc", "repro", "--single-item", "plan", "prepare", "compose", weights)
+    cell = (project.folder / paths.cell(R50)).read_text(encoding="utf-8")
+    run = json.dumps({"git_commit": project.git("rev-parse", "HEAD"), "code_digest": "0" * 16, "parameters": 1})
+    written = {"config.py": cell, "best.pth": "best", "last.pth": "last", "run.json": run, "history.csv": ""}
+    for name, text in written.items():
+        folder = f"metrics/r50/fpn/{R50}" if name in ("run.json", "history.csv") else f"models/{R50}"
+        path = project.folder / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    project.run("dvc", "commit", "--force", train)
+    return project
+
+
+@pytest.fixture
+def study(finished: Project, tmp_path: Path) -> Project:
+    """A copy to edit."""
+    subprocess.run(["cp", "-a", finished.folder, tmp_path / "clone"], check=True)
+    return Project(tmp_path / "clone")
+
+
+def edit_code(project: Project) -> None:
+    path = project.folder / "stages/training/loop.py"
+    path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+
+
+def refused(project: Project) -> str:
+    """The line that it ends with; DVC still takes the training for stale."""
+    locked = (project.folder / "stages/dvc.lock").read_text(encoding="utf-8")
+    done = project.run("python", "-m", "stages.accept", check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
+    assert not (project.folder / record.FILE).exists()
+    assert (project.folder / "stages/dvc.lock").read_text(encoding="utf-8") == locked
+    return done.stdout.splitlines()[-1]
+
+
+def test_nothing_is_stale(study: Project):
+    assert "nothing to accept" in study.run("python", "-m", "stages.accept").stdout
+
+
+def test_another_rate_beside_the_code_is_refused(study: Project):
+    edit_code(study)
+    study.set_params(lambda values: values["cells"][R50].update(lr=0.03))
+    assert refused(study) == (f"accept: data/cells/{R50}.py: has changed since {R50} was trained; only a change of "
+                              "code can be accepted. dvc repro trains the cell")
+
+
+def test_another_label_beside_the_code_is_refused(study: Project):
+    edit_code(study)
+    path = study.folder / "data/prepared/train.json"
+    content = path.read_text(encoding="utf-8")
+    # The file is a second name of one in DVC's cache.
+    path.unlink()
+    path.write_text(content + " ", encoding="utf-8")
+    assert "only a change of code can be accepted" in refused(study)
+
+
+def test_missing_results_and_code_that_no_commit_holds_are_refused(study: Project):
+    edit_code(study)
+    # run.json above has a digest that is of no code.
+    assert "that commit" in refused(study) and not (study.folder / ".work/accept/then").exists()
+    (study.folder / f"models/{R50}/best.pth").unlink()
+    assert f"models/{R50}/best.pth: not as {R50} was trained; run dvc checkout first" in refused(study)
+
+
+@pytest.mark.parametrize(("change", "names"), [
+    (lambda tensors: None, []),
+    # The last bit of a number.
+    (lambda tensors: tensors.update(head=torch.nextafter(tensors["head"], torch.tensor(9.0))), ["head"]),
+    (lambda tensors: tensors.update(head=tensors["head"].double()), ["head"]),
+    (lambda tensors: tensors.pop("neck"), ["neck"]),
+    (lambda tensors: tensors.update(more=torch.ones(1)), ["more"]),
+])
+def test_one_bit_is_a_difference(change, names):
+    then = {"neck": torch.ones(2), "head": torch.ones(3)}
+    now = {name: tensor.clone() for name, tensor in then.items()}
+    change(now)
+    assert differences(Outcome(then, "step\n1\n"), Outcome(now, "step\n1\n")) == names
+
+
+def test_another_history_with_the_same_weights_is_a_difference():
+    tensors = {"head": torch.ones(3)}
+    assert differences(Outcome(tensors, "step\n1\n"), Outcome(tensors, "step\n2\n")) == ["history.csv"]
+
+
+@pytest.mark.slow
+def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
+    """A real training, a comment, and then a change of what it computes."""
+    project = make_project(tmp_path / "clone")
+    project.set_params(lambda values: values.update(cells={R50: CELLS[R50]}))
+    project.git("commit", "--quiet", "--all", "--message", "one cell")
+    stages = [f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train")]
+    project.run("dvc", "repro", "--single-item", "plan", "prepare", "compose", *stages)
+    edit_code(project)
+    said = project.run("python", "-m", "stages.accept").stdout
+    assert f"1 cells are up to date: the same bits after {STEPS * EPOCHS} steps of {R50}" in said
+    [entry] = json.loads((project.folder / record.FILE).read_text(encoding="utf-8"))
+    assert entry["cells"] == entry["shown_by"] == [R50]
+    status = project.run("dvc", "status", "--json", stages[1]).stdout.splitlines()[-1]
+    assert status == "{}"
+    path = project.folder / "stages/training/order.py"
+    text = path.read_text(encoding="utf-8")
+    edited = text.replace('"seed": cfg.randomness.seed}', '"seed": cfg.randomness.seed + 1}')
+    assert edited != text
+    path.write_text(edited, encoding="utf-8")
+    done = project.run("python", "-m", "stages.accept", check=False)
+    assert done.returncode == 1 and "are not the same bits after" in done.stdout, done.stdout
+    assert len(json.loads((project.folder / record.FILE).read_text(encoding="utf-8"))) == 1
