@@ -130,7 +130,7 @@ def test_exp_show_is_a_row_for_each_experiment(repository):
     assert float(rows["high"]["best_val_mAP_50"]) == pytest.approx(0.361) and rows["high"]["lift"] == "0.25"
     # What a screen shows without scrolling, behind the name and the time.
     assert list(rows["high"])[4:9] == ["best_val_mAP_50", "best_test_mAP_50", "holds", "chosen", "best"]
-    assert len(rows["high"]) <= 16 + 3 * len(NAMES) and "hypotheses" not in rows["high"]
+    assert len(rows["high"]) <= 18 + 3 * len(NAMES) and "hypotheses" not in rows["high"]
     # Which of several experiments was best in the cell that they changed.
     score = f"reports/cells/{NAMES[0]}.json:val"
     assert float(rows["high"][score]) - float(rows["low"][score]) == pytest.approx(0.25)

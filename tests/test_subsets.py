@@ -81,8 +81,7 @@ def test_prepare_writes_the_order_of_all_train_images(tmp_path):
 
 
 def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
-    from stages.model.compose import compose
-    from stages.train import settings
+    from stages.model import resolve
     from stages.verdict import fairness
     from stages.verdict.repeats import declared, groups
     from stages.verdict.settings import Settings
@@ -95,8 +94,10 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     assert len(groups(study, study.cells)) == 2 and declared(whole, half) == ("train_share",)
     compared = []
     for row, images, indices in ((name, 240, None), ("half", 120, list(range(0, 240, 2)))):
-        cfg = compose(row, study, ["a"], "images", train_images=images, train_indices=indices)
-        recorded = settings(study.cell(row), study, "demo", images) | {
+        data = {"source": "demo", "classes": ["a"], "image_root": "images", "train_images": images,
+                "train_indices": indices, "max_detections": study.data.max_detections}
+        cfg = resolve.config(row, study, data)
+        recorded = resolve.training(row, study, data) | {
             "iterations": images * 3 // 4, "train_images": images, "data_digest": "d", "git_commit": "c"}
         compared.append(Settings(row, recorded, cfg.to_dict()))
     assert "indices" not in compared[0].config["train_dataloader"]["dataset"]
