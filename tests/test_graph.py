@@ -149,10 +149,10 @@ def test_bad_input_is_one_line_and_leaves_results_alone(matrix, arguments, expec
 
 
 def test_metrics_and_plots_show(matrix):
-    # A few numbers of the study and two of each cell, and not every number of every cell.
+    # A few numbers of the study and three of each cell, and not every number of every cell.
     metrics = json.loads(matrix.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
     assert set(metrics) == {"reports/summary.json", *(f"reports/cells/{name}.json" for name in CELLS)}
-    assert all(set(metrics[f"reports/cells/{name}.json"]["data"]) == {"val", "test"} for name in CELLS)
+    assert all(set(metrics[f"reports/cells/{name}.json"]["data"]) == {"val", "test", "p_best"} for name in CELLS)
     matrix.run("dvc", "plots", "show")
     page = (matrix.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert all(name in page for name in CELLS) and "val/bbox_mAP_50" in page
