@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install set-up repro cells costs prune check-cache accept fit gpu-pack data-check test test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells costs prune check-cache accept fit gpu-pack data-check test test-quick test-faults test-zoo test-fresh test-all lint sync ui clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ data-check: install  ## a report on the data set in ROOT=..., without training; 
 WORKERS = -n $$(python -m stages.jobs tests || echo 1)
 test: install  ## the tests that fit into minutes
 	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
+
+# The others are skipped when they start a program: see tests/quick.py.
+test-quick: install  ## the tests that start no DVC, MLflow server, stage or training: two minutes, after each change
+	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile --quick -m "not slow and not gpu" --ignore=tests/faults
 
 # These share what each worker, or the first of them, makes once; a worker that has no test left takes half of another's.
 FAULTS ?= not gpu

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from unittest import mock
 
+import quick
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
@@ -34,6 +35,7 @@ def one_step(config: dict, images: int = 2, side: int = 64) -> tuple[torch.Tenso
 
     images: random ones (images, 3, side, side), each with one box, of the class 2.
     """
+    quick.start("training step")
     init_default_scope("mmdet")
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -30,7 +30,8 @@ CELLS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="skip each test when it starts a program; git is allowed")
+    parser.addoption("--quick", action="store_true",
+                     help="skip each test when it starts a program other than git, or a training")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -128,7 +128,7 @@ def test_a_row_repeats_another_under_a_seed_of_its_own(tmp_path):
     configs = [compose(name, study, ["a"], "images") for name in (FIRST, "again")]
     assert [cfg.randomness.seed for cfg in configs] == [0, 1]
     configs[1].randomness.seed, configs[1].work_dir = 0, configs[0].work_dir
-    assert configs[1].pretty_text == configs[0].pretty_text
+    assert repr(configs[1]) == repr(configs[0])
 
 
 def test_every_cost_of_the_choice_can_be_named():
@@ -219,4 +219,5 @@ def test_null_in_a_row_is_as_good_as_no_key(tmp_path, key):
     """`dvc exp run -S cells.X.lr=0.03` needs a key that is there."""
     study = read(tmp_path, assign(f"cells/{FIRST}/{key}", None))
     assert study == load()
-    assert compose(FIRST, study, ["a"], "images").pretty_text == compose(FIRST, load(), ["a"], "images").pretty_text
+    # Not pretty_text, whose formatting takes a second.
+    assert repr(compose(FIRST, study, ["a"], "images")) == repr(compose(FIRST, load(), ["a"], "images"))

@@ -10,6 +10,15 @@ import time
 import pytest
 from trainings import R50, Trainings, shared_trainings  # noqa: F401
 
+# Again and again: a training that frees an image while the disk is filled would find room for the next.
+FILL = """
+import contextlib
+with open('/dev/shm/other', 'ab', buffering=0) as file:
+    while True:
+        with contextlib.suppress(OSError):
+            file.write(bytes(4096))
+"""
+
 
 def in_shared_memory(trainings: Trainings, size: str, script: str) -> subprocess.CompletedProcess:
     """Runs a bash script in the clone while /dev/shm has `size`, for it alone. Skips where that cannot be made."""
@@ -47,8 +56,9 @@ def test_shared_memory_that_others_fill_ends_a_training_with_one_line(trainings)
     done = in_shared_memory(trainings, "1m", f"""
         python -m stages.train {R50} & training=$!
         until compgen -G '.work/*/state.json' >/dev/null; do sleep 0.1; done
-        head -c 2000000 /dev/zero >/dev/shm/other 2>/dev/null
-        wait $training""")
+        python -c "{FILL}" & filler=$!
+        wait $training; status=$?
+        kill $filler; exit $status""")
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
     assert f"train: {R50}: /dev/shm is full: " in done.stdout.splitlines()[-1], done.stdout
     assert "--shm-size=2048m" in done.stdout and "workers: 0 under scales.miniature" in done.stdout
