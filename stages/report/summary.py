@@ -11,7 +11,7 @@ from stages.verdict.judgement import Judgement
 
 def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     """What was concluded; null where there was nothing to measure. `cells`: the rows with results, repeats among them.
-    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells.json has every cell's.
+    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every cell's.
 
     Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen comes first, and the
     cells have a file of their own.
