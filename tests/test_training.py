@@ -69,7 +69,7 @@ def trainer(clone, monkeypatch):
     monkeypatch.chdir(clone.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.folder / 'mlflow.db'}")
     load = params.load
-    monkeypatch.setattr(params, "load", lambda: load(clone.folder / "params.yaml"))
+    monkeypatch.setattr(params, "load", lambda path=clone.folder / "params.yaml": load(path))
     return clone
 
 
