@@ -69,6 +69,7 @@ def test_a_falling_score_promises_nothing():
 def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp_path):
     from made_matrix import load, row, study_of, write_cell, write_truth
 
+    from stages.study.params import Hypothesis
     from stages.verdict.matrix import conclude
 
     cells = {"quarter": row("r50", train_share=0.25), "half": row("r50", train_share=0.5, epochs=6),
@@ -77,8 +78,13 @@ def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp
     for split in ("val", "test"):
         write_truth(tmp_path, split)
     for number, (name, (images, quality)) in enumerate(made.items()):
-        write_cell(tmp_path, name, cells[name], quality, seed=number, run={"train_images": images})
-    [found] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
+        write_cell(tmp_path, name, cells[name], quality, seed=number,
+                   run={"train_images": images, "train_share": cells[name].train_share})
+    claim = Hypothesis("Images help", "0.25 < 1.0")
+    judgement = conclude(study_of(cells, [claim]), load(tmp_path, cells), root=tmp_path)
+    [finding] = judgement.findings
+    assert (finding.outcome, finding.cells) == ("supported", ("quarter", "whole")) and not finding.confounded
+    [found] = judgement.shares
     assert found.cells == ("quarter", "half", "whole") and found.curve.images == (60, 120, 240)
     assert found.curve.doubled.low > 0 and found.curve.law == "power"
     assert (found.backbone.first, found.backbone.second) == ("bigger", "whole")
