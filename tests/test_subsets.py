@@ -108,6 +108,7 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
 
 def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypatch):
     from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
 
     from stages.model import image_cache, session
     from stages.study import paths
@@ -124,6 +125,7 @@ def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypat
     cached = image_cache.use(cfg, "train")
     steps = [step["type"] for step in cached.train_dataloader.dataset.pipeline]
     assert {"LoadCachedImage", "ResizeCached"} <= set(steps)
+    init_default_scope("mmdet")
     plain, from_cache = (DATASETS.build(one.train_dataloader.dataset) for one in (cfg, cached))
     assert len(plain) == len(from_cache) == data["train_images"] == 5 and data["train_indices"]
     ids = json.loads((tmp_path / paths.annotations("train")).read_text())["images"]
