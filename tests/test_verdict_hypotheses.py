@@ -296,6 +296,49 @@ def test_the_result_files_of_a_cell_are_what_is_judged(tmp_path):
         "bbox_mAP_l"] and set(found.values) == set(KNOWN_METRICS)
 
 
+def with_shares(*shares: float) -> dict[str, Trained]:
+    """The cells of trained(), and R50 and R101 on these shares of the training images."""
+    cells = trained()
+    for backbone in ("r50", "r101"):
+        whole = cells[f"faster_rcnn-{backbone}-fpn-sgd-512"]
+        for share in shares:
+            name = f"{whole.name}-{share}"
+            values = {**whole.values, "val/bbox_mAP_50": whole.values["val/bbox_mAP_50"] * share**0.5}
+            cells[name] = Trained(name, {**whole.row, "train_share": share}, values)
+    return cells
+
+
+def test_a_share_of_the_images_is_a_factor():
+    cells = with_shares(0.25, 0.5)
+    claim = {"claim": "Twice the images raise mAP", "holds": "0.25 < 0.5 < 1.0",
+             "where": {"backbone": "r50", "image_size": 512}}
+    finding = judge(stated(claim), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert finding.outcome == "supported" and finding.cells == (
+        "faster_rcnn-r50-fpn-sgd-512-0.25", "faster_rcnn-r50-fpn-sgd-512-0.5", "faster_rcnn-r50-fpn-sgd-512")
+    assert "is 0.280 with train_share 0.5 and 0.198 with train_share 0.25 (faster_rcnn, r50, fpn" in finding.sentence
+    assert outcomes([claim | {"holds": "1 < 0.5"}], cells) == ["rejected"]
+    assert outcomes([claim | {"holds": "1.0 - 0.5 > 0.05"}], cells) == ["supported"]
+    finding = judge(stated(claim | {"holds": "0.75 < 1.0"}), cells.values(), LEVELS)[0]
+    assert finding.missing == ("faster_rcnn, r50, fpn, sgd, 512, train_share 0.75",)
+    assert judge(stated(claim | {"where": {}}), [], LEVELS)[0].missing[-1] == "train_share 1"
+    with pytest.raises(StudyError, match=r"'r50' is a level of backbone and '0\.5' one of train_share"):
+        parse("0.5 < r50", "holds", LEVELS)
+    with pytest.raises(StudyError, match=r"'1\.5' is no image size and no train_share; a bound needs a difference"):
+        parse("1.5 < 0.5", "holds", LEVELS)
+    with pytest.raises(StudyError, match=r"where\.train_share: 2 is no share above 0 and up to 1\.0"):
+        check(stated(SIX[0] | {"where": {"train_share": 2}}), LEVELS)
+
+
+def test_cells_are_compared_at_the_same_share():
+    cells = with_shares(0.5)
+    claim = SIX[0] | {"holds": "r50 < r101", "where": {"image_size": 512}}
+    finding = judge(stated(claim), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert [(one.left.level("train_share"), one.right.level("train_share")) for one in finding.evidence] == [
+        (1.0, 1.0), (0.5, 0.5)]
+    whole = judge(stated(claim | {"where": {"image_size": 512, "train_share": 1}}), cells.values(), LEVELS)[0]
+    assert [one.left.level("train_share") for one in whole.evidence] == [1.0]
+
+
 def test_hostile_cell_names_stay_text():
     name = "<script>alert('x')</script>\n\u202e" + "x" * 300
     cells = {key: replace(cell, name=key + name) for key, cell in trained().items()}

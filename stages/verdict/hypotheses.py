@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stages.verdict import wording
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.expressions import FACTORS, Level, Step
+from stages.verdict.expressions import COMPARABLE, TRAIN_SHARE, Level, Step
 from stages.verdict.pairs import levels as levels_of
 from stages.verdict.statements import TRAIN_LOSS, Stated, check
 
@@ -29,8 +29,9 @@ Outcome = Literal["supported", "rejected", "undecided"]
 
 @dataclass(frozen=True)
 class Trained:
-    """A cell with results. row: FACTORS -> level; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own
-    units or None; repeats: trainings of this row that `values` and the verdicts rest on."""
+    """A cell with results. row: COMPARABLE -> level, without train_share where all images were learnt; values:
+    metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None; repeats: trainings of
+    this row that `values` and the verdicts rest on."""
 
     name: str
     row: Mapping[str, Level]
@@ -45,7 +46,18 @@ class Trained:
         for split, scores in cell.scores.items():
             for metric, score in scores.items():
                 values[f"{split}/{metric}"] = score
-        return cls(cell.name, cell.row, values, cell.run_id, repeats)
+        return cls(cell.name, levels_of_cell(cell), values, cell.run_id, repeats)
+
+    def level(self, factor: str) -> Level:
+        return self.row.get(TRAIN_SHARE, 1.0) if factor == TRAIN_SHARE else self.row[factor]
+
+
+def levels_of_cell(cell: CellResult) -> dict[str, Level]:
+    """Trained.row of a cell."""
+    levels = dict(cell.row)
+    if cell.run.get(TRAIN_SHARE):
+        levels[TRAIN_SHARE] = cell.run[TRAIN_SHARE]
+    return levels
 
 
 @dataclass(frozen=True)
@@ -273,9 +285,9 @@ def _pairs(
     """The (left, right) cells of a step, and the rows that are missing where there is no such pair."""
     fitting = []
     for cell in cells:
-        if all(cell.row[factor] == level for factor, level in where.items()):
+        if all(cell.level(factor) == level for factor, level in where.items()):
             fitting.append(cell)
-    fixed = [factor for factor in FACTORS if factor != step.factor]
+    fixed = [factor for factor in COMPARABLE if factor != step.factor]
     left = _by_other_factors(fitting, step.factor, step.left, fixed)
     right = _by_other_factors(fitting, step.factor, step.right, fixed)
     pairs = []
@@ -303,8 +315,8 @@ def _by_other_factors(
     """The cells with this level, by their levels of the other factors."""
     result: dict[tuple[Level, ...], list[Trained]] = {}
     for cell in cells:
-        if cell.row[factor] == level:
-            result.setdefault(tuple(cell.row[name] for name in fixed), []).append(cell)
+        if cell.level(factor) == level:
+            result.setdefault(tuple(cell.level(name) for name in fixed), []).append(cell)
     return result
 
 

@@ -26,7 +26,7 @@ from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge
+from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge, levels_of_cell
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.repeats import groups
@@ -247,7 +247,8 @@ def _findings(
         values = {metric: _value(value) for metric, value in estimates[name].items()}
         values[TRAIN_LOSS] = _mean(_losses(results, names))
         cell = results[name]
-        trained.append(Trained(name, cell.row, values, cell.run_id, len(names)))
+        row = levels_of_cell(cell)
+        trained.append(Trained(name, row, values, cell.run_id, len(names)))
 
     def fairness_of(first: str, second: str, _: str) -> Fairness | None:
         return fair.get((first, second))

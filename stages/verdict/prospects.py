@@ -8,7 +8,7 @@ from itertools import combinations
 from stages.study import params
 from stages.study.params import Study
 from stages.verdict import wording
-from stages.verdict.expressions import FACTORS, Level
+from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level
 from stages.verdict.hypotheses import Trained, judge
 from stages.verdict.repeats import groups
 
@@ -17,7 +17,10 @@ def warnings(study: Study) -> list[str]:
     """One line each: hypotheses without a pair of rows, then factors that never vary alone."""
     rows = {}
     for name in groups(study, study.selected()):
-        rows[name] = {factor: getattr(study.cell(name), factor) for factor in FACTORS}
+        cell = study.cell(name)
+        rows[name] = {factor: getattr(cell, factor) for factor in FACTORS}
+        if cell.train_share is not None:
+            rows[name][TRAIN_SHARE] = cell.train_share
     return [*_without_pair(study, rows), *_tied(rows)]
 
 
