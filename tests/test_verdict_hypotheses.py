@@ -12,9 +12,10 @@ from stages.study.params import ROOT, known
 from stages.study.strict import StudyError, read
 from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import FACTORS, LONGEST, parse
-from stages.verdict.hypotheses import Trained, false_alarms, judge
+from stages.verdict.hypotheses import false_alarms, judge
 from stages.verdict.settings import Settings
 from stages.verdict.statements import EVERY, KNOWN_METRICS, TRAIN_LOSS, check
+from stages.verdict.trained import Trained
 
 # Of a normal variable, for 95 %.
 Z = 1.959964

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.report.results import CellResult
-from stages.verdict.choice import COSTS
+from stages.verdict.candidates import COSTS
 
 
 def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:

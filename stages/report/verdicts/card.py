@@ -9,7 +9,8 @@ from stages.report.table import label_of
 from stages.report.verdicts.phrases import names_of, needed, pair_text, percent, topics
 from stages.report.verdicts.ranking import order, rival
 from stages.report.verdicts.weak_classes import weak_sentence
-from stages.verdict.choice import COSTS, Possible
+from stages.verdict.candidates import COSTS
+from stages.verdict.choice import Possible
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import count, signed, value

@@ -12,8 +12,9 @@ from stages.report.table import label_of
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.phrases import interval_text
 from stages.report.verdicts.ranking import order
-from stages.verdict.choice import COSTS, Candidate, front
+from stages.verdict.candidates import COSTS, Candidate
 from stages.verdict.estimates import Estimate
+from stages.verdict.front import front
 from stages.verdict.judgement import Judgement
 
 # A cost that spans more than this is drawn on a logarithmic axis.
