@@ -9,7 +9,7 @@ from itertools import chain
 
 from stages.verdict.best import Standing
 from stages.verdict.candidates import COSTS, Candidate, check, finite, names_of
-from stages.verdict.wording import count
+from stages.verdict.wording import amount, count
 
 # Which of two is cheaper, where the first is equal or unknown for every cell.
 CHEAPER_BY = ("latency_ms", "parameters")
@@ -220,20 +220,16 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
     if choice.cost is None or chosen.cost(choice.cost) is None:
         return f"Ship {chosen.name}: {within}."
     word, unit = COSTS[choice.cost]
-    price = f"{_amount(chosen.cost(choice.cost))} {unit}".strip()
+    price = f"{amount(chosen.cost(choice.cost))} {unit}".strip()
     if chosen is best:
         return (
             f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; "
             f"its {word} is {price}."
         )
-    theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
+    theirs = f"{best.name}'s {amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
     return (
         f"Ship {chosen.name}: {within}, and has the lowest {word} of the cells of which that is shown, "
         f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
         f"{chosen.name} has {chosen.score:.3f}."
     )
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -26,7 +26,7 @@ from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
 from stages.verdict.front import front
 from stages.verdict.hypotheses import EstimateOf, Finding, judge
-from stages.verdict.judgement import Judgement
+from stages.verdict.judgement import Judgement, good_cells
 from stages.verdict.measured import (
     Judged,
     Results,
@@ -80,9 +80,8 @@ def conclude(
     for name in results:
         details[name] = _json(root / paths.details(name, study.cell(name)))
     good = {}
-    for name, standing in standings.items():
-        if standing.word != "worse":
-            good[name] = details[name]
+    for name in good_cells(standings):
+        good[name] = details[name]
     judgement = Judgement(
         metric=metric,
         repeats=rows,
@@ -109,9 +108,11 @@ def conclude(
         standings=standings,
         shares=_shares(study, judged, results, rows, verdicts[metric]),
     )
+    elsewhere = {split.name: split.elsewhere for split in splits}
+    judgement = replace(judgement, obstructed=bool(holding.obstacles(judgement, elsewhere)))
     holds, why = holding.holds(
         judgement,
-        {split.name: split.elsewhere for split in splits},
+        elsewhere,
         costs.machines(details),
         costs.busy(details),
         comparability.uneven_repeats(study, results, rows, root),

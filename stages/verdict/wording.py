@@ -104,3 +104,8 @@ def chance(p: float) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def amount(cost: float) -> str:
+    """A cost in its unit, as a reader needs it."""
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}"
