@@ -89,7 +89,7 @@ test: install  ## the tests that fit into minutes
 	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
 
 # The others are skipped when they start a program: see tests/quick.py.
-test-quick: install  ## the tests that start no DVC, MLflow server, stage or training: two minutes, after each change
+test-quick: install  ## the tests that start no DVC, MLflow server, stage or training: after each change
 	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile --quick -m "not slow and not gpu" --ignore=tests/faults
 
 # These share what each worker, or the first of them, makes once; a worker that has no test left takes half of another's.

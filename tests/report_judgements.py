@@ -11,13 +11,15 @@ from scipy.special import ndtr, ndtri
 from stages.report import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
+from stages.verdict.candidates import Candidate
 from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
-from stages.verdict.hypotheses import Trained
+from stages.verdict.front import front
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
 from stages.verdict.settings import Settings
+from stages.verdict.trained import Trained
 
 METRIC = "val/bbox_mAP_50"
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
@@ -81,12 +83,12 @@ def judged(cells: list[CellResult], error: float = 0.02, stated=STATED, margin: 
         one = whole.pair(a, b, metric)
         return one and one.difference
 
-    candidates = [choice.Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id) for cell in cells]
+    candidates = [Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id) for cell in cells]
     standings = standings_of({name: values[METRIC] for name, values in scores.items()}, error, margin,
                              choice.highest(candidates))
     findings = hypotheses.judge(stated, map(Trained.of, cells), LEVELS, estimate_of,
                                 lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]))
-    return dataclasses.replace(whole, **{"front": choice.front(candidates, METRIC), "findings": tuple(findings),
+    return dataclasses.replace(whole, **{"front": front(candidates, METRIC), "findings": tuple(findings),
                                          "choice": choice.choose(candidates, METRIC, standings, margin),
                                          "margin": margin, "standings": standings, **changes})
 

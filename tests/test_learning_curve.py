@@ -69,6 +69,7 @@ def test_a_falling_score_promises_nothing():
 def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp_path):
     from made_matrix import load, row, study_of, write_cell, write_truth
 
+    from stages.study.params import Hypothesis
     from stages.verdict.matrix import conclude
 
     cells = {"quarter": row("r50", train_share=0.25), "half": row("r50", train_share=0.5, epochs=6),
@@ -77,14 +78,34 @@ def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp
     for split in ("val", "test"):
         write_truth(tmp_path, split)
     for number, (name, (images, quality)) in enumerate(made.items()):
-        write_cell(tmp_path, name, cells[name], quality, seed=number, run={"train_images": images})
-    [found] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
+        write_cell(tmp_path, name, cells[name], quality, seed=number,
+                   run={"train_images": images, "train_share": cells[name].train_share})
+    claim = Hypothesis("Images help", "0.25 < 1.0")
+    judgement = conclude(study_of(cells, [claim]), load(tmp_path, cells), root=tmp_path)
+    [finding] = judgement.findings
+    assert (finding.outcome, finding.cells) == ("supported", ("quarter", "whole")) and not finding.confounded
+    [found] = judgement.shares
     assert found.cells == ("quarter", "half", "whole") and found.curve.images == (60, 120, 240)
     assert found.curve.doubled.low > 0 and found.curve.law == "power"
     assert (found.backbone.first, found.backbone.second) == ("bigger", "whole")
-    assert found.sentence.startswith("Twice the 240 training images of whole are expected to give +0.")
+    assert found.sentence.startswith("whole: twice its 240 training images are expected to give +0.")
     assert "by a power law through 3 shares; r101 instead of r50 gives +0." in found.sentence
     del cells["half"], cells["bigger"]
     [line] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
     assert line.curve.law == "line" and "two points cannot show how the gain falls" in line.sentence
     assert line.backbone is None and line.sentence.endswith("as many epochs, and a smaller one fewer steps.")
+
+
+def test_the_band_is_the_law_with_the_interval_of_the_scores():
+    images = [500, 1000, 2000, 4000]
+    curve = fit(images, study(images, np.random.default_rng(7), own=0.002, replicates=2000))
+    numbers, low, high = np.array(curve.band).T
+    assert (numbers[0], numbers[-1]) == pytest.approx((500, 8000))
+    laws = [curve.at(number) for number in numbers]
+    assert (low <= laws).all() and (laws <= high).all()
+    # Nearly all of the spread is common to the shares: 2 x 1.96 times its .02 at each of them.
+    assert (high - low)[0] == pytest.approx(0.0784, rel=0.1)
+    # Replicates that are too high by something say that the score is.
+    raised = [np.r_[0.3 + 0.1 * place, np.full(50, 0.32 + 0.1 * place)] for place in range(2)]
+    _, lowest, highest = fit([1000, 2000], raised).band[0]
+    assert (lowest, highest) == pytest.approx((0.28, 0.3))

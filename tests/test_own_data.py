@@ -88,7 +88,7 @@ def test_the_data_report_is_in_mlflow(own):
     experiment = client.get_experiment_by_name("detection-matrix-data")
     run = client.search_runs([experiment.experiment_id], f"tags.digest = '{report['digest']}'")[0]
     inputs = {entry.dataset.name: entry.dataset.digest for entry in run.inputs.dataset_inputs}
-    assert inputs == {f"coco-{name}": part["digest"][:36] for name, part in report["splits"].items()}
+    assert inputs == {f"raw-{name}": part["digest"][:36] for name, part in report["splits"].items()}
     assert run.info.status == "FINISHED" and run.data.metrics["train/images"] == report["splits"]["train"]["images"]
     assert run.data.metrics["findings/annotation_ids_from_zero"] == 1
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == {

@@ -155,7 +155,7 @@ def test_the_introduction_says_what_is_compared_on_which_data(cells, tmp_path):
         assert "A cell is one trained detector, a row of params.yaml." in small
         assert "Scale miniature: the models are reduced." in small and "Scale miniature" not in large
         assert "Detection Matrix: blood cells, 4 of 4 cells" in large
-        assert 'images of a data set in Pascal VOC format of the data set "blood cells"' in large
+        assert 'images in Pascal VOC format (data set "blood cells")' in large
         assert "Scale full: the models have their full size." in large
     one = report(cells[2:3], tmp_path / "one", scale="full")["report.md"]
     assert "One detector, trained and evaluated on synthetic images" in one

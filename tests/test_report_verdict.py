@@ -16,6 +16,7 @@ from stages.report.verdicts.pairs_plot import matrices
 from stages.report.verdicts.phrases import needed
 from stages.report.verdicts.ranking import rival
 from stages.report.verdicts.standing import places
+from stages.verdict.holding import contradictions
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 KEY = METRIC.partition("/")[2]
@@ -104,6 +105,8 @@ def test_whether_it_holds_is_said(cells, tmp_path):
         assert "against whichever cell is really the best; 0.01 is accepted." in told(probable)[name]
     states = [re.search(r'id="verdict" class="(\w+)"', files["index.html"])[1] for files in (yes, probable, no)]
     assert states == ["holds", "probable", "fails"]
+    # What speaks against a choice comes before that it is not shown.
+    assert card(dataclasses.replace(wide, obstructed=True)).ship == f"{CASCADE} is ahead, but do not ship it yet"
 
 
 def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
@@ -149,7 +152,12 @@ def test_what_test_says(cells):
     agrees = what_test_says(judged(cells, error=0.01))
     assert agrees == "Agrees: test mAP50 0.087 [0.067, 0.107], the highest of 4 cells."
     contrary = what_test_says(judged(swapped(cells, "test"), error=0.01))
-    assert contrary == f"Contradicts it: test mAP50 0.037 [0.017, 0.057]; {R50} has 0.087, significantly more."
+    assert contrary == (f"Contradicts it: test mAP50 0.037 [0.017, 0.057]; {R50} has 0.087, more by over the accepted "
+                        "0.01.")
+    # A loss that is significant, and within what is accepted for a lower cost, is no contradiction.
+    accepted = judged(swapped(cells, "test"), error=0.01, margin=0.05)
+    assert what_test_says(accepted).startswith("Does not contradict it: ") and contradictions(accepted) == []
+    assert what_test_says(accepted).endswith("significantly more, but not shown to be so by over the accepted 0.05.")
     unsure = what_test_says(judged(swapped(cells, "test"), error=0.03))
     assert unsure.startswith("Does not contradict it: ") and unsure.endswith("which is not significantly more.")
     without = [dataclasses.replace(cell, scores=cell.scores | {"test": dict.fromkeys(cell.scores["test"])})

@@ -105,3 +105,40 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     assert found.fair, found.sentence
     # Beside another factor the share is a confounder.
     assert "data" in fairness.compare(*compared, ("backbone",)).topics
+
+
+def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypatch):
+    from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
+
+    from stages.model import image_cache, session
+    from stages.study import paths
+
+    study = params.load()
+    small = dataclasses.replace(study.data, demo_images=DemoImages(10, 2, 2), demo_image_size=80)
+    name, whole = next(iter(study.cells.items()))
+    row = dataclasses.replace(whole, image_size=64, train_share=0.5, batch_size=4, device_batch=None)
+    study = dataclasses.replace(study, data=small, cells={name: row})
+    monkeypatch.chdir(tmp_path)
+    prepare(small, 0, paths.annotations("train").parent)
+    data = session.read_prepared(share=0.5)
+    cfg = session.config(name, study, data)
+    cached = image_cache.use(cfg, "train")
+    steps = [step["type"] for step in cached.train_dataloader.dataset.pipeline]
+    assert {"LoadCachedImage", "ResizeCached"} <= set(steps)
+    init_default_scope("mmdet")
+    plain, from_cache = (DATASETS.build(one.train_dataloader.dataset) for one in (cfg, cached))
+    assert len(plain) == len(from_cache) == data["train_images"] == 5 and data["train_indices"]
+    ids = json.loads((tmp_path / paths.annotations("train")).read_text())["images"]
+    for place in range(len(plain)):
+        samples = []
+        for dataset in (plain, from_cache):
+            # The pipeline draws what it flips.
+            np.random.seed(place)
+            samples.append(dataset[place])
+        one, other = samples
+        assert one["inputs"].equal(other["inputs"]) and one["inputs"].float().std() > 0
+        truth, again = (sample["data_samples"] for sample in samples)
+        assert truth.img_id == again.img_id == ids[data["train_indices"][place]]["id"]
+        assert truth.gt_instances.bboxes.tensor.equal(again.gt_instances.bboxes.tensor)
+        assert truth.gt_instances.labels.equal(again.gt_instances.labels)

@@ -72,7 +72,7 @@ def trainer(clone, monkeypatch):
     monkeypatch.chdir(clone.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.folder / 'mlflow.db'}")
     load = params.load
-    monkeypatch.setattr(params, "load", lambda: load(clone.folder / "params.yaml"))
+    monkeypatch.setattr(params, "load", lambda path=clone.folder / "params.yaml": load(path))
     return clone
 
 
@@ -166,8 +166,11 @@ def test_activation_checkpointing_computes_the_same(trainer, plain):
 
 
 def test_channels_last_computes_the_same(trainer, plain):
-    rows, _ = plain(R50)
-    assert losses(trainer.run(channels_last=True)) == pytest.approx(losses(rows), rel=1e-3)
+    expected = losses(plain(R50)[0])
+    computed = losses(trainer.run(channels_last=True))
+    # The first step has the same weights. Sums in another order then sample other anchors of the same overlap.
+    assert computed[0] == pytest.approx(expected[0], rel=1e-5)
+    assert computed == pytest.approx(expected, rel=0.02)
 
 
 def test_the_average_is_what_is_validated_and_saved(trainer, plain):

@@ -9,7 +9,9 @@ import random
 import pytest
 
 from stages.verdict.best import Standing
-from stages.verdict.choice import COSTS, Candidate, choose, costs_less, front, highest
+from stages.verdict.candidates import COSTS, Candidate, costs_less
+from stages.verdict.choice import choose, highest
+from stages.verdict.front import front
 
 METRIC = "val/bbox_mAP_50"
 

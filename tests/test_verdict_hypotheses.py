@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 import report_cells
 from scipy.stats import norm
+from stated_hypotheses import LEVELS, SIX, stated
 
-from stages.study.params import ROOT, known
-from stages.study.strict import StudyError, read
+from stages.study.strict import StudyError
 from stages.verdict.estimates import Estimate
-from stages.verdict.expressions import FACTORS, LONGEST, parse
-from stages.verdict.hypotheses import Trained, false_alarms, judge
+from stages.verdict.expressions import FACTORS, parse
+from stages.verdict.hypotheses import false_alarms, judge
 from stages.verdict.settings import Settings
 from stages.verdict.statements import EVERY, KNOWN_METRICS, TRAIN_LOSS, check
+from stages.verdict.trained import Trained
 
 # Of a normal variable, for 95 %.
 Z = 1.959964
-LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """As proposed for stages/study/params.py."""
-
-    claim: str
-    holds: str | dict[str, str]
-    where: dict[str, str | int] = field(default_factory=dict)
-    metric: str | list[str] = "val/bbox_mAP_50"
-
-
-SIX = [
-    {"claim": "More parameters raise mAP", "holds": "r50 < r101 < x101", "where": {"detector": "faster_rcnn"}},
-    {"claim": "More parameters raise mAP of Cascade R-CNN too", "holds": "r50 < r101 < x101",
-     "where": {"detector": "cascade_rcnn"}},
-    {"claim": "A backbone that classifies better raises mAP", "holds": "{r50, r101, x101} < swin_t < swin_l",
-     "where": {"detector": "faster_rcnn"}},
-    {"claim": "1024 pixels instead of 512 raise mAP of small boxes", "holds": "512 < 1024",
-     "where": {"detector": "faster_rcnn"}, "metric": "val/bbox_mAP_s"},
-    {"claim": "PAFPN instead of FPN raises mAP", "holds": "fpn < pafpn", "where": {"detector": "faster_rcnn"},
-     "metric": "val/bbox_mAP"},
-    {"claim": "SGD cannot leave its local minimum: AdamW gives a lower train loss and a higher mAP for Swin",
-     "holds": {"train/loss": "sgd > adamw", "val/bbox_mAP": "sgd < adamw"},
-     "where": {"detector": "faster_rcnn", "backbone": "swin_l"}},
-]
 # The study's val mAP50 and train losses; mAP_s, mAP and the follow-ups are made up to fit its claims.
 SCORES = {("r50", "fpn", "sgd", 512): (0.396, 0.3672), ("r101", "fpn", "sgd", 512): (0.407, 0.3565),
           ("x101", "fpn", "sgd", 512): (0.439, 0.35), ("swin_t", "fpn", "sgd", 512): (0.447, 0.4586),
           ("swin_l", "fpn", "sgd", 512): (0.514, 0.4154), ("swin_l", "pafpn", "sgd", 512): (0.52, 0.41),
           ("swin_l", "fpn", "sgd", 1024): (0.56, 0.40), ("swin_l", "fpn", "adamw", 512): (0.55, 0.30)}
-
-
-def stated(*rows) -> list[Hypothesis]:
-    return read(list[Hypothesis], list(rows), "hypotheses")
 
 
 def trained(repeats: int = 1) -> dict[str, Trained]:
@@ -242,58 +212,55 @@ def test_no_verdicts_no_decision_and_confounders_are_said():
     assert "Confounded: 2 of 2 pairs of cells also differ in batch size." in finding.sentence
 
 
-HOSTILE = [
-    "__import__('os')", "r50 < __import__('os').system('x')", "r50.__class__ < r101", "(" * 9000 + "r50",
-    "r50 < " * 40 + "r101", "(" * 99 + "r50" + ")" * 99, "-" * 190 + "1", "lambda: 0", "r50 <= r101", "not r50 < r101",
-    "r50 < r101 or r50 < x101", "r50\x00 < r101", "", " \n ", "r50 <", "r50", "r5O < r101", "r50 < fpn", "r50 < 0.5",
-    "r50 < r50", "r50 - r101 > 1e999", "r50 - r101 > x101", "True < r50", "512 < 9" + "9" * 150, "r50 < r101 # or",
-    "r50 < '\ud800'", "f'{r50}' < r101", "r50[0] < r101", "{*r50} < r101", "(r50 := r101) < x101", "r50 - r101 > 2",
-    "r50 < '<script>alert(1)</script>'", "512 < 16", "r50 < [r101]", "await r50 < r101", "r50 < r101; r50",
-    "r50 - r101 > False", " and ".join(["r50 < r101"] * 16)]
-
-
-@pytest.mark.parametrize("holds", HOSTILE, ids=range(len(HOSTILE)))
-def test_anything_else_is_one_line_with_its_place(holds):
-    rows = [*SIX[:3], {"claim": "x", "holds": holds}]
-    with pytest.raises(StudyError) as error:
-        check(stated(*rows), LEVELS)
-    message = str(error.value)
-    assert message.startswith("hypotheses[3].holds: ") and len(message.splitlines()) == 1 and len(message) < 420
-
-
-def test_the_position_is_that_of_the_wrong_part():
-    # Blanks count once, and a character is one whatever its bytes.
-    with pytest.raises(StudyError, match=r"^holds: at character 14: 'resnet' is no known .*; allowed: orders"):
-        parse("r50 <  r101 < resnet", "holds", LEVELS)
-    with pytest.raises(StudyError, match=r"^holds: at character 7: 'r101\(\)' is not allowed"):
-        parse("'é' < r101()", "holds", LEVELS | {"backbone": ["é", "r101"]})
-    with pytest.raises(StudyError, match="'r50' is a level of backbone and of neck; rename one"):
-        parse("r50 < r101", "holds", LEVELS | {"neck": ["r50"]})
-    assert len(parse("r50 < r101".ljust(LONGEST + 9), "holds", LEVELS)) == 1
-
-
-@pytest.mark.parametrize(("change", "message"), [
-    ({"claim": " "}, r"hypotheses\[0\]\.claim: empty"), ({"metric": "val/mAP"}, r"\[0\]\.metric: 'val/mAP' is no"),
-    ({"metric": []}, r"\[0\]\.metric: empty"), ({"holds": {"every": "r50 < r101"}}, r"\[0\]\.holds: 'every' is no"),
-    ({"holds": {"val/bbox_mAP": "r50"}}, r"\[0\]\.holds\.val/bbox_mAP: at character 1"), ({"holds": {}}, "empty"),
-    ({"holds": {TRAIN_LOSS: "r50 < r101"}, "metric": "every"}, r"\[0\]\.metric: holds names"),
-    ({"holds": {TRAIN_LOSS: "sgd - adamw > 1e999"}}, "'1e999' is not a finite number"),
-    ({"where": {"backbone": "r50"}}, r"\[0\]\.where\.backbone: holds compares"),
-    ({"where": {"head": "x"}}, r"\[0\]\.where\.head: no such factor"), ({"holds": 3}, "expected text"),
-    ({"where": {"neck": "bifpn"}}, r"\[0\]\.where\.neck: 'bifpn' is unknown; there are: fpn, pafpn"),
-    ({"where": {"image_size": "512"}}, r"\[0\]\.where\.image_size: '512' is no whole number"),
-    ({"holds": "faster_rcnn > cascade_rcnn", "metric": "train/loss"}, "detectors sum different terms")])
-def test_a_wrong_row_is_one_line_with_its_key(change, message):
-    with pytest.raises(StudyError, match=message):
-        check(stated(SIX[0] | {"where": {}} | change), LEVELS)
-
-
 def test_the_result_files_of_a_cell_are_what_is_judged(tmp_path):
     cell = report_cells.load_all(tmp_path)[0]
     found = Trained.of(cell, repeats=3)
     assert (found.name, found.run_id, found.repeats, found.row) == (cell.name, cell.run_id, 3, cell.row)
     assert found.values[TRAIN_LOSS] == cell.train_loss and found.values["test/bbox_mAP_l"] == cell.scores["test"][
         "bbox_mAP_l"] and set(found.values) == set(KNOWN_METRICS)
+
+
+def with_shares(*shares: float) -> dict[str, Trained]:
+    """The cells of trained(), and R50 and R101 on these shares of the training images."""
+    cells = trained()
+    for backbone in ("r50", "r101"):
+        whole = cells[f"faster_rcnn-{backbone}-fpn-sgd-512"]
+        for share in shares:
+            name = f"{whole.name}-{share}"
+            values = {**whole.values, "val/bbox_mAP_50": whole.values["val/bbox_mAP_50"] * share**0.5}
+            cells[name] = Trained(name, {**whole.row, "train_share": share}, values)
+    return cells
+
+
+def test_a_share_of_the_images_is_a_factor():
+    cells = with_shares(0.25, 0.5)
+    claim = {"claim": "Twice the images raise mAP", "holds": "0.25 < 0.5 < 1.0",
+             "where": {"backbone": "r50", "image_size": 512}}
+    finding = judge(stated(claim), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert finding.outcome == "supported" and finding.cells == (
+        "faster_rcnn-r50-fpn-sgd-512-0.25", "faster_rcnn-r50-fpn-sgd-512-0.5", "faster_rcnn-r50-fpn-sgd-512")
+    assert "is 0.280 with train_share 0.5 and 0.198 with train_share 0.25 (faster_rcnn, r50, fpn" in finding.sentence
+    assert outcomes([claim | {"holds": "1 < 0.5"}], cells) == ["rejected"]
+    assert outcomes([claim | {"holds": "1.0 - 0.5 > 0.05"}], cells) == ["supported"]
+    finding = judge(stated(claim | {"holds": "0.75 < 1.0"}), cells.values(), LEVELS)[0]
+    assert finding.missing == ("faster_rcnn, r50, fpn, sgd, 512, train_share 0.75",)
+    assert judge(stated(claim | {"where": {}}), [], LEVELS)[0].missing[-1] == "train_share 1"
+    with pytest.raises(StudyError, match=r"'r50' is a level of backbone and '0\.5' one of train_share"):
+        parse("0.5 < r50", "holds", LEVELS)
+    with pytest.raises(StudyError, match=r"'1\.5' is no image size and no train_share; a bound needs a difference"):
+        parse("1.5 < 0.5", "holds", LEVELS)
+    with pytest.raises(StudyError, match=r"where\.train_share: 2 is no share above 0 and up to 1\.0"):
+        check(stated(SIX[0] | {"where": {"train_share": 2}}), LEVELS)
+
+
+def test_cells_are_compared_at_the_same_share():
+    cells = with_shares(0.5)
+    claim = SIX[0] | {"holds": "r50 < r101", "where": {"image_size": 512}}
+    finding = judge(stated(claim), cells.values(), LEVELS, bootstrap(cells))[0]
+    assert [(one.left.level("train_share"), one.right.level("train_share")) for one in finding.evidence] == [
+        (1.0, 1.0), (0.5, 0.5)]
+    whole = judge(stated(claim | {"where": {"image_size": 512, "train_share": 1}}), cells.values(), LEVELS)[0]
+    assert [one.left.level("train_share") for one in whole.evidence] == [1.0]
 
 
 def test_hostile_cell_names_stay_text():

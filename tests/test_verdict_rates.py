@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages.verdict.estimates import Estimate
-from stages.verdict.hypotheses import Trained, judge
+from stages.verdict.hypotheses import judge
+from stages.verdict.trained import Trained
 
 IMAGES, STUDIES = 100, 4000
 LEVELS = {"detector": ["d"], "backbone": ["a", "b", "c", "e"], "neck": ["n"], "optimizer": ["o"]}

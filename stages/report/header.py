@@ -35,14 +35,14 @@ def images(context: ReportContext) -> str:
     if source == "demo":
         return "synthetic images rendered by this project"
     if source in _FORMATS:
-        return f"images of a data set in {_FORMATS[source]} format"
+        return f"images in {_FORMATS[source]} format"
     return "images of an unnamed source"
 
 
 def introduction(cells: Sequence[CellResult], context: ReportContext) -> str:
     """What is compared, what a cell is, and what its scores stand for."""
     name = str(context.data.get("name") or "")
-    called = f' of the data set "{name}"' if name else ""
+    called = f' (data set "{name}")' if name else ""
     if len(cells) == 1:
         what = f"One detector, trained and evaluated on {images(context)}{called}."
     else:

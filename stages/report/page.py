@@ -31,6 +31,7 @@ SECTIONS = (
     ("hypotheses", "Hypotheses"),
     ("results", "Results"),
     ("pareto", "Score against cost"),
+    ("images", "More images"),
     ("pairs", "Who beats whom"),
     ("fairness", "Fairness"),
     ("curves", "Curves"),
@@ -97,7 +98,7 @@ def _view(
         "context": context,
         "row_keys": ROW_KEYS,
         "missing": MISSING,
-        "sections": SECTIONS,
+        "sections": _sections(judgement),
         "title": header.title(cells, context),
         "introduction": header.introduction(cells, context),
         "counting": header.counting(context),
@@ -116,6 +117,12 @@ def _view(
         "images": header.images(context),
         **view_of_verdicts(rows, judgement, looks),
     }
+
+
+def _sections(judgement: Judgement) -> list[tuple[str, str]]:
+    """Of SECTIONS those that the page has."""
+    absent = set() if judgement.shares else {"images"}
+    return [section for section in SECTIONS if section[0] not in absent]
 
 
 def _best_classes(judgement: Judgement) -> list[tuple[str, dict[str, Group]]]:

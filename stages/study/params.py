@@ -161,7 +161,7 @@ class Hypothesis:
 
     claim: str
     holds: str | dict[str, str]
-    where: dict[str, str | int] = field(default_factory=dict)
+    where: dict[str, str | int | float] = field(default_factory=dict)
     metric: str | list[str] = "val/bbox_mAP_50"
 
 

@@ -89,6 +89,8 @@ def _levels(study: Study, cell: Cell) -> dict[str, str]:
     for key, value in values.items():
         level = of_study.get(key) if value is None else value
         levels[key] = "" if level is None else _TEXTS.get(key, "{}").format(level)
+        if key == "train_share" and level == 1:
+            levels[key] = "all of train"
     return levels
 
 

@@ -18,7 +18,8 @@ def bounded(minimum: float | None = None, maximum: float | None = None, above: f
 
 
 def read(kind: Any, value: Any, key: str) -> Any:
-    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None or a plain type.
+    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ... or a
+    plain type.
 
     Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed there.
     """
@@ -30,10 +31,13 @@ def read(kind: Any, value: Any, key: str) -> Any:
             raise StudyError(f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}")
         return value
     if origin in (Union, types.UnionType):
-        first, second = get_args(kind)
-        if second is types.NoneType:
+        first, *more = get_args(kind)
+        if more == [types.NoneType]:
             return None if value is None else read(first, value, key)
-        return read(second if isinstance(value, get_origin(second) or second) else first, value, key)
+        for alternative in more:
+            if isinstance(value, get_origin(alternative) or alternative):
+                return read(alternative, value, key)
+        return read(first, value, key)
     if origin is dict:
         _expect(isinstance(value, dict), key, "a mapping", value)
         return {_text_key(name, key): read(get_args(kind)[1], item, f"{key}.{name}") for name, item in value.items()}

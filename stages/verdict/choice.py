@@ -1,81 +1,18 @@
-"""Which cell to ship: accuracy against cost, the Pareto front, and the cheapest cell that is as good as the best."""
+"""Which cell to ship: the cheapest one that is shown to lose no more than the margin against the best."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from stages.verdict.best import Standing
-from stages.verdict.wording import count
+from stages.verdict.candidates import COSTS, Candidate, check, costs_less, finite, names_of
+from stages.verdict.wording import amount, count
 
-# What a cell costs, all the lower the better, with the words of a sentence and the unit.
-COSTS = {
-    "latency_ms": ("latency", "ms"),
-    "peak_memory_mib": ("peak memory", "MiB"),
-    "train_minutes": ("training time", "min"),
-    "size_mib": ("checkpoint size", "MiB"),
-    "parameters": ("number of parameters", ""),
-}
 # Which of two is cheaper, where the first is equal or unknown for every cell.
 CHEAPER_BY = ("latency_ms", "parameters")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A cell to choose from. score: the metric, higher is better, None where there is nothing to measure; costs: a key
-    of COSTS -> value in its unit, None or absent where it was not measured. NaN and infinity count as None. spread: of
-    what varies from round to round the lowest and the highest, around the value; a cost without one is exact."""
-
-    name: str
-    score: float | None
-    costs: Mapping[str, float | None] = field(default_factory=dict)
-    run_id: str = ""
-    spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    def cost(self, key: str) -> float | None:
-        return _finite(self.costs.get(key))
-
-
-def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be cheaper: the spreads do not overlap. A cost that overlaps decides nothing."""
-    costs = first.cost(key), second.cost(key)
-    if None in costs:
-        return False
-    _, high = first.spread.get(key, (None, costs[0]))
-    low, _ = second.spread.get(key, (costs[1], None))
-    return high < low
-
-
-@dataclass(frozen=True)
-class Dominated:
-    """A cell that each member `by` beats or equals in score and every cost, and beats in one of them."""
-
-    name: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Incomplete:
-    """A cell that cannot be placed, and what was not measured of it ("score" or keys of COSTS)."""
-
-    name: str
-    lacks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Front:
-    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling score. Every cell is
-    in one of the three."""
-
-    metric: str
-    costs: tuple[str, ...]
-    members: tuple[str, ...]
-    dominated: tuple[Dominated, ...]
-    incomplete: tuple[Incomplete, ...]
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -123,66 +60,15 @@ class Choice:
     level: tuple[str, ...] = ()
 
 
-def front(
-    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
-) -> Front:
-    """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that others have is
-    incomplete, since nobody can say whether it is dominated. Cells with equal numbers do not dominate each other.
-
-    Raises ValueError for a cost that is not one of COSTS, and for two cells of one name.
-    """
-    _check(candidates, costs)
-    measured = []
-    for key in costs:
-        if any(candidate.cost(key) is not None for candidate in candidates):
-            measured.append(key)
-    incomplete = []
-    placed = []
-    for candidate in candidates:
-        lacks = [key for key in measured if candidate.cost(key) is None]
-        if _finite(candidate.score) is None:
-            lacks.insert(0, "score")
-        if lacks:
-            incomplete.append(Incomplete(candidate.name, tuple(lacks)))
-        else:
-            placed.append(candidate)
-    placed.sort(key=lambda candidate: (-candidate.score, candidate.name))
-    members = []
-    for candidate in placed:
-        if not any(_beats(rival, candidate, measured) for rival in placed):
-            members.append(candidate)
-    dominated = []
-    for candidate in placed:
-        by = [member.name for member in members if _beats(member, candidate, measured)]
-        if by:
-            dominated.append(Dominated(candidate.name, tuple(by)))
-    result = Front(
-        metric, tuple(measured), _names(members), tuple(dominated), tuple(incomplete), sentence=""
-    )
-    return replace(result, sentence=_front_sentence(result))
-
-
-def _beats(first: Candidate, second: Candidate, costs: Sequence[str]) -> bool:
-    """Whether the first is as good in the score and every cost, and better in one."""
-    better = first.score > second.score
-    if first.score < second.score:
-        return False
-    for key in costs:
-        if first.cost(key) > second.cost(key):
-            return False
-        better |= first.cost(key) < second.cost(key)
-    return better
-
-
 def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
     """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as
     `front` does."""
-    _check(candidates, [] if cost is None else [cost])
+    check(candidates, [] if cost is None else [cost])
     if cost is not None:
         return cost
     for key in CHEAPER_BY:
         for candidate in candidates:
-            if _finite(candidate.score) is not None and candidate.cost(key) is not None:
+            if finite(candidate.score) is not None and candidate.cost(key) is not None:
                 return key
     return None
 
@@ -190,7 +76,7 @@ def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> s
 def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
     """The cell of highest score, of equal ones the cheapest; None where no cell has one. cost: as in `choose`."""
     key = deciding_cost(candidates, cost)
-    scored = [candidate for candidate in candidates if _finite(candidate.score) is not None]
+    scored = [candidate for candidate in candidates if finite(candidate.score) is not None]
     if not scored:
         return None
     return min(scored, key=lambda candidate: (-candidate.score, *_price(candidate, key))).name
@@ -251,14 +137,14 @@ def choose(
         cost=key,
         best=best.name,
         chosen=chosen.name,
-        as_good=_names(words["as good"]),
-        worse=_names(words["worse"]),
+        as_good=names_of(words["as good"]),
+        worse=names_of(words["worse"]),
         unknown=tuple(unknown),
         saved=saved,
         sentence="",
         margin=margin,
         shown=bool(within),
-        undecided=_names(words["undecided"]),
+        undecided=names_of(words["undecided"]),
         cheaper=cheaper,
         level=level,
     )
@@ -309,10 +195,6 @@ def _price(candidate: Candidate, key: str | None) -> tuple:
     return (*costs, -candidate.score, candidate.name)
 
 
-def _names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    return tuple(candidate.name for candidate in candidates)
-
-
 def choice_sentence(
     choice: Choice, best: Candidate, chosen: Candidate, standings: Mapping[str, Standing]
 ) -> str:
@@ -356,13 +238,13 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
     if choice.cost is None or chosen.cost(choice.cost) is None:
         return f"Ship {chosen.name}: {within}."
     word, unit = COSTS[choice.cost]
-    price = f"{_amount(chosen.cost(choice.cost))} {unit}".strip()
+    price = f"{amount(chosen.cost(choice.cost))} {unit}".strip()
     if chosen is best:
         return (
             f"Ship {chosen.name}: it has the highest {choice.metric}, {best.score:.3f}, and {within}; "
             f"its {word} is {price}."
         )
-    theirs = f"{best.name}'s {_amount(best.cost(choice.cost))}"
+    theirs = f"{best.name}'s {amount(best.cost(choice.cost))}"
     gain = f"{choice.saved:.0%} less than {theirs}" if choice.saved else f"against {theirs}"
     if choice.level:
         gain += (
@@ -374,49 +256,3 @@ def _shown_sentence(choice: Choice, best: Candidate, chosen: Candidate, standing
         f"{price}, {gain}. {best.name} has the highest {choice.metric}, {best.score:.3f}; "
         f"{chosen.name} has {chosen.score:.3f}."
     )
-
-
-def _front_sentence(found: Front) -> str:
-    axes = ", ".join([found.metric, *_words(found.costs)])
-    members = ", ".join(found.members)
-    parts = []
-    if not found.members:
-        parts.append("No cell can be placed on the Pareto front")
-    elif not found.dominated and len(found.members) == 1:
-        parts.append(f"{members} is alone: there is nothing that could dominate it in {axes}")
-    elif not found.dominated:
-        parts.append(f"No cell is dominated in {axes}: {members}")
-    elif len(found.members) == 1:
-        others = ", ".join(cell.name for cell in found.dominated)
-        parts.append(f"{members} dominates every other cell in {axes}: {others}")
-    else:
-        parts.append(f"On the Pareto front of {axes}: {members}")
-        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in found.dominated]
-        parts.append(f"Dominated: {'; '.join(by)}")
-    if found.incomplete:
-        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in found.incomplete]
-        parts.append(f"Not placed: {'; '.join(lacks)}")
-    return ". ".join(parts) + "."
-
-
-def _words(keys: Sequence[str]) -> list[str]:
-    """Keys of COSTS in words; "score" is one."""
-    return [COSTS[key][0] if key in COSTS else key for key in keys]
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _check(candidates: Sequence[Candidate], costs: Sequence[str]) -> None:
-    for key in costs:
-        if key not in COSTS:
-            raise ValueError(f"cost {key!r} is unknown; known costs: {', '.join(COSTS)}")
-    numbers = Counter(candidate.name for candidate in candidates)
-    repeated = sorted(name for name, number in numbers.items() if number > 1)
-    if repeated:
-        raise ValueError(f"two candidates are called {', '.join(map(repr, repeated))}")

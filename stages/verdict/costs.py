@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from stages.report.results import CellResult
-from stages.verdict.choice import COSTS
+from stages.verdict.candidates import COSTS
 
 
 def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:

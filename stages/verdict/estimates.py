@@ -6,7 +6,7 @@ unequal cells 91 to 93. BCa repairs most of that; its acceleration adds nothing 
 simpler is the standard interval around the bias-corrected value: value - bias -/+ quantile x error, both from the
 replicates (Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 5.2; Efron & Tibshirani 1993,
 chapters 10 and 13; "norm" of R's boot.ci). It covered 93 to 96 % in all but very thin groups
-(tests/test_verdict_pairs.py), extends to repeats, and its p is no multiple of 1 / R, which 66 pairs would exhaust.
+(tests/test_verdict_coverage.py), extends to repeats, and its p is no multiple of 1 / R, which 66 pairs would exhaust.
 
 Few images. AP is no mean: replicates vary less than fresh images do. Between detectors that are equal by construction
 (3,200 samples of 300 images, 2,800 of 100, three classes, mAP) the values lay 4.5 and 7.3 % further out than the

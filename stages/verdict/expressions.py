@@ -3,6 +3,7 @@
     r50 < r101 < x101               an order of levels of one factor, by the value of a metric
     {r50, r101} < swin_t            each level of a set against each of the other side
     512 < 1024                      whole numbers are image sizes
+    0.5 < 1.0                       fractions up to 1.0 are train_share, 1.0 is all of the training images
     swin_l - swin_t > 0.02          a difference and its bound, in units of the metric; -0.01 < pafpn - fpn < 0.01
     fpn < pafpn and sgd < adamw     all parts must hold
     'r50-dcn' < r101                quotes, where a name has other characters than letters, digits and '_'
@@ -22,6 +23,9 @@ from stages.study.strict import StudyError
 
 # The factors of a row of params.yaml, in its order.
 FACTORS = ("detector", "backbone", "neck", "optimizer", "image_size")
+# What a hypothesis may name beside them, which a row need not have: all of the training images then.
+TRAIN_SHARE = "train_share"
+COMPARABLE = (*FACTORS, TRAIN_SHARE)
 ALLOWED = ("allowed: orders (r50 < r101 < x101), sets ({r50, r101} < swin_t), differences (swin_l - swin_t > 0.02), "
            "joined by `and`")
 # Keeps the parser's time and depth small; the study's longest expression has 32 characters.
@@ -29,7 +33,12 @@ LONGEST = 200
 # As params.yaml bounds the image_size of a row.
 IMAGE_SIZES = (32, 8192)
 
-Level = str | int
+Level = str | int | float
+
+
+def is_share(level: Level) -> bool:
+    """Whether it can be a level of train_share."""
+    return type(level) in (int, float) and 0 < level <= 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True)
 class _Number:
-    """A bound, or an image size where the other side is one."""
+    """A bound, or an image size or a train_share where the other side is one."""
 
     value: float | int
     node: ast.AST
@@ -137,7 +146,7 @@ class _Reader:
     def _level(self, node: ast.AST) -> tuple[Level, ast.AST]:
         if isinstance(node, ast.Name):
             return node.id, node
-        if isinstance(node, ast.Constant) and type(node.value) in (str, int):
+        if isinstance(node, ast.Constant) and (type(node.value) in (str, int) or is_share(node.value)):
             return node.value, node
         raise self._refused(node)
 
@@ -154,8 +163,9 @@ class _Reader:
     def _as_levels(self, side: _Number | _Levels) -> tuple[tuple[Level, ast.AST], ...]:
         if isinstance(side, _Levels):
             return side.names
-        if not isinstance(side.value, int) or side.value < 0:
-            raise self._refused(side.node, "is no image size; a bound needs a difference, such as a - b > 0.02")
+        if not is_share(side.value) and (not isinstance(side.value, int) or side.value < 0):
+            raise self._refused(side.node, "is no image size and no train_share; a bound needs a difference, such as "
+                                "a - b > 0.02")
         return ((side.value, side.node),)
 
     def _step(self, left: tuple[Level, ast.AST], sign: str, right: tuple[Level, ast.AST], bound: float | None) -> Step:
@@ -168,6 +178,8 @@ class _Reader:
         return Step(one, left[0], sign, right[0], bound)
 
     def _factor(self, level: Level, node: ast.AST) -> str:
+        if is_share(level):
+            return TRAIN_SHARE
         if isinstance(level, int):
             if not IMAGE_SIZES[0] <= level <= IMAGE_SIZES[1]:
                 raise self._refused(node, f"is no image size, which lie from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from stages.verdict.choice import COSTS
+from stages.verdict.candidates import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import chance, count, signed
@@ -35,9 +35,9 @@ def holds(
     the share of the cores that other processes used while its latency was; uneven: cell -> what its repeats differ in
     beside the seed. A confounded comparison does not forbid to ship its better cell, but is mentioned.
     """
-    obstacles = [*_obstacles(judgement, elsewhere), *_unequal_load(judgement, busy)]
-    if obstacles:
-        return False, f"The choice does not hold: {'; '.join(obstacles)}."
+    against = obstacles(judgement, elsewhere, busy)
+    if against:
+        return False, f"The choice does not hold: {'; '.join(against)}."
     if not judgement.choice.shown:
         return False, f"Most probable, not shown: {_missing_proof(judgement)}."
     sentences = [
@@ -50,41 +50,44 @@ def holds(
     return True, " ".join(sentences)
 
 
-def _obstacles(judgement: Judgement, elsewhere: Mapping[str, Collection[str]]) -> list[str]:
+def obstacles(
+    judgement: Judgement, elsewhere: Mapping[str, Collection[str]], busy: Mapping[str, float]
+) -> list[str]:
+    """What speaks against the choice, whether it is shown or not. elsewhere, busy: as in holds()."""
     metric, choice = judgement.metric, judgement.choice
-    obstacles = []
+    against = []
     for split, names in elsewhere.items():
         if names:
-            obstacles.append(
+            against.append(
                 f"{_listed(names)} {_were(names)} evaluated on other {split} annotations than the others"
             )
     if choice.chosen is None:
-        return [*obstacles, f"no cell has a {metric}"]
+        return [*against, f"no cell has a {metric}"]
     if len(judgement.repeats) < 2:
-        return [*obstacles, f"{choice.chosen} is the only cell with results"]
+        return [*against, f"{choice.chosen} is the only cell with results"]
     unknown = []
     for name in judgement.repeats:
         if name != choice.best and judgement.pair(name, choice.best) is None:
             unknown.append(name)
     if unknown:
-        obstacles.append(
+        against.append(
             f"there is no verdict on {_listed(unknown)} against {choice.best} in {metric}"
         )
     estimate = judgement.estimates[choice.best][metric]
     if estimate.thin:
-        obstacles.append(f"{metric} rests on {estimate.boxes} boxes, which are too few to decide")
+        against.append(f"{metric} rests on {estimate.boxes} boxes, which are too few to decide")
     for pair in contradictions(judgement):
-        obstacles.append(
+        against.append(
             f"on the test split {pair.first} loses more than {judgement.margin:g} against "
             f"{pair.second}, {_difference(pair)}"
         )
-    return obstacles
+    return [*against, *_unequal_load(judgement, busy)]
 
 
 def contradictions(judgement: Judgement) -> list[Pair]:
     """The cells that the chosen one loses more than the margin against on test, by the interval that decided the pair:
     a smaller loss is what was accepted. The chosen cell is the first of each pair."""
-    chosen, metric = judgement.choice.chosen, _test_metric(judgement)
+    chosen, metric = judgement.choice.chosen, judgement.test_metric
     pairs = []
     for name in judgement.repeats:
         pair = judgement.pair(chosen, name, metric)
@@ -220,11 +223,7 @@ def _on_test(judgement: Judgement) -> Pair | None:
     choice = judgement.choice
     if choice.chosen == choice.best:
         return None
-    return judgement.pair(choice.chosen, choice.best, _test_metric(judgement))
-
-
-def _test_metric(judgement: Judgement) -> str:
-    return f"test/{judgement.metric.partition('/')[2]}"
+    return judgement.pair(choice.chosen, choice.best, judgement.test_metric)
 
 
 def _difference(pair: Pair) -> str:

@@ -16,36 +16,15 @@ from typing import TYPE_CHECKING, Literal
 
 from stages.verdict import wording
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.expressions import FACTORS, Level, Step
+from stages.verdict.expressions import Level, Step
 from stages.verdict.pairs import levels as levels_of
 from stages.verdict.statements import TRAIN_LOSS, Stated, check
+from stages.verdict.trained import Trained, number, pairs_of
 
 if TYPE_CHECKING:
-    from stages.report.results import CellResult
     from stages.verdict.fairness import Fairness
 
 Outcome = Literal["supported", "rejected", "undecided"]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A cell with results. row: FACTORS -> level; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own
-    units or None; repeats: trainings of this row that `values` and the verdicts rest on."""
-
-    name: str
-    row: Mapping[str, Level]
-    values: Mapping[str, float | None]
-    run_id: str = ""
-    repeats: int = 1
-
-    @classmethod
-    def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
-        """From the four result files that stages.report.results.load_cell has read."""
-        values = {TRAIN_LOSS: cell.train_loss}
-        for split, scores in cell.scores.items():
-            for metric, score in scores.items():
-                values[f"{split}/{metric}"] = score
-        return cls(cell.name, cell.row, values, cell.run_id, repeats)
 
 
 @dataclass(frozen=True)
@@ -176,7 +155,7 @@ def judge(
         comparisons: list[_Comparison] = []
         missing: list[str] = []
         for metric, step in steps:
-            pairs, absent = _pairs(step, hypothesis.where, cells)
+            pairs, absent = pairs_of(step, hypothesis.where, cells)
             missing += absent
             for left, right in pairs:
                 comparisons.append(_comparison(step, metric, left, right, estimate, thin or {}))
@@ -259,53 +238,6 @@ def _same_side(comparison: _Comparison) -> bool:
     """Whether what is printed and what is tested point the same way."""
     estimate, bound = comparison.estimate, comparison.bound
     return (estimate.value - bound) * (estimate.centre - bound) > 0
-
-
-def number(cell: Trained, metric: str) -> float | None:
-    """The cell's value, None where there is none or it is not finite."""
-    value = cell.values.get(metric)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _pairs(
-    step: Step, where: Mapping[str, Level], cells: Sequence[Trained]
-) -> tuple[list[tuple[Trained, Trained]], list[str]]:
-    """The (left, right) cells of a step, and the rows that are missing where there is no such pair."""
-    fitting = []
-    for cell in cells:
-        if all(cell.row[factor] == level for factor, level in where.items()):
-            fitting.append(cell)
-    fixed = [factor for factor in FACTORS if factor != step.factor]
-    left = _by_other_factors(fitting, step.factor, step.left, fixed)
-    right = _by_other_factors(fitting, step.factor, step.right, fixed)
-    pairs = []
-    for rest, partners in left.items():
-        for cell in partners:
-            for partner in right.get(rest, ()):
-                pairs.append((cell, partner))
-    if pairs:
-        return pairs, []
-    # The nearest rows to a pair are the partners of the cells that there are.
-    absent = []
-    for level, present in ((step.right, left), (step.left, right)):
-        for rest in present:
-            levels = dict(zip(fixed, rest, strict=True))
-            absent.append(wording.row({step.factor: level, **levels}))
-    if not absent:
-        for level in (step.left, step.right):
-            absent.append(wording.row({step.factor: level, **where}))
-    return [], absent
-
-
-def _by_other_factors(
-    cells: Sequence[Trained], factor: str, level: Level, fixed: Sequence[str]
-) -> dict[tuple[Level, ...], list[Trained]]:
-    """The cells with this level, by their levels of the other factors."""
-    result: dict[tuple[Level, ...], list[Trained]] = {}
-    for cell in cells:
-        if cell.row[factor] == level:
-            result.setdefault(tuple(cell.row[name] for name in fixed), []).append(cell)
-    return result
 
 
 def _comparison(

@@ -8,9 +8,10 @@ from typing import Any
 
 from stages.study.short_names import renamed
 from stages.verdict.best import Standing
-from stages.verdict.choice import Choice, Front
+from stages.verdict.choice import Choice
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
+from stages.verdict.front import Front
 from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.pairs import Pair
 from stages.verdict.shares import ShareCurve
@@ -27,6 +28,10 @@ class Group:
     AP50: Estimate | None
 
 
+def good_cells(standings: Mapping[str, Standing]) -> tuple[str, ...]:
+    return tuple(name for name, standing in standings.items() if standing.word != "worse")
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Verdicts over the cells with results. A cell's name stands for all of its repeats.
@@ -38,7 +43,8 @@ class Judgement:
     fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
     suspects: split -> stages.analysis.suspects.combine() over the good cells: those that no interval shows to be
     worse than the best.
-    holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences.
+    holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences; obstructed:
+    whether something speaks against the choice, beside that it may not be shown.
     margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
     all in the metric; absent where it could not be compared.
     shares: what more training images are expected to give, of rows that differ in train_share alone.
@@ -68,6 +74,18 @@ class Judgement:
     shares: tuple[ShareCurve, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     unlabelled: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    obstructed: bool = False
+
+    @property
+    def test_metric(self) -> str:
+        """The metric that decides, on test."""
+        return f"test/{self.metric.partition('/')[2]}"
+
+    @property
+    def good(self) -> tuple[str, ...]:
+        """The cells that no interval shows to be worse than the best; the best alone where none was compared."""
+        best = () if self.choice.best is None else (self.choice.best,)
+        return good_cells(self.standings) or best
 
     def short(self, row: str) -> str:
         """What sets a row of params.yaml apart from the others; its own name where nothing does."""

@@ -21,6 +21,8 @@ import numpy as np
 # Exponents between these were found of images (Hestness et al. 2017, sections 4 and 5: .07 to .7).
 _EXPONENTS = np.geomspace(0.05, 1.0, 40)
 _HIGHEST = 1.0
+# Points of the band: enough for a smooth outline.
+_BAND_POINTS = 41
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Gain:
 @dataclass(frozen=True)
 class LearningCurve:
     """images (K,) ascending, scores (K,): as measured. law: "power" with three shares or more, else
-    "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images."""
+    "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images. band: (images,
+    low, high) from the fewest images to twice the most, the 95 % interval of the law at each."""
 
     images: tuple[int, ...]
     scores: tuple[float, ...]
     law: str
     parameters: tuple[float, float, float | None]
     doubled: Gain
+    band: tuple[tuple[float, float, float], ...]
 
     def at(self, images: float) -> float:
         """The score that the law has for a number of images."""
@@ -77,6 +81,7 @@ def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurv
         law,
         own,
         doubled,
+        _band(law, parameters, numbers, scores),
     )
 
 
@@ -127,3 +132,19 @@ def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndar
         high=float(max(high, value)),
         useless=bool(high - low > measured),
     )
+
+
+def _band(
+    law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray
+) -> tuple[tuple[float, float, float], ...]:
+    """Of each number of images the law of all replicates, less the bias of a score as in estimates.py."""
+    a, b, c = parameters
+    images = np.geomspace(numbers[0], 2 * numbers[-1], _BAND_POINTS)
+    laws = a + b * np.log2(images)[:, None]
+    if law == "power":
+        laws = a - b * (images / numbers[-1])[:, None] ** -c
+    bias = scores[:, 1:].mean() - scores[:, 0].mean()
+    ends = np.quantile(laws[:, 1:], (0.025, 0.975), axis=1) - 2 * bias
+    low = np.minimum(ends[0], laws[:, 0])
+    high = np.maximum(ends[1], laws[:, 0])
+    return tuple(zip(images.tolist(), low.tolist(), high.tolist(), strict=True))

@@ -14,31 +14,38 @@ from tqdm import tqdm
 from stages.analysis import suspects
 from stages.errors import InputError
 from stages.report.results import CellResult
-from stages.scoring.engine import SIZES
 from stages.study import params, paths
-from stages.study.metrics import MIN_BOXES
 from stages.study.params import ROOT, Study
 from stages.study.short_names import short_names
-from stages.verdict import best, choice, comparability, costs, holding, losses, metrics, pairs, shares
+from stages.verdict import best, choice, comparability, costs, holding, shares
 from stages.verdict.best import Standing
-from stages.verdict.choice import Candidate
+from stages.verdict.candidates import Candidate
 from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import EstimateOf, Finding, Trained, judge
-from stages.verdict.judgement import Group, Judgement
+from stages.verdict.front import front
+from stages.verdict.hypotheses import EstimateOf, Finding, judge
+from stages.verdict.judgement import Judgement, good_cells
+from stages.verdict.measured import (
+    Judged,
+    Results,
+    Rows,
+    cells_of,
+    estimates_of,
+    groups_of,
+    judged_metrics,
+    losses_of,
+    thin_metrics,
+    verdicts_of,
+)
 from stages.verdict.pairs import Pair
 from stages.verdict.repeats import groups
-from stages.verdict.replicates import Replicates, Statistic
 from stages.verdict.shares import ShareCurve
 from stages.verdict.statements import TRAIN_LOSS
+from stages.verdict.trained import Trained, levels_of_cell
 
 SPLITS = ("val", "test")
-Rows = Mapping[str, tuple[str, ...]]
-Results = Mapping[str, CellResult]
-# Metric -> the split that it is of, and its statistic there.
-Judged = Mapping[str, tuple[Split, Statistic]]
 
 
 def conclude(
@@ -56,10 +63,10 @@ def conclude(
     rows = groups(study, results)
     metric = study.verdicts.metric
     splits = _splits(study, results, root)
-    judged = _judged(study, splits)
-    estimates = {name: _estimates(judged, names) for name, names in rows.items()}
-    verdicts = _verdicts(judged, results, rows)
-    thin = _thin(judged)
+    judged = judged_metrics(study, splits)
+    estimates = {name: estimates_of(judged, names) for name, names in rows.items()}
+    verdicts = verdicts_of(judged, results, rows)
+    thin = thin_metrics(judged)
     fair = comparability.fair_pairs(study, results, rows, root)
     candidates = []
     spreads = {}
@@ -76,19 +83,18 @@ def conclude(
     for name in results:
         details[name] = _json(root / paths.details(name, study.cell(name)))
     good = {}
-    for name, standing in standings.items():
-        if standing.word != "worse":
-            good[name] = details[name]
+    for name in good_cells(standings):
+        good[name] = details[name]
     judgement = Judgement(
         metric=metric,
         repeats=rows,
         holes=dict(holes or {}),
         estimates=estimates,
-        groups={name: _groups_of(splits, names) for name, names in rows.items()},
+        groups={name: groups_of(splits, names) for name, names in rows.items()},
         pairs=verdicts,
         fairness=fair,
         findings=_findings(study, results, rows, estimates, verdicts, fair, thin),
-        front=choice.front(candidates, metric),
+        front=front(candidates, metric),
         choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
         suspects={
             split.name: suspects.combine(_of_good(split, good, "suspects")) for split in splits
@@ -106,11 +112,15 @@ def conclude(
         standings=standings,
         shares=_shares(study, judged, results, rows, verdicts[metric]),
     )
+    elsewhere = {split.name: split.elsewhere for split in splits}
+    busy = costs.busy(cells)
+    against = holding.obstacles(judgement, elsewhere, busy)
+    judgement = replace(judgement, obstructed=bool(against))
     holds, why = holding.holds(
         judgement,
-        {split.name: split.elsewhere for split in splits},
+        elsewhere,
         costs.machines(cells),
-        costs.busy(cells),
+        busy,
         comparability.uneven_repeats(study, results, rows, root),
     )
     return replace(judgement, holds=holds, why=why)
@@ -134,57 +144,6 @@ def _splits(study: Study, results: Results, root: Path) -> list[Split]:
     return splits
 
 
-def _runs_of(split: Split, names: Sequence[str]) -> list[Replicates]:
-    return [split.runs[name] for name in names if name in split.runs]
-
-
-def _cells_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
-    """Cell -> its evaluated runs; cells without one are left out."""
-    cells = {}
-    for name, names in rows.items():
-        runs = _runs_of(split, names)
-        if runs:
-            cells[name] = runs
-    return cells
-
-
-def _estimate(split: Split, names: Sequence[str], statistic: Statistic) -> Estimate | None:
-    runs = _runs_of(split, names)
-    return estimate(runs, statistic) if runs else None
-
-
-def _judged(study: Study, splits: Sequence[Split]) -> Judged:
-    """The metrics of the study on all splits, with those of classes and sizes that it names."""
-    classes: list[str] = []
-    for split in splits:
-        if split.truth is not None:
-            classes = list(split.truth.classes)
-    result = {}
-    for split in splits:
-        for metric, statistic in metrics.judged(study, split.name, classes).items():
-            result[metric] = (split, statistic)
-    return result
-
-
-def _estimates(judged: Judged, names: Sequence[str]) -> dict[str, Estimate | None]:
-    """Metric -> a cell's value."""
-    result = {}
-    for metric, (split, statistic) in judged.items():
-        result[metric] = _estimate(split, names, statistic)
-    return result
-
-
-def _verdicts(judged: Judged, results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
-    """Metric -> every pair of cells."""
-    verdicts = {}
-    for metric, (split, statistic) in judged.items():
-        verdicts[metric] = pairs.compare(_cells_of(split, rows), statistic)
-    loss = {name: _losses(results, names) for name, names in rows.items()}
-    detectors = {name: results[name].row["detector"] for name in rows}
-    verdicts[TRAIN_LOSS] = losses.compare(loss, detectors)
-    return verdicts
-
-
 def _standings(
     study: Study,
     judged: Judged,
@@ -196,13 +155,13 @@ def _standings(
     metric = study.verdicts.metric
     split, statistic = judged[metric]
     measured = {}
-    for name, runs in _cells_of(split, rows).items():
+    for name, runs in cells_of(split, rows).items():
         if estimate(runs, statistic) is not None:
             measured[name] = runs
     if highest is None or highest not in measured:
         return {}
     joint = differences(measured, verdicts, statistic)
-    return best.standings(joint, highest, study.verdicts.margin, metric in _thin(judged))
+    return best.standings(joint, highest, study.verdicts.margin, metric in thin_metrics(judged))
 
 
 def _shares(
@@ -211,30 +170,7 @@ def _shares(
     """Of the metric that decides; `verdicts`: the pairs of it."""
     split, statistic = judged[study.verdicts.metric]
     images = {name: results[name].run.get("train_images") for name in rows}
-    return shares.curves(study, images, _cells_of(split, rows), statistic, verdicts)
-
-
-def _groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
-    return {split.name: _groups(split, names) for split in splits}
-
-
-def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
-    """Every class, then COCO's three sizes; none where the split has no box or the cell was not evaluated on it."""
-    runs = _runs_of(split, names)
-    if not runs:
-        return ()
-    parts: list[tuple[str, str, dict[str, Any]]] = []
-    for index, name in enumerate(split.truth.classes):
-        parts.append(("class", name, {"category": index}))
-    for name in SIZES:
-        if name != "all":
-            parts.append(("size", name, {"size": name}))
-    result = []
-    for kind, name, part in parts:
-        boxes = runs[0].boxes_of(Statistic(**part))
-        levels = [_estimate(split, names, Statistic(level, **part)) for level in ("AP", "AP50")]
-        result.append(Group(kind, name, boxes, *levels))
-    return tuple(result)
+    return shares.curves(study, images, cells_of(split, rows), statistic, verdicts)
 
 
 def _findings(
@@ -249,9 +185,10 @@ def _findings(
     trained = []
     for name, names in rows.items():
         values = {metric: _value(value) for metric, value in estimates[name].items()}
-        values[TRAIN_LOSS] = _mean(_losses(results, names))
+        values[TRAIN_LOSS] = _mean(losses_of(results, names))
         cell = results[name]
-        trained.append(Trained(name, cell.row, values, cell.run_id, len(names)))
+        row = levels_of_cell(cell)
+        trained.append(Trained(name, row, values, cell.run_id, len(names)))
 
     def fairness_of(first: str, second: str, _: str) -> Fairness | None:
         return fair.get((first, second))
@@ -274,17 +211,6 @@ def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     return estimate_of
 
 
-def _thin(judged: Judged) -> dict[str, int]:
-    """The metrics that rest on too few boxes to decide, and on how many."""
-    thin = {}
-    for metric, (split, statistic) in judged.items():
-        for run in list(split.runs.values())[:1]:
-            boxes = run.boxes_of(statistic)
-            if boxes < MIN_BOXES:
-                thin[metric] = boxes
-    return thin
-
-
 def _of_good(
     split: Split, details: Mapping[str, Mapping[str, Any]], key: str
 ) -> dict[str, list[dict[str, Any]]]:
@@ -294,11 +220,6 @@ def _of_good(
         if name in split.runs:
             by_cell[name] = content[split.name].get(key, [])
     return by_cell
-
-
-def _losses(results: Results, names: Sequence[str]) -> list[float]:
-    values = [results[name].train_loss for name in names]
-    return [value for value in values if value is not None]
 
 
 def _mean(values: Sequence[float]) -> float | None:

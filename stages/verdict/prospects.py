@@ -8,16 +8,20 @@ from itertools import combinations
 from stages.study import params
 from stages.study.params import Study
 from stages.verdict import wording
-from stages.verdict.expressions import FACTORS, Level
-from stages.verdict.hypotheses import Trained, judge
+from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level
 from stages.verdict.repeats import groups
+from stages.verdict.statements import check
+from stages.verdict.trained import Trained, pairs_of
 
 
 def warnings(study: Study) -> list[str]:
     """One line each: hypotheses without a pair of rows, then factors that never vary alone."""
     rows = {}
     for name in groups(study, study.selected()):
-        rows[name] = {factor: getattr(study.cell(name), factor) for factor in FACTORS}
+        cell = study.cell(name)
+        rows[name] = {factor: getattr(cell, factor) for factor in FACTORS}
+        if cell.train_share is not None:
+            rows[name][TRAIN_SHARE] = cell.train_share
     return [*_without_pair(study, rows), *_tied(rows)]
 
 
@@ -25,15 +29,22 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
     """Hypotheses of which a comparison has no two rows that differ in its factor alone."""
     untrained = [Trained(name, row, {}) for name, row in rows.items()]
     lines = []
-    for number, finding in enumerate(judge(study.hypotheses, untrained, params.levels(study))):
-        if not finding.missing:
+    steps_of_all = check(study.hypotheses, params.levels(study))
+    for number, (hypothesis, steps) in enumerate(zip(study.hypotheses, steps_of_all, strict=True)):
+        comparisons = 0
+        absent: dict[str, None] = {}
+        for _, step in steps:
+            pairs, rows_without = pairs_of(step, hypothesis.where, untrained)
+            comparisons += len(pairs)
+            absent |= dict.fromkeys(rows_without)
+        if not absent:
             continue
         what = "cannot be judged"
-        if finding.evidence:
+        if comparisons:
             what = "cannot be supported, because a part of it has no pair"
-        missing = " or ".join(finding.missing[: wording.MOST])
+        missing = " or ".join(list(absent)[: wording.MOST])
         lines.append(
-            f"hypotheses[{number}]: {' '.join(finding.claim.split())!r} {what}: no two selected "
+            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {what}: no two selected "
             f"rows differ in its factor alone; there is no {missing}"
         )
     return lines

@@ -97,8 +97,9 @@ def _sentence(
     ends = f"[{signed(gain.low)}, {signed(gain.high)}]"
     if gain.useless:
         text = (
-            f"What twice the {curve.images[-1]} training images of {cells[-1]} would give cannot be told from "
-            f"{number} shares: the interval {ends} is wider than all of them differ by"
+            f"{cells[-1]}: what twice its {curve.images[-1]:,} training images would give cannot be "
+            f"told from {number} shares, since the interval {ends} is wider than all of them "
+            "differ by"
         )
     else:
         law = (
@@ -107,7 +108,7 @@ def _sentence(
             else "a straight line in log images through"
         )
         text = (
-            f"Twice the {curve.images[-1]} training images of {cells[-1]} are expected to give "
+            f"{cells[-1]}: twice its {curve.images[-1]:,} training images are expected to give "
             f"{signed(gain.value)} {study.verdicts.metric} {ends}, by {law} {number} shares"
         )
         if curve.law == "line":

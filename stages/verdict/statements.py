@@ -8,7 +8,7 @@ from typing import Protocol
 from stages.study import group_metrics
 from stages.study.metrics import METRICS
 from stages.study.strict import StudyError
-from stages.verdict.expressions import FACTORS, IMAGE_SIZES, Level, Step, parse
+from stages.verdict.expressions import COMPARABLE, IMAGE_SIZES, TRAIN_SHARE, Level, Step, is_share, parse
 
 DEFAULT_METRIC = "val/bbox_mAP_50"
 TRAIN_LOSS = "train/loss"
@@ -27,7 +27,7 @@ class Stated(Protocol):
 
     claim: str
     holds: str | dict[str, str]
-    where: dict[str, str | int]
+    where: dict[str, str | int | float]
     metric: str | list[str]
 
 
@@ -76,11 +76,14 @@ def _metric(name: str, key: str) -> str:
 
 def _check_where(factor: str, level: Level, key: str, levels: Mapping[str, Collection[Level]],
                  compared: set[str]) -> None:
-    if factor not in FACTORS:
-        raise StudyError(f"{key}.{factor}: no such factor; there are: {', '.join(FACTORS)}")
+    if factor not in COMPARABLE:
+        raise StudyError(f"{key}.{factor}: no such factor; there are: {', '.join(COMPARABLE)}")
     if factor in compared:
         raise StudyError(f"{key}.{factor}: holds compares this factor, so it cannot be fixed; remove it")
-    if factor == "image_size":
+    if factor == TRAIN_SHARE:
+        if not is_share(level):
+            raise StudyError(f"{key}.{factor}: {level!r} is no share above 0 and up to 1.0")
+    elif factor == "image_size":
         if type(level) is not int or not IMAGE_SIZES[0] <= level <= IMAGE_SIZES[1]:
             raise StudyError(f"{key}.{factor}: {level!r} is no whole number from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}")
     elif level not in levels.get(factor, ()):

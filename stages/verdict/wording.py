@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stages.verdict.expressions import FACTORS
+from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
 
 if TYPE_CHECKING:
     from stages.verdict.hypotheses import Evidence
@@ -49,8 +49,9 @@ def pair(one: Evidence) -> str:
     first, second, sign = (step.right, step.left, -1) if step.bound is None and step.sign == "<" else (
         step.left, step.right, 1)
     values = (right, left) if sign < 0 else (left, right)
-    rest = {factor: level for factor, level in one.left.row.items() if factor != step.factor}
-    text = f"{one.metric} is {value(values[0])} with {first} and {value(values[1])} with {second} ({row(rest)})"
+    rest = {factor: known for factor, known in one.left.row.items() if factor != step.factor}
+    text = (f"{one.metric} is {value(values[0])} with {level(first)} and {value(values[1])} with {level(second)} "
+            f"({row(rest)})")
     if one.verdict:
         ends = sorted((sign * one.verdict.low, sign * one.verdict.high))
         text += (f", a difference of {signed(sign * one.verdict.difference)}, 95 % interval {signed(ends[0])} to "
@@ -74,7 +75,16 @@ def false_alarms(number: float) -> str:
 
 def row(levels: Mapping[str, Any]) -> str:
     """A row as "faster_rcnn, r50, fpn, sgd, 512"; factors that are not given are left out."""
-    return ", ".join(str(levels[factor]) for factor in FACTORS if factor in levels)
+    parts = [str(levels[factor]) for factor in FACTORS if factor in levels]
+    # All of the images goes without saying, where anything else is said.
+    if TRAIN_SHARE in levels and (levels[TRAIN_SHARE] != 1 or not parts):
+        parts.append(level(levels[TRAIN_SHARE]))
+    return ", ".join(parts)
+
+
+def level(of_factor: Level) -> str:
+    """A bare share would not say what it is."""
+    return f"{TRAIN_SHARE} {of_factor:g}" if is_share(of_factor) else str(of_factor)
 
 
 def value(number: float | None) -> str:
@@ -94,3 +104,8 @@ def chance(p: float) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def amount(cost: float) -> str:
+    """A cost in its unit, as a reader needs it."""
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}"

@@ -9,10 +9,12 @@ from stages.report.table import label_of
 from stages.report.verdicts.phrases import names_of, needed, pair_text, percent, topics
 from stages.report.verdicts.ranking import order, rival
 from stages.report.verdicts.weak_classes import weak_sentence
-from stages.verdict.choice import COSTS, Possible
+from stages.verdict.candidates import COSTS
+from stages.verdict.choice import Possible
+from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import count, signed, value
+from stages.verdict.wording import amount, count, signed, value
 
 # State -> symbol, class of the style sheet and words.
 STATES = {
@@ -72,13 +74,9 @@ def _state(judgement: Judgement) -> str:
     choice = judgement.choice
     if judgement.holds:
         return "holds"
-    compared = set(judgement.standings) >= set(judgement.estimates) and len(judgement.standings) > 1
-    if choice.chosen is None or choice.shown or not compared:
+    if choice.chosen is None or choice.shown or judgement.obstructed:
         return "fails"
-    pair = _test_pair(judgement)
-    contradicted = pair is not None and pair.outcome == "worse"
-    thin = judgement.standings[choice.chosen].thin
-    return "fails" if contradicted or thin else "probable"
+    return "probable"
 
 
 def _ship(judgement: Judgement, state: str) -> str:
@@ -170,25 +168,9 @@ def _possible(possible: Possible, judgement: Judgement) -> str:
     )
 
 
-def amount(number: float) -> str:
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
-
-
-def _test_pair(judgement: Judgement) -> Pair | None:
-    """The chosen cell against the one of highest score, on test."""
-    choice = judgement.choice
-    if choice.chosen is None or choice.best is None or choice.chosen == choice.best:
-        return None
-    return judgement.pair(choice.chosen, choice.best, _on_test(judgement))
-
-
-def _on_test(judgement: Judgement) -> str:
-    return f"test/{judgement.metric.partition('/')[2]}"
-
-
 def _test(judgement: Judgement) -> str:
     """What the images say that took no part in choosing."""
-    chosen, metric = judgement.choice.chosen, _on_test(judgement)
+    chosen, metric = judgement.choice.chosen, judgement.test_metric
     if chosen is None or judgement.metric == metric:
         return ""
     own = judgement.estimates[chosen].get(metric)
@@ -207,8 +189,13 @@ def _test(judgement: Judgement) -> str:
     pair = judgement.pair(chosen, top, metric)
     if pair is None:
         return f"Cannot confirm it: {name} and {judgement.short(top)} were not compared there."
+    if contradictions(judgement):
+        return f"Contradicts it: {score}; {highest}, more by over the accepted {judgement.margin:g}."
     if pair.outcome == "worse":
-        return f"Contradicts it: {score}; {highest}, significantly more."
+        return (
+            f"Does not contradict it: {score}; {highest}, significantly more, but not shown to be so by "
+            f"over the accepted {judgement.margin:g}."
+        )
     return f"Does not contradict it: {score}; {highest}, which is not significantly more."
 
 

@@ -11,7 +11,7 @@ from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.study.short_names import SEPARATOR
 from stages.verdict.hypotheses import Evidence, Finding, false_alarms
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import chance, corrected, signed, value
+from stages.verdict.wording import chance, corrected, level, signed, value
 
 OUTCOMES = ("supported", "rejected", "undecided")
 
@@ -180,7 +180,7 @@ def _row(
 ) -> Row:
     cells = [evidence.left, evidence.right]
     values = list(evidence.values)
-    levels = [str(evidence.step.left), str(evidence.step.right)]
+    levels = [level(evidence.step.left), level(evidence.step.right)]
     if difference.turned:
         for pair in (cells, values, levels):
             pair.reverse()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.report.chart import nice_step
@@ -12,8 +12,9 @@ from stages.report.table import label_of
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.phrases import interval_text
 from stages.report.verdicts.ranking import order
-from stages.verdict.choice import COSTS, Candidate, front
+from stages.verdict.candidates import COSTS, Candidate
 from stages.verdict.estimates import Estimate
+from stages.verdict.front import front
 from stages.verdict.judgement import Judgement
 
 # A cost that spans more than this is drawn on a logarithmic axis.
@@ -121,7 +122,7 @@ def _trade(key: str, judgement: Judgement, looks: dict[str, Look], places: dict[
 def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: dict[str, Look],
           places: dict[str, int], run_ids: dict[str, str], label: str) -> Plot:
     x_of, x_ticks = _cost_axis(frame, [point.cost for point in points])
-    y_of, y_ticks = _score_axis(frame, [end for point in points
+    y_of, y_ticks = score_axis(frame, [end for point in points
                                         for end in (point.score.low, point.score.high, point.score.value)])
     at = {point.name: (x_of(point.cost), y_of(point.score.value)) for point in points}
     ends = {point.name: (y_of(point.score.low), y_of(point.score.high)) for point in points}
@@ -185,7 +186,10 @@ def _cost_axis(frame: Frame, costs: Sequence[float]):
     return x_of, tuple((x_of(tick), _amount(tick)) for tick in ticks)
 
 
-def _score_axis(frame: Frame, scores: Sequence[float]):
+def score_axis(
+    frame: Frame, scores: Sequence[float]
+) -> tuple[Callable[[float], float], tuple[tuple[float, str], ...]]:
+    """What gives the y of a score, and the ticks with their labels; with room for all `scores`."""
     low, high = min(scores), max(scores)
     room = (high - low) * 0.05 or 0.05
     low, high = max(0.0, low - room), min(1.0, high + room)

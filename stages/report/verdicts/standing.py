@@ -9,7 +9,7 @@ from stages.report.results import CellResult
 from stages.report.table import MISSING
 from stages.report.verdicts.forest import difference_to_best, ends_of, standing_title
 from stages.report.verdicts.phrases import OUTCOMES, difference_text, percent, topics
-from stages.verdict.choice import COSTS
+from stages.verdict.candidates import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.repeats import REPEATED
 from stages.verdict.wording import value

@@ -21,21 +21,11 @@ class WeakClass:
     highest: float
 
 
-def good_cells(judgement: Judgement) -> list[str]:
-    """The cells that no interval shows to be worse than the best."""
-    good = []
-    for name in judgement.estimates:
-        standing = judgement.standings.get(name)
-        if name == judgement.choice.best or (standing is not None and standing.word != "worse"):
-            good.append(name)
-    return good
-
-
 def weak_classes(judgement: Judgement, split: str) -> tuple[list[WeakClass], int]:
     """Those that no good cell finds, most boxes first, and how many classes the mean runs over."""
     highest: dict[str, float] = {}
     boxes: dict[str, int] = {}
-    for cell in good_cells(judgement):
+    for cell in judgement.good:
         for group in judgement.groups.get(cell, {}).get(split, ()):
             if group.kind == "class" and group.AP50 is not None and group.boxes:
                 boxes[group.name] = max(boxes.get(group.name, 0), group.boxes)

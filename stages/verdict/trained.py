@@ -1,0 +1,96 @@
+"""Trained cells as hypotheses see them, and which pairs of them a comparison is put to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.verdict import wording
+from stages.verdict.expressions import COMPARABLE, TRAIN_SHARE, Level, Step
+from stages.verdict.statements import TRAIN_LOSS
+
+if TYPE_CHECKING:
+    from stages.report.results import CellResult
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A cell with results. row: COMPARABLE -> level, without train_share where all images were learnt; values:
+    metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None; repeats: trainings of
+    this row that `values` and the verdicts rest on."""
+
+    name: str
+    row: Mapping[str, Level]
+    values: Mapping[str, float | None]
+    run_id: str = ""
+    repeats: int = 1
+
+    @classmethod
+    def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
+        """From the four result files that stages.report.results.load_cell has read."""
+        values = {TRAIN_LOSS: cell.train_loss}
+        for split, scores in cell.scores.items():
+            for metric, score in scores.items():
+                values[f"{split}/{metric}"] = score
+        return cls(cell.name, levels_of_cell(cell), values, cell.run_id, repeats)
+
+    def level(self, factor: str) -> Level:
+        return self.row.get(TRAIN_SHARE, 1.0) if factor == TRAIN_SHARE else self.row[factor]
+
+
+def levels_of_cell(cell: CellResult) -> dict[str, Level]:
+    """Trained.row of a cell."""
+    levels = dict(cell.row)
+    if cell.run.get(TRAIN_SHARE):
+        levels[TRAIN_SHARE] = cell.run[TRAIN_SHARE]
+    return levels
+
+
+def number(cell: Trained, metric: str) -> float | None:
+    """The cell's value, None where there is none or it is not finite."""
+    value = cell.values.get(metric)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def pairs_of(
+    step: Step, where: Mapping[str, Level], cells: Sequence[Trained]
+) -> tuple[list[tuple[Trained, Trained]], list[str]]:
+    """The (left, right) cells that differ in the step's factor alone and agree with `where`, and the rows that are
+    missing, as text, where there is no such pair."""
+    fitting = []
+    for cell in cells:
+        if all(cell.level(factor) == level for factor, level in where.items()):
+            fitting.append(cell)
+    fixed = [factor for factor in COMPARABLE if factor != step.factor]
+    left = _by_other_factors(fitting, step.factor, step.left, fixed)
+    right = _by_other_factors(fitting, step.factor, step.right, fixed)
+    pairs = []
+    for rest, partners in left.items():
+        for cell in partners:
+            for partner in right.get(rest, ()):
+                pairs.append((cell, partner))
+    if pairs:
+        return pairs, []
+    # The nearest rows to a pair are the partners of the cells that there are.
+    absent = []
+    for level, present in ((step.right, left), (step.left, right)):
+        for rest in present:
+            levels = dict(zip(fixed, rest, strict=True))
+            absent.append(wording.row({step.factor: level, **levels}))
+    if not absent:
+        for level in (step.left, step.right):
+            absent.append(wording.row({step.factor: level, **where}))
+    return [], absent
+
+
+def _by_other_factors(
+    cells: Sequence[Trained], factor: str, level: Level, fixed: Sequence[str]
+) -> dict[tuple[Level, ...], list[Trained]]:
+    """The cells with this level, by their levels of the other factors."""
+    result: dict[tuple[Level, ...], list[Trained]] = {}
+    for cell in cells:
+        if cell.level(factor) == level:
+            result.setdefault(tuple(cell.level(name) for name in fixed), []).append(cell)
+    return result
