@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.study import group_metrics
-from stages.study.metrics import MIN_BOXES
 from stages.study.params import Study
+from stages.study.thin import MIN_BOXES
 
 # On 48 images the bounds of the demo's cells were .1 and .2 of mAP50 wide: more than most cells
 # differ by.

@@ -6,5 +6,3 @@ from __future__ import annotations
 METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
 # Detections of a class in an image that COCO counts, the best ones: data.max_detections where params.yaml says nothing.
 MAX_DETECTIONS = 100
-# Fewer boxes than this say little about a class or a size: "thin" groups decide nothing.
-MIN_BOXES = 100

@@ -32,7 +32,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
 from stages.errors import InputError
-from stages.study.metrics import MIN_BOXES
+from stages.study.thin import MIN_BOXES
 from stages.verdict.replicates import Replicates, Statistic
 
 ALPHA = 0.05

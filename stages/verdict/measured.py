@@ -7,8 +7,8 @@ from typing import Any
 
 from stages.report.results import CellResult
 from stages.scoring.engine import SIZES
-from stages.study.metrics import MIN_BOXES
 from stages.study.params import Study
+from stages.study.thin import MIN_BOXES
 from stages.verdict import losses, metrics, pairs
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.results import SPLITS
-from stages.study.metrics import MIN_BOXES
+from stages.study.thin import MIN_BOXES
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
 

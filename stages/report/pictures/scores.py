@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.study.metrics import MIN_BOXES
+from stages.study.thin import MIN_BOXES
 
 WIDTH, HEIGHT = 440, 340
 LEFT, RIGHT, TOP, BOTTOM = 48, 430, 10, 300
