@@ -49,7 +49,7 @@ def main() -> None:
     say_warmups(study)
     for line in prospects.warnings(study):
         log.warning("%s", line)
-    left_behind = summary(leftovers(study.cells))
+    left_behind = summary(leftovers(study.cells), study.cells)
     if left_behind:
         log.warning("%s", left_behind)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.

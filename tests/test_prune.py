@@ -59,7 +59,7 @@ def files(folder) -> set[str]:
 
 
 def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeypatch):
-    assert leftovers(ROWS, finished) == {} and summary({}) == ""
+    assert leftovers(ROWS, finished) == {} and summary({}, ROWS) == ""
     before = files(finished)
     of_study(monkeypatch, ROWS)
     caplog.set_level(logging.INFO)
@@ -68,9 +68,10 @@ def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeyp
 
 
 def test_plan_names_the_rows_that_are_gone(finished):
-    assert summary(leftovers({R50: ROWS[R50]}, finished)) == (
-        f"params.yaml no longer has {R101}; their files are still in data/weights/, metrics/, models/, predictions/: "
-        "`make prune` deletes them, and DVC's cache keeps them for a row that comes back")
+    rows = {R50: ROWS[R50]}
+    assert summary(leftovers(rows, finished), rows) == (
+        f"params.yaml no longer has {R101}; what lay before is still in data/weights/, metrics/, models/, "
+        "predictions/: `make prune` deletes it, and DVC's cache keeps it for a row that comes back")
 
 
 def test_a_row_that_is_gone_leaves_no_file_and_the_others_all(finished, cache, caplog, monkeypatch):
@@ -106,8 +107,17 @@ def test_files_of_an_earlier_backbone_of_a_row_are_left_behind(finished):
     assert folders == {("metrics", "r101"), ("predictions", "r101")}
 
 
-def test_predictions_where_they_lay_before_are_left_behind(finished):
-    old = finished / f"predictions/{R50}/val.json"
-    old.parent.mkdir()
-    old.write_text("[]")
-    assert leftovers(ROWS, finished) == {R50: [old.relative_to(finished)]}
+def test_files_where_they_lay_before_are_left_behind_and_no_row_is_called_gone(finished):
+    predictions = finished / f"predictions/{R50}/val.json"
+    predictions.parent.mkdir()
+    weights = finished / "data/weights/r101.safetensors"
+    for old in (predictions, weights):
+        old.write_text("[]")
+    found = leftovers(ROWS, finished)
+    assert found == {
+        R50: [predictions.relative_to(finished)],
+        "r101": [weights.relative_to(finished)],
+    }
+    line = summary(found, ROWS)
+    assert line.startswith(f"the files of {R50}, r101 have another place now; what lay before is")
+    assert "no longer" not in line

@@ -48,22 +48,40 @@ def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Pa
     return found
 
 
-def summary(found: Mapping[str, list[Path]]) -> str:
-    """Which rows left files behind, and in which folders, as a line; "" where none did."""
+def summary(found: Mapping[str, list[Path]], cells: Mapping[str, Cell]) -> str:
+    """Which rows left files behind, and in which folders, as a line; "" where none did.
+
+    Rows that are gone are told from those that are there and whose files moved.
+    """
     if not found:
         return ""
     folders = set()
     for files in found.values():
         for path in files:
             folders.add(f"{path.parts[0]}/" if path.parts[0] != "data" else "data/weights/")
-    names = sorted(found)
+    current = set(cells)
+    for cell in cells.values():
+        # Weights were filed by backbone before each row had its own.
+        current.add(cell.backbone)
+    gone = sorted(set(found) - current)
+    moved = sorted(set(found) & current)
+    said = []
+    if gone:
+        said.append(f"params.yaml no longer has {_listed(gone)}")
+    if moved:
+        said.append(f"the files of {_listed(moved)} have another place now")
+    return (
+        f"{', and '.join(said)}; what lay before is still in {', '.join(sorted(folders))}: "
+        "`make prune` deletes it, and DVC's cache keeps it for a row that comes back"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """The first four names, and how many more there are."""
     shown = names[:4]
     if len(names) > len(shown):
         shown.append(f"{len(names) - len(shown)} more")
-    return (
-        f"params.yaml no longer has {', '.join(shown)}; their files are still in {', '.join(sorted(folders))}: "
-        "`make prune` deletes them, and DVC's cache keeps them for a row that comes back"
-    )
+    return ", ".join(shown)
 
 
 def _files_of(name: str, cell: Cell) -> set[Path]:
