@@ -1,13 +1,15 @@
-"""A few steps of a cell with the code of a commit or of this folder, on a few images of its own data."""
+"""A few steps of a cell with the code that trained it or with this folder's, on a few images of its own data."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,19 @@ from stages.tracking import checkout
 STEPS = 2
 EPOCHS = 2
 _VAL_IMAGES = 4
+# On a CPU, where the same code makes the same bits every time; on a GPU it does not from the third
+# step on. A CPU has no amp, and torch.compile asks for a compiler there.
+_ON_A_CPU = {"amp": "none", "compile": False, "workers": 0, "image_cache": False}
+# Longer side of an image in pixels: the code does the same with all of them, and whole ones would
+# take a CPU minutes a step.
+_PIXELS = 192
+_ASK = """
+import dataclasses, json
+from stages.study import params
+from stages.tracking import provenance
+keys = [field.name for field in dataclasses.fields(params.Scale)]
+print(json.dumps({"code_digest": provenance.code_digest(), "scale": keys}))
+"""
 
 
 @dataclass(frozen=True)
@@ -33,51 +48,51 @@ class Outcome:
     history: str
 
 
-def worktree(commit: str, folder: Path) -> None:
-    """The files of a commit. Raises InputError where there is no such commit here."""
-    done = checkout.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), commit.removesuffix("+changes"))
-    if done is None or done.returncode:
-        reason = "no git here" if done is None else " ".join(done.stderr.split())[:200]
-        raise InputError(f"commit {commit}: cannot be checked out ({reason}); dvc repro trains the cells")
+@dataclass
+class Folders:
+    """Where trials run: a folder for each code that trained, and one for the code of this folder."""
+
+    root: Path
+    # The keys of a scale that the code in a folder knows.
+    _keys: dict[Path, list[str]] = field(default_factory=dict)
+
+    def then(self, stale: Stale) -> Outcome:
+        """With the code that trained the cell. Raises InputError where no commit holds that."""
+        folder = self.root / stale.record["code_digest"]
+        if not folder.exists():
+            commit = stale.record["git_commit"]
+            _worktree(commit, folder)
+            answer = _ask(folder)
+            if answer["code_digest"] != stale.record["code_digest"]:
+                raise InputError(
+                    f"{stale.name}: was trained with changes that commit {commit} does not hold, so "
+                    "nobody can train with them again; dvc repro trains the cell"
+                )
+            self._keys[folder] = answer["scale"]
+        return _run(stale, folder, self._keys[folder])
+
+    def now(self, stale: Stale) -> Outcome:
+        """With the code of this folder as it is, committed or not."""
+        folder = self.root / "now"
+        if not folder.exists():
+            for part in ("stages", "configs"):
+                ignored = shutil.ignore_patterns("__pycache__", "dvc.lock")
+                shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+            shutil.copy2(ROOT / "params.yaml", folder / "params.yaml")
+            self._keys[folder] = _ask(folder)["scale"]
+        return _run(stale, folder, self._keys[folder])
 
 
-def remove_worktree(folder: Path) -> None:
-    checkout.git(ROOT, "worktree", "remove", "--force", str(folder))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def copy_code(folder: Path) -> None:
-    """The code of this folder as it is, committed or not."""
-    for part in ("stages", "configs"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock"))
-    shutil.copy2(ROOT / "params.yaml", folder / "params.yaml")
-
-
-def code_digest(folder: Path) -> str:
-    """What the code of a folder takes for its own digest."""
-    code = "from stages.tracking import provenance; print(provenance.code_digest())"
-    return _python(folder, "-c", code).stdout.strip()
-
-
-def run(stale: Stale, folder: Path) -> Outcome:
-    """Trains the cell in a folder that has code. Raises InputError where that fails."""
-    name = stale.name
-    _write_params(stale, folder / "params.yaml")
-    _write_data(stale, folder)
-    weights = paths.weights(name)
-    if weights.is_file():
-        # A graph of before the cells' files has them by backbone.
-        for target in (weights, paths.weights(stale.cell.training["backbone"])):
-            (folder / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(weights, folder / target)
-    done = _python(folder, "-m", "stages.train", name)
-    checkpoint = folder / paths.model(name) / "last.pth"
-    if done.returncode or not checkpoint.is_file():
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise InputError(f"{name}: its trial in {folder} failed: {said[-1] if said else done.returncode}")
-    tensors = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    [history] = folder.glob(f"metrics/*/*/{name}/history.csv")
-    return Outcome(tensors, history.read_text(encoding="utf-8"))
+@contextlib.contextmanager
+def folders() -> Iterator[Folders]:
+    """Empty ones, which are gone afterwards."""
+    root = (paths.SCRATCH / "accept").resolve()
+    _remove(root)
+    root.mkdir(parents=True)
+    try:
+        yield Folders(root)
+    finally:
+        _remove(root)
 
 
 def differences(then: Outcome, now: Outcome) -> list[str]:
@@ -92,58 +107,114 @@ def differences(then: Outcome, now: Outcome) -> list[str]:
     return names
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
+def _same(before: torch.Tensor, after: torch.Tensor) -> bool:
+    alike = before.dtype == after.dtype and before.shape == after.shape
+    return alike and torch.equal(before, after)
 
 
-def _write_params(stale: Stale, path: Path) -> None:
+def _remove(root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    # Git's own notes of the worktrees that were in it.
+    checkout.git(ROOT, "worktree", "prune")
+
+
+def _worktree(commit: str, folder: Path) -> None:
+    """The files of a commit. Raises InputError where there is no such commit here."""
+    name = commit.removesuffix("+changes")
+    done = checkout.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), name)
+    if done is None or done.returncode:
+        reason = "no git here" if done is None else " ".join(done.stderr.split())[:200]
+        raise InputError(f"commit {commit}: cannot be checked out ({reason}); dvc repro trains the cells")
+
+
+def _ask(folder: Path) -> dict[str, Any]:
+    """What the code of a folder says of itself: its digest, and the keys of a scale that it knows."""
+    done = _python(folder, "-c", _ASK)
+    if done.returncode:
+        raise InputError(f"{folder}: {_last_line(done)}")
+    return json.loads(done.stdout)
+
+
+def _run(stale: Stale, folder: Path, keys: list[str]) -> Outcome:
+    """Trains the cell in a folder that has code. Raises InputError where that fails."""
+    name = stale.name
+    _write_params(stale, folder / "params.yaml", keys)
+    _write_data(stale, folder)
+    weights = paths.weights(name)
+    if weights.is_file():
+        # A graph of before the cells' files has them by backbone.
+        for target in (weights, paths.weights(stale.cell.training["backbone"])):
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(weights, folder / target)
+    done = _python(folder, "-m", "stages.train", name)
+    checkpoint = folder / paths.model(name) / "last.pth"
+    if done.returncode or not checkpoint.is_file():
+        raise InputError(f"{name}: its trial in {folder} failed: {_last_line(done)}")
+    tensors = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    [history] = folder.glob(f"metrics/*/*/{name}/history.csv")
+    return Outcome(tensors, history.read_text(encoding="utf-8"))
+
+
+def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:
     """The params.yaml of the folder's own time, cut down to the cell; its row and its scale as they are now."""
     values = yaml_text.loads(path.read_text(encoding="utf-8"))
     current = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     scale = current["scale"]
     row = {key: value for key, value in current["cells"][stale.name].items() if value is not None}
-    row.pop("epochs", None)
-    block = {}
-    known = {**values["scales"].get(scale, {}), **_scale_keys(values)}
-    for key, value in current["scales"][scale].items():
-        if key in known:
-            block[key] = value
-    block.update(epochs=EPOCHS, milestones=[1], warmup_iterations=2, workers=0, image_cache=False)
+    # The epochs are the trial's, and a share's images are in the cell's file, which is compared.
+    for key in ("epochs", "train_share"):
+        row.pop(key, None)
+    block = {**current["scales"][scale], **_ON_A_CPU}
+    block["image_scale"] = min(block["image_scale"], _PIXELS / row["image_size"])
+    block.update(epochs=EPOCHS, milestones=[1], warmup_iterations=2)
     for key in values["data"]:
         if key in current["data"]:
             values["data"][key] = current["data"][key]
-    values.update(scale=scale, backbone="", neck="", seed=current["seed"], cells={stale.name: row}, hypotheses=[])
-    values["scales"] = {**values["scales"], scale: block}
+    values.update(
+        scale=scale,
+        backbone="",
+        neck="",
+        seed=current["seed"],
+        cells={stale.name: row},
+        hypotheses=[],
+    )
+    values["scales"][scale] = {key: value for key, value in block.items() if key in keys}
     path.unlink()
     path.write_text(yaml_text.dumps(values), encoding="utf-8")
 
 
-def _scale_keys(values: dict[str, Any]) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    for block in values["scales"].values():
-        keys.update(block)
-    return keys
-
-
 def _write_data(stale: Stale, folder: Path) -> None:
     """The first labelled images of the prepared data, at their own place."""
-    count = STEPS * stale.cell.training["batch_size"]
-    for split, loader, most in (("train", "train_dataloader", count), ("val", "val_dataloader", _VAL_IMAGES),
-                                ("test", "val_dataloader", _VAL_IMAGES)):
-        source = Path(stale.cell.config[loader].dataset.ann_file)
+    config = stale.cell.config
+    steps = STEPS * stale.cell.training["batch_size"]
+    train, val = Path(config.train_dataloader.dataset.ann_file), Path(config.val_dataloader.dataset.ann_file)
+    for source, split, most in ((train, "train", steps), (val, "val", _VAL_IMAGES), (val, "test", _VAL_IMAGES)):
         coco = json.loads(source.read_bytes())
         labelled = {entry["image_id"] for entry in coco["annotations"]}
         coco["images"] = [image for image in coco["images"] if image["id"] in labelled][:most]
-        kept = {image["id"] for image in coco["images"]}
-        coco["annotations"] = [entry for entry in coco["annotations"] if entry["image_id"] in kept]
+        chosen = {image["id"] for image in coco["images"]}
+        coco["annotations"] = [entry for entry in coco["annotations"] if entry["image_id"] in chosen]
         coco["info"]["image_root"] = str(Path(coco["info"]["image_root"]).resolve())
-        for target in {paths.annotations(split), source if split != "test" else paths.annotations(split)}:
+        targets = {paths.annotations(split)}
+        if split != "test":
+            # A fold of its own.
+            targets.add(source)
+        for target in targets:
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / target).write_text(json.dumps(coco), encoding="utf-8")
 
 
 def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-    env["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.resolve() / 'mlflow.db'}"
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True,
-                          check=False)
+    env = {}
+    for name, value in os.environ.items():
+        if not name.startswith(("DVC_", "MLFLOW_", "GIT_")):
+            env[name] = value
+    env["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+    env["CUDA_VISIBLE_DEVICES"] = ""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def _last_line(done: subprocess.CompletedProcess) -> str:
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"

@@ -1,0 +1,44 @@
+"""Which of the stale cells are trained for some steps, to show for all that the code makes the same bits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from stages.acceptance.stale import Stale
+
+Feature = tuple[str, ...]
+
+
+def features(stale: Stale) -> set[Feature]:
+    """What a trial of the cell shows for other cells: its detector with its optimizer, each hook
+    that its file names, and whether an optimizer step sums several passes; all of the code that
+    trained it."""
+    code = stale.record["code_digest"]
+    training = stale.cell.training
+    found = {(code, training["detector"], training["optimizer"])}
+    for hook in stale.cell.config.get("custom_hooks", ()):
+        found.add((code, hook["type"]))
+    if training["batch_size"] > training["device_batch"] * training["processes"]:
+        found.add((code, "sums passes"))
+    return found
+
+
+def choose(cells: Sequence[Stale]) -> list[Stale]:
+    """Few small cells that have each feature of `cells` between them: for the rarest feature the
+    smallest cell that has it, and so on with what is still missing."""
+    counts = Counter()
+    for cell in cells:
+        counts.update(features(cell))
+    chosen: list[Stale] = []
+    shown: set[Feature] = set()
+    for feature in sorted(counts, key=lambda feature: (counts[feature], feature)):
+        if feature not in shown:
+            cell = min((cell for cell in cells if feature in features(cell)), key=_size)
+            chosen.append(cell)
+            shown |= features(cell)
+    return chosen
+
+
+def _size(stale: Stale) -> int:
+    return stale.record["parameters"] * stale.cell.training["image_size"] ** 2
