@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import CELLS, Project, make_project
+from mmengine.config import Config
 
-from stages.acceptance import record
+from stages.acceptance import record, samples, stale
 from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
 from stages.study import paths
+from stages.training.cell_file import ResolvedCell
 
 R50 = next(iter(CELLS))
 
@@ -104,6 +106,39 @@ def test_one_bit_is_a_difference(change, names):
 def test_another_history_with_the_same_weights_is_a_difference():
     tensors = {"head": torch.ones(3)}
     assert differences(Outcome(tensors, "step\n1\n"), Outcome(tensors, "step\n2\n")) == ["history.csv"]
+
+
+def finished_cell(
+    name: str, code: str = "a", backbone: str = "ResNet", hooks: tuple[str, ...] = (), **training: object
+) -> stale.Stale:
+    """A stale cell with so much of its file and of run.json as choosing reads."""
+    settings = {"detector": "faster_rcnn", "optimizer": "sgd", "image_size": 96, "batch_size": 4,
+                "device_batch": 4, "processes": 1, **training}
+    config = Config({"model": {"backbone": {"type": backbone}}, "custom_hooks": [{"type": hook} for hook in hooks]})
+    record = {"code_digest": code, "git_commit": "f" * 40, "parameters": len(name)}
+    return stale.Stale(name, record, ResolvedCell(name, "", config, settings))
+
+
+def chosen(*cells: stale.Stale) -> list[str]:
+    return [cell.name for cell in samples.choose(cells)]
+
+
+def test_the_smallest_cell_stands_for_its_detector_with_its_optimizer():
+    rows = (finished_cell("small"), finished_cell("larger"), finished_cell("sized", image_size=192))
+    assert chosen(*rows) == ["small"]
+    assert chosen(*rows, finished_cell("largest", optimizer="adamw")) == ["largest", "small"]
+    assert chosen(*rows, finished_cell("largest", optimizer="adamw", detector="cascade_rcnn")) == ["largest", "small"]
+
+
+@pytest.mark.parametrize("own", [
+    {"backbone": "ResNeXt"}, {"hooks": ("PretrainedHook",)}, {"device_batch": 2}, {"code": "b"}])
+def test_what_only_a_larger_cell_uses_is_tried_with_it(own):
+    assert "larger" in chosen(finished_cell("small"), finished_cell("larger", **own))
+
+
+def test_a_cell_that_shows_it_for_all_is_tried_alone():
+    rows = (finished_cell("small"), finished_cell("larger", hooks=("PrecisionHook",)))
+    assert chosen(*rows) == ["larger"]
 
 
 @pytest.mark.slow

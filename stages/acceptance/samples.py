@@ -11,12 +11,13 @@ Feature = tuple[str, ...]
 
 
 def features(stale: Stale) -> set[Feature]:
-    """What a trial of the cell shows for other cells: its detector with its optimizer, each hook
-    that its file names, and whether an optimizer step sums several passes; all of the code that
-    trained it."""
+    """What a trial of the cell shows for other cells: its detector with its optimizer, the class of
+    its backbone, on which hooks of ours depend, each hook that its file names, and whether an
+    optimizer step sums several passes; all of the code that trained it."""
     code = stale.record["code_digest"]
     training = stale.cell.training
     found = {(code, training["detector"], training["optimizer"])}
+    found.add((code, stale.cell.config.model.backbone.type))
     for hook in stale.cell.config.get("custom_hooks", ()):
         found.add((code, hook["type"]))
     if training["batch_size"] > training["device_batch"] * training["processes"]:
