@@ -16,13 +16,13 @@ def features(stale: Stale) -> set[Feature]:
     optimizer step sums several passes; all of the code that trained it."""
     code = stale.record["code_digest"]
     training = stale.cell.training
-    found = {(code, training["detector"], training["optimizer"])}
-    found.add((code, stale.cell.config.model.backbone.type))
+    names = {(code, training["detector"], training["optimizer"])}
+    names.add((code, stale.cell.config.model.backbone.type))
     for hook in stale.cell.config.get("custom_hooks", ()):
-        found.add((code, hook["type"]))
+        names.add((code, hook["type"]))
     if training["batch_size"] > training["device_batch"] * training["processes"]:
-        found.add((code, "sums passes"))
-    return found
+        names.add((code, "sums passes"))
+    return names
 
 
 def choose(cells: Sequence[Stale]) -> list[Stale]:
