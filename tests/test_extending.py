@@ -65,6 +65,24 @@ def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("text", "message"), [
+    ("_base_ = './gone.py'\n", "mine.py: _base_ configs/backbones/gone.py: no such file or directory"),
+    ("_base_ = ['./broken.py']\n", "broken.py: line 1: '(' was never closed"),
+    ("_base_ = './round.py'\n", "round.py: _base_ leads back to the file itself"),
+    ("model = '\0'\n", "mine.py: line 1: source code string cannot contain null bytes"),
+    ("model = '\u00e9'\n", "mine.py: is no Python file ('utf-8' codec can't decode byte 0xe9"),
+])
+def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
+    folder = tmp_path / "configs/backbones"
+    folder.mkdir(parents=True)
+    files = {"mine.py": text, "broken.py": "model = dict(\n", "round.py": "_base_ = './round.py'\n"}
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="latin-1")
+    with pytest.raises(StudyError) as refused:
+        fragments.check("backbone", "mine", tmp_path)
+    assert str(refused.value).startswith(f"configs/backbones/{message}")
+
+
 def test_every_fragment_of_the_project_has_what_it_needs():
     for part in fragments.PARTS:
         for name in fragments.known(part + "s"):

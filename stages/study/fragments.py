@@ -37,9 +37,7 @@ def check(part: str, name: str, root: Path = ROOT) -> None:
     """
     path = Path("configs") / f"{part}s" / f"{name}.py"
     try:
-        keys = set(_keys(root / path))
-    except SyntaxError as error:
-        raise StudyError(f"{path}: line {error.lineno}: {error.msg}") from None
+        keys = set(_keys((root / path).resolve(), root.resolve()))
     except _Computed:
         return
     for key, purpose in NEEDED[part].items():
@@ -51,9 +49,13 @@ class _Computed(Exception):
     """The file does more than assign values."""
 
 
-def _keys(path: Path) -> Iterator[str]:
-    """The dotted keys of all that a config file and its bases assign."""
-    for line in ast.parse(path.read_text(encoding="utf-8")).body:
+def _keys(path: Path, root: Path, above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """The dotted keys of all that a config file and its bases assign.
+
+    above: the files that it is a base of, the nearest last. Raises StudyError with the file, below
+    `root` where it is, that cannot be read.
+    """
+    for line in _statements(path, root, above):
         if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
             continue
         if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
@@ -62,9 +64,32 @@ def _keys(path: Path) -> Iterator[str]:
         if name == "_base_":
             for node in ast.walk(line.value):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield from _keys(base(node.value, path))
+                    yield from _keys(base(node.value, path), root, (*above, path))
         else:
             yield from _dotted(name, line.value)
+
+
+def _statements(path: Path, root: Path, above: tuple[Path, ...]) -> list[ast.stmt]:
+    shown = _below(path, root)
+    if path in above:
+        raise StudyError(f"{shown}: _base_ leads back to the file itself")
+    try:
+        return ast.parse(path.read_text(encoding="utf-8")).body
+    except SyntaxError as error:
+        # None for a null, which no line is named for.
+        raise StudyError(f"{shown}: line {error.lineno or 1}: {error.msg}") from None
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        if above:
+            raise StudyError(f"{_below(above[-1], root)}: _base_ {shown}: {reason}") from None
+        raise StudyError(f"{shown}: {reason}") from None
+    # Bytes that are no UTF-8.
+    except ValueError as error:
+        raise StudyError(f"{shown}: is no Python file ({error})") from None
+
+
+def _below(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _dotted(key: str, value: ast.expr) -> Iterator[str]:
