@@ -35,7 +35,9 @@ class Distance:
     stratum: int | None
 
 
-def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
+def assign(
+    counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int
+) -> np.ndarray:
     """Part (an index into `shares`) of every image, shape (images,).
 
     counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a size. groups:
@@ -47,8 +49,15 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
     of arguments.
     """
     counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
-    if counts.ndim != 2 or groups.shape != counts.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise ValueError(f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images")
+    if (
+        counts.ndim != 2
+        or groups.shape != counts.shape[:1]
+        or counts.dtype.kind not in "iu"
+        or (counts < 0).any()
+    ):
+        raise ValueError(
+            f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images"
+        )
     if share.ndim != 1 or not (share > 0).all() or abs(share.sum() - 1) > 1e-6:
         raise ValueError(f"shares {share.tolist()} are not positive numbers of sum 1")
     names, group = np.unique(groups, return_inverse=True)
@@ -57,9 +66,9 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
     used = np.flatnonzero(counts.any(axis=0))
     # The last rows are one empty group for ever in every part: exchanging a group with it is a move.
     boxes = np.zeros((len(names) + len(share), 1 + len(used)))
-    boxes[:len(names), 0] = np.bincount(group)
+    boxes[: len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(used, start=1):
-        boxes[:len(names), column] = np.bincount(group, weights=counts[:, stratum])
+        boxes[: len(names), column] = np.bincount(group, weights=counts[:, stratum])
     search = _Search(boxes, share, np.random.default_rng(seed))
     # The products are small: threads would spend twice their time on waiting for each other.
     with threadpool_limits(1):
@@ -96,11 +105,15 @@ def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> 
     whole = counts.sum(axis=0)
     used = np.flatnonzero(whole)
     if not used.size:
-        return [Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))]
+        return [
+            Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))
+        ]
     result = []
     for part, wanted in enumerate(shares):
         inside = counts[parts == part].sum(axis=0)
-        variation = np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
+        variation = (
+            np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
+        )
         deviation = 100 * (inside[used] / whole[used] - wanted)
         share, worst = float(np.mean(parts == part)), np.abs(deviation).argmax()
         result.append(Distance(share, float(variation), float(deviation[worst]), int(used[worst])))
@@ -115,7 +128,9 @@ class _Search:
     exact in any order, and no BLAS or processor can turn a tie another way.
     """
 
-    def __init__(self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False) -> None:
+    def __init__(
+        self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False
+    ) -> None:
         parts = len(share)
         self.rng, self.inverse, self.boxes, self.groups = rng, 1 / share, boxes, len(boxes) - parts
         self.part = np.concatenate([np.zeros(self.groups, dtype=int), np.arange(parts)])
@@ -126,13 +141,19 @@ class _Search:
         self.square = np.einsum("gs,gs,s->g", boxes, boxes, self.weight)
         self.most, self.spread = boxes.max(axis=0), np.count_nonzero(boxes, axis=0)
         self.due = self.spread >= parts  # strata that no part should lack
-        self.price = 2.0**52 * self.inverse.max()  # above the largest cost: presence outweighs any imbalance
+        self.price = (
+            2.0**52 * self.inverse.max()
+        )  # above the largest cost: presence outweighs any imbalance
         # Above the price of all that can be lacking: the bounds outweigh presence.
         self.toll = self.price * parts * boxes.shape[1]
         self.bounded = bounded
         self.low, self.high = bounds(int(whole[0]), self.groups, share)
-        self.empty = 2 * whole[0] ** 2 * self.inverse.max()  # above all that can be outside of the bounds
-        self.least = 1e-6 * unit  # a millionth of the cost's 1, well above what dividing by the shares rounds away
+        self.empty = (
+            2 * whole[0] ** 2 * self.inverse.max()
+        )  # above all that can be outside of the bounds
+        self.least = (
+            1e-6 * unit
+        )  # a millionth of the cost's 1, well above what dividing by the shares rounds away
 
     def run(self) -> np.ndarray:
         self.place()
@@ -153,7 +174,7 @@ class _Search:
             elif (outside, lacking, cost) > best_cost:
                 for group in np.flatnonzero(self.part != best):
                     self.put(group, best[group])
-        return best[:self.groups]
+        return best[: self.groups]
 
     def cost(self) -> tuple[float, int, float]:
         """How far the parts are outside of their bounds, how many strata they lack, and the cost: in this order."""
@@ -186,8 +207,14 @@ class _Search:
         order = shuffled[np.lexsort((-self.square[shuffled], rarest[shuffled]))]
         self._fill(order.tolist(), column, value, pull, start.tolist())
 
-    def _fill(self, order: list[int], column: np.ndarray, value: np.ndarray, pull: np.ndarray,
-              start: list[int]) -> None:
+    def _fill(
+        self,
+        order: list[int],
+        column: np.ndarray,
+        value: np.ndarray,
+        pull: np.ndarray,
+        start: list[int],
+    ) -> None:
         """place() in Python's own numbers: an image has few strata, and arrays of so few take five times as long.
 
         order: groups. column, value, pull: strata that the groups have, how often, and its share of the cost; from
@@ -218,13 +245,17 @@ class _Search:
 
     def descend(self) -> None:
         """Makes the best exchange of one table after another until they stop showing a gain."""
-        every, dry, enough = np.arange(len(self.part)), 0, 1 if self.groups <= _BLOCK else _DRY_TABLES
+        every, dry, enough = (
+            np.arange(len(self.part)),
+            0,
+            1 if self.groups <= _BLOCK else _DRY_TABLES,
+        )
         while dry < enough and self.tables < _TABLES:
             self.tables += 1
-            some, others = every[:self.groups], every
+            some, others = every[: self.groups], every
             if self.groups > _BLOCK:
                 some, others = self.rng.integers(self.groups, size=(2, _BLOCK))
-                others = np.append(others, every[self.groups:])
+                others = np.append(others, every[self.groups :])
             change = self.changes(some, others)
             row, column = np.unravel_index(change.argmin(), change.shape)
             if change[row, column] > -self.least:
@@ -254,13 +285,17 @@ class _Search:
             total, x, y = self.total[scarce].T, x[:, scarce], y[:, scarce]
             lacking = (total == 0).sum(axis=1)
             # A part lacks afterwards what neither the groups it keeps nor the one it gets have.
-            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (total[there] == y).T
+            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (
+                total[there] == y
+            ).T
             change += self.price * (after - lacking[here][:, None] - lacking[there])
         if self.bounded:
             images = self.total[0]
             more = self.boxes[others, 0] - self.boxes[some, 0][:, None]
             outside = self.outside(images)
-            first = self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
+            first = (
+                self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
+            )
             second = self.outside(images[there] - more, there) - outside[there]
             change += self.toll * (first + second)
         change[here[:, None] == there] = np.inf

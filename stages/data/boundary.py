@@ -24,13 +24,20 @@ class Boundary:
         if Path(target).is_relative_to(self.top):
             return True
         # A set's own config may name any folder as its cache: what DVC has put there is known by its name alone.
-        return any(Path(target).is_relative_to(cache) and _OBJECT.fullmatch(Path(target).relative_to(cache).as_posix())
-                   for cache in self._caches)
+        return any(
+            Path(target).is_relative_to(cache)
+            and _OBJECT.fullmatch(Path(target).relative_to(cache).as_posix())
+            for cache in self._caches
+        )
 
     @functools.cached_property
     def _caches(self) -> list[str]:
         """DVC's cache folders: of the repository that the set lies in, and of this project."""
-        repositories = [folder for folder in (Path(self.top), *Path(self.top).parents) if (folder / ".dvc").is_dir()]
+        repositories = [
+            folder
+            for folder in (Path(self.top), *Path(self.top).parents)
+            if (folder / ".dvc").is_dir()
+        ]
         folders = [cache_of(folder) for folder in (*repositories[:1], ROOT)]
         return [os.path.realpath(folder) for folder in folders if folder]
 

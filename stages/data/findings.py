@@ -56,17 +56,23 @@ class Findings:
     def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
         """A row of the changes alone, such as each box of an image that was counted as one fault."""
         self.changed += 1
-        self._rows.writerow((code, DONE[action or self._actions[code]], *(_text(place.get(key)) for key in PLACE)))
+        self._rows.writerow(
+            (code, DONE[action or self._actions[code]], *(_text(place.get(key)) for key in PLACE))
+        )
 
-    def rows(self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = "") -> None:
+    def rows(
+        self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
+    ) -> None:
         """As `add`, for row numbers of a table; `place` is called only for those that are shown or written."""
         rows = [int(row) for row in rows]
         if not rows:
             return
         found, done = self._entry(code, action)
-        unseen = 0 if done in CHANGES else max(0, len(rows) - max(0, EXAMPLES - len(found["examples"])))
+        unseen = (
+            0 if done in CHANGES else max(0, len(rows) - max(0, EXAMPLES - len(found["examples"])))
+        )
         found["count"] += unseen
-        self.add(code, map(place, rows[:len(rows) - unseen]), action)
+        self.add(code, map(place, rows[: len(rows) - unseen]), action)
 
     def counted(self, code: str, count: int, **place: Any) -> None:
         """`count` faults that share one place, such as ids that were all renumbered."""
@@ -82,9 +88,15 @@ class Findings:
     def as_list(self) -> list[dict[str, Any]]:
         """The findings for the report, worst first."""
         order = list(CHECKS)
-        return sorted(self._found.values(), key=lambda found: (
-            found["action"] != "fatal", SEVERITIES.index(found["severity"]), GRAVEST.index(found["action"]),
-            order.index(found["code"])))
+        return sorted(
+            self._found.values(),
+            key=lambda found: (
+                found["action"] != "fatal",
+                SEVERITIES.index(found["severity"]),
+                GRAVEST.index(found["action"]),
+                order.index(found["code"]),
+            ),
+        )
 
     def _entry(self, code: str, action: str) -> tuple[dict[str, Any], str]:
         check = CHECKS[code]
@@ -92,8 +104,15 @@ class Findings:
             action = self._actions[code]
         if code not in self._found:
             self._found[code] = {
-                "code": code, "severity": check.severity, "action": DONE[action], "title": check.title, "count": 0,
-                "unit": check.unit, "help": _help(check, self._actions[code]), "examples": []}
+                "code": code,
+                "severity": check.severity,
+                "action": DONE[action],
+                "title": check.title,
+                "count": 0,
+                "unit": check.unit,
+                "help": _help(check, self._actions[code]),
+                "examples": [],
+            }
         elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._found[code]["action"]):
             # One code may repair some places and drop others; the graver of the two is what a reader must see.
             self._found[code]["action"] = DONE[action]
@@ -105,18 +124,25 @@ class Findings:
             del self._found[code]
         elif found["action"] == "fatal" and (not self._stop or self._stop.startswith(f"{code}: ")):
             place = found["examples"][0]
-            where = " ".join(str(place[key]) for key in ("source", "entry", "file", "label") if place[key])
+            where = " ".join(
+                str(place[key]) for key in ("source", "entry", "file", "label") if place[key]
+            )
             said = " ".join(str(place[key]) for key in ("before", "note") if place[key] is not None)
             more = f", and {found['count'] - 1} more" if found["count"] > 1 else ""
             other = [action for action in CHECKS[code].actions if action != "fatal"]
             remedy = f" Or set data.policy.{code} to {' or '.join(other)}." if other else ""
             self._stop = _one_line(
-                f"{code}: {where}{': ' + said if said else ''}{more}. {found['help']}{remedy}")
+                f"{code}: {where}{': ' + said if said else ''}{more}. {found['help']}{remedy}"
+            )
 
 
 def _help(check: Check, action: str) -> str:
     """The catalogue's sentences say what is done by default."""
-    done = {"keep": "nothing was changed", "drop": "they were left out", "repair": "they were repaired"}
+    done = {
+        "keep": "nothing was changed",
+        "drop": "they were left out",
+        "repair": "they were repaired",
+    }
     if action == check.actions[0] or action not in done:
         return check.help
     return f"data.policy says {action}: {done[action]}. Without it: {check.help}"
@@ -145,10 +171,12 @@ def shown(value: Any) -> str:
         text = str(value)
     except (ValueError, RecursionError):  # a number of over 4300 digits, a list of lists of lists
         return f"{type(value).__name__} too long to show"
-    return text if len(text) <= LONGEST else text[:LONGEST - 3] + "..."
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def _one_line(text: str) -> str:
     """Names may hold line ends, marks that turn the text round, and halves of characters."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-                   for letter in text)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )

@@ -26,10 +26,14 @@ def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:
     packed = np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(len(rows), -1)
     signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
     found = []
-    for start in tqdm(range(0, len(rows), _BLOCK), "look-alikes", unit="block", delay=2, leave=False):
-        block = signs[start:start + _BLOCK]
+    for start in tqdm(
+        range(0, len(rows), _BLOCK), "look-alikes", unit="block", delay=2, leave=False
+    ):
+        block = signs[start : start + _BLOCK]
         for other in range(start, len(rows), _BLOCK):
-            first, second = np.nonzero(block @ signs[other:other + _BLOCK].T >= HASH_BITS - 2 * bits)
+            first, second = np.nonzero(
+                block @ signs[other : other + _BLOCK].T >= HASH_BITS - 2 * bits
+            )
             pairs = np.stack([first + start, second + other], axis=1)
             found.append(pairs[pairs[:, 0] < pairs[:, 1]])
     return rows[np.concatenate(found)]
@@ -51,5 +55,7 @@ def same(values: Iterable[Hashable]) -> np.ndarray:
 def joined(images: int, *pairs: np.ndarray) -> np.ndarray:
     """(images,) the number of each image's group: images that `pairs` (n, 2) link directly or through others."""
     links = np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
-    graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(images, images))
+    graph = coo_matrix(
+        (np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(images, images)
+    )
     return connected_components(graph, directed=False)[1]

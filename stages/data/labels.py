@@ -93,21 +93,36 @@ class Labels:
     def _image_entries(self, start: int, stop: int) -> str:
         entries = []
         for row in self.images.iloc[start:stop].itertuples():
-            entry = {**row.other, "id": row.Index + 1, "file_name": row.file_name, "width": row.width,
-                     "height": row.height, "source": row.source, "source_id": row.source_id}
+            entry = {
+                **row.other,
+                "id": row.Index + 1,
+                "file_name": row.file_name,
+                "width": row.width,
+                "height": row.height,
+                "source": row.source,
+                "source_id": row.source_id,
+            }
             entries.append(entry if row.group is None else {**entry, "group": row.group})
         return _JSON.encode(entries)[1:-1]
 
     def _box_entries(self, start: int, stop: int) -> str:
         """Objects with commas between. Putting numbers into a text takes a third of an encoder's time."""
         part = self.boxes.iloc[start:stop]
-        columns = [part[name].tolist() for name in ("image", "label", "x", "y", "w", "h", "area", "iscrowd")]
+        columns = [
+            part[name].tolist()
+            for name in ("image", "label", "x", "y", "w", "h", "area", "iscrowd")
+        ]
         ids = part["source_id"]
         former = ids.tolist() if ids.dtype == np.int64 else map(_JSON.encode, ids)
-        return ",".join([
-            f'{{"id":{index},"image_id":{image + 1},"category_id":{label + 1},"bbox":[{x!r},{y!r},{w!r},{h!r}],'
-            f'"area":{area!r},"iscrowd":{crowd},"source_id":{old}}}'
-            for index, (image, label, x, y, w, h, area, crowd, old) in enumerate(zip(*columns, former), start + 1)])
+        return ",".join(
+            [
+                f'{{"id":{index},"image_id":{image + 1},"category_id":{label + 1},"bbox":[{x!r},{y!r},{w!r},{h!r}],'
+                f'"area":{area!r},"iscrowd":{crowd},"source_id":{old}}}'
+                for index, (image, label, x, y, w, h, area, crowd, old) in enumerate(
+                    zip(*columns, former), start + 1
+                )
+            ]
+        )
 
 
 def entry_name(entry: int | str) -> str:
@@ -120,9 +135,16 @@ def join(parts: Sequence[Labels]) -> Labels:
     if len(parts) == 1:
         return parts[0]
     offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
-    boxes = [part.boxes.assign(image=part.boxes["image"] + offset) for part, offset in zip(parts, offsets)]
-    return Labels(parts[0].classes, pd.concat([part.images for part in parts], ignore_index=True),
-                  pd.concat(boxes, ignore_index=True), any(part.relative for part in parts))
+    boxes = [
+        part.boxes.assign(image=part.boxes["image"] + offset)
+        for part, offset in zip(parts, offsets)
+    ]
+    return Labels(
+        parts[0].classes,
+        pd.concat([part.images for part in parts], ignore_index=True),
+        pd.concat(boxes, ignore_index=True),
+        any(part.relative for part in parts),
+    )
 
 
 def _write_list(file: Any, count: int, entries: Callable[[int, int], str]) -> None:

@@ -20,7 +20,9 @@ from stages.study.params import DEFAULT_GROUP, Data
 from stages.study.paths import SPLITS
 
 READERS = {
-    "coco": lambda root, name, folder, split, findings: coco.read(root / name, name, folder, split, findings),
+    "coco": lambda root, name, folder, split, findings: coco.read(
+        root / name, name, folder, split, findings
+    ),
     "voc": voc.read,
     "yolo": yolo.read,
 }
@@ -57,8 +59,14 @@ def check(raws: Iterable[tuple[str, Raw]], data: Data, root: Path, findings: Fin
     for split, raw in raws:
         index = classes.read(raw, split, findings)
         labels = entries.tables(raw, split, classes.names, index, data.group, findings)
-        loaded.files.append({"split": split, "annotations": raw.name, "images": len(raw.images),
-                             "boxes": len(raw.annotations)})
+        loaded.files.append(
+            {
+                "split": split,
+                "annotations": raw.name,
+                "images": len(raw.images),
+                "boxes": len(raw.annotations),
+            }
+        )
         if not raw.annotations:
             findings.add("split_without_labels", [{"split": split, "source": raw.name}])
         # The file's entries are tables now; a large file would otherwise be in memory twice.
@@ -100,7 +108,9 @@ def _merge_files(loaded: Loaded, split: str, findings: Findings) -> None:
     file_names.merge_same(labels, split, keep, findings)
     if not keep.all():
         labels.keep_images(keep)
-        loaded.probes[split] = [found for found, kept in zip(probes, keep) if kept] if probes else []
+        loaded.probes[split] = (
+            [found for found, kept in zip(probes, keep) if kept] if probes else []
+        )
 
 
 def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
@@ -117,13 +127,19 @@ def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
         bytes_twice = groups.same(found.digest for found in probes)
         alike = groups.look_alikes([found.looks for found in probes], data.near_duplicate_bits)
         digests = [found.digest for found in probes]
-        alike = np.array([pair for pair in alike.tolist() if digests[pair[0]] != digests[pair[1]]],
-                         dtype=np.int64).reshape(-1, 2)
+        alike = np.array(
+            [pair for pair in alike.tolist() if digests[pair[0]] != digests[pair[1]]],
+            dtype=np.int64,
+        ).reshape(-1, 2)
         loaded.pairs = len(alike)
 
         def place(pairs: np.ndarray, row: int) -> dict[str, object]:
             first, second = pairs[row]
-            return {"split": origin[second], "file": names[second], "before": f"{origin[first]}: {names[first]}"}
+            return {
+                "split": origin[second],
+                "file": names[second],
+                "before": f"{origin[first]}: {names[first]}",
+            }
 
         inside = bytes_twice[[origin[first] == origin[second] for first, second in bytes_twice]]
         findings.rows("image_bytes_duplicate", range(len(inside)), lambda row: place(inside, row))
@@ -132,7 +148,7 @@ def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
     numbers = groups.joined(len(names), *links)
     start = 0
     for split, part in loaded.sets.items():
-        loaded.groups[split] = numbers[start:start + len(part.images)]
+        loaded.groups[split] = numbers[start : start + len(part.images)]
         start += len(part.images)
     if data.pixels != "none" and findings.action("image_bytes_duplicate") == "drop":
         _drop_doubles(loaded)
@@ -141,8 +157,13 @@ def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
 def _drop_doubles(loaded: Loaded) -> None:
     for split, part in loaded.sets.items():
         seen: set[bytes] = set()
-        keep = np.array([not (found.digest in seen or seen.add(found.digest))
-                         for found in loaded.probes[split]], dtype=bool)
+        keep = np.array(
+            [
+                not (found.digest in seen or seen.add(found.digest))
+                for found in loaded.probes[split]
+            ],
+            dtype=bool,
+        )
         part.keep_images(keep)
         loaded.groups[split] = loaded.groups[split][keep]
         loaded.probes[split] = [found for found, kept in zip(loaded.probes[split], keep) if kept]

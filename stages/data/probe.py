@@ -24,7 +24,16 @@ from stages.data.decode import decode
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 # Pillow loads the readers of its rarer formats on demand only, and never where the formats are named.
 Image.init()
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP")
+_SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"BM",
+    b"GIF8",
+    b"II*\0",
+    b"MM\0*",
+    b"RIFF",
+    b"\0\0\0\x0cjP",
+)
 _ORIENTATION = 0x0112
 # The orientations that make the width the height.
 SWAPPED = (5, 6, 7, 8)
@@ -32,7 +41,10 @@ SWAPPED = (5, 6, 7, 8)
 _SMALL = 64
 _FREQUENCIES = 16
 # Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV alone.
-_AGREED_FORMATS, _AGREED_MODES = ("JPEG", "MPO", "PNG", "WEBP"), ("1", "L", "LA", "P", "RGB", "RGBA", "transparency")
+_AGREED_FORMATS, _AGREED_MODES = (
+    ("JPEG", "MPO", "PNG", "WEBP"),
+    ("1", "L", "LA", "P", "RGB", "RGBA", "transparency"),
+)
 # Of 255. Pictures of 12 bits in files of 16 end here.
 _BLACK = 15
 HASH_BITS = _FREQUENCIES**2
@@ -77,7 +89,10 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     try:
         # A named pipe would be waited for without end.
         if not (root / name).is_file():
-            return Probe("image_unreadable", "a folder" if (root / name).is_dir() else "a broken link or no file")
+            return Probe(
+                "image_unreadable",
+                "a folder" if (root / name).is_dir() else "a broken link or no file",
+            )
         data = (root / name).read_bytes()
     except OSError as error:
         return Probe("image_unreadable", error.strerror or str(error))
@@ -91,7 +106,11 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     except Image.DecompressionBombError as error:
         return Probe("image_too_large", str(error), digest=digest)
     except Exception as error:  # Pillow's plugins raise what they like for broken files
-        return Probe(_fault(data, error), f"{type(error).__name__}: {error}"[:200].split(" <_io")[0], digest=digest)
+        return Probe(
+            _fault(data, error),
+            f"{type(error).__name__}: {error}"[:200].split(" <_io")[0],
+            digest=digest,
+        )
 
 
 def _opened(data: bytes, decoded: bool) -> Probe:
@@ -106,9 +125,14 @@ def _opened(data: bytes, decoded: bool) -> Probe:
             raise Image.DecompressionBombError(f"{width} x {height} pixels")
         mode = "transparency" if image.mode == "P" and "transparency" in image.info else image.mode
         deep = mode.startswith(("I", "F")) or _is_deep_png(data)
-        found = Probe(width=width, height=height, mode=mode, deep=deep,
-                      animated=image.format != "MPO" and getattr(image, "is_animated", False),
-                      orientation=orientation)
+        found = Probe(
+            width=width,
+            height=height,
+            mode=mode,
+            deep=deep,
+            animated=image.format != "MPO" and getattr(image, "is_animated", False),
+            orientation=orientation,
+        )
         if not decoded:
             return found
         # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the pixels.
@@ -119,7 +143,11 @@ def _opened(data: bytes, decoded: bool) -> Probe:
             pixels = pixels * (255 / max(float(pixels.max()), 1.0))
         else:
             pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
-        agreed = image.format in _AGREED_FORMATS and mode in _AGREED_MODES and not (deep or found.animated)
+        agreed = (
+            image.format in _AGREED_FORMATS
+            and mode in _AGREED_MODES
+            and not (deep or found.animated)
+        )
     if not agreed or pixels.max() <= _BLACK or pixels.min() == pixels.max():
         found = _as_trained(data, found)
     return found._replace(looks=looks(pixels, 1 if by_pillow else orientation))
@@ -132,7 +160,9 @@ def _as_trained(data: bytes, found: Probe) -> Probe:
         return found._replace(fault="image_unsupported", note=f"mode {found.mode}")
     colours = picture.reshape(-1, 3)
     black = bool(picture.max() <= _BLACK)
-    return found._replace(black=black, single_colour=not black and bool((colours == colours[0]).all()))
+    return found._replace(
+        black=black, single_colour=not black and bool((colours == colours[0]).all())
+    )
 
 
 def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:

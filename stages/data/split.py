@@ -44,18 +44,30 @@ def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
             part = parts.pop(data.fold)
             val_share = (1 - test_share) / data.folds
         else:
-            part = _parts(counts, groups, {"train": 1 - val_share - test_share, "val": val_share,
-                                           "test": test_share}, seed)
+            part = _parts(
+                counts,
+                groups,
+                {"train": 1 - val_share - test_share, "val": val_share, "test": test_share},
+                seed,
+            )
     except ValueError as error:
-        raise InputError(f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits") from None
+        raise InputError(
+            f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits"
+        ) from None
     made = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
     made = {name: share for name, share in made.items() if share}
     sets = {**loaded.sets, **{name: pool.part(part == SPLITS.index(name)) for name in made}}
-    folds = {number: {name: pool.part(other == SPLITS.index(name)) for name in ("train", "val")}
-             for number, other in parts.items()}
-    train_groups = {number: groups[other == SPLITS.index("train")] for number, other in parts.items()}
+    folds = {
+        number: {name: pool.part(other == SPLITS.index(name)) for name in ("train", "val")}
+        for number, other in parts.items()
+    }
+    train_groups = {
+        number: groups[other == SPLITS.index("train")] for number, other in parts.items()
+    }
     train_groups[None] = groups[part == SPLITS.index("train")]
-    return Divided({name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds, train_groups)
+    return Divided(
+        {name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds, train_groups
+    )
 
 
 def strata(labels: Labels) -> np.ndarray:
@@ -71,13 +83,21 @@ def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]
     counts = np.concatenate([sets[name].boxes_per_class() for name in shares])
     parts = np.repeat(np.arange(len(shares)), [len(sets[name].images) for name in shares])
     found = distance(counts, parts, list(shares.values()))
-    return {name: {
-        "target": shares[name], "share": part.share, "distance": part.total_variation, "largest": part.deviation / 100,
-        "largest_class": None if part.stratum is None else classes[part.stratum],
-    } for name, part in zip(shares, found)}
+    return {
+        name: {
+            "target": shares[name],
+            "share": part.share,
+            "distance": part.total_variation,
+            "largest": part.deviation / 100,
+            "largest_class": None if part.stratum is None else classes[part.stratum],
+        }
+        for name, part in zip(shares, found)
+    }
 
 
-def _parts(counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
+def _parts(
+    counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], seed: int
+) -> np.ndarray:
     wanted = {name: share for name, share in shares.items() if share}
     if len(wanted) == 1:
         return np.full(len(counts), SPLITS.index(next(iter(wanted))))
@@ -85,7 +105,9 @@ def _parts(counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], see
     return numbers[assign(counts, groups, list(wanted.values()), seed)]
 
 
-def _folds(counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, seed: int) -> dict[int, np.ndarray]:
+def _folds(
+    counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, seed: int
+) -> dict[int, np.ndarray]:
     """Fold -> the position in SPLITS of each image."""
     # The test images are the same for every fold, or the folds could not be compared.
     part = _parts(counts, groups, {"train": 1 - test_share, "test": test_share}, seed)

@@ -49,7 +49,9 @@ def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     with _alone(part):
         _download(name, weights.source, part, path)
         try:
-            digest = _check(name, weights, part, path, "nothing was kept; check the address and the hash")
+            digest = _check(
+                name, weights, part, path, "nothing was kept; check the address and the hash"
+            )
         except InputError:
             # It would otherwise be taken up again for ever.
             part.unlink()
@@ -67,11 +69,17 @@ def sha256(path: Path) -> str:
 def _check(name: str, weights: Weights, file: Path, shown: Path, remedy: str) -> str:
     found = sha256(file)
     if weights.sha256 is None:
-        log.warning("backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s", name,
-                    shown.name, found)
+        log.warning(
+            "backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s",
+            name,
+            shown.name,
+            found,
+        )
     elif not found.startswith(weights.sha256.lower()):
-        raise InputError(f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
-                         f"{weights.sha256}; {remedy}")
+        raise InputError(
+            f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
+            f"{weights.sha256}; {remedy}"
+        )
     return found
 
 
@@ -80,7 +88,9 @@ def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
     try:
         parts = urllib.parse.urlsplit(source)
     except ValueError as error:
-        raise InputError(f"backbones.{name}.weights.source: {source} is no address: {error}") from None
+        raise InputError(
+            f"backbones.{name}.weights.source: {source} is no address: {error}"
+        ) from None
     if parts.scheme == "file":
         return True, Path(urllib.parse.unquote(parts.path))
     if parts.scheme not in ("http", "https"):
@@ -97,7 +107,9 @@ def _alone(part: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{part}: another process is fetching this file; wait for it") from None
+            raise InputError(
+                f"{part}: another process is fetching this file; wait for it"
+            ) from None
         try:
             yield
         finally:
@@ -123,8 +135,10 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
         size = part.stat().st_size
         tries = 0 if size > most else tries + 1
         if final or tries >= _ATTEMPTS:
-            raise InputError(f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
-                             "yourself, or set weights: none in the scale to train from scratch")
+            raise InputError(
+                f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
+                "yourself, or set weights: none in the scale to train from scratch"
+            )
         time.sleep(0 if size > most else _PAUSE_S)
         most = max(most, size)
 
@@ -152,10 +166,22 @@ def _continue(source: str, part: Path, shown: str) -> bool:
         total = start + int(length) if length else None
         free = shutil.disk_usage(part.parent).free
         if total and free < total - start:
-            raise InputError(f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
-                             "MB of the disk are free")
-        with part.open("ab" if start else "wb") as file, tqdm(
-                total=total, initial=start, unit="B", unit_scale=True, desc=shown, delay=2, leave=False) as bar:
+            raise InputError(
+                f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
+                "MB of the disk are free"
+            )
+        with (
+            part.open("ab" if start else "wb") as file,
+            tqdm(
+                total=total,
+                initial=start,
+                unit="B",
+                unit_scale=True,
+                desc=shown,
+                delay=2,
+                leave=False,
+            ) as bar,
+        ):
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))

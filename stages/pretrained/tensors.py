@@ -44,13 +44,21 @@ def read(path: Path) -> dict[str, torch.Tensor]:
                 content = torch.load(path, map_location="cpu", weights_only=True)
     # A damaged file raises whatever torch's unpickler stumbles over: IndexError, AssertionError, struct.error ...
     except Exception as error:
-        raise InputError(f"{path}: is not a file of tensors alone, and nothing else is loaded: "
-                         f"{_reason(error)}") from None
+        raise InputError(
+            f"{path}: is not a file of tensors alone, and nothing else is loaded: {_reason(error)}"
+        ) from None
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    tensors = {name: value for name, value in content.items()
-               if isinstance(name, str) and isinstance(value, torch.Tensor)} if isinstance(content, dict) else {}
+    tensors = (
+        {
+            name: value
+            for name, value in content.items()
+            if isinstance(name, str) and isinstance(value, torch.Tensor)
+        }
+        if isinstance(content, dict)
+        else {}
+    )
     if not tensors:
         raise InputError(f"{path}: holds no tensors")
     return tensors
@@ -62,17 +70,29 @@ def match(tensors: dict[str, torch.Tensor], backbone: torch.nn.Module) -> Match:
     torchvision's ResNets have MMDetection's names already; OpenMMLab's are below "backbone."; Swin's are converted by
     MMDetection's own converter. What is no weight (see _DERIVED) decides nothing and is left out.
     """
-    tensors = {name.removeprefix("module.").removeprefix("backbone."): value for name, value in tensors.items()
-               if not name.endswith(_DERIVED)}
+    tensors = {
+        name.removeprefix("module.").removeprefix("backbone."): value
+        for name, value in tensors.items()
+        if not name.endswith(_DERIVED)
+    }
     if any(name.startswith("layers.0.blocks.") for name in tensors):
         import stages.model.ops  # noqa: F401  before anything of MMDetection
         from mmdet.models.backbones.swin import swin_converter  # isort: skip
 
-        tensors = {name.removeprefix("backbone."): value for name, value in swin_converter(tensors).items()}
-    wanted = {name: value for name, value in backbone.state_dict().items() if not name.endswith(_DERIVED)}
-    matched = {name: tensors[name].contiguous() for name, value in wanted.items()
-               if name in tensors and tensors[name].shape == value.shape}
-    return Match(matched, sorted(wanted.keys() - matched.keys()), sorted(tensors.keys() - matched.keys()))
+        tensors = {
+            name.removeprefix("backbone."): value for name, value in swin_converter(tensors).items()
+        }
+    wanted = {
+        name: value for name, value in backbone.state_dict().items() if not name.endswith(_DERIVED)
+    }
+    matched = {
+        name: tensors[name].contiguous()
+        for name, value in wanted.items()
+        if name in tensors and tensors[name].shape == value.shape
+    }
+    return Match(
+        matched, sorted(wanted.keys() - matched.keys()), sorted(tensors.keys() - matched.keys())
+    )
 
 
 def _reason(error: Exception) -> str:

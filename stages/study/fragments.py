@@ -73,7 +73,9 @@ def _dotted(key: str, value: ast.expr) -> Iterator[str]:
     if isinstance(value, ast.Call):
         entries = [(keyword.arg, keyword.value) for keyword in value.keywords]
     elif isinstance(value, ast.Dict):
-        entries = [(getattr(name, "value", None), entry) for name, entry in zip(value.keys, value.values)]
+        entries = [
+            (getattr(name, "value", None), entry) for name, entry in zip(value.keys, value.values)
+        ]
     for name, entry in entries:
         yield from _dotted(f"{key}.{name}", entry)
 

@@ -31,7 +31,17 @@ _PATTERNS = (
     "predictions/*/test.json",
     "predictions/*/submission.csv",
 )
-_FILES_OF_A_CELL = {"config", "best", "last", "run", "history", "details", "submission", "val", "test"}
+_FILES_OF_A_CELL = {
+    "config",
+    "best",
+    "last",
+    "run",
+    "history",
+    "details",
+    "submission",
+    "val",
+    "test",
+}
 
 
 def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Path]]:

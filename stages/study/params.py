@@ -172,7 +172,9 @@ class Verdicts:
     that is accepted for a lower cost."""
 
     metric: str = "val/bbox_mAP_50"
-    cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = "latency_ms"
+    cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = (
+        "latency_ms"
+    )
     replicates: int = bounded(minimum=100, maximum=100_000, default=1000)
     margin: float = bounded(minimum=0, maximum=1, default=0.01)
 
@@ -214,7 +216,9 @@ class Study:
     def cell(self, name: str) -> Cell:
         """Raises StudyError where params.yaml has no such row."""
         if name not in self.cells:
-            raise StudyError(f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}")
+            raise StudyError(
+                f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}"
+            )
         return self.cells[name]
 
     def seed_of(self, cell: Cell) -> int:
@@ -239,7 +243,9 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
     except OSError as error:
         raise StudyError(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path.name}: byte {error.start} is not UTF-8; save it in that encoding") from None
+        raise StudyError(
+            f"{path.name}: byte {error.start} is not UTF-8; save it in that encoding"
+        ) from None
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
     study = read(Study, values, "")

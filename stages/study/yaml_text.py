@@ -94,11 +94,15 @@ def _check_keys(text: str) -> None:
                 raise UnreadableYaml(f"line {line}: {name or 'the file'} has a key that is no text")
             place = f"line {line}: {name}.{key.value}".replace(": .", ": ")
             if key.tag != _TEXT:
-                raise UnreadableYaml(f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
-                                     f'put it in quotes: "{key.value}"')
+                raise UnreadableYaml(
+                    f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
+                    f'put it in quotes: "{key.value}"'
+                )
             if key.value in lines:
-                raise UnreadableYaml(f"{place}: this key stands in line {lines[key.value]} too; "
-                                     "rename or remove one of them")
+                raise UnreadableYaml(
+                    f"{place}: this key stands in line {lines[key.value]} too; "
+                    "rename or remove one of them"
+                )
             lines[key.value] = line
 
 

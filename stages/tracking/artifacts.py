@@ -45,8 +45,11 @@ def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[s
     for folder in {str(Path(path).parent) for path in files}:
         for entry in client.list_artifacts(run_id, None if folder == "." else folder):
             sizes[entry.path] = entry.file_size
-    return {path: file for path, file in files.items()
-            if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))}
+    return {
+        path: file
+        for path, file in files.items()
+        if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))
+    }
 
 
 def _link(file: Path, target: Path) -> bool:

@@ -53,8 +53,11 @@ class Pending:
     refused: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        parts = [f"{count} {name}{'s' * (count > 1)}" for name, count in (("point", self.points), ("file", self.files))
-                 if count]
+        parts = [
+            f"{count} {name}{'s' * (count > 1)}"
+            for name, count in (("point", self.points), ("file", self.files))
+            if count
+        ]
         return " and ".join(parts) or "the rest"
 
 
@@ -106,8 +109,12 @@ class Sender:
             while self._jobs:
                 until = end
                 if self._failure:
-                    until = min(end, start + NEVER_S if self._moved is None else
-                                max(start, self._moved) + QUIET_S + large_s)
+                    until = min(
+                        end,
+                        start + NEVER_S
+                        if self._moved is None
+                        else max(start, self._moved) + QUIET_S + large_s,
+                    )
                 left = until - time.monotonic()
                 if left <= 0:
                     break
@@ -115,8 +122,12 @@ class Sender:
             if not self._jobs and not self._refused:
                 return None
             reason = self._failure or (self._refused[0] if self._refused else "no answer yet")
-            return Pending(sum(job.points for job in self._jobs), sum(job.files for job in self._jobs), reason,
-                           list(self._refused))
+            return Pending(
+                sum(job.points for job in self._jobs),
+                sum(job.files for job in self._jobs),
+                reason,
+                list(self._refused),
+            )
 
     def _serve(self) -> None:
         pause = FIRST_PAUSE_S
@@ -166,8 +177,10 @@ def installed() -> bool:
 
 @cache
 def _say_that_tracking_is_off() -> None:
-    log.warning("MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
-                "from a machine that has MLflow")
+    log.warning(
+        "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
+        "from a machine that has MLflow"
+    )
 
 
 def is_final(error: Exception) -> bool:

@@ -39,8 +39,13 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 # Where MLflow's tables hold the address of an artifact folder.
-ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
-             ("model_versions", "source"), ("model_versions", "storage_location"))
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 
 
 def home(root: Path = ROOT) -> Path:
@@ -116,10 +121,15 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             raise
         if found and found.lifecycle_stage == "deleted":
             restore = command(f"mlflow experiments restore --experiment-id {found.experiment_id}")
-            raise NeedsPerson(f"the experiment {name} was deleted; "
-                              f"{restore} brings it back with its runs")
+            raise NeedsPerson(
+                f"the experiment {name} was deleted; {restore} brings it back with its runs"
+            )
         if found:
-            if own and found.artifact_location != location and found.artifact_location.endswith(f"/mlruns/{name}"):
+            if (
+                own
+                and found.artifact_location != location
+                and found.artifact_location.endswith(f"/mlruns/{name}")
+            ):
                 _follow(found.artifact_location.removesuffix(f"/mlruns/{name}"), home().as_uri())
             return client, found.experiment_id
         # The kind makes MLflow's page open on model training rather than on its assistants for language models.
@@ -128,7 +138,9 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             return client, client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException as error:
             # On a server somebody else may have been first.
-            found = error.error_code == "RESOURCE_ALREADY_EXISTS" and client.get_experiment_by_name(name)
+            found = error.error_code == "RESOURCE_ALREADY_EXISTS" and client.get_experiment_by_name(
+                name
+            )
             if not found:
                 raise
             return client, found.experiment_id
@@ -144,8 +156,10 @@ def _other_version(error: MlflowException) -> str:
     revision = re.search(r"found version (\w+)", str(error))
     steps = Path(db_migrations.__file__).parent / "versions"
     if revision and not list(steps.glob(f"{revision[1]}_*.py")):
-        return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
-                "which is installed here; move it away, and `make sync` makes the runs again")
+        return (
+            f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
+            "which is installed here; move it away, and `make sync` makes the runs again"
+        )
     old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
     if place.startswith("sqlite:///"):
         upgrade = f"mlflow db upgrade {shlex.quote(place)}"
@@ -165,8 +179,10 @@ def _follow(old: str, new: str) -> None:
     with contextlib.closing(sqlite3.connect(home() / "mlflow.db", timeout=20)) as base, base:
         for table, column in ADDRESSES:
             if any(row[1] == column for row in base.execute(f"PRAGMA table_info({table})")):
-                base.execute(f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                             (f"{new}/mlruns/", len(prefix) + 1, len(prefix), prefix))
+                base.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    (f"{new}/mlruns/", len(prefix) + 1, len(prefix), prefix),
+                )
     log.info("mlflow.db came from %s; its artifacts are now looked for in %s", old, f"{new}/mlruns")
 
 

@@ -48,25 +48,48 @@ class Classes:
             given = cleaned[number]
             name = joined.get(given, given)
             if name == given and name in seen:
-                findings.add("category_name_duplicate", [{
-                    **where, "label": name, "before": f"ids {seen[name]} and {number}", "after": "one class",
-                    "note": _supercategories(entries, seen[name], number)}])
+                findings.add(
+                    "category_name_duplicate",
+                    [
+                        {
+                            **where,
+                            "label": name,
+                            "before": f"ids {seen[name]} and {number}",
+                            "after": "one class",
+                            "note": _supercategories(entries, seen[name], number),
+                        }
+                    ],
+                )
             seen.setdefault(name, number)
             if name not in known and split == "train":
                 self.names.append(name)
                 self._ids[name] = number
                 known.add(name)
             if name not in known:
-                findings.add("category_unknown", [{
-                    **where, "label": name, "before": f"id {number}", "note": near.hint(name)}])
+                findings.add(
+                    "category_unknown",
+                    [{**where, "label": name, "before": f"id {number}", "note": near.hint(name)}],
+                )
                 index[number] = -1
                 continue
             index[number] = self.names.index(name)
             if not first and raw.coco and seen[name] == number and self._ids[name] != number:
-                findings.add("category_ids_differ", [{
-                    **where, "label": name, "before": f"id {number}", "after": f"id {self._ids[name]}"}])
+                findings.add(
+                    "category_ids_differ",
+                    [
+                        {
+                            **where,
+                            "label": name,
+                            "before": f"id {number}",
+                            "after": f"id {self._ids[name]}",
+                        }
+                    ],
+                )
         if entries and not first:
-            findings.add("category_not_listed", ({**where, "label": name} for name in self.names if name not in seen))
+            findings.add(
+                "category_not_listed",
+                ({**where, "label": name} for name in self.names if name not in seen),
+            )
         return index
 
 
@@ -85,35 +108,53 @@ class _Variants:
             self._alike.setdefault(_key(name), []).append(name)
 
     def report(self, where: dict[str, Any], findings: Findings) -> dict[str, str]:
-        """One finding per name that has variants before it. Name -> the earlier name as which the policy has it read.
-        """
+        """One finding per name that has variants before it. Name -> the earlier name as which the policy has it read."""
         repair = findings.action("category_name_variant") == "repair"
         joined = {}
         for name in self._own:
             alike = self._alike[_key(name)]
-            before = alike[:alike.index(name)]
+            before = alike[: alike.index(name)]
             if name in self._known or not before:
                 continue
             into = self._target(name)
             if repair and into:
                 joined[name] = into
-                findings.add("category_name_variant", [{**where, "label": into, "before": name, "after": into}])
+                findings.add(
+                    "category_name_variant",
+                    [{**where, "label": into, "before": name, "after": into}],
+                )
             else:
-                findings.add("category_name_variant", [{
-                    **where, "label": name, "before": f"{name} and {', '.join(before)}",
-                    "note": None if into else _APART}], "keep")
+                findings.add(
+                    "category_name_variant",
+                    [
+                        {
+                            **where,
+                            "label": name,
+                            "before": f"{name} and {', '.join(before)}",
+                            "note": None if into else _APART,
+                        }
+                    ],
+                    "keep",
+                )
         return joined
 
     def hint(self, name: str) -> str | None:
         """What a person can do about a class that the train files spell otherwise."""
         into = self._target(name)
-        return into and f"the train files have {into}; data.policy.category_name_variant: repair joins the two"
+        return (
+            into
+            and f"the train files have {into}; data.policy.category_name_variant: repair joins the two"
+        )
 
     def _target(self, name: str) -> str | None:
         """The one name that `name` may be another spelling of."""
         alike = self._alike[_key(name)]
         if self._gathered:
-            return alike[0] if sum(other in self._known for other in alike) < 2 and alike[0] != name else None
+            return (
+                alike[0]
+                if sum(other in self._known for other in alike) < 2 and alike[0] != name
+                else None
+            )
         here = [other for other in alike if other in self._own]
         return alike[0] if len(alike) == 2 and here == [name] else None
 
@@ -122,11 +163,26 @@ def _complete(raw: Raw, where: dict[str, Any], findings: Findings) -> list[dict[
     entries = []
     for position, entry in enumerate(raw.categories):
         name = entry.get("name", "") if isinstance(entry, dict) else None
-        if isinstance(entry, dict) and is_id(entry.get("id")) and (name is None or isinstance(name, (str, int, float))):
-            entries.append({**entry, "name": _text(name, position, where, findings), "position": position})
+        if (
+            isinstance(entry, dict)
+            and is_id(entry.get("id"))
+            and (name is None or isinstance(name, (str, int, float)))
+        ):
+            entries.append(
+                {**entry, "name": _text(name, position, where, findings), "position": position}
+            )
         else:
-            findings.add("entry_incomplete", [{
-                **where, "entry": f"categories[{position}]", "before": entry, "note": "lacks id or name"}])
+            findings.add(
+                "entry_incomplete",
+                [
+                    {
+                        **where,
+                        "entry": f"categories[{position}]",
+                        "before": entry,
+                        "note": "lacks id or name",
+                    }
+                ],
+            )
     return entries
 
 
@@ -137,8 +193,18 @@ def _text(name: Any, position: int, where: dict[str, Any], findings: Findings) -
     if name is None:
         return ""
     text = shown(name) if isinstance(name, int) and not isinstance(name, bool) else json.dumps(name)
-    findings.add("category_name_not_text", [{
-        **where, "entry": f"categories[{position}]", "label": text, "before": text, "after": repr(text)}])
+    findings.add(
+        "category_name_not_text",
+        [
+            {
+                **where,
+                "entry": f"categories[{position}]",
+                "label": text,
+                "before": text,
+                "after": repr(text),
+            }
+        ],
+    )
     return text
 
 
@@ -147,7 +213,9 @@ def is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _check_doubles(entries: list[dict[str, Any]], where: dict[str, Any], findings: Findings) -> None:
+def _check_doubles(
+    entries: list[dict[str, Any]], where: dict[str, Any], findings: Findings
+) -> None:
     """One id for several names, and entries that are there twice."""
     by_id: dict[Any, str] = {}
     for entry in entries:
@@ -155,34 +223,67 @@ def _check_doubles(entries: list[dict[str, Any]], where: dict[str, Any], finding
         if number not in by_id:
             by_id[number] = name
         elif by_id[number] == name:
-            findings.add("category_name_duplicate", [{
-                **where, "label": name, "before": f"id {number} twice", "after": "one class"}])
+            findings.add(
+                "category_name_duplicate",
+                [{**where, "label": name, "before": f"id {number} twice", "after": "one class"}],
+            )
         else:
-            findings.add("category_id_duplicate", [{**where, "before": f"id {number}: {by_id[number]} and {name}"}])
+            findings.add(
+                "category_id_duplicate",
+                [{**where, "before": f"id {number}: {by_id[number]} and {name}"}],
+            )
 
 
 def _check_ids(entries: list[dict[str, Any]], where: dict[str, Any], findings: Findings) -> None:
     ids = [entry["id"] for entry in entries]
-    findings.add("id_not_integer", ({
-        **where, "entry": f"categories[{entry['position']}]", "before": f"id {entry['id']!r}", "after": "renumbered"}
-        for entry in entries if type(entry["id"]) is not int))
+    findings.add(
+        "id_not_integer",
+        (
+            {
+                **where,
+                "entry": f"categories[{entry['position']}]",
+                "before": f"id {entry['id']!r}",
+                "after": "renumbered",
+            }
+            for entry in entries
+            if type(entry["id"]) is not int
+        ),
+    )
     ordered = sorted(ids, key=_order)
     if ids != ordered:
-        findings.add("category_order", [{
-            **where, "before": ", ".join(map(str, ids[:30])), "after": ", ".join(map(str, ordered[:30]))}])
+        findings.add(
+            "category_order",
+            [
+                {
+                    **where,
+                    "before": ", ".join(map(str, ids[:30])),
+                    "after": ", ".join(map(str, ordered[:30])),
+                }
+            ],
+        )
     whole = sorted({number for number in ids if type(number) is int})
     if 0 in whole:
-        findings.add("category_ids_from_zero", [{**where, "before": "0, 1, ...", "after": "1, 2, ..."}])
+        findings.add(
+            "category_ids_from_zero", [{**where, "before": "0, 1, ...", "after": "1, 2, ..."}]
+        )
     gaps = [(low, high) for low, high in itertools.pairwise(whole) if high > low + 1]
-    findings.counted("category_id_gaps", len(gaps), **where, after="renumbered", before=", ".join(
-        f"{low}, then {high}" for low, high in gaps[:10]))
+    findings.counted(
+        "category_id_gaps",
+        len(gaps),
+        **where,
+        after="renumbered",
+        before=", ".join(f"{low}, then {high}" for low, high in gaps[:10]),
+    )
 
 
 def _clean(entry: dict[str, Any], where: dict[str, Any], findings: Findings) -> str:
     """The name with single spaces; control characters and halves of surrogate pairs, which no later tool takes, go."""
     name = entry["name"]
-    trimmed = " ".join("".join(
-        " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in name).split())
+    trimmed = " ".join(
+        "".join(
+            " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in name
+        ).split()
+    )
     place = {**where, "entry": f"categories[{entry['position']}]", "before": repr(name)}
     if not trimmed:
         findings.add("category_name_empty", [place])

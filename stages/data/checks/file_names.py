@@ -24,8 +24,14 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
     keep = np.ones(len(names), dtype=bool)
 
     def place(row: int, before: str, after: str | None = None) -> dict[str, Any]:
-        return {"split": split, "source": labels.images["source"].iat[row], "entry": f"image id {ids[row]}",
-                "file": after or before, "before": before, "after": after}
+        return {
+            "split": split,
+            "source": labels.images["source"].iat[row],
+            "entry": f"image id {ids[row]}",
+            "file": after or before,
+            "before": before,
+            "after": after,
+        }
 
     longest = longest_name(root)
     for row, name in enumerate(names):
@@ -58,7 +64,9 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
     for name, kept in zip(names, keep):
         other = folded.setdefault(name.casefold(), name) if kept else name
         if other != name:
-            findings.add("path_case_clash", [{"split": split, "file": name, "before": f"{other} and {name}"}])
+            findings.add(
+                "path_case_clash", [{"split": split, "file": name, "before": f"{other} and {name}"}]
+            )
     merge_same(labels, split, keep, findings)
     if not keep.all():
         labels.keep_images(keep)
@@ -83,8 +91,10 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
                 keep[row] = False
                 continue
             same = unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", name)
-            findings.add("path_unicode_form" if same else "path_case_mismatch", [
-                {**place, "file": near, "before": name, "after": near}])
+            findings.add(
+                "path_unicode_form" if same else "path_case_mismatch",
+                [{**place, "file": near, "before": name, "after": near}],
+            )
             names[row] = name = near
         target = disk.outside(name)
         if target:
@@ -92,8 +102,12 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
             keep[row] = findings.action("path_link_outside") == "keep"
     _rename(labels, names)
     labels.keep_images(keep)
-    return {path for folder in {posixpath.dirname(name) for name in names} for path in disk.files(folder)
-            if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES}
+    return {
+        path
+        for folder in {posixpath.dirname(name) for name in names}
+        for path in disk.files(folder)
+        if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES
+    }
 
 
 def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings) -> None:
@@ -106,8 +120,18 @@ def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings)
             move[row] = first[name]
             keep[row] = False
             before, after = (f"{sources[at]} id {ids[at]}" for at in (row, first[name]))
-            findings.add("file_name_duplicate", [{
-                "split": split, "source": sources[row], "file": name, "before": before, "after": after}])
+            findings.add(
+                "file_name_duplicate",
+                [
+                    {
+                        "split": split,
+                        "source": sources[row],
+                        "file": name,
+                        "before": before,
+                        "after": after,
+                    }
+                ],
+            )
     labels.boxes["image"] = move[labels.boxes["image"].to_numpy()]
 
 

@@ -31,8 +31,11 @@ def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings
     file of which some do lacks the images of the rest. These must find more than half of their images.
     """
     disk = Disk(root)
-    files = [_File(split, labels, *_pending(labels, root, disk))
-             for split, several in parts.items() for labels in several]
+    files = [
+        _File(split, labels, *_pending(labels, root, disk))
+        for split, several in parts.items()
+        for labels in several
+    ]
     if not any(file.rows for file in files):
         return
     taken: set[str] = set()
@@ -86,7 +89,7 @@ def parts_of(name: str) -> Iterator[list[str]]:
     if local:
         text = local[1]
     elif address:
-        text = text[address.end():].split("?")[0].split("#")[0]
+        text = text[address.end() :].split("?")[0].split("#")[0]
     for form_of_text in dict.fromkeys((text, urllib.parse.unquote(text))):
         yield [part for part in form_of_text.split("/") if part not in ("", ".", "..")]
 
@@ -98,7 +101,9 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
         split = split_of("/".join(parts[:-1]))
         for path in tree.images.get(form(parts[-1]), ()) if parts else ():
             # train/1.jpg is not val/1.jpg, however many of them are missing.
-            if None not in (split, split_of(posixpath.dirname(path))) and split != split_of(posixpath.dirname(path)):
+            if None not in (split, split_of(posixpath.dirname(path))) and split != split_of(
+                posixpath.dirname(path)
+            ):
                 continue
             ranked.setdefault(_common_end(parts, path.split("/")), []).append(path)
         if ranked:
@@ -144,14 +149,27 @@ def _path(name: str, root: Path, disk: Disk) -> str | None:
     return short if disk.has(short) else disk.near(short)
 
 
-def _rename(split: str, labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings) -> None:
+def _rename(
+    split: str, labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings
+) -> None:
     names = labels.images["file_name"].tolist()
     ids, sources = labels.images["source_id"].tolist(), labels.images["source"].tolist()
     keep = np.ones(len(names), dtype=bool)
     for row in rows:
         path = matches[names[row]]
-        findings.add(CODE, [{"split": split, "source": sources[row], "entry": f"image id {ids[row]}", "file": path,
-                             "before": names[row], "after": path}])
+        findings.add(
+            CODE,
+            [
+                {
+                    "split": split,
+                    "source": sources[row],
+                    "entry": f"image id {ids[row]}",
+                    "file": path,
+                    "before": names[row],
+                    "after": path,
+                }
+            ],
+        )
         names[row] = path
         keep[row] = findings.action(CODE) != "drop"
     labels.images["file_name"] = pd.Series(names, dtype=object)

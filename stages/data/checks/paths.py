@@ -42,9 +42,12 @@ def is_possible(name: str, root: Path) -> bool:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return bool(name.strip()) and len(whole) <= _LONGEST_PATH and all(
-        len(part) <= _LONGEST for part in whole.split(b"/")) and not any(
-        unicodedata.category(letter) == "Cc" for letter in name)
+    return (
+        bool(name.strip())
+        and len(whole) <= _LONGEST_PATH
+        and all(len(part) <= _LONGEST for part in whole.split(b"/"))
+        and not any(unicodedata.category(letter) == "Cc" for letter in name)
+    )
 
 
 def form(name: str) -> str:

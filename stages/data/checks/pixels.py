@@ -11,7 +11,9 @@ from stages.data.labels import Labels, entry_name
 from stages.data.probe import SWAPPED, Probe
 
 
-def check_pixels(labels: Labels, probes: list[Probe], split: str, findings: Findings) -> list[Probe]:
+def check_pixels(
+    labels: Labels, probes: list[Probe], split: str, findings: Findings
+) -> list[Probe]:
     """probes: one per image. Returns those of the images that stay; relative boxes become pixels.
 
     OpenCV, and so MMDetection, shows a photograph as its EXIF orientation says; Pillow's width and height, which most
@@ -38,9 +40,17 @@ def check_pixels(labels: Labels, probes: list[Probe], split: str, findings: Find
 def check_sizes_only(labels: Labels, split: str, findings: Findings) -> None:
     """Where no image file is opened: an image without a declared size cannot be used."""
     unknown = (labels.images[["width", "height"]] == 0).any(axis=1).to_numpy()
-    findings.rows("image_size_missing", np.flatnonzero(unknown), lambda row: {
-        "split": split, "source": labels.images["source"].iat[row], "file": labels.images["file_name"].iat[row],
-        "note": "and data.pixels is none, so the file cannot be asked"}, "drop")
+    findings.rows(
+        "image_size_missing",
+        np.flatnonzero(unknown),
+        lambda row: {
+            "split": split,
+            "source": labels.images["source"].iat[row],
+            "file": labels.images["file_name"].iat[row],
+            "note": "and data.pixels is none, so the file cannot be asked",
+        },
+        "drop",
+    )
     labels.keep_images(~unknown)
     _scale_relative(labels)
 
@@ -71,7 +81,7 @@ class _Frames:
         self._first = np.searchsorted(image[self._order], np.arange(len(self.sizes) + 1))
 
     def boxes_of(self, row: int) -> np.ndarray:
-        return self._order[self._first[row]:self._first[row + 1]]
+        return self._order[self._first[row] : self._first[row + 1]]
 
     def put_back(self) -> None:
         self.labels.images[["width", "height"]] = self.sizes
@@ -79,7 +89,9 @@ class _Frames:
         self.labels.boxes["area"] = self.area
 
 
-def _check_size(frames: _Frames, row: int, found: Probe, place: dict[str, Any], findings: Findings) -> bool:
+def _check_size(
+    frames: _Frames, row: int, found: Probe, place: dict[str, Any], findings: Findings
+) -> bool:
     """Sets the true size of one image; False where the policy drops it."""
     declared = tuple(frames.sizes[row].tolist())
     stored = (found.width, found.height)
@@ -95,14 +107,20 @@ def _check_size(frames: _Frames, row: int, found: Probe, place: dict[str, Any], 
     elif declared == stored:
         code, change = "exif_conflict", lambda boxes: _turned(boxes, stored, found.orientation)
     elif _is_scaled(declared, shown):
-        code, change = "image_resized", lambda boxes: boxes * (np.tile(shown, 2) / np.tile(declared, 2))
+        code, change = (
+            "image_resized",
+            lambda boxes: boxes * (np.tile(shown, 2) / np.tile(declared, 2)),
+        )
     else:
         code = "image_size_wrong"
     frames.sizes[row] = shown
     if not code:
         return True
-    sizes = {} if code == "exif_orientation" else {
-        "before": f"{declared[0]} x {declared[1]}", "after": f"{shown[0]} x {shown[1]}"}
+    sizes = (
+        {}
+        if code == "exif_orientation"
+        else {"before": f"{declared[0]} x {declared[1]}", "after": f"{shown[0]} x {shown[1]}"}
+    )
     note = f"EXIF orientation {found.orientation}" if found.orientation != 1 else None
     findings.add(code, [{**place, **sizes, "note": note}])
     if change is not None and findings.action(code) == "repair":
@@ -110,15 +128,19 @@ def _check_size(frames: _Frames, row: int, found: Probe, place: dict[str, Any], 
     return findings.action(code) != "drop"
 
 
-def _change_boxes(frames: _Frames, row: int, change: Any, code: str, place: dict[str, Any], findings: Findings) -> None:
+def _change_boxes(
+    frames: _Frames, row: int, change: Any, code: str, place: dict[str, Any], findings: Findings
+) -> None:
     at = frames.boxes_of(row)
     before = frames.xywh[at]
     frames.xywh[at] = after = change(before)
     frames.area[at] *= (after[:, 2] * after[:, 3]) / np.maximum(before[:, 2] * before[:, 3], 1e-12)
     entries = frames.labels.boxes["entry"].to_numpy()
     for index, old, new in zip(at, before.tolist(), after.tolist()):
-        findings.change(code, {
-            **place, "entry": entry_name(entries[index]), "before": old, "after": new, "box": new})
+        findings.change(
+            code,
+            {**place, "entry": entry_name(entries[index]), "before": old, "after": new, "box": new},
+        )
 
 
 def _is_scaled(declared: tuple[int, int], shown: tuple[int, int]) -> bool:
@@ -144,6 +166,8 @@ def _turned(boxes: np.ndarray, stored: tuple[int, int], orientation: int) -> np.
 def _scale_relative(labels: Labels) -> None:
     if not labels.relative:
         return
-    size = labels.images[["width", "height"]].to_numpy(dtype=np.float64)[labels.boxes["image"].to_numpy()]
+    size = labels.images[["width", "height"]].to_numpy(dtype=np.float64)[
+        labels.boxes["image"].to_numpy()
+    ]
     labels.boxes[list("xywh")] = labels.boxes[list("xywh")].to_numpy() * np.tile(size, 2)
     labels.relative = False

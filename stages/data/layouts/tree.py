@@ -38,8 +38,8 @@ class Tree:
         start = f"{folder}/"
         for path, names in self.files.items():
             if path == folder or path.startswith(start):
-                part.files[path[len(start):]] = names
-        part.links = [path[len(start):] for path in self.links if path.startswith(start)]
+                part.files[path[len(start) :]] = names
+        part.links = [path[len(start) :] for path in self.links if path.startswith(start)]
         return part
 
     def names(self, folder: str, *suffixes: str) -> list[str]:
@@ -109,7 +109,10 @@ class Tree:
                 whole = f"/{place}"
                 votes[whole.removesuffix(inner).strip("/") if whole.endswith(inner) else place] += 1
             for link in self.links:
-                if any((self.root / link / f"{name}{ending}").is_file() for ending in (".jpg", ".jpeg", ".png")):
+                if any(
+                    (self.root / link / f"{name}{ending}").is_file()
+                    for ending in (".jpg", ".jpeg", ".png")
+                ):
                     votes[link] += 1
         return elected(votes, near)
 
@@ -119,7 +122,7 @@ class Tree:
             whole = f"/{path}"
             if form(whole).endswith(end):
                 # Both have the same number of parts at their end, however long these are in either form.
-                yield "/".join(path.split("/")[:-len(name.split("/"))])
+                yield "/".join(path.split("/")[: -len(name.split("/"))])
         for link in self.links:
             if is_file(self.root / link / name):
                 yield link

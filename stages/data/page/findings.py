@@ -55,11 +55,15 @@ class Finding:
 
 def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[Finding]:
     """The report's findings in its order. Opens files only where report["pixels"] is not "none"."""
-    totals = {unit: sum(file[unit] for file in report.get("files") or []) for unit in ("images", "boxes")}
+    totals = {
+        unit: sum(file[unit] for file in report.get("files") or []) for unit in ("images", "boxes")
+    }
     totals["classes"] = len(report["classes"])
     most = max((finding["count"] for finding in report["findings"]), default=0) or 1
-    rows = {split: {name: row for row, name in enumerate(labels.images["file_name"])}
-            for split, labels in sets.items()}
+    rows = {
+        split: {name: row for row, name in enumerate(labels.images["file_name"])}
+        for split, labels in sets.items()
+    }
     left, opened, found = _MOST, _OPEN, []
     for entry in report["findings"]:
         total = totals.get(entry["unit"], 0)
@@ -68,16 +72,33 @@ def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[Finding]
             if len(shots) < min(_MOST_EACH, left):
                 shots += _shots(example, report, sets, rows, root)
         left -= len(shots)
-        is_open = entry["action"] == "fatal" or (bool(shots) and entry["severity"] != "info" and opened > 0)
+        is_open = entry["action"] == "fatal" or (
+            bool(shots) and entry["severity"] != "info" and opened > 0
+        )
         opened -= is_open
         examples = tuple(map(_cells, entry["examples"]))
-        found.append(Finding(
-            code=entry["code"], severity=entry["severity"], action=entry["action"], title=entry["title"],
-            count=entry["count"], amount=counted(entry["count"], entry["unit"]),
-            share=f"{percent(entry['count'] / total)} of {entry['unit']}" if 0 < entry["count"] <= total else "",
-            width=round(100 * math.log1p(entry["count"]) / math.log1p(most), 2), help=entry["help"],
-            columns=tuple(column for column in _COLUMNS if any(cells[column] for cells in examples)),
-            examples=examples, rest=_rest(len(examples), entry), shots=tuple(shots), is_open=is_open))
+        found.append(
+            Finding(
+                code=entry["code"],
+                severity=entry["severity"],
+                action=entry["action"],
+                title=entry["title"],
+                count=entry["count"],
+                amount=counted(entry["count"], entry["unit"]),
+                share=f"{percent(entry['count'] / total)} of {entry['unit']}"
+                if 0 < entry["count"] <= total
+                else "",
+                width=round(100 * math.log1p(entry["count"]) / math.log1p(most), 2),
+                help=entry["help"],
+                columns=tuple(
+                    column for column in _COLUMNS if any(cells[column] for cells in examples)
+                ),
+                examples=examples,
+                rest=_rest(len(examples), entry),
+                shots=tuple(shots),
+                is_open=is_open,
+            )
+        )
     return found
 
 
@@ -92,7 +113,9 @@ def _rest(shown: int, entry: dict) -> str:
 def _cells(example: dict) -> dict[str, str]:
     cells = {column: _cell(example.get(column)) for column in _COLUMNS}
     if example.get("source"):
-        cells["split"] = f"{cells['split']} · {example['source']}" if cells["split"] else example["source"]
+        cells["split"] = (
+            f"{cells['split']} · {example['source']}" if cells["split"] else example["source"]
+        )
     return cells
 
 
@@ -100,12 +123,21 @@ def _cell(value: object) -> str:
     """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are no numbers."""
     if not isinstance(value, (list, tuple)):
         return "" if value is None else str(value)
-    return ", ".join((f"{part:.1f}".removesuffix(".0") if abs(part) < 1e7 else f"{part:.3g}")
-                     if isinstance(part, (int, float)) else str(part) for part in value)
+    return ", ".join(
+        (f"{part:.1f}".removesuffix(".0") if abs(part) < 1e7 else f"{part:.3g}")
+        if isinstance(part, (int, float))
+        else str(part)
+        for part in value
+    )
 
 
-def _shots(example: dict, report: dict, sets: dict[str, Labels], rows: dict[str, dict[str, int]],
-           root: Path) -> list[Shot]:
+def _shots(
+    example: dict,
+    report: dict,
+    sets: dict[str, Labels],
+    rows: dict[str, dict[str, int]],
+    root: Path,
+) -> list[Shot]:
     """The example as a picture: none where its file cannot be opened and there is no box or no size to draw."""
     file, split = example.get("file"), example.get("split")
     if not file:
@@ -118,15 +150,26 @@ def _shots(example: dict, report: dict, sets: dict[str, Labels], rows: dict[str,
         image, boxes = sets[now].images.iloc[row], sets[now].boxes
         size = (int(image["width"]), int(image["height"]))
         on_image = boxes[boxes["image"] == row].sort_values("area", ascending=False, kind="stable")
-        others = [other for other in on_image[["x", "y", "w", "h"]].to_numpy().tolist()
-                  if box is None or max(abs(a - b) for a, b in zip(other, box)) > 0.5]
+        others = [
+            other
+            for other in on_image[["x", "y", "w", "h"]].to_numpy().tolist()
+            if box is None or max(abs(a - b) for a, b in zip(other, box)) > 0.5
+        ]
     path = inside(root, file) if report["pixels"] != "none" else None
-    picture = draw(path, size, [box] if box else [], others, focus=box, long_side=_LONG_SIDE, most_bytes=_BYTES)
+    picture = draw(
+        path, size, [box] if box else [], others, focus=box, long_side=_LONG_SIDE, most_bytes=_BYTES
+    )
     if picture is None or not (picture.uri or box):
         return []
     label = example.get("label") or ""
     side = f"{abs(box[2]):.3g} × {abs(box[3]):.3g} px" if box else ""
     caption = " · ".join(part for part in (label, side, picture.words) if part)
     alt = f"{'' if picture.uri else 'Layout of '}{file} ({split or 'no split'}){': ' if caption else ''}{caption}"
-    return [Shot(dataclasses.replace(picture, alt=alt), caption, f"{split or ''} {file}".strip(),
-                 f"{split or ''} {PurePosixPath(file).name or file}".strip())]
+    return [
+        Shot(
+            dataclasses.replace(picture, alt=alt),
+            caption,
+            f"{split or ''} {file}".strip(),
+            f"{split or ''} {PurePosixPath(file).name or file}".strip(),
+        )
+    ]

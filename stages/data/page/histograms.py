@@ -51,18 +51,28 @@ def class_rows(splits: dict[str, dict], classes: Sequence[str]) -> list[dict]:
     """
     shares = {
         split: {name: counts["classes"].get(name, 0) / max(counts["boxes"], 1) for name in classes}
-        for split, counts in splits.items() if counts["labelled"]
+        for split, counts in splits.items()
+        if counts["labelled"]
     }
     top = max((share for values in shares.values() for share in values.values()), default=0) or 1
     order = list(splits)
-    return [{
-        "name": name,
-        "boxes": sum(splits[split]["classes"].get(name, 0) for split in shares),
-        "bars": [{
-            "index": order.index(split), "split": split, "boxes": splits[split]["classes"].get(name, 0),
-            "share": shares[split][name], "width": round(100 * shares[split][name] / top, 2),
-        } for split in shares],
-    } for name in classes]
+    return [
+        {
+            "name": name,
+            "boxes": sum(splits[split]["classes"].get(name, 0) for split in shares),
+            "bars": [
+                {
+                    "index": order.index(split),
+                    "split": split,
+                    "boxes": splits[split]["classes"].get(name, 0),
+                    "share": shares[split][name],
+                    "width": round(100 * shares[split][name] / top, 2),
+                }
+                for split in shares
+            ],
+        }
+        for name in classes
+    ]
 
 
 def size_rows(splits: dict[str, dict]) -> list[dict]:
@@ -75,8 +85,15 @@ def size_rows(splits: dict[str, dict]) -> list[dict]:
         segments, x = [], 0.0
         for name in ("small", "medium", "large"):
             share = counts["sizes"].get(name, 0) / total
-            segments.append({"name": name, "boxes": counts["sizes"].get(name, 0), "share": share,
-                             "x": round(100 * x, 2), "width": round(100 * share, 2)})
+            segments.append(
+                {
+                    "name": name,
+                    "boxes": counts["sizes"].get(name, 0),
+                    "share": share,
+                    "x": round(100 * x, 2),
+                    "width": round(100 * share, 2),
+                }
+            )
             x += share
         rows.append({"index": index, "split": split, "segments": segments})
     return rows
@@ -87,7 +104,9 @@ def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
 
     A split without boxes keeps its number, so that its colour stays the same everywhere.
     """
-    sides = {split: np.clip(np.sqrt(values[values > 0]), *_SIDES) for split, values in areas.items()}
+    sides = {
+        split: np.clip(np.sqrt(values[values > 0]), *_SIDES) for split, values in areas.items()
+    }
     filled = [values for values in sides.values() if len(values)]
     if not filled:
         return None
@@ -112,21 +131,37 @@ def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
             y = round(BOTTOM - (BOTTOM - TOP) * share / top, 1)
             path += f"V{y:g}H{across(high):.4g}"
             if count:
-                bars.append(Bar(index, round(across(low), 1), y, round(across(high) - across(low), 1),
-                                round(BOTTOM - y, 1), f"{split}, {low:.3g} to {high:.3g} px: "
-                                f"{counted(int(count), 'boxes')}, {percent(share)}"))
+                bars.append(
+                    Bar(
+                        index,
+                        round(across(low), 1),
+                        y,
+                        round(across(high) - across(low), 1),
+                        round(BOTTOM - y, 1),
+                        f"{split}, {low:.3g} to {high:.3g} px: "
+                        f"{counted(int(count), 'boxes')}, {percent(share)}",
+                    )
+                )
         outlines.append((index, f"{path}V{BOTTOM}"))
     octaves = range(first, last + 1, 2)
     every = math.ceil(len(octaves) / 12)
     limits = [limit for limit in (SMALL, MEDIUM) if edges[0] < limit < edges[-1]]
     ends = [edges[0], *limits, edges[-1]]
-    names = [name for name, limit in (("small", SMALL), ("medium", MEDIUM), ("large", math.inf))
-             if limit > edges[0]][:len(ends) - 1]
-    labels = [((across(low) + across(high)) / 2, name) for low, high, name in zip(ends, ends[1:], names)
-              if across(high) - across(low) > 7 * len(name)]
+    names = [
+        name
+        for name, limit in (("small", SMALL), ("medium", MEDIUM), ("large", math.inf))
+        if limit > edges[0]
+    ][: len(ends) - 1]
+    labels = [
+        ((across(low) + across(high)) / 2, name)
+        for low, high, name in zip(ends, ends[1:], names)
+        if across(high) - across(low) > 7 * len(name)
+    ]
     return Chart(
         bars=tuple(bars),
-        x_ticks=tuple((round(across(2.0 ** (k / 2)), 1), f"{2 ** (k // 2)}") for k in octaves[::every]),
+        x_ticks=tuple(
+            (round(across(2.0 ** (k / 2)), 1), f"{2 ** (k // 2)}") for k in octaves[::every]
+        ),
         y_ticks=y_ticks,
         outlines=tuple(outlines),
         limits=tuple(round(across(limit), 1) for limit in limits),
@@ -140,9 +175,17 @@ def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
     if highest is None:
         return None
     bins = [pair for pair in _COUNTS if pair[0] <= max(highest, 1)]
-    counts = {split: [int(((values >= low) & (values <= (highest if high is None else high))).sum())
-                      for low, high in bins] for split, values in numbers.items()}
-    shares = {split: [count / max(len(numbers[split]), 1) for count in values] for split, values in counts.items()}
+    counts = {
+        split: [
+            int(((values >= low) & (values <= (highest if high is None else high))).sum())
+            for low, high in bins
+        ]
+        for split, values in numbers.items()
+    }
+    shares = {
+        split: [count / max(len(numbers[split]), 1) for count in values]
+        for split, values in counts.items()
+    }
     top, y_ticks = _y_axis(max(max(values) for values in shares.values()))
     present = [split for split in numbers if len(numbers[split])]
     slot = (RIGHT - LEFT) / len(bins)
@@ -156,11 +199,17 @@ def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
             share = shares[split][place]
             height = (BOTTOM - TOP) * share / top
             if share:
-                bars.append(Bar(
-                    list(numbers).index(split), round(x + width * (order - len(present) / 2), 1),
-                    round(BOTTOM - height, 1), round(max(width - 1, 1), 1), round(height, 1),
-                    f"{split}, {'1 box' if name == '1' else f'{name} boxes'}: "
-                    f"{counted(counts[split][place], 'images')}, {percent(share)}"))
+                bars.append(
+                    Bar(
+                        list(numbers).index(split),
+                        round(x + width * (order - len(present) / 2), 1),
+                        round(BOTTOM - height, 1),
+                        round(max(width - 1, 1), 1),
+                        round(height, 1),
+                        f"{split}, {'1 box' if name == '1' else f'{name} boxes'}: "
+                        f"{counted(counts[split][place], 'images')}, {percent(share)}",
+                    )
+                )
     return Chart(bars=tuple(bars), x_ticks=tuple(x_ticks), y_ticks=y_ticks)
 
 
@@ -168,7 +217,11 @@ def _y_axis(highest: float) -> tuple[float, tuple[tuple[float, str], ...]]:
     """The top of an axis of shares from 0, and its ticks: 1, 2, 5 or 10 percent times a power of ten apart."""
     highest = max(highest, 1e-6)
     power = 10.0 ** math.floor(math.log10(highest / 4))
-    step = next(factor * power for factor in (1, 2, 5, 10) if highest / (factor * power) <= 4 + 1e-9)
+    step = next(
+        factor * power for factor in (1, 2, 5, 10) if highest / (factor * power) <= 4 + 1e-9
+    )
     steps = math.ceil(highest / step - 1e-9)
     return step * steps, tuple(
-        (round(BOTTOM - (BOTTOM - TOP) * n / steps, 1), f"{100 * step * n:.6g}%") for n in range(steps + 1))
+        (round(BOTTOM - (BOTTOM - TOP) * n / steps, 1), f"{100 * step * n:.6g}%")
+        for n in range(steps + 1)
+    )

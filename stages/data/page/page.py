@@ -41,8 +41,14 @@ def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) ->
 
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE, _REPORT]), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=words.visible)
+        loader=jinja2.FileSystemLoader([_HERE, _REPORT]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=words.visible,
+    )
 
 
 def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object]:
@@ -66,7 +72,11 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "sizes": histograms.size_rows(splits),
         "sides": histograms.side_chart({split: _areas(sets.get(split)) for split in splits}),
         "per_image": histograms.per_image_chart(
-            {split: _boxes_per_image(sets.get(split) if split in labelled else None) for split in splits}),
+            {
+                split: _boxes_per_image(sets.get(split) if split in labelled else None)
+                for split in splits
+            }
+        ),
         "chart": histograms,
         "rows": rows,
         "hidden": hidden,
@@ -94,11 +104,20 @@ def _boxes_per_image(labels: Labels | None) -> np.ndarray:
 
 def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]:
     images = sum(counts["images"] for counts in splits.values()) or 1
-    return [{
-        "index": index, "name": split, "images": counts["images"], "of_images": counts["images"] / images,
-        "boxes": counts["boxes"], "empty": counts["images_without_boxes"], "labelled": counts["labelled"],
-        "digest": counts.get("digest") or "", "balance": balance.get(split),
-    } for index, (split, counts) in enumerate(splits.items())]
+    return [
+        {
+            "index": index,
+            "name": split,
+            "images": counts["images"],
+            "of_images": counts["images"] / images,
+            "boxes": counts["boxes"],
+            "empty": counts["images_without_boxes"],
+            "labelled": counts["labelled"],
+            "digest": counts.get("digest") or "",
+            "balance": balance.get(split),
+        }
+        for index, (split, counts) in enumerate(splits.items())
+    ]
 
 
 def _absent(classes: list[dict]) -> list[str]:

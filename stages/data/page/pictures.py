@@ -53,12 +53,25 @@ def inside(root: Path, file_name: str) -> Path | None:
     try:
         path = (root / file_name).resolve()
         return path if boundary(root).holds(str(path)) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # a name too long, a null character, a loop of links
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # a name too long, a null character, a loop of links
         return None
 
 
-def draw(path: Path | None, size: tuple[int, int] | None, marked: Sequence[Box], others: Sequence[Box] = (), *,
-         focus: Box | None = None, least: int = 36, long_side: int = 200, most_bytes: int = 12_000) -> Picture | None:
+def draw(
+    path: Path | None,
+    size: tuple[int, int] | None,
+    marked: Sequence[Box],
+    others: Sequence[Box] = (),
+    *,
+    focus: Box | None = None,
+    least: int = 36,
+    long_side: int = 200,
+    most_bytes: int = 12_000,
+) -> Picture | None:
     """A picture of the image at `path` with `marked` and `others` boxes: x, y, width, height in displayed pixels.
 
     Zooms in on `focus` where it is small, to a piece of `least` pixels or more, and pads the canvas where it reaches
@@ -67,17 +80,31 @@ def draw(path: Path | None, size: tuple[int, int] | None, marked: Sequence[Box],
     """
     if path is not None:
         try:
-            return _photograph(path.read_bytes(), marked, others, lambda size: choose_window(size, focus, least),
-                               long_side, most_bytes)
-        except Exception as error:  # Pillow's readers raise nearly anything on a broken or oversized file
+            return _photograph(
+                path.read_bytes(),
+                marked,
+                others,
+                lambda size: choose_window(size, focus, least),
+                long_side,
+                most_bytes,
+            )
+        except (
+            Exception
+        ) as error:  # Pillow's readers raise nearly anything on a broken or oversized file
             log.info("%s: drawn without its pixels: %s", path, error)
     if size is None or min(size) < 1:
         return None
     return _compose(choose_window(size, focus, least), size, marked, others, long_side, "", False)
 
 
-def _photograph(data: bytes, marked: Sequence[Box], others: Sequence[Box],
-                window_of: Callable[[tuple[int, int]], Window], long_side: int, most_bytes: int) -> Picture:
+def _photograph(
+    data: bytes,
+    marked: Sequence[Box],
+    others: Sequence[Box],
+    window_of: Callable[[tuple[int, int]], Window],
+    long_side: int,
+    most_bytes: int,
+) -> Picture:
     """What a training sees of the file. Raises nearly anything where it cannot be read."""
     shown, size = _decoded(data, window_of, long_side)
     window = window_of(size)
@@ -89,14 +116,18 @@ def _photograph(data: bytes, marked: Sequence[Box], others: Sequence[Box],
         across, down = shown.width / size[0], shown.height / size[1]
         # Never enlarged: the browser does that, and a zoomed pixel is then one pixel of the file.
         pixels = tuple(max(1, round(side * min(scale, 1))) for side in (right - left, bottom - top))
-        piece = shown.resize(pixels, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST,
-                             box=(left * across, top * down, right * across, bottom * down))
+        piece = shown.resize(
+            pixels,
+            Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST,
+            box=(left * across, top * down, right * across, bottom * down),
+        )
         uri = _jpeg(piece, 75 if scale < 1 else 90, most_bytes)
     return _compose(window, size, marked, others, long_side, uri, scale > 2)
 
 
-def _decoded(data: bytes, window_of: Callable[[tuple[int, int]], Window],
-             long_side: int) -> tuple[Image.Image, tuple[int, int]]:
+def _decoded(
+    data: bytes, window_of: Callable[[tuple[int, int]], Window], long_side: int
+) -> tuple[Image.Image, tuple[int, int]]:
     """The picture, of a JPEG no larger than it will be shown, and the whole one's width and height.
 
     Pillow looks at the header alone: it refuses formats that start other programs, and more pixels than are safe.
@@ -127,8 +158,15 @@ def _jpeg(image: Image.Image, quality: int, most_bytes: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _compose(window: Window, size: tuple[int, int], marked: Sequence[Box], others: Sequence[Box], long_side: int,
-             uri: str, pixelated: bool) -> Picture:
+def _compose(
+    window: Window,
+    size: tuple[int, int],
+    marked: Sequence[Box],
+    others: Sequence[Box],
+    long_side: int,
+    uri: str,
+    pixelated: bool,
+) -> Picture:
     scale = long_side / max(window.width, window.height)
     zoom = max(size) / max(window.width, window.height)
     left, top = max(window.x, 0), max(window.y, 0)
@@ -140,8 +178,15 @@ def _compose(window: Window, size: tuple[int, int], marked: Sequence[Box], other
         uri=uri,
         width=round(window.width * scale, 1),
         height=round(window.height * scale, 1),
-        place=tuple(round(value * scale, 1)
-                    for value in (left - window.x, top - window.y, max(right - left, 0), max(bottom - top, 0))),
+        place=tuple(
+            round(value * scale, 1)
+            for value in (
+                left - window.x,
+                top - window.y,
+                max(right - left, 0),
+                max(bottom - top, 0),
+            )
+        ),
         marked=_path(marked, window, scale, _MOST_MARKED),
         others=_path(others, window, scale, _MOST_OTHERS),
         zoom=zoom,
@@ -152,8 +197,9 @@ def _compose(window: Window, size: tuple[int, int], marked: Sequence[Box], other
     )
 
 
-def _locator(window: Window, size: tuple[int, int], long_side: int,
-             scale: float) -> tuple[tuple[float, float, float, float], ...]:
+def _locator(
+    window: Window, size: tuple[int, int], long_side: int, scale: float
+) -> tuple[tuple[float, float, float, float], ...]:
     small = _LOCATOR * long_side / max(size)
     width, height = size[0] * small, size[1] * small
     right, bottom = corner(window)
@@ -163,8 +209,10 @@ def _locator(window: Window, size: tuple[int, int], long_side: int,
     across, down = max(window.width * small, 2.5), max(window.height * small, 2.5)
     x = min(max(window.x * small, 0), width - across)
     y = min(max(window.y * small, 0), height - down)
-    return tuple(tuple(round(value, 1) for value in rectangle)
-                 for rectangle in ((left, top, width, height), (left + x, top + y, across, down)))
+    return tuple(
+        tuple(round(value, 1) for value in rectangle)
+        for rectangle in ((left, top, width, height), (left + x, top + y, across, down))
+    )
 
 
 def _path(boxes: Sequence[Box], window: Window, scale: float, most: int) -> str:
@@ -177,7 +225,9 @@ def _path(boxes: Sequence[Box], window: Window, scale: float, most: int) -> str:
             continue
         low_x, low_y = max(low_x, -0.1 * window.width), max(low_y, -0.1 * window.height)
         high_x, high_y = min(high_x, 1.1 * window.width), min(high_y, 1.1 * window.height)
-        x0, y0, w, h = (round(value * scale, 1) for value in (low_x, low_y, high_x - low_x, high_y - low_y))
+        x0, y0, w, h = (
+            round(value * scale, 1) for value in (low_x, low_y, high_x - low_x, high_y - low_y)
+        )
         parts.append(f"M{x0:g} {y0:g}h{w:g}v{h:g}h{-w:g}z")
         if len(parts) == most:
             break

@@ -49,7 +49,9 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row],
     """
     tables = {split: _Split(labels) for split, labels in sets.items()}
     labelled = {split: table for split, table in tables.items() if len(table.boxes)}
-    counts = {name: sum(table.count(name) for table in labelled.values()) for name in report["classes"]}
+    counts = {
+        name: sum(table.count(name) for table in labelled.values()) for name in report["classes"]
+    }
     shown = {name for name, count in counts.items() if count}
     if len(shown) > _MOST:
         shown = set(sorted(shown, key=lambda name: (-counts[name], name))[:_MOST])
@@ -61,13 +63,21 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row],
         if counts[name] and name not in shown:
             continue
         groups = {split: table.images_of(name) for split, table in labelled.items()}
-        thumbs = [artist.thumb(split, row, name) for split, row in _spread(groups, per_class)] if counts[name] else []
-        rows.append(Row(name, counts[name], sum(map(len, groups.values())), tuple(filter(None, thumbs))))
+        thumbs = (
+            [artist.thumb(split, row, name) for split, row in _spread(groups, per_class)]
+            if counts[name]
+            else []
+        )
+        rows.append(
+            Row(name, counts[name], sum(map(len, groups.values())), tuple(filter(None, thumbs)))
+        )
     for split, table in tables.items():
         if not report["splits"].get(split, {"labelled": True})["labelled"] and len(table.images):
             chosen = _evenly(list(range(len(table.images))), per_class)
             thumbs = [artist.thumb(split, row, None) for row in chosen]
-            rows.append(Row(f"{split}: no labels", 0, len(table.images), tuple(filter(None, thumbs))))
+            rows.append(
+                Row(f"{split}: no labels", 0, len(table.images), tuple(filter(None, thumbs)))
+            )
     return rows, sum(map(bool, counts.values())) - len(shown)
 
 
@@ -88,14 +98,16 @@ class _Split:
         # By class, then by image, the largest box of an image last.
         order = np.lexsort((self.area, self._image, self.label))
         first = np.searchsorted(self.label[order], np.arange(len(self.classes) + 1))
-        self._of = {name: order[first[index]:first[index + 1]] for index, name in enumerate(self.classes)}
+        self._of = {
+            name: order[first[index] : first[index + 1]] for index, name in enumerate(self.classes)
+        }
 
     def count(self, name: str) -> int:
         return len(self._of.get(name, ()))
 
     def on(self, row: int) -> np.ndarray:
         """Rows of the image's boxes, the largest first."""
-        rows = self._by_image[self._first[row]:self._first[row + 1]]
+        rows = self._by_image[self._first[row] : self._first[row + 1]]
         return rows[np.argsort(-self.area[rows], kind="stable")]
 
     def images_of(self, name: str) -> list[int]:
@@ -116,7 +128,7 @@ def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
         open_splits = [split for split in groups if room[split] < len(groups[split])]
         if not open_splits:
             break
-        for split in open_splits[:most - sum(room.values())]:
+        for split in open_splits[: most - sum(room.values())]:
             room[split] += 1
     return [(split, row) for split, rows in groups.items() for row in _evenly(rows, room[split])]
 
@@ -139,11 +151,15 @@ class _Artist:
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         boxes = table.on(row)
-        of_class = np.array([table.classes[label] == name for label in table.label[boxes]], dtype=bool)
+        of_class = np.array(
+            [table.classes[label] == name for label in table.label[boxes]], dtype=bool
+        )
         marked = table.boxes[boxes[of_class]].tolist()
         others = table.boxes[boxes[~of_class]].tolist()
         path = inside(self.root, file) if self.root else None
-        picture = draw(path, size, marked, others, focus=marked[0] if marked else None, least=_LEAST)
+        picture = draw(
+            path, size, marked, others, focus=marked[0] if marked else None, least=_LEAST
+        )
         if picture is None:
             return None
         if name is None:
@@ -154,4 +170,11 @@ class _Artist:
         if not picture.uri:
             alt = f"Layout of {alt}"
         index = self.order.index(split) if split in self.order else 0
-        return Thumb(dataclasses.replace(picture, alt=alt), index, split, file, PurePosixPath(file).name or file, text)
+        return Thumb(
+            dataclasses.replace(picture, alt=alt),
+            index,
+            split,
+            file,
+            PurePosixPath(file).name or file,
+            text,
+        )

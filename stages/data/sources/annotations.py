@@ -54,13 +54,18 @@ class Annotations:
             fields.update(chain.from_iterable(entries))
         if any(fields[name] < len(entries) for name in REQUIRED) or not _have_plain_ids(entries):
             complete = [_is_complete(entry) for entry in entries]
-            self.incomplete.update((at, entry) for at, entry, good in zip(positions, entries, complete) if not good)
+            self.incomplete.update(
+                (at, entry) for at, entry, good in zip(positions, entries, complete) if not good
+            )
             positions = [at for at, good in zip(positions, complete) if good]
             entries = [entry for entry, good in zip(entries, complete) if good]
             fields = Counter(chain.from_iterable(entries))
         self._count_unread(fields)
-        values = {name: [entry.get(name, default) for entry in entries]
-                  for name, default in _DEFAULTS.items() if fields[name]}
+        values = {
+            name: [entry.get(name, default) for entry in entries]
+            for name, default in _DEFAULTS.items()
+            if fields[name]
+        }
         for name in ("image_id", "category_id"):
             values[name] = [entry[name] for entry in entries]
         boxes = [entry["bbox"] for entry in entries]
@@ -85,8 +90,11 @@ class Annotations:
         if all(isinstance(block, np.ndarray) for block in blocks):
             joined: Any = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         else:
-            joined = list(chain.from_iterable(
-                block.tolist() if isinstance(block, np.ndarray) else block for block in blocks))
+            joined = list(
+                chain.from_iterable(
+                    block.tolist() if isinstance(block, np.ndarray) else block for block in blocks
+                )
+            )
         self._blocks[name] = [joined]
         return joined
 
@@ -117,8 +125,12 @@ def _have_plain_ids(entries: Sequence[dict[str, Any]]) -> bool:
 
 
 def _is_complete(entry: Any) -> bool:
-    return (isinstance(entry, dict) and all(name in entry for name in REQUIRED)
-            and is_id(entry["image_id"]) and is_id(entry["category_id"]))
+    return (
+        isinstance(entry, dict)
+        and all(name in entry for name in REQUIRED)
+        and is_id(entry["image_id"])
+        and is_id(entry["category_id"])
+    )
 
 
 def _column(values: list[Any]) -> Any:
@@ -135,7 +147,9 @@ def _areas(values: list[Any]) -> np.ndarray:
     """NaN: to be filled from the box; infinity: something that is no number."""
     if set(map(type, values)) == {float}:
         return np.array(values)
-    return np.array([np.nan if value is None else _real(value) for value in values], dtype=np.float64)
+    return np.array(
+        [np.nan if value is None else _real(value) for value in values], dtype=np.float64
+    )
 
 
 def _rotations(entries: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -157,10 +171,16 @@ def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         table = np.array(None)
     if table.ndim == 2 and table.shape[1] == 4 and table.dtype.kind in "if":
         return table.astype(np.float64, copy=False), np.zeros(len(boxes), dtype=bool)
-    good = [isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)
-            for box in boxes]
+    good = [
+        isinstance(box, list)
+        and len(box) == 4
+        and all(type(number) in (int, float) for number in box)
+        for box in boxes
+    ]
     rows = [box if fits else [np.nan] * 4 for box, fits in zip(boxes, good)]
-    return np.array([[_real(number) for number in box] for box in rows]).reshape(-1, 4), ~np.array(good, dtype=bool)
+    return np.array([[_real(number) for number in box] for box in rows]).reshape(-1, 4), ~np.array(
+        good, dtype=bool
+    )
 
 
 def _real(value: Any) -> float:

@@ -31,8 +31,16 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
         if split == "test" and key != "images" and not lists["annotations"] and not entries:
             lists[key] = []
         elif not isinstance(entries, (list, Annotations)) or not entries:
-            findings.add("coco_list_missing", [{**where, "entry": key, "note": (
-                "its list is empty" if entries == [] else "there is no such list")}])
+            findings.add(
+                "coco_list_missing",
+                [
+                    {
+                        **where,
+                        "entry": key,
+                        "note": ("its list is empty" if entries == [] else "there is no such list"),
+                    }
+                ],
+            )
             return None
     if isinstance(lists["annotations"], Annotations):
         unread = lists["annotations"].unread
@@ -49,8 +57,10 @@ def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | No
         findings.add("annotation_file_missing", [{**where, "file": path}])
         return None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        findings.add("annotation_file_unreadable", [{
-            **where, "file": path, "note": getattr(error, "strerror", None) or str(error)}])
+        findings.add(
+            "annotation_file_unreadable",
+            [{**where, "file": path, "note": getattr(error, "strerror", None) or str(error)}],
+        )
         return None
     if data.startswith(b"\xef\xbb\xbf"):
         findings.add("file_bom", [{**where, "before": "EF BB BF", "after": "skipped"}])
@@ -62,7 +72,9 @@ def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | No
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        findings.add("file_not_utf8", [{**where, "note": f"byte 0x{data[error.start]:02x} in line {line}"}])
+        findings.add(
+            "file_not_utf8", [{**where, "note": f"byte 0x{data[error.start]:02x} in line {line}"}]
+        )
         return None
 
 

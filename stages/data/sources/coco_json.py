@@ -44,11 +44,16 @@ def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
         content = reader.decoder.decode(text)
     except json.JSONDecodeError as error:
         # A file that was cut short fails at its end, at the opening quote of its last text, or in its last word.
-        rest = text[error.pos:].rstrip()
-        cut = error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg) or any(
-            word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
-        findings.add("json_truncated" if cut else "json_invalid", [
-            {**where, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}])
+        rest = text[error.pos :].rstrip()
+        cut = (
+            error.msg.startswith("Unterminated string")
+            or (len(rest) < 6 and "escape" in error.msg)
+            or any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
+        )
+        findings.add(
+            "json_truncated" if cut else "json_invalid",
+            [{**where, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}],
+        )
         return None
     except RecursionError:
         findings.add("json_invalid", [{**where, "note": "nested too deeply"}])
@@ -56,7 +61,11 @@ def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
     except ValueError:  # Python reads no whole number of more than 4300 digits
         findings.add("json_invalid", [{**where, "note": "a number of thousands of digits"}])
         return None
-    if isinstance(content, dict) and isinstance(content.get("annotations"), list) and content["annotations"]:
+    if (
+        isinstance(content, dict)
+        and isinstance(content.get("annotations"), list)
+        and content["annotations"]
+    ):
         content["annotations"] = Annotations.of(content["annotations"])
     return {} if content is None else content
 
@@ -67,7 +76,9 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.oddities = oddities = _Oddities()
-        self.decoder = json.JSONDecoder(object_pairs_hook=oddities.entry, parse_constant=oddities.literal)
+        self.decoder = json.JSONDecoder(
+            object_pairs_hook=oddities.entry, parse_constant=oddities.literal
+        )
         self._plain = json.JSONDecoder(parse_constant=oddities.literal)
 
     def read(self) -> dict[str, Any]:
@@ -103,10 +114,10 @@ class _Reader:
         first = at
         block, mark, at = self._each(at, at + 1)
         # From the brace that ends an entry to the one that begins the next.
-        between = self.text[max(self.text.rfind("}", 0, at), 0):at + 1]
+        between = self.text[max(self.text.rfind("}", 0, at), 0) : at + 1]
         if not _BETWEEN.fullmatch(between):
             between = "}, {"
-        pattern = Pattern.of(self.text[first:self.text.rfind("}", first, at) + 1], between)
+        pattern = Pattern.of(self.text[first : self.text.rfind("}", first, at) + 1], between)
         annotations.extend(block)
         while mark != "]":
             stop = self.text.rfind(between, at, at + _BLOCK) + 1
@@ -137,7 +148,11 @@ class _Reader:
             block, end = self._plain.scan_once(text, 0)
         except (ValueError, StopIteration):
             block, end = [], 0
-        if end == len(text) and set(map(type, block)) == {dict} and sum(map(len, block)) == text.count(":"):
+        if (
+            end == len(text)
+            and set(map(type, block)) == {dict}
+            and sum(map(len, block)) == text.count(":")
+        ):
             return block
         del self.oddities.literals[literals:]
         return []
@@ -177,7 +192,9 @@ class _Oddities:
     def entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
-            self.twice.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
+            self.twice.append(
+                next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+            )
         return made
 
     def literal(self, name: str) -> float:

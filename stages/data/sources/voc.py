@@ -27,12 +27,24 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         text = read_text(place, {"split": split, "source": annotations}, findings)
         if text is None:
             return None
-        files = [_listed(root / "Annotations", line.strip()) for line in text.splitlines() if line.strip()]
+        files = [
+            _listed(root / "Annotations", line.strip())
+            for line in text.splitlines()
+            if line.strip()
+        ]
     else:
         files = sorted(place.rglob("*.xml")) if place.is_dir() else []
     if not files:
-        findings.add("annotation_file_missing", [{
-            "split": split, "source": annotations, "note": "neither a list of images nor a folder of XML files"}])
+        findings.add(
+            "annotation_file_missing",
+            [
+                {
+                    "split": split,
+                    "source": annotations,
+                    "note": "neither a list of images nor a folder of XML files",
+                }
+            ],
+        )
         return None
     names: list[str] | None = None
     if (root / "labels.txt").is_file():
@@ -42,7 +54,15 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     images = VocImages(root / folder)
     for file in files:
-        _read_one(file, place if place.is_dir() else root / "Annotations", images, root, raw, split, findings)
+        _read_one(
+            file,
+            place if place.is_dir() else root / "Annotations",
+            images,
+            root,
+            raw,
+            split,
+            findings,
+        )
     raw.gathered = names is None
     if names is None:
         names = sorted({entry["category_id"] for entry in raw.annotations if entry["category_id"]})
@@ -63,8 +83,15 @@ def _listed(folder: Path, line: str) -> Path:
         return first
 
 
-def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw: Raw, split: str,
-              findings: Findings) -> None:
+def _read_one(
+    file: Path,
+    annotations: Path,
+    images: VocImages,
+    root: Path,
+    raw: Raw,
+    split: str,
+    findings: Findings,
+) -> None:
     """annotations: the folder that XML files are in."""
     where = {"split": split, "source": _short(file, root)}
     try:
@@ -80,8 +107,17 @@ def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw:
     filename = (tree.findtext("filename") or "").strip()
     match = images.match(file, annotations, filename, findings.action("filename_stale") == "keep")
     if match.code:
-        findings.add(match.code, [{
-            **where, "file": posixpath.join(raw.folder, match.name), "before": filename, "after": match.name}])
+        findings.add(
+            match.code,
+            [
+                {
+                    **where,
+                    "file": posixpath.join(raw.folder, match.name),
+                    "before": filename,
+                    "after": match.name,
+                }
+            ],
+        )
     image: dict[str, Any] = {"id": index, "file_name": match.name}
     width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
     # 0 or nothing means that the size is not known; the image file has it.
@@ -90,22 +126,36 @@ def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw:
     raw.images.append(image)
     for position, item in enumerate(tree.iter("object")):
         name = (item.findtext("name") or "").strip() or None
-        box = [_number(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        box = [
+            _number(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")
+        ]
         if all(isinstance(number, float) for number in box):
             x1, y1, x2, y2 = box
             box = [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
         difficult = (item.findtext("difficult") or "0").strip() == "1"
         if difficult:
-            findings.add("difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}])
-        raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": index, "category_id": name, "bbox": box,
-                                "iscrowd": int(difficult), "attributes": _attributes(item),
-                                "at": f"object[{position}]"})
+            findings.add(
+                "difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}]
+            )
+        raw.annotations.append(
+            {
+                "id": len(raw.annotations) + 1,
+                "image_id": index,
+                "category_id": name,
+                "bbox": box,
+                "iscrowd": int(difficult),
+                "attributes": _attributes(item),
+                "at": f"object[{position}]",
+            }
+        )
 
 
 def _attributes(item: ElementTree.Element) -> dict[str, Any]:
     """What CVAT adds to an object, the rotation of a rectangle among it."""
-    return {attribute.findtext("name") or "": _number(attribute.findtext("value"))
-            for attribute in item.iterfind("attributes/attribute")}
+    return {
+        attribute.findtext("name") or "": _number(attribute.findtext("value"))
+        for attribute in item.iterfind("attributes/attribute")
+    }
 
 
 def _short(file: Path, root: Path) -> str:

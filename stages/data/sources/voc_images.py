@@ -55,7 +55,11 @@ class VocImages:
 
     def _own(self, file: Path, annotations: Path, last: str) -> str | None:
         stem = file.with_suffix("")
-        path = stem.relative_to(annotations).as_posix() if stem.is_relative_to(annotations) else stem.name
+        path = (
+            stem.relative_to(annotations).as_posix()
+            if stem.is_relative_to(annotations)
+            else stem.name
+        )
         if path in self._names:
             return path  # 001.jpg.xml
         stems = self._by_stem.get(stem.name, [])

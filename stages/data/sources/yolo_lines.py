@@ -123,7 +123,10 @@ def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
         points = [point for point in zip(rest[0::2], rest[1::2]) if any(point)]
     else:
         return False
-    return all(abs(point[0] - x) <= w / 2 + _SLACK and abs(point[1] - y) <= h / 2 + _SLACK for point in points)
+    return all(
+        abs(point[0] - x) <= w / 2 + _SLACK and abs(point[1] - y) <= h / 2 + _SLACK
+        for point in points
+    )
 
 
 def _fits(middle: float, half: float, low: float, high: float) -> bool:
@@ -144,4 +147,7 @@ def _is_polygon(numbers: Sequence[float]) -> bool:
         return False
     xs, ys = [*numbers[0:2:2], *numbers[4::2]], [*numbers[1:2:2], *numbers[5::2]]
     reach = max(max(xs) - min(xs), max(ys) - min(ys)) + _SLACK
-    return (min(xs) - reach <= numbers[2] <= max(xs) + reach and min(ys) - reach <= numbers[3] <= max(ys) + reach)
+    return (
+        min(xs) - reach <= numbers[2] <= max(xs) + reach
+        and min(ys) - reach <= numbers[3] <= max(ys) + reach
+    )

@@ -12,8 +12,10 @@ from stages.data.findings import Findings
 from stages.data.sources.coco import read_inside, read_text
 
 # What may stand before a name and leaves it the text that it is, such as "!!str yes".
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in (
-    "str", "int", "float", "bool", "null", "timestamp", "seq", "map")}
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
+}
 
 
 class _NotNames(ValueError):
@@ -28,8 +30,14 @@ def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str
     YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at all; here no name
     is resolved, as no tool writes anything but text in this place.
     """
-    tables = dict.fromkeys((root / "data.yaml", root / "dataset.yaml", *sorted(root.glob("*.yaml")),
-                            *sorted(root.glob("*.yml"))))
+    tables = dict.fromkeys(
+        (
+            root / "data.yaml",
+            root / "dataset.yaml",
+            *sorted(root.glob("*.yaml")),
+            *sorted(root.glob("*.yml")),
+        )
+    )
     lists = (root / "classes.txt", *sorted(root.glob("*.names")))
     for file in filter(Path.is_file, tables):
         place = {**where, "source": file.name}
@@ -39,7 +47,9 @@ def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str
         try:
             categories, count = _parse(text, root)
         except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-            findings.add("names_missing", [{**where, "file": file, "note": " ".join(str(error).split())}])
+            findings.add(
+                "names_missing", [{**where, "file": file, "note": " ".join(str(error).split())}]
+            )
             return None
         if categories:
             _compare(categories, count, lists, place, findings)
@@ -56,7 +66,9 @@ def _parse(text: str, root: Path) -> tuple[list[dict[str, Any]], str | None]:
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
         tag = getattr(event, "tag", None)
         if tag not in (None, "!") and tag not in _PLAIN_TAGS:
-            raise _NotNames(f"line {_line(event)}: the tag {tag} stands for more than text, and is not read")
+            raise _NotNames(
+                f"line {_line(event)}: the tag {tag} stands for more than text, and is not read"
+            )
     content = yaml.compose(text, Loader=yaml.BaseLoader)
     if not isinstance(content, yaml.MappingNode):
         return [], None
@@ -81,7 +93,9 @@ def _names(node: yaml.Node, root: Path) -> list[dict[str, Any]]:
         return []
     file = root / node.value
     if not file.is_file():
-        raise _NotNames(f"line {_line(node)}: names is the text {node.value!r}: neither a list nor a file in data.root")
+        raise _NotNames(
+            f"line {_line(node)}: names is the text {node.value!r}: neither a list nor a file in data.root"
+        )
     return _numbered(_lines(read_inside(file, root).decode("utf-8-sig")))
 
 
@@ -111,11 +125,18 @@ def _numbered(names: list[str]) -> list[dict[str, Any]]:
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 
-def _compare(categories: list[dict[str, Any]], count: str | None, lists: tuple[Path, ...], place: dict[str, Any],
-             findings: Findings) -> None:
+def _compare(
+    categories: list[dict[str, Any]],
+    count: str | None,
+    lists: tuple[Path, ...],
+    place: dict[str, Any],
+    findings: Findings,
+) -> None:
     """What else says how many classes there are, or which."""
     if count is not None and count != str(len(categories)):
-        findings.add("names_count", [{**place, "before": f"nc: {count}", "note": f"{len(categories)} names"}])
+        findings.add(
+            "names_count", [{**place, "before": f"nc: {count}", "note": f"{len(categories)} names"}]
+        )
     written = [category["name"] for category in categories]
     for file in filter(Path.is_file, lists):
         try:
@@ -123,5 +144,13 @@ def _compare(categories: list[dict[str, Any]], count: str | None, lists: tuple[P
         except (OSError, ValueError):
             continue
         if [name.strip() for name in other] != [name.strip() for name in written]:
-            findings.add("names_differ", [{**place, "before": f"{file.name}: {', '.join(other)}",
-                                           "note": f"{place['source']}: {', '.join(written)}"}])
+            findings.add(
+                "names_differ",
+                [
+                    {
+                        **place,
+                        "before": f"{file.name}: {', '.join(other)}",
+                        "note": f"{place['source']}: {', '.join(written)}",
+                    }
+                ],
+            )
