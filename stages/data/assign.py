@@ -1,10 +1,12 @@
-"""Divides images into parts that are alike in every stratum (a class, a size of box) without cutting a group.
+"""Divides images into parts that are alike in every stratum (a class, a size of box) without
+cutting a group.
 
-The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s boxes in all,
-sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. The bounds of a part's number of images
-come before it, and after them that no part lacks a stratum. Groups are placed one by one, the rarest stratum first
-(iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", 2011); then
-exchanges between parts lower the cost, with random disturbances to leave local minima (Lourenço, Martin, Stützle,
+The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s
+boxes in all, sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. The
+bounds of a part's number of images come before it, and after them that no part lacks a stratum.
+Groups are placed one by one, the rarest stratum first (iterative stratification: Sechidis,
+Tsoumakas, Vlahavas, "On the stratification of multi-label data", 2011); then exchanges between
+parts lower the cost, with random disturbances to leave local minima (Lourenço, Martin, Stützle,
 "Iterated local search", 2003).
 """
 
@@ -40,13 +42,14 @@ def assign(
 ) -> np.ndarray:
     """Part (an index into `shares`) of every image, shape (images,).
 
-    counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a size. groups:
-    (images,) integers; images of one group get one part. shares: the wanted share of each part, positive, of sum 1.
+    counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a
+    size. groups: (images,) integers; images of one group get one part. shares: the wanted share of
+    each part, positive, of sum 1.
 
-    As far as the search can reach, each part has its share of the images within bounds(); within them, no part lacks a
-    stratum that occurs in at least as many groups as there are parts; and the rest is decided by the cost. One seed
-    gives one division on every machine. Raises ValueError where there are fewer groups than parts, and on other forms
-    of arguments.
+    As far as the search can reach, each part has its share of the images within bounds(); within
+    them, no part lacks a stratum that occurs in at least as many groups as there are parts; and the
+    rest is decided by the cost. One seed gives one division on every machine. Raises ValueError
+    where there are fewer groups than parts, and on other forms of arguments.
     """
     counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
     if (
@@ -64,7 +67,8 @@ def assign(
     if len(names) < len(share):
         raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
     used = np.flatnonzero(counts.any(axis=0))
-    # The last rows are one empty group for ever in every part: exchanging a group with it is a move.
+    # The last rows are one empty group for ever in every part: exchanging a group with it is a
+    # move.
     boxes = np.zeros((len(names) + len(share), 1 + len(used)))
     boxes[: len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(used, start=1):
@@ -82,8 +86,8 @@ def assign(
 def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest number of images that each part is to have, (parts,) each.
 
-    A part may miss its share by a twentieth of it, one image at least, and by what a group has over one image on the
-    average: whole groups allow no finer division.
+    A part may miss its share by a twentieth of it, one image at least, and by what a group has over
+    one image on the average: whole groups allow no finer division.
     """
     wanted = images * np.asarray(shares, dtype=float)
     margin = np.maximum(1, _TOLERANCE * wanted) + images / groups - 1
@@ -95,11 +99,12 @@ def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarra
 def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> list[Distance]:
     """For every part, how far it is from a perfectly stratified one of the wanted share.
 
-    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share` is the part's share
-    of the images. `total_variation` is half the sum over classes of |share of the class in the part - in the whole
-    set|: 0 for equal distributions, 1 for a part without boxes. `deviation` is the largest difference, in percentage
-    points and negative for too few, between the share of a class's boxes that lies in the part and the wanted share;
-    `stratum` is the column where it occurs. A set without boxes has 0, 0 and None.
+    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share`
+    is the part's share of the images. `total_variation` is half the sum over classes of |share of
+    the class in the part - in the whole set|: 0 for equal distributions, 1 for a part without
+    boxes. `deviation` is the largest difference, in percentage points and negative for too few,
+    between the share of a class's boxes that lies in the part and the wanted share; `stratum` is
+    the column where it occurs. A set without boxes has 0, 0 and None.
     """
     counts, parts = np.asarray(counts, dtype=float), np.asarray(parts)
     whole = counts.sum(axis=0)
@@ -123,9 +128,10 @@ def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> 
 class _Search:
     """A division of groups into parts, and the exchanges that improve it.
 
-    As the parts add up to the whole, the cost is sum n_ks^2 / (p_k N_s) less a constant, so no target is needed. Its
-    weights 1 / N_s are integers in a unit that keeps every inner product below 2^53 (up to some 10^7 boxes): sums are
-    exact in any order, and no BLAS or processor can turn a tie another way.
+    As the parts add up to the whole, the cost is sum n_ks^2 / (p_k N_s) less a constant, so no
+    target is needed. Its weights 1 / N_s are integers in a unit that keeps every inner product
+    below 2^53 (up to some 10^7 boxes): sums are exact in any order, and no BLAS or processor can
+    turn a tie another way.
     """
 
     def __init__(
@@ -161,7 +167,8 @@ class _Search:
         best, best_cost, dry = self.part.copy(), self.cost(), 0
         # Tables of a small set are cheap, and it is there that a descent ends by chance.
         patience = _DRY_KICKS + 2 * _BLOCK // self.groups
-        # What cost() names first. What a part lacks within its bounds is mostly more than they have room for.
+        # What cost() names first. What a part lacks within its bounds is mostly more than they have
+        # room for.
         first = 0 if self.bounded else 1
         while dry < patience * (10 if best_cost[first] else 1) and self.tables < _TABLES:
             for group in self.rng.integers(self.groups, size=_KICK):
@@ -177,15 +184,16 @@ class _Search:
         return best[: self.groups]
 
     def cost(self) -> tuple[float, int, float]:
-        """How far the parts are outside of their bounds, how many strata they lack, and the cost: in this order."""
+        """How far the parts are outside of their bounds, how many strata they lack, and the cost:
+        in this order."""
         lacking = int(np.count_nonzero(self.total[self.due] == 0))
         cost = math.fsum((self.weight @ np.square(self.total) * self.inverse).tolist())
         outside = math.fsum(self.outside(self.total[0]).tolist()) if self.bounded else 0.0
         return outside, lacking, cost
 
     def outside(self, images: np.ndarray, part: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Squares of the images that parts have too many or too few, over their shares; `part` where they are not all
-        of them in their order."""
+        """Squares of the images that parts have too many or too few, over their shares; `part`
+        where they are not all of them in their order."""
         far = np.maximum(self.low[part] - images, images - self.high[part])
         return np.square(np.maximum(far, 0)) * self.inverse[part] + self.empty * (images == 0)
 
@@ -195,7 +203,8 @@ class _Search:
         self.part[group] = part
 
     def place(self) -> None:
-        """Puts every group where it raises the cost least; rare strata go first, while every part has room for them."""
+        """Puts every group where it raises the cost least; rare strata go first, while every part
+        has room for them."""
         row, column = np.nonzero(self.boxes)
         value = self.boxes[row, column]
         pull = 2 * value * self.weight[column]
@@ -215,10 +224,11 @@ class _Search:
         pull: np.ndarray,
         start: list[int],
     ) -> None:
-        """place() in Python's own numbers: an image has few strata, and arrays of so few take five times as long.
+        """place() in Python's own numbers: an image has few strata, and arrays of so few take five
+        times as long.
 
-        order: groups. column, value, pull: strata that the groups have, how often, and its share of the cost; from
-        start[group] to start[group + 1]."""
+        order: groups. column, value, pull: strata that the groups have, how often, and its share of
+        the cost; from start[group] to start[group + 1]."""
         total, due = self.total.tolist(), self.due.tolist()
         inverse, parts = self.inverse.tolist(), range(len(self.inverse))
         lacking = len(parts) * due.count(True)
@@ -268,9 +278,11 @@ class _Search:
                 self.put(second, here)
 
     def changes(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b), (some, others).
+        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b),
+        (some, others).
 
-        With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products weighted.
+        With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products
+        weighted.
         """
         here, there = self.part[some], self.part[others]
         x, y = self.boxes[some], self.boxes[others]

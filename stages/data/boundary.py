@@ -1,4 +1,5 @@
-"""Which files belong to a set: those below its root, and those of DVC's cache that links below it lead to."""
+"""Which files belong to a set: those below its root, and those of DVC's cache that links below it
+lead to."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Boundary:
         """Whether a path in which all links were followed belongs to the set."""
         if Path(target).is_relative_to(self.top):
             return True
-        # A set's own config may name any folder as its cache: what DVC has put there is known by its name alone.
+        # A set's own config may name any folder as its cache: what DVC has put there is known by
+        # its name alone.
         return any(
             Path(target).is_relative_to(cache)
             and _OBJECT.fullmatch(Path(target).relative_to(cache).as_posix())

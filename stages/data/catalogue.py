@@ -1,7 +1,8 @@
-"""Every fault that prepare looks for: its stable code, how bad it is, and what may be done about it.
+"""Every fault that prepare looks for: its stable code, how bad it is, and what may be done about
+it.
 
-`data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from this table:
-python -m stages.data.catalogue > docs/data-checks.md
+`data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from
+this table: python -m stages.data.catalogue > docs/data-checks.md
 """
 
 from __future__ import annotations
@@ -173,7 +174,8 @@ split_group_shared | warning | keep drop fatal | groups or look-alikes on both s
 
 
 def checked(policy: dict[str, str]) -> dict[str, str]:
-    """The action of every code under `policy`. Raises StudyError for an unknown code or an action it does not have."""
+    """The action of every code under `policy`. Raises StudyError for an unknown code or an action
+    it does not have."""
     for code, action in policy.items():
         if code not in CHECKS:
             near = difflib.get_close_matches(code, CHECKS, 3) or [

@@ -17,8 +17,9 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(data: bytes, reduction: int = 1) -> np.ndarray | None:
-    """The file's picture as MMDetection's LoadImageFromFile gives it: (height, width, 3) uint8, blue first, turned as
-    EXIF says, of 16 bits the upper 8, without transparency. None where OpenCV cannot make that of it.
+    """The file's picture as MMDetection's LoadImageFromFile gives it: (height, width, 3) uint8,
+    blue first, turned as EXIF says, of 16 bits the upper 8, without transparency. None where OpenCV
+    cannot make that of it.
 
     reduction: of REDUCTIONS; both sides of a JPEG are divided by it, which is faster.
     """

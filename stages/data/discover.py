@@ -17,7 +17,8 @@ from stages.study.params import Data, Source
 
 log = logging.getLogger(__name__)
 _NONE = Source("")
-# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole disk.
+# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole
+# disk.
 _FOLDERS, _DEPTH = 500, 3
 # Folders that are named where several fit.
 _NAMED = 5
@@ -26,9 +27,11 @@ _PART = re.compile("annot|label|json|xml")
 
 
 def discover(root: Path, data: Data) -> Data:
-    """`data` with the source, the root and the files that are there; its thresholds and policy stay.
+    """`data` with the source, the root and the files that are there; its thresholds and policy
+    stay.
 
-    Raises InputError where the folder is no set that prepare reads: with the folder that is, or the tool that wrote it.
+    Raises InputError where the folder is no set that prepare reads: with the folder that is, or the
+    tool that wrote it.
     """
     if root.is_file():
         raise InputError(
@@ -59,7 +62,8 @@ def recognise(tree: Tree) -> Layout | None:
 
 
 def _refuse(tree: Tree) -> None:
-    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to explain."""
+    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to
+    explain."""
     root = tree.root
     fits = _folders_that_fit(tree)
     if fits:
@@ -93,8 +97,9 @@ def _folders_that_fit(tree: Tree) -> list[str]:
 
 
 def _check_parents(tree: Tree, layout: Layout) -> None:
-    """Names the folder above from which the names lead to files. Raises InputError with it where the root is called
-    like a part of a set, and where labels of YOLO have no images. Opens no file above the root."""
+    """Names the folder above from which the names lead to files. Raises InputError with it where
+    the root is called like a part of a set, and where labels of YOLO have no images. Opens no file
+    above the root."""
     if _lead_somewhere(tree, layout):
         return
     for parent in tree.root.parents[:2]:

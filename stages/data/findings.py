@@ -1,4 +1,5 @@
-"""Collects what the checks find: counted, with examples, and every repair and drop with its before and after."""
+"""Collects what the checks find: counted, with examples, and every repair and drop with its before
+and after."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from stages.data.catalogue import CHECKS, DONE, SEVERITIES, Check, checked
 from stages.errors import InputError
 
 EXAMPLES = 20
-# Characters of an example or of a cell of the changes: an entry as it stands in a file may be a thousand points long.
+# Characters of an example or of a cell of the changes: an entry as it stands in a file may be a
+# thousand points long.
 LONGEST = 300
 # What alters the set, and so is written to the file of changes.
 CHANGES = ("repair", "drop")
@@ -21,10 +23,12 @@ PLACE = ("split", "source", "file", "entry", "label", "box", "before", "after", 
 
 
 class Findings:
-    """What was found so far. Rows of changes go to a file at once: they may be as many as the boxes."""
+    """What was found so far. Rows of changes go to a file at once: they may be as many as the
+    boxes."""
 
     def __init__(self, policy: dict[str, str], changes: Path) -> None:
-        """policy: the actions that differ from the defaults. Raises StudyError where one cannot be."""
+        """policy: the actions that differ from the defaults. Raises StudyError where one cannot
+        be."""
         self._actions = checked(policy)
         self._found: dict[str, dict[str, Any]] = {}
         self._stop = ""
@@ -42,8 +46,8 @@ class Findings:
         return self._actions[code]
 
     def add(self, code: str, places: Iterable[dict[str, Any]], action: str = "") -> None:
-        """One place per fault: keys of PLACE, those that apply. `action` where it is not the policy's for this one;
-        a policy of "fatal" holds for all."""
+        """One place per fault: keys of PLACE, those that apply. `action` where it is not the
+        policy's for this one; a policy of "fatal" holds for all."""
         found, action = self._entry(code, action)
         for place in places:
             found["count"] += 1
@@ -54,7 +58,8 @@ class Findings:
         self._remember(code)
 
     def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
-        """A row of the changes alone, such as each box of an image that was counted as one fault."""
+        """A row of the changes alone, such as each box of an image that was counted as one
+        fault."""
         self.changed += 1
         self._rows.writerow(
             (code, DONE[action or self._actions[code]], *(_text(place.get(key)) for key in PLACE))
@@ -63,7 +68,8 @@ class Findings:
     def rows(
         self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
     ) -> None:
-        """As `add`, for row numbers of a table; `place` is called only for those that are shown or written."""
+        """As `add`, for row numbers of a table; `place` is called only for those that are shown or
+        written."""
         rows = [int(row) for row in rows]
         if not rows:
             return
@@ -114,7 +120,8 @@ class Findings:
                 "examples": [],
             }
         elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._found[code]["action"]):
-            # One code may repair some places and drop others; the graver of the two is what a reader must see.
+            # One code may repair some places and drop others; the graver of the two is what a
+            # reader must see.
             self._found[code]["action"] = DONE[action]
         return self._found[code], action
 

@@ -1,4 +1,5 @@
-"""Finds images that must stay on one side of every split: those of one group, of the same bytes, of the same looks."""
+"""Finds images that must stay on one side of every split: those of one group, of the same bytes, of
+the same looks."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ _BLOCK = 2048
 
 
 def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:
-    """(pairs, 2) rows i < j whose perceptual hashes differ in at most `bits` of HASH_BITS; b"" is like nothing.
+    """(pairs, 2) rows i < j whose perceptual hashes differ in at most `bits` of HASH_BITS; b"" is
+    like nothing.
 
-    Every pair is compared. As matrix products: with bits as -1 and 1, the product is HASH_BITS - 2 x distance.
+    Every pair is compared. As matrix products: with bits as -1 and 1, the product is HASH_BITS - 2
+    x distance.
     """
     rows = np.flatnonzero([len(entry) > 0 for entry in hashes])
     if len(rows) < 2:
@@ -53,7 +56,8 @@ def same(values: Iterable[Hashable]) -> np.ndarray:
 
 
 def joined(images: int, *pairs: np.ndarray) -> np.ndarray:
-    """(images,) the number of each image's group: images that `pairs` (n, 2) link directly or through others."""
+    """(images,) the number of each image's group: images that `pairs` (n, 2) link directly or
+    through others."""
     links = np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
     graph = coo_matrix(
         (np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(images, images)

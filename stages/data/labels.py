@@ -1,4 +1,5 @@
-"""Images and boxes as two tables: what the sources give, the checks mend, and the later stages get as COCO files."""
+"""Images and boxes as two tables: what the sources give, the checks mend, and the later stages get
+as COCO files."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from stages.files import replacing
 SMALL, MEDIUM = 32**2, 96**2
 # Entries of a COCO file are encoded this many at a time: memory stays flat and writing stays fast.
 _BLOCK = 20_000
-# Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the locale's encoding.
+# Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the
+# locale's encoding.
 _JSON = json.JSONEncoder(separators=(",", ":"), default=str)
 
 
@@ -25,11 +27,11 @@ _JSON = json.JSONEncoder(separators=(",", ":"), default=str)
 class Labels:
     """One split. `images` and `boxes` are numbered from 0 without gaps.
 
-    images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown), group (object or
-    None), source (the annotation file), source_id (as in that file), other (dict: further COCO fields).
-    boxes: image (row of images), label (index into classes), x, y, w, h (pixels), area, iscrowd, source, source_id,
-    entry (position in COCO's list, or the place in a label file as text).
-    relative: boxes are still shares of the image's width and height.
+    images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown),
+    group (object or None), source (the annotation file), source_id (as in that file), other (dict:
+    further COCO fields). boxes: image (row of images), label (index into classes), x, y, w, h
+    (pixels), area, iscrowd, source, source_id, entry (position in COCO's list, or the place in a
+    label file as text). relative: boxes are still shares of the image's width and height.
     """
 
     classes: list[str]
@@ -81,7 +83,8 @@ class Labels:
         }
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:
-        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs AP unseen."""
+        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs
+        AP unseen."""
         with replacing(path) as beside, beside.open("w", encoding="ascii") as file:
             file.write(f'{{"info":{_JSON.encode(info)},"images":[')
             _write_list(file, len(self.images), self._image_entries)
@@ -106,7 +109,8 @@ class Labels:
         return _JSON.encode(entries)[1:-1]
 
     def _box_entries(self, start: int, stop: int) -> str:
-        """Objects with commas between. Putting numbers into a text takes a third of an encoder's time."""
+        """Objects with commas between. Putting numbers into a text takes a third of an encoder's
+        time."""
         part = self.boxes.iloc[start:stop]
         columns = [
             part[name].tolist()

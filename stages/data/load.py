@@ -30,8 +30,8 @@ READERS = {
 
 @dataclass
 class Loaded:
-    """sets: the splits that have files. probes: one per image, [] where no file was opened. groups: the number of
-    each image's group, over all splits. pairs: look-alikes."""
+    """sets: the splits that have files. probes: one per image, [] where no file was opened. groups:
+    the number of each image's group, over all splits. pairs: look-alikes."""
 
     sets: dict[str, Labels] = field(default_factory=dict)
     probes: dict[str, list[Probe]] = field(default_factory=dict)
@@ -41,7 +41,8 @@ class Loaded:
 
 
 def read(data: Data, root: Path, findings: Findings) -> list[tuple[str, Raw]]:
-    """The annotation files that params.yaml names, as found. Raises InputError where one cannot be read at all."""
+    """The annotation files that params.yaml names, as found. Raises InputError where one cannot be
+    read at all."""
     raws = []
     for split in SPLITS:
         source = getattr(data, split)
@@ -54,7 +55,8 @@ def read(data: Data, root: Path, findings: Findings) -> list[tuple[str, Raw]]:
 
 
 def check(raws: Iterable[tuple[str, Raw]], data: Data, root: Path, findings: Findings) -> Loaded:
-    """Checks and mends. Fatal findings are collected, not raised: a report should name all that is wrong."""
+    """Checks and mends. Fatal findings are collected, not raised: a report should name all that is
+    wrong."""
     classes, parts, loaded = Classes(), {}, Loaded()
     for split, raw in raws:
         index = classes.read(raw, split, findings)
@@ -102,7 +104,8 @@ def check(raws: Iterable[tuple[str, Raw]], data: Data, root: Path, findings: Fin
 
 
 def _merge_files(loaded: Loaded, split: str, findings: Findings) -> None:
-    """Two annotation files of one split may name the same image: it becomes one that has the boxes of both."""
+    """Two annotation files of one split may name the same image: it becomes one that has the boxes
+    of both."""
     labels, probes = loaded.sets[split], loaded.probes[split]
     keep = np.ones(len(labels.images), dtype=bool)
     file_names.merge_same(labels, split, keep, findings)
@@ -114,7 +117,8 @@ def _merge_files(loaded: Loaded, split: str, findings: Findings) -> None:
 
 
 def _group(loaded: Loaded, data: Data, findings: Findings) -> None:
-    """Numbers the groups over all splits, and reports what looks alike or is the same within one."""
+    """Numbers the groups over all splits, and reports what looks alike or is the same within
+    one."""
     names = [name for part in loaded.sets.values() for name in part.images["file_name"]]
     origin = [split for split, part in loaded.sets.items() for _ in range(len(part.images))]
     columns = [value for part in loaded.sets.values() for value in part.images["group"]]

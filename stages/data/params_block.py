@@ -21,7 +21,8 @@ _SPLITS = ("train", "val", "test")
 
 
 def block(path: Path, data: Data) -> str:
-    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments stay."""
+    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments
+    stay."""
     out = io.StringIO()
     _yaml().dump(_changed(path, data), out)
     lines = out.getvalue().splitlines()

@@ -1,4 +1,5 @@
-"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of the looks."""
+"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of
+the looks."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ from tqdm import tqdm
 from stages import machine
 from stages.data.decode import decode
 
-# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start other programs.
+# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start
+# other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
-# Pillow loads the readers of its rarer formats on demand only, and never where the formats are named.
+# Pillow loads the readers of its rarer formats on demand only, and never where the formats are
+# named.
 Image.init()
 _SIGNATURES = (
     b"\xff\xd8\xff",
@@ -37,10 +40,12 @@ _SIGNATURES = (
 _ORIENTATION = 0x0112
 # The orientations that make the width the height.
 SWAPPED = (5, 6, 7, 8)
-# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an eighth of the size.
+# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an
+# eighth of the size.
 _SMALL = 64
 _FREQUENCIES = 16
-# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV alone.
+# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV
+# alone.
 _AGREED_FORMATS, _AGREED_MODES = (
     ("JPEG", "MPO", "PNG", "WEBP"),
     ("1", "L", "LA", "P", "RGB", "RGBA", "transparency"),
@@ -51,11 +56,12 @@ HASH_BITS = _FREQUENCIES**2
 
 
 class Probe(NamedTuple):
-    """What one file turned out to be. black: no value over _BLACK, single_colour: all pixels alike, both as OpenCV
-    decodes them.
+    """What one file turned out to be. black: no value over _BLACK, single_colour: all pixels alike,
+    both as OpenCV decodes them.
 
-    fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF turns them.
-    digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where pixels were not decoded.
+    fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF
+    turns them. digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where
+    pixels were not decoded.
     """
 
     fault: str = ""
@@ -73,7 +79,8 @@ class Probe(NamedTuple):
 
 
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
-    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not decoded."""
+    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not
+    decoded."""
     one = partial(probe_file, root, pixels == "decode")
     workers = min(machine.cpus(), len(names) // 16)
     if workers < 2:
@@ -135,7 +142,8 @@ def _opened(data: bytes, decoded: bool) -> Probe:
         )
         if not decoded:
             return found
-        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the pixels.
+        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for
+        # the pixels.
         image.draft("L", (_SMALL, _SMALL))
         image.load()
         if image.mode.startswith(("I", "F")):
@@ -166,10 +174,12 @@ def _as_trained(data: bytes, found: Probe) -> Probe:
 
 
 def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:
-    """A perceptual hash of a greyscale picture (height, width): HASH_BITS bits, few of which differ for look-alikes.
+    """A perceptual hash of a greyscale picture (height, width): HASH_BITS bits, few of which differ
+    for look-alikes.
 
-    Signs of the lowest frequencies of the cosine transform about their median, as pHash has it (Zauner 2010,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of them instead of 8 x 8.
+    Signs of the lowest frequencies of the cosine transform about their median, as pHash has it
+    (Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of
+    them instead of 8 x 8.
     """
     if pixels.dtype != np.float32:
         pixels = pixels.astype(np.float32)

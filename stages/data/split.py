@@ -17,9 +17,10 @@ from stages.study.paths import SPLITS
 
 @dataclass(frozen=True)
 class Divided:
-    """sets: train, val and test; shares: the wanted share of each in what was divided, none for splits that came with
-    files; folds: number -> train and val of every fold but data.fold, which is in `sets`; groups: (images,) of the
-    train set's images, None being that of `sets`, a number that of the fold."""
+    """sets: train, val and test; shares: the wanted share of each in what was divided, none for
+    splits that came with files; folds: number -> train and val of every fold but data.fold, which
+    is in `sets`; groups: (images,) of the train set's images, None being that of `sets`, a number
+    that of the fold."""
 
     sets: dict[str, Labels]
     shares: dict[str, float]
@@ -30,8 +31,8 @@ class Divided:
 def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
     """The splits, balanced in classes and COCO sizes without cutting a group.
 
-    With data.folds = n > 1, the images that test leaves are divided into n and val is number data.fold. Raises
-    InputError where there are fewer groups than parts.
+    With data.folds = n > 1, the images that test leaves are divided into n and val is number
+    data.fold. Raises InputError where there are fewer groups than parts.
     """
     pool, groups = loaded.sets["train"], loaded.groups["train"]
     counts = strata(pool)
@@ -76,7 +77,8 @@ def strata(labels: Labels) -> np.ndarray:
 
 
 def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]:
-    """How near each split in `shares` came to what was wanted, for the report; {} where none was made."""
+    """How near each split in `shares` came to what was wanted, for the report; {} where none was
+    made."""
     if not shares:
         return {}
     classes = next(iter(sets.values())).classes

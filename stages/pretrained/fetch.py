@@ -1,4 +1,5 @@
-"""Gets a file of weights once: downloads what is missing of it, checks it, and only then gives it its name."""
+"""Gets a file of weights once: downloads what is missing of it, checks it, and only then gives it
+its name."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 # A connection that is reset loses what was read of a chunk, so a chunk is small.
 _CHUNK = 1 << 16
 _TIMEOUT_S = 30
-# A connection that is cut is taken up again where it stopped, so many times in a row without a single new byte.
+# A connection that is cut is taken up again where it stopped, so many times in a row without a
+# single new byte.
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 # Answers of 4xx that another attempt may change: a timeout, too many requests.
@@ -35,9 +37,10 @@ _PASSING = (408, 429)
 def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     """The file of backbone `name` in `folder` and its SHA-256, 64 hex digits.
 
-    A file that lies there already, put there by hand or by an earlier call, is checked and not fetched again. A
-    download that was interrupted goes on from `<file>.part`. Raises InputError, naming the file and where to put it,
-    where it can neither be found nor fetched, or is not the one that params.yaml names.
+    A file that lies there already, put there by hand or by an earlier call, is checked and not
+    fetched again. A download that was interrupted goes on from `<file>.part`. Raises InputError,
+    naming the file and where to put it, where it can neither be found nor fetched, or is not the
+    one that params.yaml names.
     """
     local, path = _place(name, weights.source, folder)
     if path.is_file():
@@ -131,7 +134,8 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
             problem, final = str(error), True
         except (OSError, HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
-        # Against the most there ever was: a server without ranges begins anew each time, and could do so for ever.
+        # Against the most there ever was: a server without ranges begins anew each time, and could
+        # do so for ever.
         size = part.stat().st_size
         tries = 0 if size > most else tries + 1
         if final or tries >= _ATTEMPTS:

@@ -14,8 +14,9 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Cell, Data, Study
 
-# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or
-# a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it, quoted or not.
+# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell
+# or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,
+# quoted or not.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
 _NAME_RULE = (
     "a name has letters, digits, '_' and '-' only; "
@@ -24,7 +25,8 @@ _NAME_RULE = (
 
 
 def check(study: Study) -> None:
-    """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the remedy."""
+    """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the
+    remedy."""
     if study.scale not in study.scales:
         raise StudyError(
             f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}"

@@ -9,7 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 class StudyError(ValueError):
-    """params.yaml cannot be run as it stands; the message is one line with the key and the remedy."""
+    """params.yaml cannot be run as it stands; the message is one line with the key and the
+    remedy."""
 
 
 def bounded(
@@ -22,10 +23,11 @@ def bounded(
 
 
 def read(kind: Any, value: Any, key: str) -> Any:
-    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ... or a
-    plain type.
+    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ...
+    or a plain type.
 
-    Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed there.
+    Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed
+    there.
     """
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind):

@@ -1,4 +1,5 @@
-"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml. Both see the same numbers and names."""
+"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml. Both see the same numbers and
+names."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _KINDS = {
 
 
 class UnreadableYaml(ValueError):
-    """The text is no YAML that DVC takes; the message is one line, with the line's number in the text."""
+    """The text is no YAML that DVC takes; the message is one line, with the line's number in the
+    text."""
 
 
 def loads(text: str) -> Any:

@@ -18,9 +18,11 @@ BYTES_PER_S = 5e6
 
 
 def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None:
-    """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it is elsewhere.
+    """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it
+    is elsewhere.
 
-    A linked file is the one in DVC's cache: it must never be edited in place. Raises FileNotFoundError.
+    A linked file is the one in DVC's cache: it must never be edited in place. Raises
+    FileNotFoundError.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
     if local is not None:

@@ -1,4 +1,5 @@
-"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs file it, stages.sync mends it."""
+"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs file it,
+stages.sync mends it."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 
 @dataclass
 class Contents:
-    """All that a cell's run should hold. `trained` cannot change, a later analysis or measurement changes
-    `evaluated`.
+    """All that a cell's run should hold. `trained` cannot change, a later analysis or measurement
+    changes `evaluated`.
 
     files: artifact path -> the file here; absent: the same for files that should be here.
     """
@@ -83,7 +84,8 @@ class Sent:
 
 
 def summary(record: dict[str, Any]) -> dict[str, float | None]:
-    """What train logs when it is done, at the last step. Records of earlier versions lack highest_lr."""
+    """What train logs when it is done, at the last step. Records of earlier versions lack
+    highest_lr."""
     return {
         **{name: record[name] for name in MEASURED},
         "highest_lr": record.get("highest_lr"),
@@ -103,7 +105,8 @@ def scores(details: dict[str, Any]) -> dict[str, float | None]:
 
 
 def costs_of(name: str, training_id: str) -> dict[str, float]:
-    """What stage costs adds, at the best step, with the ends of the spread; empty where this training was not measured.
+    """What stage costs adds, at the best step, with the ends of the spread; empty where this
+    training was not measured.
 
     Raises Damaged where costs.json is not what it writes.
     """
@@ -128,7 +131,8 @@ def costs_of(name: str, training_id: str) -> dict[str, float]:
 
 
 def read(name: str, cell: Cell) -> Contents | None:
-    """From the files of a cell as the stages leave them, or as DVC restores them; None before a training ended.
+    """From the files of a cell as the stages leave them, or as DVC restores them; None before a
+    training ended.
 
     Raises Damaged, with the path, where a file is not what they write.
     """
@@ -208,8 +212,8 @@ def complete(
 ) -> Sent:
     """Makes the run of a cell where the server has none, and sends it exactly what it lacks.
 
-    `again`: also the files that a server seems to have, the checkpoint aside: it tells them by their sizes alone.
-    `moved` is called whenever the tracker took something.
+    `again`: also the files that a server seems to have, the checkpoint aside: it tells them by
+    their sizes alone. `moved` is called whenever the tracker took something.
     """
     record, sent = contents.record, Sent()
     training_id = record["training_id"]
@@ -263,7 +267,8 @@ def complete(
 
 
 def file(name: str, cell: Cell) -> None:
-    """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is pending."""
+    """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is
+    pending."""
 
     def send() -> None:
         complete(*store.open_client(), contents, again=True, moved=sender.moved)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's limits: characters of a param's value in its SQL stores, of a tag's, and entries in one batch.
+# MLflow's limits: characters of a param's value in its SQL stores, of a tag's, and entries in one
+# batch.
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 BATCH = 100
@@ -16,7 +17,8 @@ BATCH = 100
 
 @dataclass
 class Description:
-    """A run's name, params and tags; datasets: name, digest, source (a path) and context (such as "training")."""
+    """A run's name, params and tags; datasets: name, digest, source (a path) and context (such as
+    "training")."""
 
     name: str
     params: dict[str, Any]
@@ -31,7 +33,8 @@ class Description:
         return {key: str(value)[:TAG_LENGTH] for key, value in self.tags.items() if value}
 
     def complete(self, client: MlflowClient, run_id: str) -> int:
-        """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they are stored once.
+        """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they
+        are stored once.
 
         A value too long for MLflow is cut, says so, and is an artifact in full.
         """

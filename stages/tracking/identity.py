@@ -1,4 +1,5 @@
-"""One run for each training: MLflow gives runs their ids, so a training has one of its own, kept as a tag."""
+"""One run for each training: MLflow gives runs their ids, so a training has one of its own, kept as
+a tag."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def new() -> str:
 def find(
     client: MlflowClient, experiment: str, training_id: str, run_id: str | None = None
 ) -> Run | None:
-    """The run of a training: `run_id` where the server knows it as this training's, else the run with the tag.
+    """The run of a training: `run_id` where the server knows it as this training's, else the run
+    with the tag.
 
     Deleted runs do not count. Of several, the one made first.
     """
@@ -54,8 +56,8 @@ def make(
 ) -> str:
     """A new run, or the one that somebody else made for this training meanwhile; gives its id.
 
-    A request that was repeated, or two programs at once, may have made several: all but the first go to MLflow's trash.
-    `start` is in milliseconds since 1970, now where it is None.
+    A request that was repeated, or two programs at once, may have made several: all but the first
+    go to MLflow's trash. `start` is in milliseconds since 1970, now where it is None.
     """
     made = client.create_run(
         experiment,
@@ -73,14 +75,16 @@ def make(
 
 
 def drop_doubles(client: MlflowClient, experiment: str, training_id: str, run_id: str) -> None:
-    """Puts all other runs of a training into MLflow's trash: those of requests whose answers were lost."""
+    """Puts all other runs of a training into MLflow's trash: those of requests whose answers were
+    lost."""
     for run in _tagged(client, experiment, training_id):
         if run.info.run_id != run_id:
             client.delete_run(run.info.run_id)
 
 
 def mark_current(client: MlflowClient, experiment: str, run_id: str, cell: str) -> None:
-    """Tags the run as the current one of the runs of its cell: that whose results are on disk. Earlier ones lose it."""
+    """Tags the run as the current one of the runs of its cell: that whose results are on disk.
+    Earlier ones lose it."""
     quoted = cell.replace("'", "")
     for run in client.search_runs(
         [experiment], f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"

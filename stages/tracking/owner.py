@@ -1,4 +1,5 @@
-"""Whose run it is: the process that a RUNNING run belongs to, and the end of runs whose process has vanished."""
+"""Whose run it is: the process that a RUNNING run belongs to, and the end of runs whose process has
+vanished."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The inode of the machine's own pid namespace (PROC_PID_INIT_INO in Linux); a container has another.
+# The inode of the machine's own pid namespace (PROC_PID_INIT_INO in Linux); a container has
+# another.
 MACHINES_OWN = "pid:[4026531836]"
 
 
 def tags() -> dict[str, str]:
-    """This process for a run's tags: its host, and what tells it from any other that had or will have its number."""
+    """This process for a run's tags: its host, and what tells it from any other that had or will
+    have its number."""
     return {
         "host": host(),
         "pid": str(os.getpid()),
@@ -34,9 +37,11 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """Clock ticks from boot to the start of a process, so that a clock that jumps does not matter; None: no process."""
+    """Clock ticks from boot to the start of a process, so that a clock that jumps does not matter;
+    None: no process."""
     try:
-        # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind it.
+        # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind
+        # it.
         return (
             Path(f"/proc/{pid}/stat")
             .read_text(encoding="utf-8", errors="replace")
@@ -48,7 +53,8 @@ def started(pid: int) -> str | None:
 
 
 def vanished(found: dict[str, str]) -> bool:
-    """Whether the process that wrote these tags is gone for certain: False on other hosts, or where nobody can tell."""
+    """Whether the process that wrote these tags is gone for certain: False on other hosts, or where
+    nobody can tell."""
     own = tags()
     if (
         not own["pid.started"]
@@ -59,7 +65,8 @@ def vanished(found: dict[str, str]) -> bool:
     if found.get("pid.namespace") != own["pid.namespace"]:
         return False
     if found.get("pid.boot") != own["pid.boot"]:
-        # The machine was started again. A container's host name may also be that of another one, elsewhere.
+        # The machine was started again. A container's host name may also be that of another one,
+        # elsewhere.
         return own["pid.namespace"] == MACHINES_OWN
     return started(int(found["pid"])) != found.get("pid.started")
 
@@ -67,9 +74,11 @@ def vanished(found: dict[str, str]) -> bool:
 def close_vanished(
     client: MlflowClient, experiments: list[str], but: str | None = None
 ) -> list[str]:
-    """Ends as KILLED the runs that a vanished process of this host left RUNNING, apart from the training `but`.
+    """Ends as KILLED the runs that a vanished process of this host left RUNNING, apart from the
+    training `but`.
 
-    Gives their names. The caller holds the store's turn, so that no run is taken up again meanwhile.
+    Gives their names. The caller holds the store's turn, so that no run is taken up again
+    meanwhile.
     """
     closed = []
     runs = client.search_runs(

@@ -35,9 +35,11 @@ def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
 
 
 def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
-    """The points of a history.csv; times are spread from the start to the end that run.json names, or zero.
+    """The points of a history.csv; times are spread from the start to the end that run.json names,
+    or zero.
 
-    The same files give the same points, so that a store takes each once, whoever sends it. Raises Damaged.
+    The same files give the same points, so that a store takes each once, whoever sends it. Raises
+    Damaged.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,7 +89,8 @@ def on_server(client: MlflowClient, run_id: str) -> dict[str, dict[int, tuple[in
 def missing(
     held: dict[str, dict[int, tuple[int, float]]], points: list[Point], compare: bool = False
 ) -> list[Point]:
-    """The points whose step their metric does not have; with `compare`, also those whose value there is another.
+    """The points whose step their metric does not have; with `compare`, also those whose value
+    there is another.
 
     A changed value gets a later time than the old one: MLflow shows the last.
     """

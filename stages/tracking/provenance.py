@@ -1,4 +1,5 @@
-"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes a cell."""
+"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes
+a cell."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def code_digest(root: Path = ROOT) -> str:
 
 
 def dvc_tags() -> dict[str, str]:
-    """The stage, experiment and baseline that DVC names in a stage's environment; empty without DVC."""
+    """The stage, experiment and baseline that DVC names in a stage's environment; empty without
+    DVC."""
     names = {
         "dvc.stage": "DVC_STAGE",
         "dvc.exp_name": "DVC_EXP_NAME",
@@ -75,7 +77,8 @@ def dvc_tags() -> dict[str, str]:
 
 
 def fingerprint(config: str, inputs: list[Path]) -> str:
-    """16 hex digits over a cell's whole config and the files that it learns from: equal means the same training."""
+    """16 hex digits over a cell's whole config and the files that it learns from: equal means the
+    same training."""
     total = hashlib.sha256(config.encode())
     for path in inputs:
         total.update(hashlib.sha256(path.read_bytes()).digest())

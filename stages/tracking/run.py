@@ -1,4 +1,5 @@
-"""The MLflow run of a program that is going on, written from a thread: training never waits for the tracker."""
+"""The MLflow run of a program that is going on, written from a thread: training never waits for the
+tracker."""
 
 from __future__ import annotations
 
@@ -17,20 +18,23 @@ from stages.tracking.sending import Job, NeedsPerson, Pending, Sender, without_p
 
 log = logging.getLogger(__name__)
 
-# Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history later.
+# Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history
+# later.
 MOST_POINTS = 50_000
-# How long a program that was told to stop waits for the tracker: its state is saved, and batch systems kill after 30 s.
+# How long a program that was told to stop waits for the tracker: its state is saved, and batch
+# systems kill after 30 s.
 KILLED_PATIENCE_S = 20.0
 
 
 class Run:
     """Queues what is to be logged. The tracker may be lost and come back at any time.
 
-    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses nothing: what has not
-    arrived by the end is named in one line, and stages.sync sends it.
+    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses
+    nothing: what has not arrived by the end is named in one line, and stages.sync sends it.
 
-    training_id: of the training, which keeps it through interruptions, with the `run_id` that it had; its points are
-    not sent twice. history: the training's history.csv, for what finds no place in the queue or was never sent.
+    training_id: of the training, which keeps it through interruptions, with the `run_id` that it
+    had; its points are not sent twice. history: the training's history.csv, for what finds no place
+    in the queue or was never sent.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class Run:
         self._put(self._describe)
 
     def record(self) -> dict[str, Any]:
-        """For run.json: what finds the run, or makes it again elsewhere. run_id: None if MLflow has never answered."""
+        """For run.json: what finds the run, or makes it again elsewhere. run_id: None if MLflow has
+        never answered."""
         return {
             "run_id": self.run_id,
             "training_id": self.training_id,
@@ -77,7 +82,8 @@ class Run:
         }
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
-        """History rows, on disk already: every number of a row but step and epoch becomes a metric at that step."""
+        """History rows, on disk already: every number of a row but step and epoch becomes a metric
+        at that step."""
         self._points(points.of_rows(rows, int(time.time() * 1000)))
 
     def metrics(self, metrics: dict[str, float | None], step: int) -> None:
@@ -88,12 +94,14 @@ class Run:
         )
 
     def artifacts(self, files: list[Path], folder: str = "") -> None:
-        """Files for the run's artifact `folder`, each stored once on disk where that is possible."""
+        """Files for the run's artifact `folder`, each stored once on disk where that is
+        possible."""
         for file in files:
             self._put(lambda file=file: put(self._client, self.run_id, file, folder), files=1)
 
     def end(self, status: str | None = None) -> None:
-        """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes the run."""
+        """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes
+        the run."""
         if status:
             self._put(lambda: self._close(status))
         left = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
@@ -191,7 +199,8 @@ class Run:
             send()
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                # Another server answers at this address, or the store was emptied: the run is made again.
+                # Another server answers at this address, or the store was emptied: the run is made
+                # again.
                 self._client, self._open = None, False
                 self._put(self._describe)
                 self._catch_up_soon()
@@ -226,7 +235,8 @@ class Run:
                     self.run_id, tags=[RunTag(key, value) for key, value in own.items()]
                 )
                 self._client.update_run(self.run_id, "RUNNING")
-                # Before anything is sent: steps that a training does again after an interruption are there already.
+                # Before anything is sent: steps that a training does again after an interruption
+                # are there already.
                 self._held = points.on_server(self._client, self.run_id)
                 self._catch_up_soon()
         self._open = True

@@ -16,7 +16,8 @@ _APART = "repair would not join them: two are of one file, or more than two are 
 
 
 class Classes:
-    """The classes of the study: those of the train files, in the order of their ids; other files are matched by name.
+    """The classes of the study: those of the train files, in the order of their ids; other files
+    are matched by name.
 
     `names` grows in place while train files are read.
     """
@@ -94,11 +95,13 @@ class Classes:
 
 
 class _Variants:
-    """Names that differ by case, separators or Unicode form only: of one file (`own`), and of it and those before.
+    """Names that differ by case, separators or Unicode form only: of one file (`own`), and of it
+    and those before.
 
-    Two categories of one file have ids of their own and are two classes, whatever they are called. A name of another
-    file may be the same class under another spelling; only the owner of the set knows, and says so by the policy.
-    gathered: the names were collected from many files, so that none has an id of its own.
+    Two categories of one file have ids of their own and are two classes, whatever they are called.
+    A name of another file may be the same class under another spelling; only the owner of the set
+    knows, and says so by the policy. gathered: the names were collected from many files, so that
+    none has an id of its own.
     """
 
     def __init__(self, known: list[str], own: list[str], gathered: bool) -> None:
@@ -108,7 +111,8 @@ class _Variants:
             self._alike.setdefault(_key(name), []).append(name)
 
     def report(self, where: dict[str, Any], findings: Findings) -> dict[str, str]:
-        """One finding per name that has variants before it. Name -> the earlier name as which the policy has it read."""
+        """One finding per name that has variants before it. Name -> the earlier name as which the
+        policy has it read."""
         repair = findings.action("category_name_variant") == "repair"
         joined = {}
         for name in self._own:
@@ -209,7 +213,8 @@ def _text(name: Any, position: int, where: dict[str, Any], findings: Findings) -
 
 
 def is_id(value: Any) -> bool:
-    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity cannot."""
+    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity
+    cannot."""
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -277,7 +282,8 @@ def _check_ids(entries: list[dict[str, Any]], where: dict[str, Any], findings: F
 
 
 def _clean(entry: dict[str, Any], where: dict[str, Any], findings: Findings) -> str:
-    """The name with single spaces; control characters and halves of surrogate pairs, which no later tool takes, go."""
+    """The name with single spaces; control characters and halves of surrogate pairs, which no later
+    tool takes, go."""
     name = entry["name"]
     trimmed = " ".join(
         "".join(
@@ -303,7 +309,8 @@ def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> 
 
 
 def _key(name: str) -> str:
-    """Equal for names that differ by case, separators or Unicode form; a name of separators alone stands for itself."""
+    """Equal for names that differ by case, separators or Unicode form; a name of separators alone
+    stands for itself."""
     name = unicodedata.normalize("NFC", name)
     return re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name
 

@@ -25,7 +25,8 @@ class Disk:
         return last in self._list(folder)
 
     def near(self, name: str) -> str | None:
-        """The one path that differs from `name` by case or Unicode form alone, in its folders too."""
+        """The one path that differs from `name` by case or Unicode form alone, in its folders
+        too."""
         path = ""
         for part in name.split("/"):
             there = self._list(path)

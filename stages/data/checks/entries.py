@@ -301,7 +301,8 @@ def _unrotated(
     place: Callable[[int], dict[str, Any]],
     findings: Findings,
 ) -> np.ndarray:
-    """boxes (n, 4), those with a rotation about their middle replaced by the upright box around them."""
+    """boxes (n, 4), those with a rotation about their middle replaced by the upright box around
+    them."""
     turned = good & (np.abs(np.remainder(degrees + 90, 180) - 90) > _UPRIGHT)
     if not turned.any():
         return boxes
@@ -390,7 +391,8 @@ def _side(value: Any) -> int:
 
 
 def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) -> None:
-    """Ids are renumbered whatever they are; what readers other than this one would have made of them is said."""
+    """Ids are renumbered whatever they are; what readers other than this one would have made of
+    them is said."""
     values = [] if isinstance(ids, np.ndarray) else ids
     other = [(position, value) for position, value in enumerate(values) if type(value) is not int]
     missing = [position for position, value in other if value is None]

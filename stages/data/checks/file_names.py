@@ -1,4 +1,5 @@
-"""Checks the file names of images against the rules of a safe path and against what lies on the disk."""
+"""Checks the file names of images against the rules of a safe path and against what lies on the
+disk."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from stages.data.sources.raw import IMAGE_SUFFIXES
 
 
 def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> None:
-    """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no file."""
+    """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no
+    file."""
     names = labels.images["file_name"].tolist()
     ids = labels.images["source_id"].tolist()
     keep = np.ones(len(names), dtype=bool)
@@ -73,10 +75,11 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
 
 
 def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> set[str]:
-    """Compares the names with the folders that they are in; returns all image files of these folders.
+    """Compares the names with the folders that they are in; returns all image files of these
+    folders.
 
-    Names that differ from a file's by case or Unicode form alone take the file's. Missing files and links that lead
-    out of `root` are left out, as the policy says.
+    Names that differ from a file's by case or Unicode form alone take the file's. Missing files and
+    links that lead out of `root` are left out, as the policy says.
     """
     names = labels.images["file_name"].tolist()
     disk = Disk(root)
@@ -136,5 +139,6 @@ def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings)
 
 
 def _rename(labels: Labels, names: list[str]) -> None:
-    # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate pairs.
+    # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate
+    # pairs.
     labels.images["file_name"] = pd.Series(names, dtype=object)

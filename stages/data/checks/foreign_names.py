@@ -24,11 +24,13 @@ _SUSPECT = re.compile(r"^[/\\]|:[/\\]|(^|[/\\])\.\.([/\\]|$)")
 
 
 def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings) -> None:
-    """Gives images whose name leads nowhere the file of the set that ends alike, where there is one for one.
+    """Gives images whose name leads nowhere the file of the set that ends alike, where there is one
+    for one.
 
-    parts: the labels of each annotation file, by split; their names are changed in place. Two kinds of names are looked
-    up: addresses and those that lead out of `root`; and all names of a file of which none leads to an image, because a
-    file of which some do lacks the images of the rest. These must find more than half of their images.
+    parts: the labels of each annotation file, by split; their names are changed in place. Two kinds
+    of names are looked up: addresses and those that lead out of `root`; and all names of a file of
+    which none leads to an image, because a file of which some do lacks the images of the rest.
+    These must find more than half of their images.
     """
     disk = Disk(root)
     files = [
@@ -49,14 +51,16 @@ def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings
     for file in files:
         column = file.labels.images["file_name"].tolist()
         hits = [row for row in file.rows if column[row] in matches]
-        # Names that are neither addresses nor lead out may as well be those of images that are not here.
+        # Names that are neither addresses nor lead out may as well be those of images that are not
+        # here.
         if not file.is_whole or 2 * len(hits) > len(file.rows):
             _rename(file.split, file.labels, hits, matches, findings)
 
 
 @dataclass
 class _File:
-    """rows: of the images to look up; is_whole: all of them, because no name of the file leads to an image."""
+    """rows: of the images to look up; is_whole: all of them, because no name of the file leads to
+    an image."""
 
     split: str
     labels: Labels
@@ -65,8 +69,8 @@ class _File:
 
 
 def match(names: set[str], tree: Tree, taken: set[str]) -> dict[str, str]:
-    """name -> path of the image of the set with the longest common end. Only where no image ends as well, and no name
-    claims the same image with an end as long; `taken` belong to names already."""
+    """name -> path of the image of the set with the longest common end. Only where no image ends as
+    well, and no name claims the same image with an end as long; `taken` belong to names already."""
     claims: dict[str, list[tuple[int, str]]] = {}
     for name in names:
         best = _best(name, tree)
@@ -81,7 +85,8 @@ def match(names: set[str], tree: Tree, taken: set[str]) -> dict[str, str]:
 
 
 def parts_of(name: str) -> Iterator[list[str]]:
-    """The folders and the last name that a name may mean, as they are written and without an address's escapes."""
+    """The folders and the last name that a name may mean, as they are written and without an
+    address's escapes."""
     text = name.replace("\\", "/")
     # Label Studio: /data/local-files/?d=folder/a.jpg
     local = re.search(r"[?&]d=([^&]+)", text)
@@ -95,7 +100,8 @@ def parts_of(name: str) -> Iterator[list[str]]:
 
 
 def _best(name: str, tree: Tree) -> tuple[int, str] | None:
-    """How many parts are the same at the end of the name and of the one path that has most of them."""
+    """How many parts are the same at the end of the name and of the one path that has most of
+    them."""
     for parts in parts_of(name):
         ranked: dict[int, list[str]] = {}
         split = split_of("/".join(parts[:-1]))
@@ -141,7 +147,8 @@ def _leads_out(name: str, root: Path) -> bool:
 
 
 def _path(name: str, root: Path, disk: Disk) -> str | None:
-    """The path of the set that a name means once it is written as it should be, None where there is no file."""
+    """The path of the set that a name means once it is written as it should be, None where there is
+    no file."""
     if not is_possible(name, root) or _leads_out(name, root):
         return None
     short = name.replace("\\", "/")

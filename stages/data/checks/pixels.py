@@ -1,4 +1,5 @@
-"""Checks image files by what they hold, and brings widths, heights and boxes into the frame that MMDetection sees."""
+"""Checks image files by what they hold, and brings widths, heights and boxes into the frame that
+MMDetection sees."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ def check_pixels(
 ) -> list[Probe]:
     """probes: one per image. Returns those of the images that stay; relative boxes become pixels.
 
-    OpenCV, and so MMDetection, shows a photograph as its EXIF orientation says; Pillow's width and height, which most
-    labelling programs write down, are those before.
+    OpenCV, and so MMDetection, shows a photograph as its EXIF orientation says; Pillow's width and
+    height, which most labelling programs write down, are those before.
     """
     frames = _Frames(labels)
     names, sources = labels.images["file_name"].tolist(), labels.images["source"].tolist()
@@ -69,7 +70,8 @@ def _kinds(found: Probe) -> list[str]:
 
 
 class _Frames:
-    """The numbers of the tables that a size may change, as arrays: a row of a DataFrame at a time is slow."""
+    """The numbers of the tables that a size may change, as arrays: a row of a DataFrame at a time
+    is slow."""
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
@@ -151,7 +153,8 @@ def _is_scaled(declared: tuple[int, int], shown: tuple[int, int]) -> bool:
 
 
 def _turned(boxes: np.ndarray, stored: tuple[int, int], orientation: int) -> np.ndarray:
-    """Boxes (n, 4) x, y, w, h of the stored picture of `stored` (width, height), in the picture as EXIF shows it."""
+    """Boxes (n, 4) x, y, w, h of the stored picture of `stored` (width, height), in the picture as
+    EXIF shows it."""
     x, y, w, h = boxes.T
     width, height = stored
     if orientation in SWAPPED:

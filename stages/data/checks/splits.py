@@ -10,7 +10,8 @@ from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.probe import Probe
 
-# An image in two splits stays in the later one of this order: val and test remain comparable with other people's.
+# An image in two splits stays in the later one of this order: val and test remain comparable with
+# other people's.
 ORDER = ("train", "val", "test")
 # Of a wanted number of images; what a split misses by less is not worth a line.
 _TOLERANCE = 0.1
@@ -35,7 +36,8 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
 
 
 def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
-    """Classes without a box at all, with fewer than `rare`, or absent from one split that has labels."""
+    """Classes without a box at all, with fewer than `rare`, or absent from one split that has
+    labels."""
     classes = sets["train"].classes
     counts = {name: part.boxes_per_class().sum(0) for name, part in sets.items()}
     total = np.sum(list(counts.values()), axis=0)

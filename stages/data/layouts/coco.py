@@ -11,8 +11,8 @@ from stages.data.layouts.tree import Tree, split_of
 from stages.errors import InputError
 from stages.study.params import Source
 
-# Names of a file that are looked up, and files of one folder that are looked at, the largest first: a folder with a
-# JSON file per image has more.
+# Names of a file that are looked up, and files of one folder that are looked at, the largest first:
+# a folder with a JSON file per image has more.
 _NAMES, _FILES = 200, 50
 # What an entry of COCO's `images` has at least one of.
 _IMAGE_KEYS = {"file_name", "id", "coco_url"}
@@ -30,7 +30,8 @@ class _File:
 
 
 def recognise(tree: Tree) -> Layout | None:
-    """Raises InputError where the files of a split name images of several folders, which params.yaml cannot say."""
+    """Raises InputError where the files of a split name images of several folders, which
+    params.yaml cannot say."""
     candidates = [
         (folder, file)
         for folder in tree.files
@@ -38,7 +39,8 @@ def recognise(tree: Tree) -> Layout | None:
         for file in _coco_files(tree, folder)
     ]
     files = [file for folder, file in candidates if in_root_alone(folder, file.images)]
-    # Beside a folder that is a set of its own, annotations without images are no part of the root either.
+    # Beside a folder that is a set of its own, annotations without images are no part of the root
+    # either.
     if not files or (len(files) < len(candidates) and all(file.images is None for file in files)):
         return None
     splits: dict[str, list[_File]] = {}
@@ -124,8 +126,8 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
-    """Of files that name the same images, such as COCO's instances and person_keypoints, one: without keypoints,
-    called instances, the largest."""
+    """Of files that name the same images, such as COCO's instances and person_keypoints, one:
+    without keypoints, called instances, the largest."""
 
     def rank(file: _File) -> tuple:
         return (

@@ -19,9 +19,9 @@ _LIST = re.compile(rb"\s*:\s*\[")
 
 @dataclass(frozen=True)
 class Shape:
-    """kind: "{", "[" or "" for what is no JSON. keys: of the outermost object, each with the first character of its
-    value, as far as the beginning of the file goes; of a list, those of its first entry. inner: the keys of the first
-    object inside."""
+    """kind: "{", "[" or "" for what is no JSON. keys: of the outermost object, each with the first
+    character of its value, as far as the beginning of the file goes; of a list, those of its first
+    entry. inner: the keys of the first object inside."""
 
     kind: str = ""
     keys: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,8 @@ def _decoded(text: str, start: int, most: int) -> Iterator[Any]:
 
 
 def _pairs(text: str, start: int) -> Iterator[tuple[str, str, Any]]:
-    """Key, first character of the value, and the value (the first entry of a list that is not whole) of an object."""
+    """Key, first character of the value, and the value (the first entry of a list that is not
+    whole) of an object."""
     decoder = json.JSONDecoder()
     while True:
         start = _BLANK.match(text, start).end()

@@ -15,7 +15,8 @@ _FILES, _BYTES = 5, 2**14
 
 @dataclass(frozen=True)
 class Refusal:
-    """file: an example of what was recognised. tool: the name of the format; remedy: what to do in the tool."""
+    """file: an example of what was recognised. tool: the name of the format; remedy: what to do in
+    the tool."""
 
     file: str
     tool: str

@@ -50,8 +50,9 @@ def recognise(tree: Tree) -> Layout | None:
 
 
 def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Source], list[str]]:
-    """A source for each split that the paths of `folders` (of annotations -> of their images) name; one is for train
-    where none is called so; and what is left out. Raises InputError where a split is not one folder."""
+    """A source for each split that the paths of `folders` (of annotations -> of their images) name;
+    one is for train where none is called so; and what is left out. Raises InputError where a split
+    is not one folder."""
     splits: dict[str, list[str]] = {}
     for folder in folders:
         splits.setdefault(split_of(folder) or "", []).append(folder)
@@ -109,7 +110,8 @@ def _file_names(tree: Tree, folder: str) -> list[str]:
 
 
 def is_voc(text: bytes) -> bool:
-    """By the beginning of an XML file. LabelMe's has the same outermost element, and polygons in place of boxes."""
+    """By the beginning of an XML file. LabelMe's has the same outermost element, and polygons in
+    place of boxes."""
     return re.search(rb"<annotation[\s>]", text) is not None and (
         b"<polygon>" not in text or b"<bndbox>" in text
     )

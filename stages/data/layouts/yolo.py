@@ -1,4 +1,5 @@
-"""Recognises YOLO: folders of text files, a line of numbers per box, whose names are those of images."""
+"""Recognises YOLO: folders of text files, a line of numbers per box, whose names are those of
+images."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class Shot:
 
 @dataclass(frozen=True)
 class Finding:
-    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where that is unknown;
-    `rest`: what the examples leave out."""
+    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where
+    that is unknown; `rest`: what the examples leave out."""
 
     code: str
     severity: str
@@ -120,7 +120,8 @@ def _cells(example: dict) -> dict[str, str]:
 
 
 def _cell(value: object) -> str:
-    """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are no numbers."""
+    """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are
+    no numbers."""
     if not isinstance(value, (list, tuple)):
         return "" if value is None else str(value)
     return ", ".join(
@@ -138,7 +139,8 @@ def _shots(
     rows: dict[str, dict[str, int]],
     root: Path,
 ) -> list[Shot]:
-    """The example as a picture: none where its file cannot be opened and there is no box or no size to draw."""
+    """The example as a picture: none where its file cannot be opened and there is no box or no size
+    to draw."""
     file, split = example.get("file"), example.get("split")
     if not file:
         return []

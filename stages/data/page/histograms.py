@@ -34,7 +34,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """`outlines`: split number and SVG path of each step line; `bands`: x of a limit, and labels with their x."""
+    """`outlines`: split number and SVG path of each step line; `bands`: x of a limit, and labels
+    with their x."""
 
     bars: tuple[Bar, ...]
     x_ticks: tuple[tuple[float, str], ...]
@@ -45,7 +46,8 @@ class Chart:
 
 
 def class_rows(splits: dict[str, dict], classes: Sequence[str]) -> list[dict]:
-    """Per class its name and, per labelled split, boxes, share of the split's boxes and bar width in percent.
+    """Per class its name and, per labelled split, boxes, share of the split's boxes and bar width
+    in percent.
 
     `splits` is the report's; all bars have one scale, which ends at the largest share of any.
     """
@@ -100,7 +102,8 @@ def size_rows(splits: dict[str, dict]) -> list[dict]:
 
 
 def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
-    """Square roots of box areas (pixels squared) per split on half-octave bins; None where there is no box.
+    """Square roots of box areas (pixels squared) per split on half-octave bins; None where there is
+    no box.
 
     A split without boxes keeps its number, so that its colour stays the same everywhere.
     """
@@ -170,7 +173,8 @@ def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
 
 
 def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
-    """Boxes of each image (counts) per split as grouped bars, shares of the split's images; None without images."""
+    """Boxes of each image (counts) per split as grouped bars, shares of the split's images; None
+    without images."""
     highest = max((int(values.max()) for values in numbers.values() if len(values)), default=None)
     if highest is None:
         return None
@@ -214,7 +218,8 @@ def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
 
 
 def _y_axis(highest: float) -> tuple[float, tuple[tuple[float, str], ...]]:
-    """The top of an axis of shares from 0, and its ticks: 1, 2, 5 or 10 percent times a power of ten apart."""
+    """The top of an axis of shares from 0, and its ticks: 1, 2, 5 or 10 percent times a power of
+    ten apart."""
     highest = max(highest, 1e-6)
     power = 10.0 ** math.floor(math.log10(highest / 4))
     step = next(

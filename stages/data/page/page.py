@@ -26,12 +26,14 @@ _OPEN_ALL, _OPEN_FEW = 100, 12
 
 
 def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) -> None:
-    """Write the page of a prepared dataset to `path`, replacing it at once; the same input gives the same bytes.
+    """Write the page of a prepared dataset to `path`, replacing it at once; the same input gives
+    the same bytes.
 
-    `report` is data/prepared/report.json; `sets` the labels of each split, {} where a fatal finding stopped the
-    stage: then only the findings are shown. `root` is the folder of the images: none outside of it is opened, and
-    none at all where report["pixels"] is "none". An image that cannot be read is drawn as a plain canvas.
-    Raises KeyError where the report lacks a field, OSError where `path` cannot be written.
+    `report` is data/prepared/report.json; `sets` the labels of each split, {} where a fatal finding
+    stopped the stage: then only the findings are shown. `root` is the folder of the images: none
+    outside of it is opened, and none at all where report["pixels"] is "none". An image that cannot
+    be read is drawn as a plain canvas. Raises KeyError where the report lacks a field, OSError
+    where `path` cannot be written.
     """
     text = _environment().get_template("data_page.html.j2").render(_view(report, sets, Path(root)))
     with replacing(Path(path)) as beside:
@@ -121,7 +123,8 @@ def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]
 
 
 def _absent(classes: list[dict]) -> list[str]:
-    """A sentence for each split that lacks classes which others have, and for classes without a single box."""
+    """A sentence for each split that lacks classes which others have, and for classes without a
+    single box."""
     nowhere = [row["name"] for row in classes if not row["boxes"]]
     missing: dict[str, list[str]] = {bar["split"]: [] for row in classes for bar in row["bars"]}
     for row in classes:

@@ -1,4 +1,5 @@
-"""One picture of the page: the piece of an image that is worth showing, as JPEG, and its boxes as SVG paths."""
+"""One picture of the page: the piece of an image that is worth showing, as JPEG, and its boxes as
+SVG paths."""
 
 from __future__ import annotations
 
@@ -27,11 +28,13 @@ _LOCATOR = 0.17
 
 @dataclass(frozen=True)
 class Picture:
-    """`uri` is a JPEG data URI, "" where only the layout is drawn; `place` is where it lies: x, y, width, height.
+    """`uri` is a JPEG data URI, "" where only the layout is drawn; `place` is where it lies: x, y,
+    width, height.
 
-    All geometry is in units of a canvas of `width` x `height`, whose longer side is what draw() was asked for.
-    `marked` and `others` are SVG path data. `zoom` is 1 for a whole image; above it `locator` holds two rectangles
-    x, y, width, height: the image, and the shown piece of it. `padded` where the canvas reaches past the image.
+    All geometry is in units of a canvas of `width` x `height`, whose longer side is what draw() was
+    asked for. `marked` and `others` are SVG path data. `zoom` is 1 for a whole image; above it
+    `locator` holds two rectangles x, y, width, height: the image, and the shown piece of it.
+    `padded` where the canvas reaches past the image.
     """
 
     uri: str
@@ -49,7 +52,8 @@ class Picture:
 
 
 def inside(root: Path, file_name: str) -> Path | None:
-    """The file `file_name` under `root` with all links followed, None where there is none or it leads outside."""
+    """The file `file_name` under `root` with all links followed, None where there is none or it
+    leads outside."""
     try:
         path = (root / file_name).resolve()
         return path if boundary(root).holds(str(path)) and path.is_file() else None
@@ -72,11 +76,13 @@ def draw(
     long_side: int = 200,
     most_bytes: int = 12_000,
 ) -> Picture | None:
-    """A picture of the image at `path` with `marked` and `others` boxes: x, y, width, height in displayed pixels.
+    """A picture of the image at `path` with `marked` and `others` boxes: x, y, width, height in
+    displayed pixels.
 
-    Zooms in on `focus` where it is small, to a piece of `least` pixels or more, and pads the canvas where it reaches
-    outside. Without a readable file the layout is drawn on a plain canvas of `size` (width, height); None where
-    `size` is None too. Never raises for a bad file. The JPEG is at most about `most_bytes` long.
+    Zooms in on `focus` where it is small, to a piece of `least` pixels or more, and pads the canvas
+    where it reaches outside. Without a readable file the layout is drawn on a plain canvas of
+    `size` (width, height); None where `size` is None too. Never raises for a bad file. The JPEG is
+    at most about `most_bytes` long.
     """
     if path is not None:
         try:
@@ -130,7 +136,8 @@ def _decoded(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """The picture, of a JPEG no larger than it will be shown, and the whole one's width and height.
 
-    Pillow looks at the header alone: it refuses formats that start other programs, and more pixels than are safe.
+    Pillow looks at the header alone: it refuses formats that start other programs, and more pixels
+    than are safe.
     """
     reduction = 1
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
@@ -216,7 +223,8 @@ def _locator(
 
 
 def _path(boxes: Sequence[Box], window: Window, scale: float, most: int) -> str:
-    """The first `most` boxes that touch the window, each cut not far outside of it: the canvas hides the rest."""
+    """The first `most` boxes that touch the window, each cut not far outside of it: the canvas
+    hides the rest."""
     parts = []
     for x, y, width, height in boxes:
         low_x, high_x = sorted((x - window.x, x + width - window.x))

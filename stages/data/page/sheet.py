@@ -1,4 +1,5 @@
-"""The contact sheet: for each class a few images, chosen without chance over the splits and the sizes it comes in."""
+"""The contact sheet: for each class a few images, chosen without chance over the splits and the
+sizes it comes in."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from stages.data.page.words import counted
 if TYPE_CHECKING:
     from stages.data.labels import Labels
 
-# So many thumbnails in all keep a page of 80 classes under 6 MB; no class has more than one row of a wide screen.
+# So many thumbnails in all keep a page of 80 classes under 6 MB; no class has more than one row of
+# a wide screen.
 _MOST, _MOST_PER_CLASS = 240, 8
 # Pixels around a small box: enough to tell where it lies.
 _LEAST = 96
@@ -43,7 +45,8 @@ class Row:
 
 
 def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row], int]:
-    """A row per class and one per split without labels, and how many classes have boxes but no room for a row.
+    """A row per class and one per split without labels, and how many classes have boxes but no room
+    for a row.
 
     Opens files only where report["pixels"] is not "none".
     """
@@ -82,7 +85,8 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row],
 
 
 class _Split:
-    """Boxes of one split by class and by image. Arrays: a table of a DataFrame for each image would take seconds."""
+    """Boxes of one split by class and by image. Arrays: a table of a DataFrame for each image would
+    take seconds."""
 
     def __init__(self, labels: Labels) -> None:
         self.images, self.classes = labels.images, list(labels.classes)
@@ -122,7 +126,8 @@ class _Split:
 
 
 def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
-    """At most `most` images, a like number from each split as far as it has them, over its order's whole range."""
+    """At most `most` images, a like number from each split as far as it has them, over its order's
+    whole range."""
     room = dict.fromkeys(groups, 0)
     while sum(room.values()) < most:
         open_splits = [split for split in groups if room[split] < len(groups[split])]
@@ -134,7 +139,8 @@ def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
 
 
 def _evenly(rows: list[int], number: int) -> list[int]:
-    """`number` of the rows at equal distances, first and last among them; the middle one where it is one."""
+    """`number` of the rows at equal distances, first and last among them; the middle one where it
+    is one."""
     if number == 1:
         return [rows[len(rows) // 2]]
     places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
@@ -146,7 +152,8 @@ class _Artist:
         self.root, self.tables, self.order = root, tables, order
 
     def thumb(self, split: str, row: int, name: str | None) -> Thumb | None:
-        """The image in this row of a split with the boxes of a class; None where neither file nor size is known."""
+        """The image in this row of a split with the boxes of a class; None where neither file nor
+        size is known."""
         table = self.tables[split]
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Box = Sequence[float]
-# A box under this part of the image's longer side is zoomed in on; the piece is so many times its longer side.
+# A box under this part of the image's longer side is zoomed in on; the piece is so many times its
+# longer side.
 _SMALL = 1 / 11
 _CONTEXT = 6
 # Less than this part of the longer side past the edge is not seen on the whole image.
@@ -18,9 +19,11 @@ _EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class Window:
-    """Whole pixels of the displayed image; x and y may be negative. `at` is the point of interest, 0..1 of it.
+    """Whole pixels of the displayed image; x and y may be negative. `at` is the point of interest,
+    0..1 of it.
 
-    `padded` where it reaches past the image; `words` say how far the box does, "" where it does not.
+    `padded` where it reaches past the image; `words` say how far the box does, "" where it does
+    not.
     """
 
     x: int
@@ -44,7 +47,8 @@ def usable(box: object) -> tuple[float, float, float, float] | None:
 
 
 def choose_window(size: tuple[int, int], focus: Box | None, least: int = 36) -> Window:
-    """The piece of an image of `size` (width, height) for the box `focus`: x, y, width, height in pixels.
+    """The piece of an image of `size` (width, height) for the box `focus`: x, y, width, height in
+    pixels.
 
     The piece around a small box is at least `least` pixels wide and high, as far as the image is.
     """
@@ -52,7 +56,8 @@ def choose_window(size: tuple[int, int], focus: Box | None, least: int = 36) -> 
     if focus is None:
         return Window(0, 0, width, height, (0.5, 0.5), False, "")
     x, y, w, h = focus
-    # Turned the right way round, and cut one image away from it: nothing further off fits a picture.
+    # Turned the right way round, and cut one image away from it: nothing further off fits a
+    # picture.
     x0, x1 = (min(max(value, -width), 2 * width) for value in sorted((x, x + w)))
     y0, y1 = (min(max(value, -height), 2 * height) for value in sorted((y, y + h)))
     over = {
@@ -97,7 +102,8 @@ def corner(window: Window) -> tuple[bool, bool]:
 def _around(
     x: float, y: float, side: float, size: tuple[int, int], over: dict[str, float], words: str
 ) -> Window:
-    """A square around a point; moved into the image where the box lies inside, hanging over its edge otherwise."""
+    """A square around a point; moved into the image where the box lies inside, hanging over its
+    edge otherwise."""
     side = math.ceil(side)
     left, top = round(x - side / 2), round(y - side / 2)
     if "left" not in over and "right" not in over:

@@ -1,4 +1,5 @@
-"""What the page says: numbers as text, sentences that follow from the report, names that stay on their line."""
+"""What the page says: numbers as text, sentences that follow from the report, names that stay on
+their line."""
 
 from __future__ import annotations
 
@@ -28,17 +29,19 @@ _ONE = {
     "annotations": "annotation",
     "categories": "category",
 }
-# Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder the text around
-# them: with one of these a file name could pose as another one.
+# Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder
+# the text around them: with one of these a file name could pose as another one.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def visible(value: object) -> object:
-    """Text with control, bidi and line-separating characters as backslash escapes; anything else unchanged.
+    """Text with control, bidi and line-separating characters as backslash escapes; anything else
+    unchanged.
 
-    jinja2's `finalize`: no name can be forgotten. Lone surrogates, which JSON may carry, could not be written either.
+    jinja2's `finalize`: no name can be forgotten. Lone surrogates, which JSON may carry, could not
+    be written either.
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value

@@ -1,4 +1,5 @@
-"""The annotations of one file as columns: an object for each box would take ten times the memory."""
+"""The annotations of one file as columns: an object for each box would take ten times the
+memory."""
 
 from __future__ import annotations
 
@@ -76,16 +77,17 @@ class Annotations:
         self._append(np.fromiter(positions, dtype=np.int64, count=len(entries)), values)
 
     def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
-        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives them."""
+        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives
+        them."""
         start, count = self._total, len(values["bbox"])
         self._total += count
         self._count_unread(dict.fromkeys(fields, count))
         self._append(np.arange(start, self._total), values)
 
     def column(self, name: str) -> Any:
-        """position, image_id, category_id, id, iscrowd, ignore and at: an array of whole numbers or a list; area,
-        has_area, rotation (degrees, 0 for none) and bbox (n, 4): an array, NaN for what is missing and infinity for
-        what is no number."""
+        """position, image_id, category_id, id, iscrowd, ignore and at: an array of whole numbers or
+        a list; area, has_area, rotation (degrees, 0 for none) and bbox (n, 4): an array, NaN for
+        what is missing and infinity for what is no number."""
         blocks = self._blocks.get(name) or [np.zeros((0, 4) if name == "bbox" else 0)]
         if all(isinstance(block, np.ndarray) for block in blocks):
             joined: Any = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
@@ -102,8 +104,8 @@ class Annotations:
         self.unread.update({name: count for name, count in fields.items() if name not in FIELDS})
 
     def _append(self, positions: np.ndarray, values: dict[str, Any]) -> None:
-        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox and rotation:
-        arrays."""
+        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox
+        and rotation: arrays."""
         count = len(positions)
         for name, default in _DEFAULTS.items():
             values.setdefault(name, [default] * count)
@@ -153,7 +155,8 @@ def _areas(values: list[Any]) -> np.ndarray:
 
 
 def _rotations(entries: Sequence[dict[str, Any]]) -> np.ndarray:
-    """CVAT and Datumaro write the degrees by which a rectangle is turned about its middle among its attributes."""
+    """CVAT and Datumaro write the degrees by which a rectangle is turned about its middle among its
+    attributes."""
     degrees = []
     for entry in entries:
         attributes = entry.get("attributes")

@@ -79,7 +79,8 @@ def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | No
 
 
 def read_inside(file: Path, root: Path) -> bytes:
-    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of the set."""
+    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of
+    the set."""
     if not boundary(root).holds(os.path.realpath(file)):
         raise ValueError("leads out of data.root")
     # A named pipe would be waited for without end.

@@ -11,7 +11,8 @@ from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations
 from stages.data.sources.pattern import Pattern
 
-# Characters of annotations that are objects at a time: enough for columns to be made fast, a few megabytes.
+# Characters of annotations that are objects at a time: enough for columns to be made fast, a few
+# megabytes.
 _BLOCK = 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
 # What follows an entry of a list.
@@ -20,7 +21,8 @@ _BETWEEN = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
 
 def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
-    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations where it is not empty.
+    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations
+    where it is not empty.
 
     None, and a fatal finding, where it is no JSON.
     """
@@ -43,7 +45,8 @@ def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
     try:
         content = reader.decoder.decode(text)
     except json.JSONDecodeError as error:
-        # A file that was cut short fails at its end, at the opening quote of its last text, or in its last word.
+        # A file that was cut short fails at its end, at the opening quote of its last text, or in
+        # its last word.
         rest = text[error.pos :].rstrip()
         cut = (
             error.msg.startswith("Unterminated string")
@@ -82,8 +85,8 @@ class _Reader:
         self._plain = json.JSONDecoder(parse_constant=oddities.literal)
 
     def read(self) -> dict[str, Any]:
-        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object whose keys
-        differ."""
+        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object
+        whose keys differ."""
         content: dict[str, Any] = {}
         at = self._after("{", 0)
         while True:
@@ -105,8 +108,8 @@ class _Reader:
         return content
 
     def _annotations(self, at: int) -> tuple[Any, int]:
-        """From after the opening bracket. Returns the columns, [] where there are none, and the place after the
-        list."""
+        """From after the opening bracket. Returns the columns, [] where there are none, and the
+        place after the list."""
         at = self._skip(at)
         if self.text[at] == "]":
             return [], at + 1
@@ -140,8 +143,8 @@ class _Reader:
         return bool(block)
 
     def _whole(self, text: str) -> list[Any]:
-        """The entries of `text`; [] where these are not whole entries, or where some have objects inside or a key
-        twice: for every key there is a colon."""
+        """The entries of `text`; [] where these are not whole entries, or where some have objects
+        inside or a key twice: for every key there is a colon."""
         text = f"[{text}]"
         literals = len(self.oddities.literals)
         try:
@@ -159,7 +162,8 @@ class _Reader:
 
     # What cannot be had in one go: an entry at a time, each of its objects looked at.
     def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
-        """The entries that begin before `stop`, the mark after the last, and the place after the mark."""
+        """The entries that begin before `stop`, the mark after the last, and the place after the
+        mark."""
         block = []
         while True:
             entry, at = self.decoder.scan_once(self.text, at)
@@ -182,8 +186,8 @@ class _Reader:
 
 
 class _Oddities:
-    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep the whole text in
-    memory until Python looks for circles."""
+    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep
+    the whole text in memory until Python looks for circles."""
 
     def __init__(self) -> None:
         self.twice: list[str] = []

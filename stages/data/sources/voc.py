@@ -14,12 +14,14 @@ from stages.data.sources.voc_images import VocImages
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
-    """annotations: a folder of XML files, or a text file that lists image names (ImageSets/Main/train.txt), whose XML
-    files are then those in data.root/Annotations. None, and a fatal finding, where there is nothing to read.
+    """annotations: a folder of XML files, or a text file that lists image names
+    (ImageSets/Main/train.txt), whose XML files are then those in data.root/Annotations. None, and a
+    fatal finding, where there is nothing to read.
 
-    Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels from 1, so x and y
-    are one less than xmin and ymin, and the box spans xmax and ymax themselves (as in MMDetection's converter).
-    The image is the one of the XML's own name, or else the one that <filename> gives.
+    Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels
+    from 1, so x and y are one less than xmin and ymin, and the box spans xmax and ymax themselves
+    (as in MMDetection's converter). The image is the one of the XML's own name, or else the one
+    that <filename> gives.
     """
     raw = Raw(annotations, folder)
     place = root / annotations
@@ -75,7 +77,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
 
 
 def _listed(folder: Path, line: str) -> Path:
-    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or -1."""
+    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or
+    -1."""
     whole, first = folder / f"{line}.xml", folder / f"{line.split()[0]}.xml"
     try:
         return whole if whole.is_file() else first

@@ -1,4 +1,5 @@
-"""Finds the image that a VOC file labels: people rename files and move folders, and <filename> stays as it was."""
+"""Finds the image that a VOC file labels: people rename files and move folders, and <filename>
+stays as it was."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from stages.data.sources.raw import IMAGE_SUFFIXES
 
 @dataclass(frozen=True)
 class Match:
-    """name: the image, from the folder of images. code: what is to be reported of <filename>, or ""."""
+    """name: the image, from the folder of images. code: what is to be reported of <filename>, or
+    ""."""
 
     name: str
     code: str = ""
@@ -36,8 +38,8 @@ class VocImages:
     def match(self, file: Path, annotations: Path, filename: str, trusted: bool) -> Match:
         """file: the XML file, in the folder `annotations`. filename: what <filename> says, or "".
 
-        MMDetection and most other readers go by the XML's own name, so an image of that name comes first; with
-        `trusted`, an image of another name that <filename> gives comes before it.
+        MMDetection and most other readers go by the XML's own name, so an image of that name comes
+        first; with `trusted`, an image of another name that <filename> gives comes before it.
         """
         last = re.split(r"[/\\]", filename)[-1]
         own = self._own(file, annotations, last)
@@ -95,7 +97,8 @@ class VocImages:
 
 
 def _preferred(names: Sequence[str], last: str) -> str:
-    """Of the images that share a name, the one with the suffix that <filename> gives, or else the first."""
+    """Of the images that share a name, the one with the suffix that <filename> gives, or else the
+    first."""
     for name in names:
         if PurePosixPath(name).suffix.lower() == PurePosixPath(last).suffix.lower():
             return name
@@ -103,7 +106,8 @@ def _preferred(names: Sequence[str], last: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """The last name without a suffix of images: what follows the dot of "frame.0012" is a part of the name."""
+    """The last name without a suffix of images: what follows the dot of "frame.0012" is a part of
+    the name."""
     path = PurePosixPath(name)
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 

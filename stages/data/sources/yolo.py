@@ -16,9 +16,9 @@ from stages.data.sources.yolo_lines import LineKinds, are_finite, keypoint_shape
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
     """annotations: the folder of the label files; folder: that of the images, both inside `root`.
 
-    An image without a label file has no boxes, as YOLO has it; images of one name and several suffixes share their
-    label file. Class names: stages/data/sources/yolo_names.py.
-    None, and a fatal finding, where one of them is missing.
+    An image without a label file has no boxes, as YOLO has it; images of one name and several
+    suffixes share their label file. Class names: stages/data/sources/yolo_names.py. None, and a
+    fatal finding, where one of them is missing.
     """
     where = {"split": split, "source": annotations}
     categories = yolo_names.read(root, where, findings)
@@ -45,7 +45,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             {"split": split, "source": file.relative_to(root).as_posix()},
         )
         stem = name.with_suffix("")
-        # Where labels lie beside the images, as some programs put them, the list of classes does too.
+        # Where labels lie beside the images, as some programs put them, the list of classes does
+        # too.
         if stem not in pictures:
             if name.name != "classes.txt":
                 findings.add("label_without_image", [place])
@@ -104,7 +105,8 @@ def _read_lines(
 def _box(
     numbers: list[float], kinds: LineKinds, place: dict[str, Any], findings: Findings
 ) -> list[float] | None:
-    """x, y, w, h from the corner, or the numbers as they are where they are no box; None where the policy drops it."""
+    """x, y, w, h from the corner, or the numbers as they are where they are no box; None where the
+    policy drops it."""
     kind = kinds.kind(numbers)
     if kind == "doubtful":
         findings.add("line_doubtful", [{**place, "before": " ".join(map(str, numbers))}])

@@ -23,12 +23,13 @@ class _NotNames(ValueError):
 
 
 def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
-    """Categories {"id": class number, "name": text}, as often as they are written: those of data.yaml (a list, a
-    mapping of numbers, or the name of a file in `root` with a name a line), of another YAML file in `root`, or of
-    the lines of classes.txt or *.names. None, and a fatal finding, where no file has names or they cannot be read.
+    """Categories {"id": class number, "name": text}, as often as they are written: those of
+    data.yaml (a list, a mapping of numbers, or the name of a file in `root` with a name a line), of
+    another YAML file in `root`, or of the lines of classes.txt or *.names. None, and a fatal
+    finding, where no file has names or they cannot be read.
 
-    YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at all; here no name
-    is resolved, as no tool writes anything but text in this place.
+    YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at
+    all; here no name is resolved, as no tool writes anything but text in this place.
     """
     tables = dict.fromkeys(
         (
@@ -117,7 +118,8 @@ def _line(place: Any) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    """A name a line. An empty line between two names is a class without one: those after it keep their numbers."""
+    """A name a line. An empty line between two names is a class without one: those after it keep
+    their numbers."""
     return re.split(r"\r\n|\r|\n", text.rstrip())
 
 
