@@ -36,7 +36,7 @@ def block(path: Path, data: Data) -> str:
 def write(path: Path, data: Data) -> None:
     """Replaces the file at once; all that has nothing to do with the set stays, comments too."""
     content = _changed(path, data)
-    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(content, file)
 
 

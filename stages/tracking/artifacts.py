@@ -61,18 +61,18 @@ def _link(file: Path, target: Path) -> bool:
     `dvc gc`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        os.link(file.resolve(strict=True), beside)
+        os.link(file.resolve(strict=True), temporary)
         # Renaming one name of a file onto another does nothing, and leaves both.
-        os.replace(beside, target)
+        os.replace(temporary, target)
     except FileNotFoundError:
         raise
     except OSError:
         return False
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
     return True
 
 

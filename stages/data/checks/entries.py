@@ -33,8 +33,8 @@ def tables(
 
     Boxes are not looked at yet beyond being four numbers; files are not looked for.
     """
-    where = {"split": split, "source": raw.name}
-    images, row = _images(raw, where, group, findings)
+    origin = {"split": split, "source": raw.name}
+    images, row = _images(raw, origin, group, findings)
     nested = Counter(
         key
         for entry in raw.images
@@ -43,14 +43,14 @@ def tables(
         if isinstance(value, (list, dict)) and key != group
     )
     for key in sorted(nested.keys() - _IMAGE_FIELDS):
-        findings.counted("fields_not_copied", nested[key], **where, entry="images", before=key)
+        findings.counted("fields_not_copied", nested[key], **origin, entry="images", before=key)
     return Labels(
-        classes, images, _boxes(raw, where, row, category, images, classes, findings), raw.relative
+        classes, images, _boxes(raw, origin, row, category, images, classes, findings), raw.relative
     )
 
 
 def _images(
-    raw: Raw, where: dict[str, Any], group: str, findings: Findings
+    raw: Raw, origin: dict[str, Any], group: str, findings: Findings
 ) -> tuple[pd.DataFrame, dict[Any, int]]:
     """The table, and its row for each id; -1 where an id is on several images."""
     row: dict[Any, int] = {}
@@ -58,7 +58,7 @@ def _images(
     entries: list[dict[str, Any]] = []
     drop = set()
     for position, entry in enumerate(raw.images):
-        place = {**where, "entry": f"images[{position}]"}
+        place = {**origin, "entry": f"images[{position}]"}
         if not (
             isinstance(entry, dict)
             and is_id(entry.get("id"))
@@ -89,7 +89,7 @@ def _images(
             if number not in drop and findings.action("image_id_duplicate") == "drop":
                 findings.change(
                     "image_id_duplicate",
-                    {**where, "file": entries[row[number]]["file_name"], "before": f"id {number}"},
+                    {**origin, "file": entries[row[number]]["file_name"], "before": f"id {number}"},
                 )
             drop |= {number, entries[row[number]]["id"]}
             # Takes part until here, so that a third of the same id is found as well.
@@ -115,7 +115,7 @@ def _images(
         entries.append(entry)
     ids = [entry["id"] for entry in entries]
     if raw.coco:
-        _check_ids(ids, "images", where, findings)
+        _check_ids(ids, "images", origin, findings)
     sizes = np.array(
         [[_side(entry.get(side)) for side in ("width", "height")] for entry in entries]
     ).reshape(-1, 2)
@@ -163,7 +163,7 @@ def _images(
 
 def _boxes(
     raw: Raw,
-    where: dict[str, Any],
+    origin: dict[str, Any],
     row: dict[Any, int],
     category: dict[Any, int],
     images: pd.DataFrame,
@@ -180,7 +180,7 @@ def _boxes(
         "entry_incomplete",
         (
             {
-                **where,
+                **origin,
                 "entry": entry_name(position if raw.coco else entry.get("at")),
                 "before": entry,
                 "note": f"lacks one of {', '.join(REQUIRED)}",
@@ -200,7 +200,7 @@ def _boxes(
             "id_not_integer",
             _matched_by_text(ids, index, listed, absent),
             lambda at, key=key, ids=ids, listed=listed: {
-                **where,
+                **origin,
                 "entry": entry_name(at_file[at]),
                 "before": f"{key} {_plain_id(ids[at])!r}",
                 "after": f"{key} {_as_listed(_plain_id(ids[at]), listed)!r}",
@@ -209,7 +209,7 @@ def _boxes(
 
     def place(at: int) -> dict[str, Any]:
         return {
-            **where,
+            **origin,
             "entry": entry_name(at_file[at]),
             "file": images["file_name"].iat[image[at]] if image[at] >= 0 else None,
             "label": classes[label[at]] if label[at] >= 0 else None,
@@ -245,7 +245,7 @@ def _boxes(
     )
     ids, crowd = entries.column("id"), entries.column("iscrowd")
     if raw.coco:
-        _check_ids(ids, "annotations", where, findings)
+        _check_ids(ids, "annotations", origin, findings)
         findings.rows(
             "area_missing",
             np.flatnonzero(~entries.column("has_area")),
@@ -390,7 +390,7 @@ def _side(value: Any) -> int:
     return int(value) if type(value) in (int, float) and 0 < value < 2**31 else 0
 
 
-def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) -> None:
+def _check_ids(ids: Any, key: str, origin: dict[str, Any], findings: Findings) -> None:
     """Ids are renumbered whatever they are; what readers other than this one would have made of
     them is said."""
     values = [] if isinstance(ids, np.ndarray) else ids
@@ -399,13 +399,16 @@ def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) ->
     if key == "annotations":
         findings.add(
             "annotation_id_missing",
-            ({**where, "entry": f"{key}[{position}]", "after": "numbered"} for position in missing),
+            (
+                {**origin, "entry": f"{key}[{position}]", "after": "numbered"}
+                for position in missing
+            ),
         )
         findings.add(
             "annotation_id_duplicate",
             (
                 {
-                    **where,
+                    **origin,
                     "entry": f"{key}[{at}]",
                     "before": f"id {ids[at]} again",
                     "after": "renumbered",
@@ -417,7 +420,7 @@ def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) ->
         "id_not_integer",
         (
             {
-                **where,
+                **origin,
                 "entry": f"{key}[{position}]",
                 "before": f"id {shown(value)} ({type(value).__name__})",
                 "after": "renumbered",
@@ -437,7 +440,7 @@ def _check_ids(ids: Any, key: str, where: dict[str, Any], findings: Findings) ->
             code,
             [
                 {
-                    **where,
+                    **origin,
                     "entry": key,
                     "before": "0 ...",
                     "after": "1 ...",

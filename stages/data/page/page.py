@@ -36,8 +36,8 @@ def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) ->
     where `path` cannot be written.
     """
     text = _environment().get_template("data_page.html.j2").render(_view(report, sets, Path(root)))
-    with replacing(Path(path)) as beside:
-        beside.write_text(text, encoding="utf-8", newline="")
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
     log.info("%s: %s, %.1f MB", path, words.headline(report), len(text.encode()) / 1e6)
 
 

@@ -18,11 +18,11 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
 
     Annotations of a test file may be absent: its split then has no labels.
     """
-    where = {"split": split, "source": name}
-    text = read_text(path, where, findings)
+    origin = {"split": split, "source": name}
+    text = read_text(path, origin, findings)
     if text is None:
         return None
-    content = parse(text, where, findings)
+    content = parse(text, origin, findings)
     if content is None:
         return None
     content = content if isinstance(content, dict) else {}
@@ -35,7 +35,7 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
                 "coco_list_missing",
                 [
                     {
-                        **where,
+                        **origin,
                         "entry": key,
                         "note": ("its list is empty" if entries == [] else "there is no such list"),
                     }
@@ -45,35 +45,35 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
     if isinstance(lists["annotations"], Annotations):
         unread = lists["annotations"].unread
         for key in sorted(unread):
-            findings.counted("fields_not_copied", unread[key], **where, before=key)
+            findings.counted("fields_not_copied", unread[key], **origin, before=key)
     return Raw(name, folder, **lists, coco=True)
 
 
-def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | None:
+def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | None:
     """The file's text without a byte order mark; None, and a fatal finding, where there is none."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        findings.add("annotation_file_missing", [{**where, "file": path}])
+        findings.add("annotation_file_missing", [{**origin, "file": path}])
         return None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         findings.add(
             "annotation_file_unreadable",
-            [{**where, "file": path, "note": getattr(error, "strerror", None) or str(error)}],
+            [{**origin, "file": path, "note": getattr(error, "strerror", None) or str(error)}],
         )
         return None
     if data.startswith(b"\xef\xbb\xbf"):
-        findings.add("file_bom", [{**where, "before": "EF BB BF", "after": "skipped"}])
+        findings.add("file_bom", [{**origin, "before": "EF BB BF", "after": "skipped"}])
         data = data[3:]
     if not data.strip():
-        findings.add("annotation_file_empty", [{**where, "file": path}])
+        findings.add("annotation_file_empty", [{**origin, "file": path}])
         return None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         findings.add(
-            "file_not_utf8", [{**where, "note": f"byte 0x{data[error.start]:02x} in line {line}"}]
+            "file_not_utf8", [{**origin, "note": f"byte 0x{data[error.start]:02x} in line {line}"}]
         )
         return None
 

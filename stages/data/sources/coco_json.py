@@ -20,7 +20,7 @@ _MARK = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 _BETWEEN = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
 
-def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
+def parse(text: str, origin: dict[str, Any], findings: Findings) -> Any:
     """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations
     where it is not empty.
 
@@ -32,15 +32,15 @@ def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
     except (ValueError, IndexError, StopIteration, RecursionError):
         # Not what a COCO file is: json.loads says what is wrong with it, and where.
         reader = _Reader(text)
-        content = _loads(reader, where, findings)
+        content = _loads(reader, origin, findings)
         if content is None:
             return None
-    findings.add("json_nan", ({**where, "before": name} for name in reader.oddities.literals))
-    findings.add("json_duplicate_key", ({**where, "before": key} for key in reader.oddities.twice))
+    findings.add("json_nan", ({**origin, "before": name} for name in reader.oddities.literals))
+    findings.add("json_duplicate_key", ({**origin, "before": key} for key in reader.oddities.twice))
     return content
 
 
-def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
+def _loads(reader: _Reader, origin: dict[str, Any], findings: Findings) -> Any:
     text = reader.text
     try:
         content = reader.decoder.decode(text)
@@ -55,14 +55,14 @@ def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
         )
         findings.add(
             "json_truncated" if cut else "json_invalid",
-            [{**where, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}],
+            [{**origin, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}],
         )
         return None
     except RecursionError:
-        findings.add("json_invalid", [{**where, "note": "nested too deeply"}])
+        findings.add("json_invalid", [{**origin, "note": "nested too deeply"}])
         return None
     except ValueError:  # Python reads no whole number of more than 4300 digits
-        findings.add("json_invalid", [{**where, "note": "a number of thousands of digits"}])
+        findings.add("json_invalid", [{**origin, "note": "a number of thousands of digits"}])
         return None
     if (
         isinstance(content, dict)

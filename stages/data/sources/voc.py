@@ -96,7 +96,7 @@ def _read_one(
     findings: Findings,
 ) -> None:
     """annotations: the folder that XML files are in."""
-    where = {"split": split, "source": _short(file, root)}
+    origin = {"split": split, "source": _short(file, root)}
     try:
         data = read_inside(file, root)
         # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
@@ -104,7 +104,7 @@ def _read_one(
             raise ValueError("declares XML entities")
         tree = ElementTree.fromstring(data)
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        findings.add("label_file_broken", [{**where, "note": str(error)}])
+        findings.add("label_file_broken", [{**origin, "note": str(error)}])
         return
     index = len(raw.images) + 1
     filename = (tree.findtext("filename") or "").strip()
@@ -114,7 +114,7 @@ def _read_one(
             match.code,
             [
                 {
-                    **where,
+                    **origin,
                     "file": posixpath.join(raw.folder, match.name),
                     "before": filename,
                     "after": match.name,
@@ -138,7 +138,7 @@ def _read_one(
         difficult = (item.findtext("difficult") or "0").strip() == "1"
         if difficult:
             findings.add(
-                "difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}]
+                "difficult_as_crowd", [{**origin, "entry": f"object[{position}]", "label": name}]
             )
         raw.annotations.append(
             {

@@ -20,13 +20,13 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     suffixes share their label file. Class names: stages/data/sources/yolo_names.py. None, and a
     fatal finding, where one of them is missing.
     """
-    where = {"split": split, "source": annotations}
-    categories = yolo_names.read(root, where, findings)
+    origin = {"split": split, "source": annotations}
+    categories = yolo_names.read(root, origin, findings)
     for place in (annotations, folder):
         if not (root / place).is_dir():
             findings.add(
                 "annotation_file_missing",
-                [{**where, "file": root / place, "note": "no such folder"}],
+                [{**origin, "file": root / place, "note": "no such folder"}],
             )
             return None
     if categories is None:
@@ -76,7 +76,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
 
 
 def _read_lines(
-    text: str, kinds: LineKinds, raw: Raw, where: dict[str, Any], findings: Findings
+    text: str, kinds: LineKinds, raw: Raw, origin: dict[str, Any], findings: Findings
 ) -> None:
     """The boxes of the image that was added last."""
     for line, content in enumerate(text.splitlines(), 1):
@@ -88,7 +88,7 @@ def _read_lines(
         # Some programs write the class as 2.0.
         label = int(label) if isinstance(label, float) and label.is_integer() else words[0]
         if are_finite(box):
-            box = _box(box, kinds, {**where, "entry": f"line {line}"}, findings)
+            box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
         if box is not None:
             raw.annotations.append(
                 {

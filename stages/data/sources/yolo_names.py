@@ -22,7 +22,7 @@ class _NotNames(ValueError):
     """The file has `names`, and they cannot be read; the message says what and in which line."""
 
 
-def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
+def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
     """Categories {"id": class number, "name": text}, as often as they are written: those of
     data.yaml (a list, a mapping of numbers, or the name of a file in `root` with a name a line), of
     another YAML file in `root`, or of the lines of classes.txt or *.names. None, and a fatal
@@ -41,7 +41,7 @@ def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str
     )
     lists = (root / "classes.txt", *sorted(root.glob("*.names")))
     for file in filter(Path.is_file, tables):
-        place = {**where, "source": file.name}
+        place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
         if text is None:
             return None
@@ -49,16 +49,16 @@ def read(root: Path, where: dict[str, Any], findings: Findings) -> list[dict[str
             categories, count = _parse(text, root)
         except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
             findings.add(
-                "names_missing", [{**where, "file": file, "note": " ".join(str(error).split())}]
+                "names_missing", [{**origin, "file": file, "note": " ".join(str(error).split())}]
             )
             return None
         if categories:
             _compare(categories, count, lists, place, findings)
             return categories
     for file in filter(Path.is_file, lists):
-        text = read_text(file, {**where, "source": file.name}, findings)
+        text = read_text(file, {**origin, "source": file.name}, findings)
         return None if text is None else _numbered(_lines(text))
-    findings.add("names_missing", [{**where, "file": root}])
+    findings.add("names_missing", [{**origin, "file": root}])
     return None
 
 
