@@ -36,8 +36,8 @@ def _table(text: str) -> dict[str, Check]:
         if line.endswith(":"):
             unit = line[:-1]
             continue
-        code, severity, actions, title, why = (part.strip() for part in line.split("|"))
-        checks[code] = Check(code, severity, tuple(actions.split()), unit, title, why)
+        code, severity, actions, title, remedy = (part.strip() for part in line.split("|"))
+        checks[code] = Check(code, severity, tuple(actions.split()), unit, title, remedy)
     return checks
 
 
@@ -178,10 +178,9 @@ def checked(policy: dict[str, str]) -> dict[str, str]:
     it does not have."""
     for code, action in policy.items():
         if code not in CHECKS:
-            near = difflib.get_close_matches(code, CHECKS, 3) or [
-                "see python -m stages.data.catalogue"
-            ]
-            raise StudyError(f"data.policy.{code}: no such check; near it: {', '.join(near)}")
+            near = ", ".join(difflib.get_close_matches(code, CHECKS, 3))
+            near = near or "see python -m stages.data.catalogue"
+            raise StudyError(f"data.policy.{code}: no such check; near it: {near}")
         if action not in CHECKS[code].actions:
             raise StudyError(
                 f"data.policy.{code}: {action!r} is not one of {', '.join(CHECKS[code].actions)}"
@@ -202,13 +201,12 @@ def as_markdown() -> str:
         "| code | severity | actions | what | why, and what is done |",
         "|---|---|---|---|---|",
     ]
-    lines += [
-        f"| `{check.code}` | {check.severity} | {', '.join(check.actions)} | {check.title} | {check.help} |"
-        for check in CHECKS.values()
-    ]
-    return "\n".join(
-        [*lines, "", "Written by `python -m stages.data.catalogue > docs/data-checks.md`.", ""]
-    )
+    for check in CHECKS.values():
+        actions = ", ".join(check.actions)
+        cells = (f"`{check.code}`", check.severity, actions, check.title, check.help)
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Written by `python -m stages.data.catalogue > docs/data-checks.md`.", ""]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
