@@ -29,8 +29,7 @@ class Disk:
         too."""
         path = ""
         for part in name.split("/"):
-            there = self._list(path)
-            if part not in there:
+            if part not in self._list(path):
                 alike = self._alike(path, part)
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
@@ -47,7 +46,9 @@ class Disk:
         target = os.path.join(self._real[folder], last)  # noqa: PTH118
         if self._list(folder)[last]:
             target = os.path.realpath(target)
-        return "" if self.boundary.holds(target) else target
+        if self.boundary.holds(target):
+            return ""
+        return target
 
     def files(self, folder: str) -> list[str]:
         return [posixpath.join(folder, name) for name in self._list(folder)]

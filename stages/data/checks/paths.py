@@ -44,12 +44,11 @@ def is_possible(name: str, root: Path) -> bool:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return (
-        bool(name.strip())
-        and len(whole) <= _LONGEST_PATH
-        and all(len(part) <= _LONGEST for part in whole.split(b"/"))
-        and not any(unicodedata.category(letter) == "Cc" for letter in name)
-    )
+    if not name.strip() or len(whole) > _LONGEST_PATH:
+        return False
+    if max(map(len, whole.split(b"/"))) > _LONGEST:
+        return False
+    return "Cc" not in map(unicodedata.category, name)
 
 
 def form(name: str) -> str:
