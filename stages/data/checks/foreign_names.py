@@ -62,22 +62,22 @@ class _File:
 def _names_and_paths(files: list[_File], root: Path, disk: Disk) -> tuple[set[str], Tree, set[str]]:
     """The names to look up, the files of the set, and those of them that have a name already."""
     names: set[str] = set()
-    taken: set[str] = set()
+    named: set[str] = set()
     for file in files:
         column = file.labels.images["file_name"].tolist()
         names.update(column[row] for row in file.rows)
         for row in set(range(len(column))) - set(file.rows):
-            taken.add(_path(column[row], root, disk) or "")
-    return names, walk(root), taken
+            named.add(_path(column[row], root, disk) or "")
+    return names, walk(root), named
 
 
-def match(names: set[str], tree: Tree, taken: set[str]) -> dict[str, str]:
+def match(names: set[str], tree: Tree, named: set[str]) -> dict[str, str]:
     """name -> path of the image of the set with the longest common end. Only where no image ends as
-    well, and no name claims the same image with an end as long; `taken` belong to names already."""
+    well, and no name claims the same image with an end as long; `named` belong to names already."""
     claims: dict[str, list[tuple[int, str]]] = {}
     for name in names:
         best = _best(name, tree)
-        if best and best[1] not in taken:
+        if best and best[1] not in named:
             claims.setdefault(best[1], []).append((best[0], name))
     matches = {}
     for path, claimants in claims.items():

@@ -1,4 +1,4 @@
-"""How the ids of an annotation file lead from one list of it to another, and what is odd in them."""
+"""How ids of an annotation file lead from one list of it to another, and what is odd in them."""
 
 from __future__ import annotations
 

@@ -25,22 +25,15 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
     content = parse(text, origin, findings)
     if content is None:
         return None
-    content = content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        content = {}
     lists = {key: content.get(key) for key in ("images", "annotations", "categories")}
     for key, entries in lists.items():
         if split == "test" and key != "images" and not lists["annotations"] and not entries:
             lists[key] = []
         elif not isinstance(entries, (list, Annotations)) or not entries:
-            findings.add(
-                "coco_list_missing",
-                [
-                    {
-                        **origin,
-                        "entry": key,
-                        "note": ("its list is empty" if entries == [] else "there is no such list"),
-                    }
-                ],
-            )
+            note = "its list is empty" if entries == [] else "there is no such list"
+            findings.report("coco_list_missing", origin, entry=key, note=note)
             return None
     if isinstance(lists["annotations"], Annotations):
         unread = lists["annotations"].unread
@@ -54,27 +47,24 @@ def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | N
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        findings.add("annotation_file_missing", [{**origin, "file": path}])
+        findings.report("annotation_file_missing", origin, file=path)
         return None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        findings.add(
-            "annotation_file_unreadable",
-            [{**origin, "file": path, "note": getattr(error, "strerror", None) or str(error)}],
-        )
+        note = getattr(error, "strerror", None) or str(error)
+        findings.report("annotation_file_unreadable", origin, file=path, note=note)
         return None
     if data.startswith(b"\xef\xbb\xbf"):
-        findings.add("file_bom", [{**origin, "before": "EF BB BF", "after": "skipped"}])
+        findings.report("file_bom", origin, before="EF BB BF", after="skipped")
         data = data[3:]
     if not data.strip():
-        findings.add("annotation_file_empty", [{**origin, "file": path}])
+        findings.report("annotation_file_empty", origin, file=path)
         return None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        findings.add(
-            "file_not_utf8", [{**origin, "note": f"byte 0x{data[error.start]:02x} in line {line}"}]
-        )
+        note = f"byte 0x{data[error.start]:02x} in line {line}"
+        findings.report("file_not_utf8", origin, note=note)
         return None
 
 

@@ -35,42 +35,43 @@ def parse(text: str, origin: dict[str, Any], findings: Findings) -> Any:
         content = _loads(reader, origin, findings)
         if content is None:
             return None
-    findings.add("json_nan", ({**origin, "before": name} for name in reader.oddities.literals))
-    findings.add("json_duplicate_key", ({**origin, "before": key} for key in reader.oddities.twice))
+    for literal in reader.oddities.literals:
+        findings.report("json_nan", origin, before=literal)
+    for key in reader.oddities.repeated_keys:
+        findings.report("json_duplicate_key", origin, before=key)
     return content
 
 
 def _loads(reader: _Reader, origin: dict[str, Any], findings: Findings) -> Any:
-    text = reader.text
     try:
-        content = reader.decoder.decode(text)
+        content = reader.decoder.decode(reader.text)
     except json.JSONDecodeError as error:
-        # A file that was cut short fails at its end, at the opening quote of its last text, or in
-        # its last word.
-        rest = text[error.pos :].rstrip()
-        cut = (
-            error.msg.startswith("Unterminated string")
-            or (len(rest) < 6 and "escape" in error.msg)
-            or any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
-        )
-        findings.add(
-            "json_truncated" if cut else "json_invalid",
-            [{**origin, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}],
-        )
+        code = "json_truncated" if _is_cut(reader.text, error) else "json_invalid"
+        note = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        findings.report(code, origin, note=note)
         return None
     except RecursionError:
-        findings.add("json_invalid", [{**origin, "note": "nested too deeply"}])
+        findings.report("json_invalid", origin, note="nested too deeply")
         return None
     except ValueError:  # Python reads no whole number of more than 4300 digits
-        findings.add("json_invalid", [{**origin, "note": "a number of thousands of digits"}])
+        findings.report("json_invalid", origin, note="a number of thousands of digits")
         return None
-    if (
-        isinstance(content, dict)
-        and isinstance(content.get("annotations"), list)
-        and content["annotations"]
-    ):
-        content["annotations"] = Annotations.of(content["annotations"])
-    return {} if content is None else content
+    if content is None:
+        return {}
+    if isinstance(content, dict):
+        entries = content.get("annotations")
+        if isinstance(entries, list) and entries:
+            content["annotations"] = Annotations.of(entries)
+    return content
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
+    last word."""
+    rest = text[error.pos :].rstrip()
+    if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
+        return True
+    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
 
 
 class _Reader:
@@ -127,16 +128,19 @@ class _Reader:
             if stop > at and self._add(annotations, pattern, self.text[at:stop]):
                 at = stop + len(between) - 2
                 continue
-            block, mark, at = self._each(at, stop if stop > at else at + _BLOCK)
+            if stop <= at:
+                stop = at + _BLOCK
+            block, mark, at = self._each(at, stop)
             annotations.extend(block)
         return annotations, at
 
     def _add(self, annotations: Annotations, pattern: Pattern | None, text: str) -> bool:
         """Adds the entries of `text` in one go; False where that cannot be."""
-        columns = pattern.read(text) if pattern else None
-        if pattern and columns:
-            annotations.extend_columns(pattern.fields, columns)
-            return True
+        if pattern:
+            columns = pattern.read(text)
+            if columns:
+                annotations.extend_columns(pattern.fields, columns)
+                return True
         block = self._whole(text)
         if block:
             annotations.extend(block)
@@ -151,11 +155,8 @@ class _Reader:
             block, end = self._plain.scan_once(text, 0)
         except (ValueError, StopIteration):
             block, end = [], 0
-        if (
-            end == len(text)
-            and set(map(type, block)) == {dict}
-            and sum(map(len, block)) == text.count(":")
-        ):
+        is_whole = end == len(text) and set(map(type, block)) == {dict}
+        if is_whole and sum(map(len, block)) == text.count(":"):
             return block
         del self.oddities.literals[literals:]
         return []
@@ -190,17 +191,25 @@ class _Oddities:
     the whole text in memory until Python looks for circles."""
 
     def __init__(self) -> None:
-        self.twice: list[str] = []
+        self.repeated_keys: list[str] = []
         self.literals: list[str] = []
 
     def entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            self.twice.append(
-                next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
-            )
-        return made
+        entry = dict(pairs)
+        if len(entry) < len(pairs):
+            self.repeated_keys.append(_first_repeated(pairs))
+        return entry
 
     def literal(self, name: str) -> float:
         self.literals.append(name)
         return float(name)
+
+
+def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first key that an earlier pair has."""
+    keys = set()
+    for key, _ in pairs:
+        if key in keys:
+            return key
+        keys.add(key)
+    raise ValueError("no key is there twice")

@@ -24,9 +24,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     categories = yolo_names.read(root, origin, findings)
     for place in (annotations, folder):
         if not (root / place).is_dir():
-            findings.add(
-                "annotation_file_missing",
-                [{**origin, "file": root / place, "note": "no such folder"}],
+            findings.report(
+                "annotation_file_missing", origin, file=root / place, note="no such folder"
             )
             return None
     if categories is None:
@@ -40,24 +39,20 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
     texts: dict[Path, str] = {}
     for file in sorted(labels.rglob("*.txt")):
-        name, place = (
-            file.relative_to(labels),
-            {"split": split, "source": file.relative_to(root).as_posix()},
-        )
+        name = file.relative_to(labels)
+        place = {"split": split, "source": file.relative_to(root).as_posix()}
         stem = name.with_suffix("")
         # Where labels lie beside the images, as some programs put them, the list of classes does
         # too.
         if stem not in pictures:
             if name.name != "classes.txt":
-                findings.add("label_without_image", [place])
+                findings.report("label_without_image", place)
             continue
         try:
             texts[stem] = read_inside(file, root).decode("utf-8-sig")
         except (OSError, ValueError) as error:
-            findings.add(
-                "label_file_broken",
-                [{**place, "file": posixpath.join(folder, pictures[stem][0]), "note": str(error)}],
-            )
+            image = posixpath.join(folder, pictures[stem][0])
+            findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
     kinds = LineKinds(texts.values(), keypoint_shape(root))
@@ -65,13 +60,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         source = (Path(annotations) / f"{stem}.txt").as_posix()
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
-            _read_lines(
-                texts.get(stem, ""),
-                kinds,
-                raw,
-                {"split": split, "source": source, "file": posixpath.join(folder, name)},
-                findings,
-            )
+            place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
+            _read_lines(texts.get(stem, ""), kinds, raw, place, findings)
     return raw
 
 
@@ -83,10 +73,9 @@ def _read_lines(
         words = content.split()
         if not words:
             continue
-        box: list[Any] = [number(word) for word in words[1:]]
-        label = number(words[0])
+        label, *box = map(number, words)
         # Some programs write the class as 2.0.
-        label = int(label) if isinstance(label, float) and label.is_integer() else words[0]
+        is_class = isinstance(label, float) and label.is_integer()
         if are_finite(box):
             box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
         if box is not None:
@@ -94,7 +83,7 @@ def _read_lines(
                 {
                     "id": len(raw.annotations) + 1,
                     "image_id": len(raw.images),
-                    "category_id": label,
+                    "category_id": int(label) if is_class else words[0],
                     "bbox": box,
                     "iscrowd": 0,
                     "at": f"line {line}",
@@ -109,7 +98,7 @@ def _box(
     policy drops it."""
     kind = kinds.kind(numbers)
     if kind == "doubtful":
-        findings.add("line_doubtful", [{**place, "before": " ".join(map(str, numbers))}])
+        findings.report("line_doubtful", place, before=" ".join(map(str, numbers)))
         if findings.action("line_doubtful") != "keep" or len(numbers) % 2:
             return None
         kind = "polygon"
@@ -120,7 +109,7 @@ def _box(
     }
     if kind in codes:
         code, before, after = codes[kind]
-        findings.add(code, [{**place, "before": before, "after": after}])
+        findings.report(code, place, before=before, after=after)
         if findings.action(code) == "drop":
             return None
     if kind == "polygon":

@@ -97,7 +97,9 @@ class LineKinds:
             return "keypoints"
         if length >= 6 and (self._keypoints or length == self._doubtful):
             return "doubtful"
-        return "polygon" if length >= 6 and length % 2 == 0 else ""
+        if length >= 6 and length % 2 == 0:
+            return "polygon"
+        return ""
 
 
 def _lines(texts: Iterable[str]) -> Iterable[list[float]]:
