@@ -1,10 +1,12 @@
-"""Divides images into parts that are alike in every stratum (a class, a size of box) without cutting a group.
+"""Divides images into parts that are alike in every stratum (a class, a size of box) without
+cutting a group.
 
-The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s boxes in all,
-sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. The bounds of a part's number of images
-come before it, and after them that no part lacks a stratum. Groups are placed one by one, the rarest stratum first
-(iterative stratification: Sechidis, Tsoumakas, Vlahavas, "On the stratification of multi-label data", 2011); then
-exchanges between parts lower the cost, with random disturbances to leave local minima (Lourenço, Martin, Stützle,
+The cost of a division is chi-square-like: over parts k of wanted share p_k and strata s with N_s
+boxes in all, sum (n_ks - p_k N_s)^2 / (p_k N_s), the number of images being one more stratum. The
+bounds of a part's number of images come before it, and after them that no part lacks a stratum.
+Groups are placed one by one, the rarest stratum first (iterative stratification: Sechidis,
+Tsoumakas, Vlahavas, "On the stratification of multi-label data", 2011); then exchanges between
+parts lower the cost, with random disturbances to leave local minima (Lourenço, Martin, Stützle,
 "Iterated local search", 2003).
 """
 
@@ -35,31 +37,42 @@ class Distance:
     stratum: int | None
 
 
-def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
+def assign(
+    counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int
+) -> np.ndarray:
     """Part (an index into `shares`) of every image, shape (images,).
 
-    counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a size. groups:
-    (images,) integers; images of one group get one part. shares: the wanted share of each part, positive, of sum 1.
+    counts: (images, strata) numbers of boxes, integers, per class or any other stratum such as a
+    size. groups: (images,) integers; images of one group get one part. shares: the wanted share of
+    each part, positive, of sum 1.
 
-    As far as the search can reach, each part has its share of the images within bounds(); within them, no part lacks a
-    stratum that occurs in at least as many groups as there are parts; and the rest is decided by the cost. One seed
-    gives one division on every machine. Raises ValueError where there are fewer groups than parts, and on other forms
-    of arguments.
+    As far as the search can reach, each part has its share of the images within bounds(); within
+    them, no part lacks a stratum that occurs in at least as many groups as there are parts; and the
+    rest is decided by the cost. One seed gives one division on every machine. Raises ValueError
+    where there are fewer groups than parts, and on other forms of arguments.
     """
     counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
-    if counts.ndim != 2 or groups.shape != counts.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise ValueError(f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images")
+    if (
+        counts.ndim != 2
+        or groups.shape != counts.shape[:1]
+        or counts.dtype.kind not in "iu"
+        or (counts < 0).any()
+    ):
+        raise ValueError(
+            f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images"
+        )
     if share.ndim != 1 or not (share > 0).all() or abs(share.sum() - 1) > 1e-6:
         raise ValueError(f"shares {share.tolist()} are not positive numbers of sum 1")
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < len(share):
         raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
     used = np.flatnonzero(counts.any(axis=0))
-    # The last rows are one empty group for ever in every part: exchanging a group with it is a move.
+    # The last rows are one empty group for ever in every part: exchanging a group with it is a
+    # move.
     boxes = np.zeros((len(names) + len(share), 1 + len(used)))
-    boxes[:len(names), 0] = np.bincount(group)
+    boxes[: len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(used, start=1):
-        boxes[:len(names), column] = np.bincount(group, weights=counts[:, stratum])
+        boxes[: len(names), column] = np.bincount(group, weights=counts[:, stratum])
     search = _Search(boxes, share, np.random.default_rng(seed))
     # The products are small: threads would spend twice their time on waiting for each other.
     with threadpool_limits(1):
@@ -73,8 +86,8 @@ def assign(counts: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed
 def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest number of images that each part is to have, (parts,) each.
 
-    A part may miss its share by a twentieth of it, one image at least, and by what a group has over one image on the
-    average: whole groups allow no finer division.
+    A part may miss its share by a twentieth of it, one image at least, and by what a group has over
+    one image on the average: whole groups allow no finer division.
     """
     wanted = images * np.asarray(shares, dtype=float)
     margin = np.maximum(1, _TOLERANCE * wanted) + images / groups - 1
@@ -86,21 +99,26 @@ def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarra
 def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> list[Distance]:
     """For every part, how far it is from a perfectly stratified one of the wanted share.
 
-    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share` is the part's share
-    of the images. `total_variation` is half the sum over classes of |share of the class in the part - in the whole
-    set|: 0 for equal distributions, 1 for a part without boxes. `deviation` is the largest difference, in percentage
-    points and negative for too few, between the share of a class's boxes that lies in the part and the wanted share;
-    `stratum` is the column where it occurs. A set without boxes has 0, 0 and None.
+    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share`
+    is the part's share of the images. `total_variation` is half the sum over classes of |share of
+    the class in the part - in the whole set|: 0 for equal distributions, 1 for a part without
+    boxes. `deviation` is the largest difference, in percentage points and negative for too few,
+    between the share of a class's boxes that lies in the part and the wanted share; `stratum` is
+    the column where it occurs. A set without boxes has 0, 0 and None.
     """
     counts, parts = np.asarray(counts, dtype=float), np.asarray(parts)
     whole = counts.sum(axis=0)
     used = np.flatnonzero(whole)
     if not used.size:
-        return [Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))]
+        return [
+            Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))
+        ]
     result = []
     for part, wanted in enumerate(shares):
         inside = counts[parts == part].sum(axis=0)
-        variation = np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
+        variation = (
+            np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
+        )
         deviation = 100 * (inside[used] / whole[used] - wanted)
         share, worst = float(np.mean(parts == part)), np.abs(deviation).argmax()
         result.append(Distance(share, float(variation), float(deviation[worst]), int(used[worst])))
@@ -110,12 +128,15 @@ def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> 
 class _Search:
     """A division of groups into parts, and the exchanges that improve it.
 
-    As the parts add up to the whole, the cost is sum n_ks^2 / (p_k N_s) less a constant, so no target is needed. Its
-    weights 1 / N_s are integers in a unit that keeps every inner product below 2^53 (up to some 10^7 boxes): sums are
-    exact in any order, and no BLAS or processor can turn a tie another way.
+    As the parts add up to the whole, the cost is sum n_ks^2 / (p_k N_s) less a constant, so no
+    target is needed. Its weights 1 / N_s are integers in a unit that keeps every inner product
+    below 2^53 (up to some 10^7 boxes): sums are exact in any order, and no BLAS or processor can
+    turn a tie another way.
     """
 
-    def __init__(self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False) -> None:
+    def __init__(
+        self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False
+    ) -> None:
         parts = len(share)
         self.rng, self.inverse, self.boxes, self.groups = rng, 1 / share, boxes, len(boxes) - parts
         self.part = np.concatenate([np.zeros(self.groups, dtype=int), np.arange(parts)])
@@ -126,13 +147,19 @@ class _Search:
         self.square = np.einsum("gs,gs,s->g", boxes, boxes, self.weight)
         self.most, self.spread = boxes.max(axis=0), np.count_nonzero(boxes, axis=0)
         self.due = self.spread >= parts  # strata that no part should lack
-        self.price = 2.0**52 * self.inverse.max()  # above the largest cost: presence outweighs any imbalance
+        self.price = (
+            2.0**52 * self.inverse.max()
+        )  # above the largest cost: presence outweighs any imbalance
         # Above the price of all that can be lacking: the bounds outweigh presence.
         self.toll = self.price * parts * boxes.shape[1]
         self.bounded = bounded
         self.low, self.high = bounds(int(whole[0]), self.groups, share)
-        self.empty = 2 * whole[0] ** 2 * self.inverse.max()  # above all that can be outside of the bounds
-        self.least = 1e-6 * unit  # a millionth of the cost's 1, well above what dividing by the shares rounds away
+        self.empty = (
+            2 * whole[0] ** 2 * self.inverse.max()
+        )  # above all that can be outside of the bounds
+        self.least = (
+            1e-6 * unit
+        )  # a millionth of the cost's 1, well above what dividing by the shares rounds away
 
     def run(self) -> np.ndarray:
         self.place()
@@ -140,7 +167,8 @@ class _Search:
         best, best_cost, dry = self.part.copy(), self.cost(), 0
         # Tables of a small set are cheap, and it is there that a descent ends by chance.
         patience = _DRY_KICKS + 2 * _BLOCK // self.groups
-        # What cost() names first. What a part lacks within its bounds is mostly more than they have room for.
+        # What cost() names first. What a part lacks within its bounds is mostly more than they have
+        # room for.
         first = 0 if self.bounded else 1
         while dry < patience * (10 if best_cost[first] else 1) and self.tables < _TABLES:
             for group in self.rng.integers(self.groups, size=_KICK):
@@ -153,18 +181,19 @@ class _Search:
             elif (outside, lacking, cost) > best_cost:
                 for group in np.flatnonzero(self.part != best):
                     self.put(group, best[group])
-        return best[:self.groups]
+        return best[: self.groups]
 
     def cost(self) -> tuple[float, int, float]:
-        """How far the parts are outside of their bounds, how many strata they lack, and the cost: in this order."""
+        """How far the parts are outside of their bounds, how many strata they lack, and the cost:
+        in this order."""
         lacking = int(np.count_nonzero(self.total[self.due] == 0))
         cost = math.fsum((self.weight @ np.square(self.total) * self.inverse).tolist())
         outside = math.fsum(self.outside(self.total[0]).tolist()) if self.bounded else 0.0
         return outside, lacking, cost
 
     def outside(self, images: np.ndarray, part: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Squares of the images that parts have too many or too few, over their shares; `part` where they are not all
-        of them in their order."""
+        """Squares of the images that parts have too many or too few, over their shares; `part`
+        where they are not all of them in their order."""
         far = np.maximum(self.low[part] - images, images - self.high[part])
         return np.square(np.maximum(far, 0)) * self.inverse[part] + self.empty * (images == 0)
 
@@ -174,7 +203,8 @@ class _Search:
         self.part[group] = part
 
     def place(self) -> None:
-        """Puts every group where it raises the cost least; rare strata go first, while every part has room for them."""
+        """Puts every group where it raises the cost least; rare strata go first, while every part
+        has room for them."""
         row, column = np.nonzero(self.boxes)
         value = self.boxes[row, column]
         pull = 2 * value * self.weight[column]
@@ -186,12 +216,19 @@ class _Search:
         order = shuffled[np.lexsort((-self.square[shuffled], rarest[shuffled]))]
         self._fill(order.tolist(), column, value, pull, start.tolist())
 
-    def _fill(self, order: list[int], column: np.ndarray, value: np.ndarray, pull: np.ndarray,
-              start: list[int]) -> None:
-        """place() in Python's own numbers: an image has few strata, and arrays of so few take five times as long.
+    def _fill(
+        self,
+        order: list[int],
+        column: np.ndarray,
+        value: np.ndarray,
+        pull: np.ndarray,
+        start: list[int],
+    ) -> None:
+        """place() in Python's own numbers: an image has few strata, and arrays of so few take five
+        times as long.
 
-        order: groups. column, value, pull: strata that the groups have, how often, and its share of the cost; from
-        start[group] to start[group + 1]."""
+        order: groups. column, value, pull: strata that the groups have, how often, and its share of
+        the cost; from start[group] to start[group + 1]."""
         total, due = self.total.tolist(), self.due.tolist()
         inverse, parts = self.inverse.tolist(), range(len(self.inverse))
         lacking = len(parts) * due.count(True)
@@ -218,13 +255,17 @@ class _Search:
 
     def descend(self) -> None:
         """Makes the best exchange of one table after another until they stop showing a gain."""
-        every, dry, enough = np.arange(len(self.part)), 0, 1 if self.groups <= _BLOCK else _DRY_TABLES
+        every, dry, enough = (
+            np.arange(len(self.part)),
+            0,
+            1 if self.groups <= _BLOCK else _DRY_TABLES,
+        )
         while dry < enough and self.tables < _TABLES:
             self.tables += 1
-            some, others = every[:self.groups], every
+            some, others = every[: self.groups], every
             if self.groups > _BLOCK:
                 some, others = self.rng.integers(self.groups, size=(2, _BLOCK))
-                others = np.append(others, every[self.groups:])
+                others = np.append(others, every[self.groups :])
             change = self.changes(some, others)
             row, column = np.unravel_index(change.argmin(), change.shape)
             if change[row, column] > -self.least:
@@ -237,9 +278,11 @@ class _Search:
                 self.put(second, here)
 
     def changes(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b), (some, others).
+        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b),
+        (some, others).
 
-        With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products weighted.
+        With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products
+        weighted.
         """
         here, there = self.part[some], self.part[others]
         x, y = self.boxes[some], self.boxes[others]
@@ -254,13 +297,17 @@ class _Search:
             total, x, y = self.total[scarce].T, x[:, scarce], y[:, scarce]
             lacking = (total == 0).sum(axis=1)
             # A part lacks afterwards what neither the groups it keeps nor the one it gets have.
-            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (total[there] == y).T
+            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (
+                total[there] == y
+            ).T
             change += self.price * (after - lacking[here][:, None] - lacking[there])
         if self.bounded:
             images = self.total[0]
             more = self.boxes[others, 0] - self.boxes[some, 0][:, None]
             outside = self.outside(images)
-            first = self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
+            first = (
+                self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
+            )
             second = self.outside(images[there] - more, there) - outside[there]
             change += self.toll * (first + second)
         change[here[:, None] == there] = np.inf

@@ -1,4 +1,5 @@
-"""Which files belong to a set: those below its root, and those of DVC's cache that links below it lead to."""
+"""Which files belong to a set: those below its root, and those of DVC's cache that links below it
+lead to."""
 
 from __future__ import annotations
 
@@ -23,16 +24,24 @@ class Boundary:
         """Whether a path in which all links were followed belongs to the set."""
         if Path(target).is_relative_to(self.top):
             return True
-        # A set's own config may name any folder as its cache: what DVC has put there is known by its name alone.
-        return any(Path(target).is_relative_to(cache) and _OBJECT.fullmatch(Path(target).relative_to(cache).as_posix())
-                   for cache in self._caches)
+        # A set's own config may name any folder as its cache: what DVC has put there is known by
+        # its name alone.
+        for cache in self._caches:
+            path = Path(target)
+            if path.is_relative_to(cache) and _OBJECT.fullmatch(path.relative_to(cache).as_posix()):
+                return True
+        return False
 
     @functools.cached_property
     def _caches(self) -> list[str]:
         """DVC's cache folders: of the repository that the set lies in, and of this project."""
-        repositories = [folder for folder in (Path(self.top), *Path(self.top).parents) if (folder / ".dvc").is_dir()]
-        folders = [cache_of(folder) for folder in (*repositories[:1], ROOT)]
-        return [os.path.realpath(folder) for folder in folders if folder]
+        repositories = [ROOT]
+        for folder in (Path(self.top), *Path(self.top).parents):
+            if (folder / ".dvc").is_dir():
+                repositories.insert(0, folder)
+                break
+        caches = map(cache_of, repositories)
+        return [os.path.realpath(cache) for cache in caches if cache]
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,7 +1,8 @@
-"""Every fault that prepare looks for: its stable code, how bad it is, and what may be done about it.
+"""Every fault that prepare looks for: its stable code, how bad it is, and what may be done about
+it.
 
-`data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from this table:
-python -m stages.data.catalogue > docs/data-checks.md
+`data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from
+this table: python -m stages.data.catalogue > docs/data-checks.md
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def _table(text: str) -> dict[str, Check]:
         if line.endswith(":"):
             unit = line[:-1]
             continue
-        code, severity, actions, title, why = (part.strip() for part in line.split("|"))
-        checks[code] = Check(code, severity, tuple(actions.split()), unit, title, why)
+        code, severity, actions, title, remedy = (part.strip() for part in line.split("|"))
+        checks[code] = Check(code, severity, tuple(actions.split()), unit, title, remedy)
     return checks
 
 
@@ -173,28 +174,39 @@ split_group_shared | warning | keep drop fatal | groups or look-alikes on both s
 
 
 def checked(policy: dict[str, str]) -> dict[str, str]:
-    """The action of every code under `policy`. Raises StudyError for an unknown code or an action it does not have."""
+    """The action of every code under `policy`. Raises StudyError for an unknown code or an action
+    it does not have."""
     for code, action in policy.items():
         if code not in CHECKS:
-            near = difflib.get_close_matches(code, CHECKS, 3) or ["see python -m stages.data.catalogue"]
-            raise StudyError(f"data.policy.{code}: no such check; near it: {', '.join(near)}")
+            near = ", ".join(difflib.get_close_matches(code, CHECKS, 3))
+            near = near or "see python -m stages.data.catalogue"
+            raise StudyError(f"data.policy.{code}: no such check; near it: {near}")
         if action not in CHECKS[code].actions:
-            raise StudyError(f"data.policy.{code}: {action!r} is not one of {', '.join(CHECKS[code].actions)}")
+            raise StudyError(
+                f"data.policy.{code}: {action!r} is not one of {', '.join(CHECKS[code].actions)}"
+            )
     return {code: policy.get(code, check.actions[0]) for code, check in CHECKS.items()}
 
 
 def as_markdown() -> str:
     """docs/data-checks.md."""
     lines = [
-        "# Data checks", "",
+        "# Data checks",
+        "",
         "What `prepare` and `make data-check` look for. The first action is the default; another is chosen in params.yaml,",
         "for example `policy: {image_missing: drop}`. `keep` only reports, `repair` writes a corrected value, `drop` leaves",
         "the entry out, `fatal` stops with one line after the report was written. Each repair and drop is a row of",
-        "`data/prepared/changes.csv` with its before and after; nothing else is changed.", "",
-        "| code | severity | actions | what | why, and what is done |", "|---|---|---|---|---|"]
-    lines += [f"| `{check.code}` | {check.severity} | {', '.join(check.actions)} | {check.title} | {check.help} |"
-              for check in CHECKS.values()]
-    return "\n".join([*lines, "", "Written by `python -m stages.data.catalogue > docs/data-checks.md`.", ""])
+        "`data/prepared/changes.csv` with its before and after; nothing else is changed.",
+        "",
+        "| code | severity | actions | what | why, and what is done |",
+        "|---|---|---|---|---|",
+    ]
+    for check in CHECKS.values():
+        actions = ", ".join(check.actions)
+        cells = (f"`{check.code}`", check.severity, actions, check.title, check.help)
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Written by `python -m stages.data.catalogue > docs/data-checks.md`.", ""]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

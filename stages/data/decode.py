@@ -5,16 +5,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
-          8: cv2.IMREAD_REDUCED_COLOR_8}
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 REDUCTIONS = tuple(_FLAGS)
 # What OpenCV cannot read becomes a finding; its own lines on stderr would come once for each file.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(data: bytes, reduction: int = 1) -> np.ndarray | None:
-    """The file's picture as MMDetection's LoadImageFromFile gives it: (height, width, 3) uint8, blue first, turned as
-    EXIF says, of 16 bits the upper 8, without transparency. None where OpenCV cannot make that of it.
+    """The file's picture as MMDetection's LoadImageFromFile gives it: (height, width, 3) uint8,
+    blue first, turned as EXIF says, of 16 bits the upper 8, without transparency. None where OpenCV
+    cannot make that of it.
 
     reduction: of REDUCTIONS; both sides of a JPEG are divided by it, which is faster.
     """

@@ -17,7 +17,8 @@ from stages.study.params import Data, Source
 
 log = logging.getLogger(__name__)
 _NONE = Source("")
-# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole disk.
+# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole
+# disk.
 _FOLDERS, _DEPTH = 500, 3
 # Folders that are named where several fit.
 _NAMED = 5
@@ -26,14 +27,20 @@ _PART = re.compile("annot|label|json|xml")
 
 
 def discover(root: Path, data: Data) -> Data:
-    """`data` with the source, the root and the files that are there; its thresholds and policy stay.
+    """`data` with the source, the root and the files that are there; its thresholds and policy
+    stay.
 
-    Raises InputError where the folder is no set that prepare reads: with the folder that is, or the tool that wrote it.
+    Raises InputError where the folder is no set that prepare reads: with the folder that is, or the
+    tool that wrote it.
     """
     if root.is_file():
-        raise InputError(f"{root}: is a file; unpack an archive, and give the folder of your images and annotations")
+        raise InputError(
+            f"{root}: is a file; unpack an archive, and give the folder of your images and annotations"
+        )
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the folder of your images and annotation files")
+        raise InputError(
+            f"{root}: no such folder; give the folder of your images and annotation files"
+        )
     tree = walk(root)
     layout = recognise(tree)
     if layout is None:
@@ -55,7 +62,8 @@ def recognise(tree: Tree) -> Layout | None:
 
 
 def _refuse(tree: Tree) -> None:
-    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to explain."""
+    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to
+    explain."""
     root = tree.root
     fits = _folders_that_fit(tree)
     if fits:
@@ -64,12 +72,16 @@ def _refuse(tree: Tree) -> None:
         raise InputError(f"{root}:{several}: {named}; make data-check ROOT={root / fits[0]}")
     tool = refusal(tree)
     if tool:
-        raise InputError(f"{root / tool.file}: this is {tool.tool}, which prepare does not read; {tool.remedy}")
+        raise InputError(
+            f"{root / tool.file}: this is {tool.tool}, which prepare does not read; {tool.remedy}"
+        )
     if coco.broken_files(tree):
         return
     _check_images_alone(tree)
-    raise InputError(f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor YOLO "
-                     "(a text file per image) was recognised; export your set in one of these formats")
+    raise InputError(
+        f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor YOLO "
+        "(a text file per image) was recognised; export your set in one of these formats"
+    )
 
 
 def _folders_that_fit(tree: Tree) -> list[str]:
@@ -85,8 +97,9 @@ def _folders_that_fit(tree: Tree) -> list[str]:
 
 
 def _check_parents(tree: Tree, layout: Layout) -> None:
-    """Names the folder above from which the names lead to files. Raises InputError with it where the root is called
-    like a part of a set, and where labels of YOLO have no images. Opens no file above the root."""
+    """Names the folder above from which the names lead to files. Raises InputError with it where
+    the root is called like a part of a set, and where labels of YOLO have no images. Opens no file
+    above the root."""
     if _lead_somewhere(tree, layout):
         return
     for parent in tree.root.parents[:2]:
@@ -101,8 +114,10 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         log.warning("%s, if they are meant", advice)
         break
     if layout.source == "yolo":
-        raise InputError(f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); export "
-                         "the images too: YOLO with Images in Label Studio, Save images in CVAT")
+        raise InputError(
+            f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); export "
+            "the images too: YOLO with Images in Label Studio, Save images in CVAT"
+        )
 
 
 def _lead_somewhere(tree: Tree, layout: Layout) -> bool:
@@ -125,5 +140,7 @@ def _check_images_alone(tree: Tree) -> None:
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
         if path.split("/")[0] != own and (is_near or is_named):
-            raise InputError(f"{tree.root}: images and no annotations, which may be {parent / path}; "
-                             f"make data-check ROOT={parent}")
+            raise InputError(
+                f"{tree.root}: images and no annotations, which may be {parent / path}; "
+                f"make data-check ROOT={parent}"
+            )

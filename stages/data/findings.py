@@ -1,4 +1,5 @@
-"""Collects what the checks find: counted, with examples, and every repair and drop with its before and after."""
+"""Collects what the checks find: counted, with examples, and every repair and drop with its before
+and after."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from stages.data.catalogue import CHECKS, DONE, SEVERITIES, Check, checked
 from stages.errors import InputError
 
 EXAMPLES = 20
-# Characters of an example or of a cell of the changes: an entry as it stands in a file may be a thousand points long.
+# Characters of an example or of a cell of the changes: an entry as it stands in a file may be a
+# thousand points long.
 LONGEST = 300
 # What alters the set, and so is written to the file of changes.
 CHANGES = ("repair", "drop")
@@ -21,12 +23,14 @@ PLACE = ("split", "source", "file", "entry", "label", "box", "before", "after", 
 
 
 class Findings:
-    """What was found so far. Rows of changes go to a file at once: they may be as many as the boxes."""
+    """What was found so far. Rows of changes go to a file at once: they may be as many as the
+    boxes."""
 
     def __init__(self, policy: dict[str, str], changes: Path) -> None:
-        """policy: the actions that differ from the defaults. Raises StudyError where one cannot be."""
+        """policy: the actions that differ from the defaults. Raises StudyError where one cannot
+        be."""
         self._actions = checked(policy)
-        self._found: dict[str, dict[str, Any]] = {}
+        self._by_code: dict[str, dict[str, Any]] = {}
         self._stop = ""
         self.changed = 0
         # A lone surrogate, which JSON may hold, is no UTF-8.
@@ -42,37 +46,48 @@ class Findings:
         return self._actions[code]
 
     def add(self, code: str, places: Iterable[dict[str, Any]], action: str = "") -> None:
-        """One place per fault: keys of PLACE, those that apply. `action` where it is not the policy's for this one;
-        a policy of "fatal" holds for all."""
-        found, action = self._entry(code, action)
+        """One place per fault: keys of PLACE, those that apply. `action` where it is not the
+        policy's for this one; a policy of "fatal" holds for all."""
+        finding, action = self._entry(code, action)
         for place in places:
-            found["count"] += 1
-            if len(found["examples"]) < EXAMPLES:
-                found["examples"].append({key: _plain(place.get(key)) for key in PLACE})
+            finding["count"] += 1
+            if len(finding["examples"]) < EXAMPLES:
+                finding["examples"].append({key: _plain(place.get(key)) for key in PLACE})
             if action in CHANGES:
                 self.change(code, place, action)
         self._remember(code)
 
-    def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
-        """A row of the changes alone, such as each box of an image that was counted as one fault."""
-        self.changed += 1
-        self._rows.writerow((code, DONE[action or self._actions[code]], *(_text(place.get(key)) for key in PLACE)))
+    def report(self, code: str, place: dict[str, Any], action: str = "", **fields: Any) -> None:
+        """One fault at `place`; `fields`: keys of PLACE that come to it. action: as add() has it."""
+        self.add(code, [{**place, **fields}], action)
 
-    def rows(self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = "") -> None:
-        """As `add`, for row numbers of a table; `place` is called only for those that are shown or written."""
+    def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
+        """A row of the changes alone, such as each box of an image that was counted as one
+        fault."""
+        self.changed += 1
+        action = action or self._actions[code]
+        self._rows.writerow((code, DONE[action], *(_text(place.get(key)) for key in PLACE)))
+
+    def rows(
+        self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
+    ) -> None:
+        """As `add`, for row numbers of a table; `place` is called only for those that are shown or
+        written."""
         rows = [int(row) for row in rows]
         if not rows:
             return
-        found, done = self._entry(code, action)
-        unseen = 0 if done in CHANGES else max(0, len(rows) - max(0, EXAMPLES - len(found["examples"])))
-        found["count"] += unseen
-        self.add(code, map(place, rows[:len(rows) - unseen]), action)
+        finding, applied = self._entry(code, action)
+        listed = len(rows)
+        if applied not in CHANGES:
+            listed = min(listed, max(0, EXAMPLES - len(finding["examples"])))
+        finding["count"] += len(rows) - listed
+        self.add(code, map(place, rows[:listed]), action)
 
     def counted(self, code: str, count: int, **place: Any) -> None:
         """`count` faults that share one place, such as ids that were all renumbered."""
         if count:
             self.add(code, [place])
-            self._found[code]["count"] += count - 1
+            self._by_code[code]["count"] += count - 1
 
     def stop_if_fatal(self) -> None:
         """Raises InputError with one line for the first fatal finding."""
@@ -82,41 +97,74 @@ class Findings:
     def as_list(self) -> list[dict[str, Any]]:
         """The findings for the report, worst first."""
         order = list(CHECKS)
-        return sorted(self._found.values(), key=lambda found: (
-            found["action"] != "fatal", SEVERITIES.index(found["severity"]), GRAVEST.index(found["action"]),
-            order.index(found["code"])))
+
+        def rank(finding: dict[str, Any]) -> tuple[bool, int, int, int]:
+            return (
+                finding["action"] != "fatal",
+                SEVERITIES.index(finding["severity"]),
+                GRAVEST.index(finding["action"]),
+                order.index(finding["code"]),
+            )
+
+        return sorted(self._by_code.values(), key=rank)
 
     def _entry(self, code: str, action: str) -> tuple[dict[str, Any], str]:
         check = CHECKS[code]
         if not action or self._actions[code] == "fatal":
             action = self._actions[code]
-        if code not in self._found:
-            self._found[code] = {
-                "code": code, "severity": check.severity, "action": DONE[action], "title": check.title, "count": 0,
-                "unit": check.unit, "help": _help(check, self._actions[code]), "examples": []}
-        elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._found[code]["action"]):
-            # One code may repair some places and drop others; the graver of the two is what a reader must see.
-            self._found[code]["action"] = DONE[action]
-        return self._found[code], action
+        if code not in self._by_code:
+            self._by_code[code] = {
+                "code": code,
+                "severity": check.severity,
+                "action": DONE[action],
+                "title": check.title,
+                "count": 0,
+                "unit": check.unit,
+                "help": _help(check, self._actions[code]),
+                "examples": [],
+            }
+        elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._by_code[code]["action"]):
+            # One code may repair some places and drop others; the graver of the two is what a
+            # reader must see.
+            self._by_code[code]["action"] = DONE[action]
+        return self._by_code[code], action
 
     def _remember(self, code: str) -> None:
-        found = self._found[code]
-        if not found["count"]:
-            del self._found[code]
-        elif found["action"] == "fatal" and (not self._stop or self._stop.startswith(f"{code}: ")):
-            place = found["examples"][0]
-            where = " ".join(str(place[key]) for key in ("source", "entry", "file", "label") if place[key])
-            said = " ".join(str(place[key]) for key in ("before", "note") if place[key] is not None)
-            more = f", and {found['count'] - 1} more" if found["count"] > 1 else ""
-            other = [action for action in CHECKS[code].actions if action != "fatal"]
-            remedy = f" Or set data.policy.{code} to {' or '.join(other)}." if other else ""
-            self._stop = _one_line(
-                f"{code}: {where}{': ' + said if said else ''}{more}. {found['help']}{remedy}")
+        finding = self._by_code[code]
+        if not finding["count"]:
+            del self._by_code[code]
+        elif finding["action"] == "fatal" and (
+            not self._stop or self._stop.startswith(f"{code}: ")
+        ):
+            self._stop = _one_line(_stop_message(finding))
+
+
+def _stop_message(finding: dict[str, Any]) -> str:
+    """The code, the first place, the remedy, and the policies that would not stop."""
+    code, place = finding["code"], finding["examples"][0]
+    message = f"{code}: "
+    message += " ".join(
+        str(place[key]) for key in ("source", "entry", "file", "label") if place[key]
+    )
+    details = " ".join(str(place[key]) for key in ("before", "note") if place[key] is not None)
+    if details:
+        message += f": {details}"
+    if finding["count"] > 1:
+        message += f", and {finding['count'] - 1} more"
+    message += f". {finding['help']}"
+    alternatives = [action for action in CHECKS[code].actions if action != "fatal"]
+    if alternatives:
+        message += f" Or set data.policy.{code} to {' or '.join(alternatives)}."
+    return message
 
 
 def _help(check: Check, action: str) -> str:
     """The catalogue's sentences say what is done by default."""
-    done = {"keep": "nothing was changed", "drop": "they were left out", "repair": "they were repaired"}
+    done = {
+        "keep": "nothing was changed",
+        "drop": "they were left out",
+        "repair": "they were repaired",
+    }
     if action == check.actions[0] or action not in done:
         return check.help
     return f"data.policy says {action}: {done[action]}. Without it: {check.help}"
@@ -128,15 +176,19 @@ def _is_box(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     """What JSON has, no NaN among it."""
-    if _is_box(value):
-        return [round(number, 2) if math.isfinite(number) else str(number) for number in value]
-    return None if value is None else shown(value)
+    if value is None:
+        return None
+    if not _is_box(value):
+        return shown(value)
+    return [round(side, 2) if math.isfinite(side) else str(side) for side in value]
 
 
 def _text(value: Any) -> str:
-    if _is_box(value):
-        return " ".join(f"{number:.2f}" for number in value)
-    return "" if value is None else shown(value)
+    if value is None:
+        return ""
+    if not _is_box(value):
+        return shown(value)
+    return " ".join(f"{side:.2f}" for side in value)
 
 
 def shown(value: Any) -> str:
@@ -145,10 +197,16 @@ def shown(value: Any) -> str:
         text = str(value)
     except (ValueError, RecursionError):  # a number of over 4300 digits, a list of lists of lists
         return f"{type(value).__name__} too long to show"
-    return text if len(text) <= LONGEST else text[:LONGEST - 3] + "..."
+    if len(text) > LONGEST:
+        return text[: LONGEST - 3] + "..."
+    return text
 
 
 def _one_line(text: str) -> str:
     """Names may hold line ends, marks that turn the text round, and halves of characters."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-                   for letter in text)
+    letters = []
+    for letter in text:
+        if not letter.isprintable():
+            letter = letter.encode("unicode_escape").decode("ascii")
+        letters.append(letter)
+    return "".join(letters)

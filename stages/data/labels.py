@@ -1,4 +1,5 @@
-"""Images and boxes as two tables: what the sources give, the checks mend, and the later stages get as COCO files."""
+"""Images and boxes as two tables: what the sources give, the checks mend, and the later stages get
+as COCO files."""
 
 from __future__ import annotations
 
@@ -17,19 +18,22 @@ from stages.files import replacing
 SMALL, MEDIUM = 32**2, 96**2
 # Entries of a COCO file are encoded this many at a time: memory stays flat and writing stays fast.
 _BLOCK = 20_000
-# Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the locale's encoding.
+# Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the
+# locale's encoding.
 _JSON = json.JSONEncoder(separators=(",", ":"), default=str)
+# Those that come first in an entry of a box.
+_BOX_COLUMNS = ("image", "label", "x", "y", "w", "h", "area", "iscrowd")
 
 
 @dataclass
 class Labels:
     """One split. `images` and `boxes` are numbered from 0 without gaps.
 
-    images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown), group (object or
-    None), source (the annotation file), source_id (as in that file), other (dict: further COCO fields).
-    boxes: image (row of images), label (index into classes), x, y, w, h (pixels), area, iscrowd, source, source_id,
-    entry (position in COCO's list, or the place in a label file as text).
-    relative: boxes are still shares of the image's width and height.
+    images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown),
+    group (object or None), source (the annotation file), source_id (as in that file), other (dict:
+    further COCO fields). boxes: image (row of images), label (index into classes), x, y, w, h
+    (pixels), area, iscrowd, source, source_id, entry (position in COCO's list, or the place in a
+    label file as text). relative: boxes are still shares of the image's width and height.
     """
 
     classes: list[str]
@@ -45,10 +49,10 @@ class Labels:
         """Leaves the images where `keep` (images,) is True, and their boxes."""
         row = np.cumsum(keep) - 1
         image = self.boxes["image"].to_numpy()
-        there = keep[image]
+        keep_box = keep[image]
         self.images = self.images[keep].reset_index(drop=True)
-        self.boxes = self.boxes[there].reset_index(drop=True)
-        self.boxes["image"] = row[image[there]]
+        self.boxes = self.boxes[keep_box].reset_index(drop=True)
+        self.boxes["image"] = row[image[keep_box]]
 
     def part(self, chosen: np.ndarray) -> Labels:
         """A split of its own with the images where `chosen` (images,) is True."""
@@ -81,8 +85,9 @@ class Labels:
         }
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:
-        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs AP unseen."""
-        with replacing(path) as beside, beside.open("w", encoding="ascii") as file:
+        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs
+        AP unseen."""
+        with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
             file.write(f'{{"info":{_JSON.encode(info)},"images":[')
             _write_list(file, len(self.images), self._image_entries)
             file.write('],"annotations":[')
@@ -93,40 +98,67 @@ class Labels:
     def _image_entries(self, start: int, stop: int) -> str:
         entries = []
         for row in self.images.iloc[start:stop].itertuples():
-            entry = {**row.other, "id": row.Index + 1, "file_name": row.file_name, "width": row.width,
-                     "height": row.height, "source": row.source, "source_id": row.source_id}
-            entries.append(entry if row.group is None else {**entry, "group": row.group})
+            entry = {
+                **row.other,
+                "id": row.Index + 1,
+                "file_name": row.file_name,
+                "width": row.width,
+                "height": row.height,
+                "source": row.source,
+                "source_id": row.source_id,
+            }
+            if row.group is not None:
+                entry["group"] = row.group
+            entries.append(entry)
         return _JSON.encode(entries)[1:-1]
 
     def _box_entries(self, start: int, stop: int) -> str:
-        """Objects with commas between. Putting numbers into a text takes a third of an encoder's time."""
+        """Objects with commas between. Putting numbers into a text takes a third of an encoder's
+        time."""
         part = self.boxes.iloc[start:stop]
-        columns = [part[name].tolist() for name in ("image", "label", "x", "y", "w", "h", "area", "iscrowd")]
+        columns = [part[name].tolist() for name in _BOX_COLUMNS]
         ids = part["source_id"]
-        former = ids.tolist() if ids.dtype == np.int64 else map(_JSON.encode, ids)
-        return ",".join([
-            f'{{"id":{index},"image_id":{image + 1},"category_id":{label + 1},"bbox":[{x!r},{y!r},{w!r},{h!r}],'
-            f'"area":{area!r},"iscrowd":{crowd},"source_id":{old}}}'
-            for index, (image, label, x, y, w, h, area, crowd, old) in enumerate(zip(*columns, former), start + 1)])
+        columns.append(ids.tolist() if ids.dtype == np.int64 else map(_JSON.encode, ids))
+        entries = []
+        for index, (image, label, x, y, w, h, area, crowd, source_id) in enumerate(
+            zip(*columns), start + 1
+        ):
+            entries.append(
+                f'{{"id":{index},"image_id":{image + 1},"category_id":{label + 1},'
+                f'"bbox":[{x!r},{y!r},{w!r},{h!r}],"area":{area!r},"iscrowd":{crowd},'
+                f'"source_id":{source_id}}}'
+            )
+        return ",".join(entries)
 
 
 def entry_name(entry: int | str) -> str:
     """A box's `entry` as reports show it."""
-    return entry if isinstance(entry, str) else f"annotations[{entry}]"
+    if isinstance(entry, str):
+        return entry
+    return f"annotations[{entry}]"
 
 
 def join(parts: Sequence[Labels]) -> Labels:
     """Several annotation files as one split. All have the same classes."""
     if len(parts) == 1:
         return parts[0]
-    offsets = np.cumsum([0] + [len(part.images) for part in parts[:-1]])
-    boxes = [part.boxes.assign(image=part.boxes["image"] + offset) for part, offset in zip(parts, offsets)]
-    return Labels(parts[0].classes, pd.concat([part.images for part in parts], ignore_index=True),
-                  pd.concat(boxes, ignore_index=True), any(part.relative for part in parts))
+    images, boxes = [], []
+    offset = 0
+    for part in parts:
+        images.append(part.images)
+        boxes.append(part.boxes.assign(image=part.boxes["image"] + offset))
+        offset += len(part.images)
+    return Labels(
+        parts[0].classes,
+        pd.concat(images, ignore_index=True),
+        pd.concat(boxes, ignore_index=True),
+        any(part.relative for part in parts),
+    )
 
 
 def _write_list(file: Any, count: int, entries: Callable[[int, int], str]) -> None:
     """entries: from a row to another, as objects with commas between."""
     for start in range(0, count, _BLOCK):
-        file.write("," if start else "")
+        if start:
+            file.write(",")
         file.write(entries(start, min(start + _BLOCK, count)))

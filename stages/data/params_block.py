@@ -21,7 +21,8 @@ _SPLITS = ("train", "val", "test")
 
 
 def block(path: Path, data: Data) -> str:
-    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments stay."""
+    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments
+    stay."""
     out = io.StringIO()
     _yaml().dump(_changed(path, data), out)
     lines = out.getvalue().splitlines()
@@ -35,7 +36,7 @@ def block(path: Path, data: Data) -> str:
 def write(path: Path, data: Data) -> None:
     """Replaces the file at once; all that has nothing to do with the set stays, comments too."""
     content = _changed(path, data)
-    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(content, file)
 
 
@@ -93,4 +94,6 @@ class _Representer(RoundTripRepresenter):
 
 
 _Representer.add_representer(
-    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    type(None),
+    lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"),
+)

@@ -1,4 +1,5 @@
-"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of the looks."""
+"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of
+the looks."""
 
 from __future__ import annotations
 
@@ -20,30 +21,47 @@ from tqdm import tqdm
 from stages import machine
 from stages.data.decode import decode
 
-# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start other programs.
+# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start
+# other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
-# Pillow loads the readers of its rarer formats on demand only, and never where the formats are named.
+# Pillow loads the readers of its rarer formats on demand only, and never where the formats are
+# named.
 Image.init()
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP")
+_SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"BM",
+    b"GIF8",
+    b"II*\0",
+    b"MM\0*",
+    b"RIFF",
+    b"\0\0\0\x0cjP",
+)
 _ORIENTATION = 0x0112
 # The orientations that make the width the height.
 SWAPPED = (5, 6, 7, 8)
-# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an eighth of the size.
+# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an
+# eighth of the size.
 _SMALL = 64
 _FREQUENCIES = 16
-# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV alone.
-_AGREED_FORMATS, _AGREED_MODES = ("JPEG", "MPO", "PNG", "WEBP"), ("1", "L", "LA", "P", "RGB", "RGBA", "transparency")
+# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV
+# alone.
+_AGREED_FORMATS, _AGREED_MODES = (
+    ("JPEG", "MPO", "PNG", "WEBP"),
+    ("1", "L", "LA", "P", "RGB", "RGBA", "transparency"),
+)
 # Of 255. Pictures of 12 bits in files of 16 end here.
 _BLACK = 15
 HASH_BITS = _FREQUENCIES**2
 
 
 class Probe(NamedTuple):
-    """What one file turned out to be. black: no value over _BLACK, single_colour: all pixels alike, both as OpenCV
-    decodes them.
+    """What one file turned out to be. black: no value over _BLACK, single_colour: all pixels alike,
+    both as OpenCV decodes them.
 
-    fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF turns them.
-    digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where pixels were not decoded.
+    fault: a code of stages/data/catalogue.py, or "". width, height: pixels as stored, before EXIF
+    turns them. digest: SHA-256 of the bytes. looks: HASH_BITS bits of perceptual hash, b"" where
+    pixels were not decoded.
     """
 
     fault: str = ""
@@ -61,7 +79,8 @@ class Probe(NamedTuple):
 
 
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
-    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not decoded."""
+    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not
+    decoded."""
     one = partial(probe_file, root, pixels == "decode")
     workers = min(machine.cpus(), len(names) // 16)
     if workers < 2:
@@ -77,7 +96,10 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     try:
         # A named pipe would be waited for without end.
         if not (root / name).is_file():
-            return Probe("image_unreadable", "a folder" if (root / name).is_dir() else "a broken link or no file")
+            return Probe(
+                "image_unreadable",
+                "a folder" if (root / name).is_dir() else "a broken link or no file",
+            )
         data = (root / name).read_bytes()
     except OSError as error:
         return Probe("image_unreadable", error.strerror or str(error))
@@ -91,7 +113,11 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     except Image.DecompressionBombError as error:
         return Probe("image_too_large", str(error), digest=digest)
     except Exception as error:  # Pillow's plugins raise what they like for broken files
-        return Probe(_fault(data, error), f"{type(error).__name__}: {error}"[:200].split(" <_io")[0], digest=digest)
+        return Probe(
+            _fault(data, error),
+            f"{type(error).__name__}: {error}"[:200].split(" <_io")[0],
+            digest=digest,
+        )
 
 
 def _opened(data: bytes, decoded: bool) -> Probe:
@@ -106,12 +132,18 @@ def _opened(data: bytes, decoded: bool) -> Probe:
             raise Image.DecompressionBombError(f"{width} x {height} pixels")
         mode = "transparency" if image.mode == "P" and "transparency" in image.info else image.mode
         deep = mode.startswith(("I", "F")) or _is_deep_png(data)
-        found = Probe(width=width, height=height, mode=mode, deep=deep,
-                      animated=image.format != "MPO" and getattr(image, "is_animated", False),
-                      orientation=orientation)
+        found = Probe(
+            width=width,
+            height=height,
+            mode=mode,
+            deep=deep,
+            animated=image.format != "MPO" and getattr(image, "is_animated", False),
+            orientation=orientation,
+        )
         if not decoded:
             return found
-        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the pixels.
+        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for
+        # the pixels.
         image.draft("L", (_SMALL, _SMALL))
         image.load()
         if image.mode.startswith(("I", "F")):
@@ -119,7 +151,11 @@ def _opened(data: bytes, decoded: bool) -> Probe:
             pixels = pixels * (255 / max(float(pixels.max()), 1.0))
         else:
             pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
-        agreed = image.format in _AGREED_FORMATS and mode in _AGREED_MODES and not (deep or found.animated)
+        agreed = (
+            image.format in _AGREED_FORMATS
+            and mode in _AGREED_MODES
+            and not (deep or found.animated)
+        )
     if not agreed or pixels.max() <= _BLACK or pixels.min() == pixels.max():
         found = _as_trained(data, found)
     return found._replace(looks=looks(pixels, 1 if by_pillow else orientation))
@@ -132,14 +168,18 @@ def _as_trained(data: bytes, found: Probe) -> Probe:
         return found._replace(fault="image_unsupported", note=f"mode {found.mode}")
     colours = picture.reshape(-1, 3)
     black = bool(picture.max() <= _BLACK)
-    return found._replace(black=black, single_colour=not black and bool((colours == colours[0]).all()))
+    return found._replace(
+        black=black, single_colour=not black and bool((colours == colours[0]).all())
+    )
 
 
 def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:
-    """A perceptual hash of a greyscale picture (height, width): HASH_BITS bits, few of which differ for look-alikes.
+    """A perceptual hash of a greyscale picture (height, width): HASH_BITS bits, few of which differ
+    for look-alikes.
 
-    Signs of the lowest frequencies of the cosine transform about their median, as pHash has it (Zauner 2010,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of them instead of 8 x 8.
+    Signs of the lowest frequencies of the cosine transform about their median, as pHash has it
+    (Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of
+    them instead of 8 x 8.
     """
     if pixels.dtype != np.float32:
         pixels = pixels.astype(np.float32)

@@ -14,12 +14,15 @@ from stages.errors import InputError
 from stages.study.params import Data
 from stages.study.paths import SPLITS
 
+_TRAIN = SPLITS.index("train")
+
 
 @dataclass(frozen=True)
 class Divided:
-    """sets: train, val and test; shares: the wanted share of each in what was divided, none for splits that came with
-    files; folds: number -> train and val of every fold but data.fold, which is in `sets`; groups: (images,) of the
-    train set's images, None being that of `sets`, a number that of the fold."""
+    """sets: train, val and test; shares: the wanted share of each in what was divided, none for
+    splits that came with files; folds: number -> train and val of every fold but data.fold, which
+    is in `sets`; groups: (images,) of the train set's images, None being that of `sets`, a number
+    that of the fold."""
 
     sets: dict[str, Labels]
     shares: dict[str, float]
@@ -30,32 +33,45 @@ class Divided:
 def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
     """The splits, balanced in classes and COCO sizes without cutting a group.
 
-    With data.folds = n > 1, the images that test leaves are divided into n and val is number data.fold. Raises
-    InputError where there are fewer groups than parts.
+    With data.folds = n > 1, the images that test leaves are divided into n and val is number
+    data.fold. Raises InputError where there are fewer groups than parts.
     """
     pool, groups = loaded.sets["train"], loaded.groups["train"]
     counts = strata(pool)
-    test_share = 0.0 if "test" in loaded.sets else data.test_share
-    val_share = 0.0 if "val" in loaded.sets else data.val_share
+    shares = {"train": 1.0, "val": data.val_share, "test": data.test_share}
+    for name in ("val", "test"):
+        if name in loaded.sets:
+            shares[name] = 0.0
+    has_folds = data.folds > 1 and "val" not in loaded.sets
+    if has_folds:
+        shares["val"] = (1 - shares["test"]) / data.folds
+    shares["train"] = 1 - shares["val"] - shares["test"]
     parts: dict[int, np.ndarray] = {}
     try:
-        if data.folds > 1 and "val" not in loaded.sets:
-            parts = _folds(counts, groups, test_share, data.folds, seed)
-            part = parts.pop(data.fold)
-            val_share = (1 - test_share) / data.folds
+        if has_folds:
+            parts = _folds(counts, groups, shares["test"], data.folds, seed)
+            own_part = parts.pop(data.fold)
         else:
-            part = _parts(counts, groups, {"train": 1 - val_share - test_share, "val": val_share,
-                                           "test": test_share}, seed)
+            own_part = _parts(counts, groups, shares, seed)
     except ValueError as error:
-        raise InputError(f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits") from None
-    made = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
-    made = {name: share for name, share in made.items() if share}
-    sets = {**loaded.sets, **{name: pool.part(part == SPLITS.index(name)) for name in made}}
-    folds = {number: {name: pool.part(other == SPLITS.index(name)) for name in ("train", "val")}
-             for number, other in parts.items()}
-    train_groups = {number: groups[other == SPLITS.index("train")] for number, other in parts.items()}
-    train_groups[None] = groups[part == SPLITS.index("train")]
-    return Divided({name: sets[name] for name in SPLITS}, made if len(made) > 1 else {}, folds, train_groups)
+        raise InputError(
+            f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits"
+        ) from None
+    shares = {name: share for name, share in shares.items() if share}
+    sets = {**loaded.sets, **_split(pool, own_part, tuple(shares))}
+    folds = {}
+    train_groups: dict[int | None, np.ndarray] = {None: groups[own_part == _TRAIN]}
+    for number, part in parts.items():
+        folds[number] = _split(pool, part, ("train", "val"))
+        train_groups[number] = groups[part == _TRAIN]
+    if len(shares) == 1:
+        shares = {}
+    return Divided({name: sets[name] for name in SPLITS}, shares, folds, train_groups)
+
+
+def _split(pool: Labels, part: np.ndarray, names: tuple[str, ...]) -> dict[str, Labels]:
+    """part: (images,) the position in SPLITS of each image of `pool`."""
+    return {name: pool.part(part == SPLITS.index(name)) for name in names}
 
 
 def strata(labels: Labels) -> np.ndarray:
@@ -64,34 +80,46 @@ def strata(labels: Labels) -> np.ndarray:
 
 
 def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]:
-    """How near each split in `shares` came to what was wanted, for the report; {} where none was made."""
+    """How near each split in `shares` came to what was wanted, for the report; {} where none was
+    made."""
     if not shares:
         return {}
     classes = next(iter(sets.values())).classes
     counts = np.concatenate([sets[name].boxes_per_class() for name in shares])
     parts = np.repeat(np.arange(len(shares)), [len(sets[name].images) for name in shares])
-    found = distance(counts, parts, list(shares.values()))
-    return {name: {
-        "target": shares[name], "share": part.share, "distance": part.total_variation, "largest": part.deviation / 100,
-        "largest_class": None if part.stratum is None else classes[part.stratum],
-    } for name, part in zip(shares, found)}
+    rows = {}
+    for name, part in zip(shares, distance(counts, parts, list(shares.values()))):
+        rows[name] = {
+            "target": shares[name],
+            "share": part.share,
+            "distance": part.total_variation,
+            "largest": part.deviation / 100,
+            "largest_class": None if part.stratum is None else classes[part.stratum],
+        }
+    return rows
 
 
-def _parts(counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
+def _parts(
+    counts: np.ndarray, groups: np.ndarray, shares: dict[str, float], seed: int
+) -> np.ndarray:
+    """The position in SPLITS of each image; a share of 0 has none."""
     wanted = {name: share for name, share in shares.items() if share}
-    if len(wanted) == 1:
-        return np.full(len(counts), SPLITS.index(next(iter(wanted))))
     numbers = np.array([SPLITS.index(name) for name in wanted])
+    if len(wanted) == 1:
+        return np.full(len(counts), numbers[0])
     return numbers[assign(counts, groups, list(wanted.values()), seed)]
 
 
-def _folds(counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, seed: int) -> dict[int, np.ndarray]:
+def _folds(
+    counts: np.ndarray, groups: np.ndarray, test_share: float, folds: int, seed: int
+) -> dict[int, np.ndarray]:
     """Fold -> the position in SPLITS of each image."""
     # The test images are the same for every fold, or the folds could not be compared.
     part = _parts(counts, groups, {"train": 1 - test_share, "test": test_share}, seed)
-    rest = np.flatnonzero(part == SPLITS.index("train"))
+    rest = np.flatnonzero(part == _TRAIN)
     number = assign(counts[rest], groups[rest], [1 / folds] * folds, seed)
-    found = {fold: part.copy() for fold in range(folds)}
-    for fold, own in found.items():
-        own[rest[number == fold]] = SPLITS.index("val")
-    return found
+    parts = {}
+    for fold in range(folds):
+        parts[fold] = part.copy()
+        parts[fold][rest[number == fold]] = SPLITS.index("val")
+    return parts

@@ -1,4 +1,5 @@
-"""Gets a file of weights once: downloads what is missing of it, checks it, and only then gives it its name."""
+"""Gets a file of weights once: downloads what is missing of it, checks it, and only then gives it
+its name."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 # A connection that is reset loses what was read of a chunk, so a chunk is small.
 _CHUNK = 1 << 16
 _TIMEOUT_S = 30
-# A connection that is cut is taken up again where it stopped, so many times in a row without a single new byte.
+# A connection that is cut is taken up again where it stopped, so many times in a row without a
+# single new byte.
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 # Answers of 4xx that another attempt may change: a timeout, too many requests.
@@ -35,9 +37,10 @@ _PASSING = (408, 429)
 def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     """The file of backbone `name` in `folder` and its SHA-256, 64 hex digits.
 
-    A file that lies there already, put there by hand or by an earlier call, is checked and not fetched again. A
-    download that was interrupted goes on from `<file>.part`. Raises InputError, naming the file and where to put it,
-    where it can neither be found nor fetched, or is not the one that params.yaml names.
+    A file that lies there already, put there by hand or by an earlier call, is checked and not
+    fetched again. A download that was interrupted goes on from `<file>.part`. Raises InputError,
+    naming the file and where to put it, where it can neither be found nor fetched, or is not the
+    one that params.yaml names.
     """
     local, path = _place(name, weights.source, folder)
     if path.is_file():
@@ -49,7 +52,9 @@ def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     with _alone(part):
         _download(name, weights.source, part, path)
         try:
-            digest = _check(name, weights, part, path, "nothing was kept; check the address and the hash")
+            digest = _check(
+                name, weights, part, path, "nothing was kept; check the address and the hash"
+            )
         except InputError:
             # It would otherwise be taken up again for ever.
             part.unlink()
@@ -67,11 +72,17 @@ def sha256(path: Path) -> str:
 def _check(name: str, weights: Weights, file: Path, shown: Path, remedy: str) -> str:
     found = sha256(file)
     if weights.sha256 is None:
-        log.warning("backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s", name,
-                    shown.name, found)
+        log.warning(
+            "backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s",
+            name,
+            shown.name,
+            found,
+        )
     elif not found.startswith(weights.sha256.lower()):
-        raise InputError(f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
-                         f"{weights.sha256}; {remedy}")
+        raise InputError(
+            f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
+            f"{weights.sha256}; {remedy}"
+        )
     return found
 
 
@@ -80,7 +91,9 @@ def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
     try:
         parts = urllib.parse.urlsplit(source)
     except ValueError as error:
-        raise InputError(f"backbones.{name}.weights.source: {source} is no address: {error}") from None
+        raise InputError(
+            f"backbones.{name}.weights.source: {source} is no address: {error}"
+        ) from None
     if parts.scheme == "file":
         return True, Path(urllib.parse.unquote(parts.path))
     if parts.scheme not in ("http", "https"):
@@ -97,7 +110,9 @@ def _alone(part: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{part}: another process is fetching this file; wait for it") from None
+            raise InputError(
+                f"{part}: another process is fetching this file; wait for it"
+            ) from None
         try:
             yield
         finally:
@@ -119,12 +134,15 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
             problem, final = str(error), True
         except (OSError, HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
-        # Against the most there ever was: a server without ranges begins anew each time, and could do so for ever.
+        # Against the most there ever was: a server without ranges begins anew each time, and could
+        # do so for ever.
         size = part.stat().st_size
         tries = 0 if size > most else tries + 1
         if final or tries >= _ATTEMPTS:
-            raise InputError(f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
-                             "yourself, or set weights: none in the scale to train from scratch")
+            raise InputError(
+                f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
+                "yourself, or set weights: none in the scale to train from scratch"
+            )
         time.sleep(0 if size > most else _PAUSE_S)
         most = max(most, size)
 
@@ -152,10 +170,22 @@ def _continue(source: str, part: Path, shown: str) -> bool:
         total = start + int(length) if length else None
         free = shutil.disk_usage(part.parent).free
         if total and free < total - start:
-            raise InputError(f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
-                             "MB of the disk are free")
-        with part.open("ab" if start else "wb") as file, tqdm(
-                total=total, initial=start, unit="B", unit_scale=True, desc=shown, delay=2, leave=False) as bar:
+            raise InputError(
+                f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
+                "MB of the disk are free"
+            )
+        with (
+            part.open("ab" if start else "wb") as file,
+            tqdm(
+                total=total,
+                initial=start,
+                unit="B",
+                unit_scale=True,
+                desc=shown,
+                delay=2,
+                leave=False,
+            ) as bar,
+        ):
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))

@@ -12,8 +12,8 @@ FOLDER = paths.WEIGHTS / "raw"
 def folder(root: Path = Path()) -> Path:
     """data/weights/raw of the checkout that a person works in.
 
-    `dvc exp run --temp` and the queue run stages in copies of it below its .dvc/tmp, where git's ignored files are
-    missing; a file that was fetched there would be fetched again by the next one.
+    `dvc exp run --temp` and the queue run stages in copies of it below its .dvc/tmp, where git's
+    ignored files are missing; a file that was fetched there would be fetched again by the next one.
     """
     here = root.resolve()
     for parent in here.parents:

@@ -1,4 +1,5 @@
-"""Whether a prepared data set has enough boxes and images for the metrics that are to decide something."""
+"""Whether a prepared data set has enough boxes and images for the metrics that are to decide
+something."""
 
 from __future__ import annotations
 

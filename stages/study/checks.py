@@ -14,19 +14,27 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Cell, Data, Study
 
-# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell or
-# a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it, quoted or not.
+# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell
+# or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,
+# quoted or not.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
-_NAME_RULE = ("a name has letters, digits, '_' and '-' only; "
-              "to DVC a dot would be a step down to the next key")
+_NAME_RULE = (
+    "a name has letters, digits, '_' and '-' only; "
+    "to DVC a dot would be a step down to the next key"
+)
 
 
 def check(study: Study) -> None:
-    """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the remedy."""
+    """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the
+    remedy."""
     if study.scale not in study.scales:
-        raise StudyError(f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}")
+        raise StudyError(
+            f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}"
+        )
     if not study.cells:
-        raise StudyError("cells: no cell is listed; add a row such as {detector: faster_rcnn, backbone: r50, ...}")
+        raise StudyError(
+            "cells: no cell is listed; add a row such as {detector: faster_rcnn, backbone: r50, ...}"
+        )
     names.check_study(study.study)
     check_data(study.data)
     parts = {part: known(part + "s") for part in PARTS}
@@ -34,34 +42,48 @@ def check(study: Study) -> None:
         _check_milestones(scale.milestones, scale.epochs, f"scales.{name}.milestones")
         for optimizer in scale.lr:
             if optimizer not in parts["optimizer"]:
-                raise StudyError(f"scales.{name}.lr.{optimizer}: unknown optimizer; there are: "
-                                 f"{', '.join(parts['optimizer'])}")
+                raise StudyError(
+                    f"scales.{name}.lr.{optimizer}: unknown optimizer; there are: "
+                    f"{', '.join(parts['optimizer'])}"
+                )
     for name, backbone in study.backbones.items():
         if not NAME.fullmatch(name):
             raise StudyError(f"backbones.{name}: {_NAME_RULE}")
         if name not in parts["backbone"]:
-            raise StudyError(f"backbones.{name}: no configs/backbones/{name}.py; there are: "
-                             f"{', '.join(parts['backbone'])}")
+            raise StudyError(
+                f"backbones.{name}: no configs/backbones/{name}.py; there are: "
+                f"{', '.join(parts['backbone'])}"
+            )
         weights = backbone.weights
         if weights and not re.fullmatch(r"[0-9a-fA-F]{8,64}", weights.sha256 or "0" * 8):
-            raise StudyError(f"backbones.{name}.weights.sha256: {weights.sha256!r} is not 8 to 64 hex digits")
+            raise StudyError(
+                f"backbones.{name}.weights.sha256: {weights.sha256!r} is not 8 to 64 hex digits"
+            )
     for name, cell in study.cells.items():
         needed = study.training.weights != "none" and cell.backbone in parts["backbone"]
         if needed and cell.backbone not in study.backbones:
-            raise StudyError(f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights, or "
-                             f"`{cell.backbone}: {{weights: null}}` to train it from random ones")
+            raise StudyError(
+                f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights, or "
+                f"`{cell.backbone}: {{weights: null}}` to train it from random ones"
+            )
         if not NAME.fullmatch(name):
             raise StudyError(f"cells.{name}: {_NAME_RULE}")
         for part, fragments in parts.items():
             if getattr(cell, part) not in fragments:
-                raise StudyError(f"cells.{name}.{part}: unknown {part} {getattr(cell, part)!r}; "
-                                 f"there are: {', '.join(fragments)}")
+                raise StudyError(
+                    f"cells.{name}.{part}: unknown {part} {getattr(cell, part)!r}; "
+                    f"there are: {', '.join(fragments)}"
+                )
         if cell.lr is None and cell.optimizer not in study.training.lr:
-            raise StudyError(f"scales.{study.scale}.lr.{cell.optimizer}: missing; cell {name} needs it")
+            raise StudyError(
+                f"scales.{study.scale}.lr.{cell.optimizer}: missing; cell {name} needs it"
+            )
         _check_batch(study, name, cell)
         if cell.fold is not None and cell.fold >= study.data.folds:
-            raise StudyError(f"cells.{name}.fold: {cell.fold} is not one of {study.data.folds} folds, which count from "
-                             "0; data.folds is their number")
+            raise StudyError(
+                f"cells.{name}.fold: {cell.fold} is not one of {study.data.folds} folds, which count from "
+                "0; data.folds is their number"
+            )
         if cell.epochs is not None:
             _check_milestones(study.training.milestones, cell.epochs, f"cells.{name}.epochs")
     _check_twins(study)
@@ -75,8 +97,10 @@ def _check_twins(study: Study) -> None:
     for name, cell in study.cells.items():
         row = dataclasses.replace(cell, seed=study.seed_of(cell), fold=study.fold_of(cell))
         if row in twins:
-            raise StudyError(f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed or "
-                             "fold")
+            raise StudyError(
+                f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed or "
+                "fold"
+            )
         twins[row] = name
 
 
@@ -85,37 +109,57 @@ def _check_metric(metric: str) -> None:
     allowed = [f"val/{name}" for name in METRICS]
     group = group_metrics.read(metric)
     if metric not in allowed and not (group and group.split == "val"):
-        raise StudyError(f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}, "
-                         f"{group_metrics.FORMS}")
+        raise StudyError(
+            f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}, "
+            f"{group_metrics.FORMS}"
+        )
 
 
 def _check_batch(study: Study, name: str, cell: Cell) -> None:
     """One optimizer step must be a whole number of passes over all processes."""
     batch = cell.batch_size or study.training.batch_size
-    per_pass = (cell.device_batch if cell.device_batch is not None else study.training.device_batch) or batch
+    per_pass = (
+        cell.device_batch if cell.device_batch is not None else study.training.device_batch
+    ) or batch
     processes = study.training.processes
-    if batch % (min(per_pass, batch) * processes) and not (per_pass >= batch and batch % processes == 0):
-        raise StudyError(f"cells.{name}: a batch_size of {batch} is not a multiple of device_batch {per_pass} x "
-                         f"processes {processes}; an optimizer step must see whole passes")
+    if batch % (min(per_pass, batch) * processes) and not (
+        per_pass >= batch and batch % processes == 0
+    ):
+        raise StudyError(
+            f"cells.{name}: a batch_size of {batch} is not a multiple of device_batch {per_pass} x "
+            f"processes {processes}; an optimizer step must see whole passes"
+        )
 
 
 def check_data(data: Data) -> None:
     names.check_data_set(data.name)
     if data.source != "demo" and not data.train.files:
-        raise StudyError("data.train.annotations: empty; name the annotation file, or the folder of label files")
+        raise StudyError(
+            "data.train.annotations: empty; name the annotation file, or the folder of label files"
+        )
     if data.fold >= data.folds:
-        raise StudyError(f"data.fold: {data.fold} is not one of {data.folds} folds, which count from 0")
+        raise StudyError(
+            f"data.fold: {data.fold} is not one of {data.folds} folds, which count from 0"
+        )
     if data.folds > 1 and data.val.files:
-        raise StudyError("data.folds: val has annotation files of its own; set data.folds to 1 or "
-                         "data.val.annotations to \"\"")
+        raise StudyError(
+            "data.folds: val has annotation files of its own; set data.folds to 1 or "
+            'data.val.annotations to ""'
+        )
     if data.folds > 1 and data.source == "demo":
-        raise StudyError("data.folds: the demo set has val images of its own; folds are made of your own set")
+        raise StudyError(
+            "data.folds: the demo set has val images of its own; folds are made of your own set"
+        )
 
 
 def _check_milestones(milestones: list[int], epochs: int, key: str) -> None:
-    if milestones != sorted(set(milestones)) or any(not 1 <= milestone < epochs for milestone in milestones):
-        raise StudyError(f"{key}: milestones {milestones} must rise and lie between 1 and {epochs - 1}, "
-                         f"before the last of {epochs} epochs")
+    if milestones != sorted(set(milestones)) or any(
+        not 1 <= milestone < epochs for milestone in milestones
+    ):
+        raise StudyError(
+            f"{key}: milestones {milestones} must rise and lie between 1 and {epochs - 1}, "
+            f"before the last of {epochs} epochs"
+        )
 
 
 def _check_selection(study: Study, parts: dict[str, list[str]]) -> None:
@@ -124,8 +168,12 @@ def _check_selection(study: Study, parts: dict[str, list[str]]) -> None:
         chosen = getattr(study, part)
         if chosen and chosen not in listed:
             what = "no cell uses it" if chosen in parts[part] else f"unknown {part}"
-            raise StudyError(f"{part}: {chosen!r}: {what}; the cells use: {', '.join(listed)} (or \"\" for all)")
+            raise StudyError(
+                f'{part}: {chosen!r}: {what}; the cells use: {", ".join(listed)} (or "" for all)'
+            )
     if not study.selected():
         pairs = sorted({f"{cell.backbone} with {cell.neck}" for cell in study.cells.values()})
-        raise StudyError(f"backbone, neck: no cell has {study.backbone} with {study.neck}; "
-                         f"there are: {', '.join(pairs)}")
+        raise StudyError(
+            f"backbone, neck: no cell has {study.backbone} with {study.neck}; "
+            f"there are: {', '.join(pairs)}"
+        )

@@ -1,4 +1,5 @@
-"""The config fragments that a row of params.yaml may name: one file each in configs/, and what each must hold."""
+"""The config fragments that a row of params.yaml may name: one file each in configs/, and what each
+must hold."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def known(part: str, root: Path = ROOT) -> list[str]:
 
 
 def check(part: str, name: str, root: Path = ROOT) -> None:
-    """Raises StudyError where a fragment lacks what it is for: one line with the file, the key and its purpose.
+    """Raises StudyError where a fragment lacks what it is for: one line with the file, the key and
+    its purpose.
 
     part: one of PARTS. A file that does more than assign values is taken on trust.
     """
@@ -98,7 +100,9 @@ def _dotted(key: str, value: ast.expr) -> Iterator[str]:
     if isinstance(value, ast.Call):
         entries = [(keyword.arg, keyword.value) for keyword in value.keywords]
     elif isinstance(value, ast.Dict):
-        entries = [(getattr(name, "value", None), entry) for name, entry in zip(value.keys, value.values)]
+        entries = [
+            (getattr(name, "value", None), entry) for name, entry in zip(value.keys, value.values)
+        ]
     for name, entry in entries:
         yield from _dotted(f"{key}.{name}", entry)
 

@@ -32,7 +32,8 @@ _CLASS = "class:"
 
 @dataclass(frozen=True)
 class GroupMetric:
-    """level: of LEVELS; size: of SIZES, "" for a class; category: the class's name, "" for a size."""
+    """level: of LEVELS; size: of SIZES, "" for a class; category: the class's name, "" for a
+    size."""
 
     split: str
     level: str

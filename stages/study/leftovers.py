@@ -1,6 +1,8 @@
-"""What rows that params.yaml no longer has, or that moved to another backbone or neck, have left behind.
+"""What rows that params.yaml no longer has, or that moved to another backbone or neck, have left
+behind.
 
-DVC keeps the outs of stages that are gone, in the folder and in its cache, and depends on metrics/ with them in it.
+DVC keeps the outs of stages that are gone, in the folder and in its cache, and depends on metrics/
+with them in it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from pathlib import Path
 from stages.study import paths
 from stages.study.params import ROOT, Cell
 
-# What the stages write for a cell and nobody else does, below the project's folder. `*` is a name and no more.
+# What the stages write for a cell and nobody else does, below the project's folder. `*` is a name
+# and no more.
 _PATTERNS = (
     "models/*/config.py",
     "models/*/best.pth",
@@ -31,11 +34,22 @@ _PATTERNS = (
     "predictions/*/test.json",
     "predictions/*/submission.csv",
 )
-_FILES_OF_A_CELL = {"config", "best", "last", "run", "history", "details", "submission", "val", "test"}
+_FILES_OF_A_CELL = {
+    "config",
+    "best",
+    "last",
+    "run",
+    "history",
+    "details",
+    "submission",
+    "val",
+    "test",
+}
 
 
 def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Path]]:
-    """Name of a row that is gone -> its files, relative to `root`; also of a row's earlier backbone or neck."""
+    """Name of a row that is gone -> its files, relative to `root`; also of a row's earlier backbone
+    or neck."""
     expected = set()
     for name, cell in cells.items():
         expected |= _files_of(name, cell)

@@ -1,8 +1,11 @@
-"""The names under which scores are written, drawn and logged: the study's, which are MMDetection's."""
+"""The names under which scores are written, drawn and logged: the study's, which are
+MMDetection's."""
 
 from __future__ import annotations
 
-# In the order of pycocotools' COCOeval.stats: AP over IoU .50:.95, at .50, at .75, then by COCO's box sizes.
+# In the order of pycocotools' COCOeval.stats: AP over IoU .50:.95, at .50, at .75, then by COCO's
+# box sizes.
 METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
-# Detections of a class in an image that COCO counts, the best ones: data.max_detections where params.yaml says nothing.
+# Detections of a class in an image that COCO counts, the best ones: data.max_detections where
+# params.yaml says nothing.
 MAX_DETECTIONS = 100

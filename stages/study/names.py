@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 # models may not have / and : (mlflow/utils/validation.py); blanks and quotes would have to be
 # quoted in the commands that messages print.
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-# What the other experiments of a study add to its name (stages/tracking/store.py, comparison/run.py).
+# What the other experiments of a study add to its name (stages/tracking/store.py,
+# comparison/run.py).
 SUFFIXES = ("-data", "-comparisons")
 # MLflow takes 500 characters for a data set, of which a split's name is a part
 # (MAX_DATASET_NAME_SIZE in mlflow/utils/validation.py); a title has fewer.

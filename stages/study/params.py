@@ -26,10 +26,11 @@ class DemoImages:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a split's labels are, and the folder that image names start from, both inside Data.root.
+    """Where a split's labels are, and the folder that image names start from, both inside
+    Data.root.
 
-    annotations: one name or several that are joined. coco: JSON files; voc: a folder of XML files or a list of images
-    (ImageSets/Main/train.txt); yolo: a folder of label files.
+    annotations: one name or several that are joined. coco: JSON files; voc: a folder of XML files
+    or a list of images (ImageSets/Main/train.txt); yolo: a folder of label files.
     """
 
     annotations: str | list[str]
@@ -45,7 +46,8 @@ class Source:
 @dataclass(frozen=True)
 class Data:
     """Where images and boxes come from; a split without annotation files is a share of the train
-    images. name: of the data set in the report and in MLflow; it decides nothing of what is trained."""
+    images. name: of the data set in the report and in MLflow; it decides nothing of what is
+    trained."""
 
     source: Literal["demo", "coco", "voc", "yolo"]
     root: str
@@ -79,8 +81,8 @@ class Data:
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of pretrained weights: an http(s) address or a path. sha256: all 64 hex digits, or as many as its
-    publisher gives (at least 8); None trusts the file and says so."""
+    """A file of pretrained weights: an http(s) address or a path. sha256: all 64 hex digits, or as
+    many as its publisher gives (at least 8); None trusts the file and says so."""
 
     source: str
     licence: str
@@ -96,7 +98,8 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Scale:
-    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see stages/model/schedule.py).
+    """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see
+    stages/model/schedule.py).
 
     reduced: models are cut down; None: in the block `miniature` alone."""
 
@@ -125,8 +128,8 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed` the study's, `fold`
-    the data's. A key that is null is as good as none.
+    """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed`
+    the study's, `fold` the data's. A key that is null is as good as none.
 
     train_share: of the training images; those of a smaller share are within those of a larger one.
     """
@@ -154,9 +157,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A claim and what must hold for it: an expression (stages/verdict/expressions.py), or metric -> expression.
+    """A claim and what must hold for it: an expression (stages/verdict/expressions.py), or metric
+    -> expression.
 
-    where: factor -> its one level. metric: one, several, or "every"; of no use where holds names its metrics.
+    where: factor -> its one level. metric: one, several, or "every"; of no use where holds names
+    its metrics.
     """
 
     claim: str
@@ -167,12 +172,14 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """metric: what decides which cell to ship, one of val; cost: what is to be low (stages/verdict/choice.py);
-    replicates: how many resampled splits the intervals rest on; margin: the largest loss of the metric, in its units,
-    that is accepted for a lower cost."""
+    """metric: what decides which cell to ship, one of val; cost: what is to be low
+    (stages/verdict/choice.py); replicates: how many resampled splits the intervals rest on; margin:
+    the largest loss of the metric, in its units, that is accepted for a lower cost."""
 
     metric: str = "val/bbox_mAP_50"
-    cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = "latency_ms"
+    cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = (
+        "latency_ms"
+    )
     replicates: int = bounded(minimum=100, maximum=100_000, default=1000)
     margin: float = bounded(minimum=0, maximum=1, default=0.01)
 
@@ -200,7 +207,8 @@ class Study:
 
     @property
     def reduced(self) -> bool:
-        """Whether models are cut down as the fragments' `miniature` says, and images are shrunk accordingly."""
+        """Whether models are cut down as the fragments' `miniature` says, and images are shrunk
+        accordingly."""
         return self.scale == "miniature" if self.training.reduced is None else self.training.reduced
 
     def selected(self) -> dict[str, Cell]:
@@ -214,7 +222,9 @@ class Study:
     def cell(self, name: str) -> Cell:
         """Raises StudyError where params.yaml has no such row."""
         if name not in self.cells:
-            raise StudyError(f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}")
+            raise StudyError(
+                f"cells.{name}: no such cell; params.yaml lists: {', '.join(self.cells)}"
+            )
         return self.cells[name]
 
     def seed_of(self, cell: Cell) -> int:
@@ -233,13 +243,16 @@ class Study:
 
 
 def load(path: Path = ROOT / "params.yaml") -> Study:
-    """Reads and checks the whole study. Raises StudyError: one line with the key and what is allowed."""
+    """Reads and checks the whole study. Raises StudyError: one line with the key and what is
+    allowed."""
     try:
         values = yaml_text.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StudyError(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path.name}: byte {error.start} is not UTF-8; save it in that encoding") from None
+        raise StudyError(
+            f"{path.name}: byte {error.start} is not UTF-8; save it in that encoding"
+        ) from None
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
     study = read(Study, values, "")
@@ -248,6 +261,7 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
 
 
 def levels(study: Study) -> dict[str, list[str | int]]:
-    """Factor -> the levels that a hypothesis may name: the fragments there are, and the image sizes of the cells."""
+    """Factor -> the levels that a hypothesis may name: the fragments there are, and the image sizes
+    of the cells."""
     parts: dict[str, list[str | int]] = {part: list(known(part + "s")) for part in PARTS}
     return {**parts, "image_size": sorted({cell.image_size for cell in study.cells.values()})}

@@ -1,4 +1,5 @@
-"""Where each stage's files lie, relative to the project's folder. dvc.yaml and stages/dvc.yaml name the same places."""
+"""Where each stage's files lie, relative to the project's folder. dvc.yaml and stages/dvc.yaml name
+the same places."""
 
 from __future__ import annotations
 
@@ -20,8 +21,13 @@ SPLITS = ("train", "val", "test")
 
 
 def annotations(split: str, fold: int | None = None) -> Path:
-    """The COCO file of a split, ids from 1. fold: that of Study.fold_of(), which has train and val of its own."""
-    return PREPARED / f"{split}.json" if fold is None or split == "test" else PREPARED / f"folds/{fold}/{split}.json"
+    """The COCO file of a split, ids from 1. fold: that of Study.fold_of(), which has train and val
+    of its own."""
+    return (
+        PREPARED / f"{split}.json"
+        if fold is None or split == "test"
+        else PREPARED / f"folds/{fold}/{split}.json"
+    )
 
 
 def order(fold: int | None = None) -> Path:
@@ -55,7 +61,8 @@ def record(name: str, cell: Cell) -> Path:
 
 
 def metrics(name: str, cell: Cell) -> Path:
-    """A cell's DVC metrics. Filed by backbone, then neck: `-S backbone=swin_l` prunes the graph by this prefix."""
+    """A cell's DVC metrics. Filed by backbone, then neck: `-S backbone=swin_l` prunes the graph by
+    this prefix."""
     return Path("metrics") / cell.backbone / cell.neck / f"{name}.json"
 
 
@@ -70,18 +77,22 @@ def per_class(name: str, cell: Cell) -> Path:
 
 
 def submission(name: str, cell: Cell) -> Path:
-    """A cell's detections on test as the study's leaderboard takes them: stages/analysis/submission.py.
+    """A cell's detections on test as the study's leaderboard takes them:
+    stages/analysis/submission.py.
 
-    Not beside the predictions, on which stage costs depends: an edit in the analysis would measure all costs again.
+    Not beside the predictions, on which stage costs depends: an edit in the analysis would measure
+    all costs again.
     """
     return record(name, cell) / "submission.csv"
 
 
 def predictions(name: str, cell: Cell, split: str) -> Path:
-    """A cell's detections on a split, in COCO's results format. Filed by backbone and neck, as metrics are."""
+    """A cell's detections on a split, in COCO's results format. Filed by backbone and neck, as
+    metrics are."""
     return Path("predictions") / cell.backbone / cell.neck / name / f"{split}.json"
 
 
 def predicted(name: str, cell: Cell) -> Path:
-    """Which training and annotations a cell's predictions are of. Filed by neck, as per_class() is."""
+    """Which training and annotations a cell's predictions are of. Filed by neck, as per_class()
+    is."""
     return Path("predictions") / cell.neck / f"{name}.json"

@@ -1,4 +1,5 @@
-"""Short names of cells: what sets a row of params.yaml apart, as `r50`, `swin_l · pafpn`, `r50 · seed 1`."""
+"""Short names of cells: what sets a row of params.yaml apart, as `r50`, `swin_l · pafpn`, `r50 ·
+seed 1`."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from collections.abc import Mapping
 
 from stages.study.params import Cell, Study
 
-# Keys of a row in the order in which a name says them. Those that change neither what is learnt nor what is scored
-# (device_batch, activation_checkpointing) are not among them.
+# Keys of a row in the order in which a name says them. Those that change neither what is learnt nor
+# what is scored (device_batch, activation_checkpointing) are not among them.
 KEYS = (
     "backbone",
     "detector",
@@ -39,8 +40,9 @@ _TEXTS = {
 def short_names(study: Study) -> dict[str, str]:
     """Row of params.yaml -> its short name, each another one.
 
-    The key with most levels is always said, of the others what a row does not have in common with most rows. Rows that
-    this does not tell apart, and the row of a study that has one alone, keep the names that params.yaml gives them.
+    The key with most levels is always said, of the others what a row does not have in common with
+    most rows. Rows that this does not tell apart, and the row of a study that has one alone, keep
+    the names that params.yaml gives them.
     """
     rows = {name: _levels(study, cell) for name, cell in study.cells.items()}
     varying = [key for key in KEYS if len({row[key] for row in rows.values()}) > 1]
@@ -76,7 +78,8 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
 
 
 def _levels(study: Study, cell: Cell) -> dict[str, str]:
-    """Key of KEYS -> the level that the row is trained with, as text; "" for a learning rate that it leaves open."""
+    """Key of KEYS -> the level that the row is trained with, as text; "" for a learning rate that
+    it leaves open."""
     values = {key: getattr(cell, key, None) for key in KEYS}
     of_study = {
         "epochs": study.training.epochs,
@@ -100,7 +103,8 @@ def _commonest(levels: list[str]) -> str:
 
 
 def _unique(names: dict[str, str]) -> dict[str, str]:
-    """A name that is empty, that two rows share or that another row has in params.yaml gives way to the row's own."""
+    """A name that is empty, that two rows share or that another row has in params.yaml gives way to
+    the row's own."""
     times = Counter(names.values())
     unique = {}
     for row, short in names.items():

@@ -9,26 +9,34 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 class StudyError(ValueError):
-    """params.yaml cannot be run as it stands; the message is one line with the key and the remedy."""
+    """params.yaml cannot be run as it stands; the message is one line with the key and the
+    remedy."""
 
 
-def bounded(minimum: float | None = None, maximum: float | None = None, above: float | None = None, **kwargs) -> Any:
+def bounded(
+    minimum: float | None = None, maximum: float | None = None, above: float | None = None, **kwargs
+) -> Any:
     """A dataclass field whose number must lie in [minimum, maximum], or be greater than `above`."""
-    return dataclasses.field(metadata={"minimum": minimum, "maximum": maximum, "above": above}, **kwargs)
+    return dataclasses.field(
+        metadata={"minimum": minimum, "maximum": maximum, "above": above}, **kwargs
+    )
 
 
 def read(kind: Any, value: Any, key: str) -> Any:
-    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ... or a
-    plain type.
+    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ...
+    or a plain type.
 
-    Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed there.
+    Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed
+    there.
     """
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, value, key)
     if origin is Literal:
         if value not in get_args(kind):
-            raise StudyError(f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}")
+            raise StudyError(
+                f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}"
+            )
         return value
     if origin in (Union, types.UnionType):
         first, *more = get_args(kind)
@@ -40,14 +48,22 @@ def read(kind: Any, value: Any, key: str) -> Any:
         return read(first, value, key)
     if origin is dict:
         _expect(isinstance(value, dict), key, "a mapping", value)
-        return {_text_key(name, key): read(get_args(kind)[1], item, f"{key}.{name}") for name, item in value.items()}
+        return {
+            _text_key(name, key): read(get_args(kind)[1], item, f"{key}.{name}")
+            for name, item in value.items()
+        }
     if origin is list:
         _expect(isinstance(value, list), key, "a list", value)
         return [read(get_args(kind)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     # bool is an int to Python, but `epochs: yes` is a mistake.
-    _expect(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), key, _NAMES[kind], value)
+    _expect(
+        isinstance(value, kind) and (kind is bool or not isinstance(value, bool)),
+        key,
+        _NAMES[kind],
+        value,
+    )
     return value
 
 
@@ -73,7 +89,9 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
             hint = f"; write {int(value)} without quotes"
     elif isinstance(value, str) and wanted == _NAMES[bool]:
         hint = "; write true or false without quotes"
-    raise StudyError(f"{key}: expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)} {value!r}{hint}")
+    raise StudyError(
+        f"{key}: expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)} {value!r}{hint}"
+    )
 
 
 def _read_dataclass(kind: Any, value: Any, key: str) -> Any:

@@ -1,4 +1,5 @@
-"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml. Both see the same numbers and names."""
+"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml. Both see the same numbers and
+names."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _KINDS = {
 
 
 class UnreadableYaml(ValueError):
-    """The text is no YAML that DVC takes; the message is one line, with the line's number in the text."""
+    """The text is no YAML that DVC takes; the message is one line, with the line's number in the
+    text."""
 
 
 def loads(text: str) -> Any:
@@ -94,11 +96,15 @@ def _check_keys(text: str) -> None:
                 raise UnreadableYaml(f"line {line}: {name or 'the file'} has a key that is no text")
             place = f"line {line}: {name}.{key.value}".replace(": .", ": ")
             if key.tag != _TEXT:
-                raise UnreadableYaml(f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
-                                     f'put it in quotes: "{key.value}"')
+                raise UnreadableYaml(
+                    f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
+                    f'put it in quotes: "{key.value}"'
+                )
             if key.value in lines:
-                raise UnreadableYaml(f"{place}: this key stands in line {lines[key.value]} too; "
-                                     "rename or remove one of them")
+                raise UnreadableYaml(
+                    f"{place}: this key stands in line {lines[key.value]} too; "
+                    "rename or remove one of them"
+                )
             lines[key.value] = line
 
 

@@ -1,4 +1,5 @@
-"""Addresses of MLflow's stores. A path in one may be relative, and stages run in several folders."""
+"""Addresses of MLflow's stores. A path in one may be relative, and stages run in several
+folders."""
 
 from __future__ import annotations
 

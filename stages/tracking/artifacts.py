@@ -18,9 +18,11 @@ BYTES_PER_S = 5e6
 
 
 def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None:
-    """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it is elsewhere.
+    """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it
+    is elsewhere.
 
-    A linked file is the one in DVC's cache: it must never be edited in place. Raises FileNotFoundError.
+    A linked file is the one in DVC's cache: it must never be edited in place. Raises
+    FileNotFoundError.
     """
     local = _local_root(client.get_run(run_id).info.artifact_uri)
     if local is not None:
@@ -45,8 +47,11 @@ def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[s
     for folder in {str(Path(path).parent) for path in files}:
         for entry in client.list_artifacts(run_id, None if folder == "." else folder):
             sizes[entry.path] = entry.file_size
-    return {path: file for path, file in files.items()
-            if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))}
+    return {
+        path: file
+        for path, file in files.items()
+        if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))
+    }
 
 
 def _link(file: Path, target: Path) -> bool:
@@ -56,18 +61,18 @@ def _link(file: Path, target: Path) -> bool:
     `dvc gc`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        os.link(file.resolve(strict=True), beside)
+        os.link(file.resolve(strict=True), temporary)
         # Renaming one name of a file onto another does nothing, and leaves both.
-        os.replace(beside, target)
+        os.replace(temporary, target)
     except FileNotFoundError:
         raise
     except OSError:
         return False
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
     return True
 
 

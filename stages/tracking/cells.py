@@ -1,4 +1,5 @@
-"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs file it, stages.sync mends it."""
+"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs file it,
+stages.sync mends it."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 
 @dataclass
 class Contents:
-    """All that a cell's run should hold. `trained` cannot change, a later analysis or measurement changes
-    `evaluated`.
+    """All that a cell's run should hold. `trained` cannot change, a later analysis or measurement
+    changes `evaluated`.
 
     files: artifact path -> the file here; absent: the same for files that should be here.
     """
@@ -59,13 +60,22 @@ class Sent:
         if self.deleted:
             return f"was deleted on the server and stays so; {identity.restoring(self.deleted)} undoes that"
         if self.lost:
-            return (f"{self._amounts()}, but {', '.join(self.lost)} is neither there nor here; "
-                    "`dvc checkout` brings it back from DVC's cache, or `dvc repro` makes it again")
+            return (
+                f"{self._amounts()}, but {', '.join(self.lost)} is neither there nor here; "
+                "`dvc checkout` brings it back from DVC's cache, or `dvc repro` makes it again"
+            )
         return self._amounts()
 
     def _amounts(self) -> str:
-        amounts = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in (
-            (self.points, "point"), (self.files, "file"), (self.entries, "param or tag")) if count)
+        amounts = ", ".join(
+            f"{count} {name}{'s' * (count != 1)}"
+            for count, name in (
+                (self.points, "point"),
+                (self.files, "file"),
+                (self.entries, "param or tag"),
+            )
+            if count
+        )
         if self.created:
             return f"created, {amounts} sent"
         if amounts:
@@ -74,9 +84,13 @@ class Sent:
 
 
 def summary(record: dict[str, Any]) -> dict[str, float | None]:
-    """What train logs when it is done, at the last step. Records of earlier versions lack highest_lr."""
-    return {**{name: record[name] for name in MEASURED}, "highest_lr": record.get("highest_lr"),
-            "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"]}
+    """What train logs when it is done, at the last step. Records of earlier versions lack
+    highest_lr."""
+    return {
+        **{name: record[name] for name in MEASURED},
+        "highest_lr": record.get("highest_lr"),
+        "best/val_bbox_mAP_50": record["best"]["bbox_mAP_50"],
+    }
 
 
 def scores(details: dict[str, Any]) -> dict[str, float | None]:
@@ -91,7 +105,8 @@ def scores(details: dict[str, Any]) -> dict[str, float | None]:
 
 
 def costs_of(name: str, training_id: str) -> dict[str, float]:
-    """What stage costs adds, at the best step, with the ends of the spread; empty where this training was not measured.
+    """What stage costs adds, at the best step, with the ends of the spread; empty where this
+    training was not measured.
 
     Raises Damaged where costs.json is not what it writes.
     """
@@ -116,25 +131,36 @@ def costs_of(name: str, training_id: str) -> dict[str, float]:
 
 
 def read(name: str, cell: Cell) -> Contents | None:
-    """From the files of a cell as the stages leave them, or as DVC restores them; None before a training ended.
+    """From the files of a cell as the stages leave them, or as DVC restores them; None before a
+    training ended.
 
     Raises Damaged, with the path, where a file is not what they write.
     """
-    record_path, history = paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv"
+    record_path, history = (
+        paths.record(name, cell) / "run.json",
+        paths.record(name, cell) / "history.csv",
+    )
     if not record_path.is_file():
         return None
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
         finished = points.milliseconds(record["finished"])
         trained = points.of_history(history, record) + [
-            (key, value, finished, record["iterations"]) for key, value in summary(record).items() if value is not None]
+            (key, value, finished, record["iterations"])
+            for key, value in summary(record).items()
+            if value is not None
+        ]
         contents = Contents(record, Description(**record["tracking"]), trained, [])
         if not re.fullmatch(r"[0-9a-f]{32}", record["training_id"]):
             raise ValueError("training_id")
     except (ValueError, KeyError, TypeError) as error:
         raise points.Damaged(f"{record_path}: not a record of a training: {error!r}") from None
     model = paths.model(name)
-    contents.files = {"config.py": model / "config.py", "history.csv": history, "run.json": record_path}
+    contents.files = {
+        "config.py": model / "config.py",
+        "history.csv": history,
+        "run.json": record_path,
+    }
     step = record["best"]["step"]
     if analysis_of(record, name, cell):
         details = paths.details(name, cell)
@@ -157,7 +183,9 @@ def read(name: str, cell: Cell) -> Contents | None:
         contents.evaluated += [(key, value, moment, step) for key, value in costs.items()]
         contents.files["costs/costs.json"] = paths.COSTS
     contents.absent = {path: file for path, file in contents.files.items() if not file.is_file()}
-    contents.files = {path: file for path, file in contents.files.items() if path not in contents.absent}
+    contents.files = {
+        path: file for path, file in contents.files.items() if path not in contents.absent
+    }
     return contents
 
 
@@ -167,17 +195,25 @@ def analysis_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
     if not all(file.is_file() for file in files):
         return False
     try:
-        return json.loads(files[-1].read_text(encoding="utf-8"))["training_id"] == record["training_id"]
+        return (
+            json.loads(files[-1].read_text(encoding="utf-8"))["training_id"]
+            == record["training_id"]
+        )
     except (ValueError, KeyError, TypeError):
         return False
 
 
-def complete(client: MlflowClient, experiment: str, contents: Contents, again: bool = False,
-             moved: Callable[[], None] = lambda: None) -> Sent:
+def complete(
+    client: MlflowClient,
+    experiment: str,
+    contents: Contents,
+    again: bool = False,
+    moved: Callable[[], None] = lambda: None,
+) -> Sent:
     """Makes the run of a cell where the server has none, and sends it exactly what it lacks.
 
-    `again`: also the files that a server seems to have, the checkpoint aside: it tells them by their sizes alone.
-    `moved` is called whenever the tracker took something.
+    `again`: also the files that a server seems to have, the checkpoint aside: it tells them by
+    their sizes alone. `moved` is called whenever the tracker took something.
     """
     record, sent = contents.record, Sent()
     training_id = record["training_id"]
@@ -188,22 +224,33 @@ def complete(client: MlflowClient, experiment: str, contents: Contents, again: b
             sent.deleted = identity.deleted(client, experiment, training_id)
             if sent.deleted:
                 return sent
-            run_id = identity.make(client, experiment, training_id, contents.description.name,
-                                   contents.description.cut_tags(), start)
+            run_id = identity.make(
+                client,
+                experiment,
+                training_id,
+                contents.description.name,
+                contents.description.cut_tags(),
+                start,
+            )
             sent.created = True
         else:
             run_id = run.info.run_id
         entries = contents.description.complete(client, run_id)
         sent.entries = 0 if sent.created else entries
         held = points.on_server(client, run_id)
-        lacking = points.missing(held, contents.trained) + points.missing(held, contents.evaluated, compare=True)
+        lacking = points.missing(held, contents.trained) + points.missing(
+            held, contents.evaluated, compare=True
+        )
         for batch in points.batches(lacking):
             points.send(client, run_id, batch)
             moved()
         files = artifacts.missing(client, run_id, contents.files)
         if again:
-            files = {path: file for path, file in contents.files.items()
-                     if path in files or not path.startswith("checkpoint/")}
+            files = {
+                path: file
+                for path, file in contents.files.items()
+                if path in files or not path.startswith("checkpoint/")
+            }
         for path, file in files.items():
             folder = path.rpartition("/")[0]
             artifacts.put(client, run_id, file, folder)
@@ -220,14 +267,22 @@ def complete(client: MlflowClient, experiment: str, contents: Contents, again: b
 
 
 def file(name: str, cell: Cell) -> None:
-    """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is pending."""
+    """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is
+    pending."""
+
     def send() -> None:
         complete(*store.open_client(), contents, again=True, moved=sender.moved)
 
     contents = read(name, cell)
     sender = Sender()
     sender.put(Job(send))
-    left = sender.finish(large_s=sum(path.stat().st_size for path in contents.files.values()) / artifacts.BYTES_PER_S)
+    left = sender.finish(
+        large_s=sum(path.stat().st_size for path in contents.files.values()) / artifacts.BYTES_PER_S
+    )
     if left:
-        log.warning("%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make sync` sends it",
-                    name, without_password(store.uri()), left.reason)
+        log.warning(
+            "%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make sync` sends it",
+            name,
+            without_password(store.uri()),
+            left.reason,
+        )

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 UNKNOWN = "unknown"
 WITHOUT_GIT = (
     "no git repository here: all stages run and record their commit as unknown, but dvc exp and dvc "
-    "metrics diff need one: git init && make set-up && git add --all && git commit -m start")
+    "metrics diff need one: git init && make set-up && git add --all && git commit -m start"
+)
 # What git itself prints where it refuses the folder of another user.
 _REMEDY = re.compile(r"git config --global --add safe\.directory .+")
 # Measured with DVC 3.67.1. Its copies for --queue and --temp are addressed by URL, and their config
@@ -69,8 +70,15 @@ def commit(root: Path = ROOT) -> str:
 def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     """Runs git in the folder `root`, in English; None where there is no git program."""
     try:
-        return subprocess.run(["git", *arguments], cwd=root, env={**os.environ, "LC_ALL": "C"},
-                              capture_output=True, text=True, errors="surrogateescape", check=False)
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            check=False,
+        )
     except FileNotFoundError:
         return None
 
@@ -82,15 +90,19 @@ def warnings(root: Path = ROOT) -> list[str]:
     if not checkout.tracked:
         lines.append(WITHOUT_GIT)
     if checkout.remedy:
-        lines.append("another user owns this folder, so git refuses it: the commit is recorded as "
-                     f"unknown and dvc exp fails, until you type: {checkout.remedy}")
+        lines.append(
+            "another user owns this folder, so git refuses it: the commit is recorded as "
+            f"unknown and dvc exp fails, until you type: {checkout.remedy}"
+        )
     breaking = sorted(set(_NO_COPIES.findall(str(root))))
     if _NO_DVC.search(str(root)):
         lines.append(f"{root}: DVC fails in a folder with {{ or }} in its path; rename it")
     elif breaking:
-        lines.append(f"{root}: with {' '.join(breaking)} in the path, dvc exp run --queue and "
-                     "--temp fail, and waiting for the queue does not end; rename the folder for "
-                     "these two. All else works")
+        lines.append(
+            f"{root}: with {' '.join(breaking)} in the path, dvc exp run --queue and "
+            "--temp fail, and waiting for the queue does not end; rename the folder for "
+            "these two. All else works"
+        )
     return lines
 
 

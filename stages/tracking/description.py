@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's limits: characters of a param's value in its SQL stores, of a tag's, and entries in one batch.
+# MLflow's limits: characters of a param's value in its SQL stores, of a tag's, and entries in one
+# batch.
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 BATCH = 100
@@ -16,7 +17,8 @@ BATCH = 100
 
 @dataclass
 class Description:
-    """A run's name, params and tags; datasets: name, digest, source (a path) and context (such as "training")."""
+    """A run's name, params and tags; datasets: name, digest, source (a path) and context (such as
+    "training")."""
 
     name: str
     params: dict[str, Any]
@@ -31,21 +33,28 @@ class Description:
         return {key: str(value)[:TAG_LENGTH] for key, value in self.tags.items() if value}
 
     def complete(self, client: MlflowClient, run_id: str) -> int:
-        """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they are stored once.
+        """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they
+        are stored once.
 
         A value too long for MLflow is cut, says so, and is an artifact in full.
         """
         from mlflow.entities import Param, RunTag
 
         run = client.get_run(run_id)
-        texts = {key: str(value) for key, value in self.params.items() if key not in run.data.params}
+        texts = {
+            key: str(value) for key, value in self.params.items() if key not in run.data.params
+        }
         for key, text in texts.items():
             if len(text) > PARAM_LENGTH:
                 client.log_text(run_id, text, f"params/{key}.txt")
         params = [Param(key, cut(text, key)) for key, text in texts.items()]
-        tags = [RunTag(key, value) for key, value in self.cut_tags().items() if key not in run.data.tags]
+        tags = [
+            RunTag(key, value) for key, value in self.cut_tags().items() if key not in run.data.tags
+        ]
         for start in range(0, max(len(params), len(tags)), BATCH):
-            client.log_batch(run_id, params=params[start:start + BATCH], tags=tags[start:start + BATCH])
+            client.log_batch(
+                run_id, params=params[start : start + BATCH], tags=tags[start : start + BATCH]
+            )
         known = {entry.dataset.name for entry in run.inputs.dataset_inputs}
         datasets = [entry for entry in self.datasets if entry["name"] not in known]
         if datasets:
@@ -58,11 +67,13 @@ def cut(text: str, key: str) -> str:
     if len(text) <= PARAM_LENGTH:
         return text
     mark = f" ... (cut: {len(text)} characters are in params/{key}.txt)"
-    return text[:PARAM_LENGTH - len(mark)] + mark
+    return text[: PARAM_LENGTH - len(mark)] + mark
 
 
 def _input(entry: dict[str, str]) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    dataset = Dataset(name=entry["name"], digest=entry["digest"][:36], source_type="local", source=entry["source"])
+    dataset = Dataset(
+        name=entry["name"], digest=entry["digest"][:36], source_type="local", source=entry["source"]
+    )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", entry["context"])])

@@ -1,4 +1,5 @@
-"""One run for each training: MLflow gives runs their ids, so a training has one of its own, kept as a tag."""
+"""One run for each training: MLflow gives runs their ids, so a training has one of its own, kept as
+a tag."""
 
 from __future__ import annotations
 
@@ -22,8 +23,11 @@ def new() -> str:
     return uuid4().hex
 
 
-def find(client: MlflowClient, experiment: str, training_id: str, run_id: str | None = None) -> Run | None:
-    """The run of a training: `run_id` where the server knows it as this training's, else the run with the tag.
+def find(
+    client: MlflowClient, experiment: str, training_id: str, run_id: str | None = None
+) -> Run | None:
+    """The run of a training: `run_id` where the server knows it as this training's, else the run
+    with the tag.
 
     Deleted runs do not count. Of several, the one made first.
     """
@@ -42,31 +46,49 @@ def find(client: MlflowClient, experiment: str, training_id: str, run_id: str | 
     return runs[0] if runs else None
 
 
-def make(client: MlflowClient, experiment: str, training_id: str, name: str, tags: dict[str, str],
-         start: int | None = None) -> str:
+def make(
+    client: MlflowClient,
+    experiment: str,
+    training_id: str,
+    name: str,
+    tags: dict[str, str],
+    start: int | None = None,
+) -> str:
     """A new run, or the one that somebody else made for this training meanwhile; gives its id.
 
-    A request that was repeated, or two programs at once, may have made several: all but the first go to MLflow's trash.
-    `start` is in milliseconds since 1970, now where it is None.
+    A request that was repeated, or two programs at once, may have made several: all but the first
+    go to MLflow's trash. `start` is in milliseconds since 1970, now where it is None.
     """
-    made = client.create_run(experiment, start_time=start, run_name=name, tags={
-        **tags, TAG: training_id, "created": datetime.now(UTC).isoformat(timespec="microseconds")})
+    made = client.create_run(
+        experiment,
+        start_time=start,
+        run_name=name,
+        tags={
+            **tags,
+            TAG: training_id,
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        },
+    )
     first = (_tagged(client, experiment, training_id) or [made])[0].info.run_id
     drop_doubles(client, experiment, training_id, first)
     return first
 
 
 def drop_doubles(client: MlflowClient, experiment: str, training_id: str, run_id: str) -> None:
-    """Puts all other runs of a training into MLflow's trash: those of requests whose answers were lost."""
+    """Puts all other runs of a training into MLflow's trash: those of requests whose answers were
+    lost."""
     for run in _tagged(client, experiment, training_id):
         if run.info.run_id != run_id:
             client.delete_run(run.info.run_id)
 
 
 def mark_current(client: MlflowClient, experiment: str, run_id: str, cell: str) -> None:
-    """Tags the run as the current one of the runs of its cell: that whose results are on disk. Earlier ones lose it."""
+    """Tags the run as the current one of the runs of its cell: that whose results are on disk.
+    Earlier ones lose it."""
     quoted = cell.replace("'", "")
-    for run in client.search_runs([experiment], f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"):
+    for run in client.search_runs(
+        [experiment], f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"
+    ):
         if run.info.run_id != run_id:
             client.delete_tag(run.info.run_id, CURRENT)
     if client.get_run(run_id).data.tags.get(CURRENT) != "true":
@@ -88,5 +110,7 @@ def restoring(run_id: str) -> str:
 
 def _tagged(client: MlflowClient, experiment: str, training_id: str, view: Any = 1) -> list[Run]:
     """The runs of a training, the first made first. view: 1 is ViewType.ACTIVE_ONLY."""
-    runs = client.search_runs([experiment], f"tags.{TAG} = '{training_id}'", run_view_type=view, max_results=100)
+    runs = client.search_runs(
+        [experiment], f"tags.{TAG} = '{training_id}'", run_view_type=view, max_results=100
+    )
     return sorted(runs, key=lambda run: (run.data.tags.get("created", ""), run.info.run_id))

@@ -1,4 +1,5 @@
-"""Whose run it is: the process that a RUNNING run belongs to, and the end of runs whose process has vanished."""
+"""Whose run it is: the process that a RUNNING run belongs to, and the end of runs whose process has
+vanished."""
 
 from __future__ import annotations
 
@@ -13,14 +14,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The inode of the machine's own pid namespace (PROC_PID_INIT_INO in Linux); a container has another.
+# The inode of the machine's own pid namespace (PROC_PID_INIT_INO in Linux); a container has
+# another.
 MACHINES_OWN = "pid:[4026531836]"
 
 
 def tags() -> dict[str, str]:
-    """This process for a run's tags: its host, and what tells it from any other that had or will have its number."""
-    return {"host": host(), "pid": str(os.getpid()), "pid.namespace": _read_link("/proc/self/ns/pid"),
-            "pid.boot": _boot(), "pid.started": started(os.getpid()) or ""}
+    """This process for a run's tags: its host, and what tells it from any other that had or will
+    have its number."""
+    return {
+        "host": host(),
+        "pid": str(os.getpid()),
+        "pid.namespace": _read_link("/proc/self/ns/pid"),
+        "pid.boot": _boot(),
+        "pid.started": started(os.getpid()) or "",
+    }
 
 
 def host() -> str:
@@ -29,34 +37,53 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """Clock ticks from boot to the start of a process, so that a clock that jumps does not matter; None: no process."""
+    """Clock ticks from boot to the start of a process, so that a clock that jumps does not matter;
+    None: no process."""
     try:
-        # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind it.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind
+        # it.
+        return (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
     except (OSError, IndexError):
         return None
 
 
 def vanished(found: dict[str, str]) -> bool:
-    """Whether the process that wrote these tags is gone for certain: False on other hosts, or where nobody can tell."""
+    """Whether the process that wrote these tags is gone for certain: False on other hosts, or where
+    nobody can tell."""
     own = tags()
-    if not own["pid.started"] or found.get("host") != own["host"] or not found.get("pid", "").isdigit():
+    if (
+        not own["pid.started"]
+        or found.get("host") != own["host"]
+        or not found.get("pid", "").isdigit()
+    ):
         return False
     if found.get("pid.namespace") != own["pid.namespace"]:
         return False
     if found.get("pid.boot") != own["pid.boot"]:
-        # The machine was started again. A container's host name may also be that of another one, elsewhere.
+        # The machine was started again. A container's host name may also be that of another one,
+        # elsewhere.
         return own["pid.namespace"] == MACHINES_OWN
     return started(int(found["pid"])) != found.get("pid.started")
 
 
-def close_vanished(client: MlflowClient, experiments: list[str], but: str | None = None) -> list[str]:
-    """Ends as KILLED the runs that a vanished process of this host left RUNNING, apart from the training `but`.
+def close_vanished(
+    client: MlflowClient, experiments: list[str], but: str | None = None
+) -> list[str]:
+    """Ends as KILLED the runs that a vanished process of this host left RUNNING, apart from the
+    training `but`.
 
-    Gives their names. The caller holds the store's turn, so that no run is taken up again meanwhile.
+    Gives their names. The caller holds the store's turn, so that no run is taken up again
+    meanwhile.
     """
     closed = []
-    runs = client.search_runs(experiments, f"attributes.status = 'RUNNING' and tags.host = '{host()}'")
+    runs = client.search_runs(
+        experiments, f"attributes.status = 'RUNNING' and tags.host = '{host()}'"
+    )
     for run in runs:
         if vanished(run.data.tags) and (but is None or run.data.tags.get("training_id") != but):
             client.set_terminated(run.info.run_id, "KILLED")

@@ -26,14 +26,20 @@ class Damaged(Exception):
 
 def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
     """Every number of a history row, but step and epoch, at the row's step."""
-    return [(name, float(value), milliseconds, int(row["step"])) for row in rows for name, value in row.items()
-            if name not in PLACES and value not in (None, "")]
+    return [
+        (name, float(value), milliseconds, int(row["step"]))
+        for row in rows
+        for name, value in row.items()
+        if name not in PLACES and value not in (None, "")
+    ]
 
 
 def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
-    """The points of a history.csv; times are spread from the start to the end that run.json names, or zero.
+    """The points of a history.csv; times are spread from the start to the end that run.json names,
+    or zero.
 
-    The same files give the same points, so that a store takes each once, whoever sends it. Raises Damaged.
+    The same files give the same points, so that a store takes each once, whoever sends it. Raises
+    Damaged.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,7 +52,10 @@ def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
     if not record:
         return found
     first, last = (milliseconds(record[key]) for key in ("started", "finished"))
-    return [(name, value, first + (last - first) * step // steps, step) for name, value, _, step in found]
+    return [
+        (name, value, first + (last - first) * step // steps, step)
+        for name, value, _, step in found
+    ]
 
 
 def milliseconds(moment: str) -> int:
@@ -55,7 +64,7 @@ def milliseconds(moment: str) -> int:
 
 
 def batches(points: list[Point]) -> list[list[Point]]:
-    return [points[start:start + BATCH] for start in range(0, len(points), BATCH)]
+    return [points[start : start + BATCH] for start in range(0, len(points), BATCH)]
 
 
 def send(client: MlflowClient, run_id: str, batch: list[Point]) -> None:
@@ -77,8 +86,11 @@ def on_server(client: MlflowClient, run_id: str) -> dict[str, dict[int, tuple[in
     return held
 
 
-def missing(held: dict[str, dict[int, tuple[int, float]]], points: list[Point], compare: bool = False) -> list[Point]:
-    """The points whose step their metric does not have; with `compare`, also those whose value there is another.
+def missing(
+    held: dict[str, dict[int, tuple[int, float]]], points: list[Point], compare: bool = False
+) -> list[Point]:
+    """The points whose step their metric does not have; with `compare`, also those whose value
+    there is another.
 
     A changed value gets a later time than the old one: MLflow shows the last.
     """

@@ -1,4 +1,5 @@
-"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes a cell."""
+"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes
+a cell."""
 
 from __future__ import annotations
 
@@ -11,13 +12,30 @@ from pathlib import Path
 from stages.study.params import ROOT
 
 # What computes, draws the images or scores; opencv under the name of the build that is installed.
-PACKAGES = ("torch", "torchvision", "mmdet", "mmengine", "mmcv-lite", "numpy", "opencv-python-headless",
-            "opencv-python", "hotcoco", "pycocotools", "dvc", "mlflow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "mmdet",
+    "mmengine",
+    "mmcv-lite",
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "hotcoco",
+    "pycocotools",
+    "dvc",
+    "mlflow",
+)
 # Those of them that change no bit of a training.
 OBSERVERS = ("pycocotools", "dvc", "mlflow")
 # The code that decides a training's bits. Stage train depends on the same, in stages/dvc.yaml.
-DECIDING = ("stages/train.py", "stages/training", "stages/scoring", "stages/model/ops",
-            "stages/study/metrics.py")
+DECIDING = (
+    "stages/train.py",
+    "stages/training",
+    "stages/scoring",
+    "stages/model/ops",
+    "stages/study/metrics.py",
+)
 
 
 def versions() -> dict[str, str]:
@@ -39,18 +57,28 @@ def code_digest(root: Path = ROOT) -> str:
         path = root / part
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     for file in files:
-        total.update(file.relative_to(root).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
+        total.update(
+            file.relative_to(root).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest()
+        )
     return total.hexdigest()[:16]
 
 
 def dvc_tags() -> dict[str, str]:
-    """The stage, experiment and baseline that DVC names in a stage's environment; empty without DVC."""
-    names = {"dvc.stage": "DVC_STAGE", "dvc.exp_name": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}
-    return {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
+    """The stage, experiment and baseline that DVC names in a stage's environment; empty without
+    DVC."""
+    names = {
+        "dvc.stage": "DVC_STAGE",
+        "dvc.exp_name": "DVC_EXP_NAME",
+        "dvc.baseline_rev": "DVC_EXP_BASELINE_REV",
+    }
+    return {
+        tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)
+    }
 
 
 def fingerprint(config: str, inputs: list[Path]) -> str:
-    """16 hex digits over a cell's whole config and the files that it learns from: equal means the same training."""
+    """16 hex digits over a cell's whole config and the files that it learns from: equal means the
+    same training."""
     total = hashlib.sha256(config.encode())
     for path in inputs:
         total.update(hashlib.sha256(path.read_bytes()).digest())

@@ -1,4 +1,5 @@
-"""The MLflow run of a program that is going on, written from a thread: training never waits for the tracker."""
+"""The MLflow run of a program that is going on, written from a thread: training never waits for the
+tracker."""
 
 from __future__ import annotations
 
@@ -17,24 +18,32 @@ from stages.tracking.sending import Job, NeedsPerson, Pending, Sender, without_p
 
 log = logging.getLogger(__name__)
 
-# Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history later.
+# Points that wait for the tracker, about 200 bytes each. What comes on top is read from the history
+# later.
 MOST_POINTS = 50_000
-# How long a program that was told to stop waits for the tracker: its state is saved, and batch systems kill after 30 s.
+# How long a program that was told to stop waits for the tracker: its state is saved, and batch
+# systems kill after 30 s.
 KILLED_PATIENCE_S = 20.0
 
 
 class Run:
     """Queues what is to be logged. The tracker may be lost and come back at any time.
 
-    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses nothing: what has not
-    arrived by the end is named in one line, and stages.sync sends it.
+    History, metrics and checkpoints are on disk before they come here, so a lost tracker loses
+    nothing: what has not arrived by the end is named in one line, and stages.sync sends it.
 
-    training_id: of the training, which keeps it through interruptions, with the `run_id` that it had; its points are
-    not sent twice. history: the training's history.csv, for what finds no place in the queue or was never sent.
+    training_id: of the training, which keeps it through interruptions, with the `run_id` that it
+    had; its points are not sent twice. history: the training's history.csv, for what finds no place
+    in the queue or was never sent.
     """
 
-    def __init__(self, training_id: str | None = None, run_id: str | None = None, history: Path | None = None,
-                 experiment_suffix: str = "") -> None:
+    def __init__(
+        self,
+        training_id: str | None = None,
+        run_id: str | None = None,
+        history: Path | None = None,
+        experiment_suffix: str = "",
+    ) -> None:
         self.training_id = training_id or identity.new()
         self.run_id = run_id
         self._history = history
@@ -51,32 +60,48 @@ class Run:
         self._lock = threading.Lock()
         self._sender = Sender()
 
-    def create(self, name: str, params: dict[str, Any], tags: dict[str, str], datasets: list[dict[str, str]]) -> None:
+    def create(
+        self,
+        name: str,
+        params: dict[str, Any],
+        tags: dict[str, str],
+        datasets: list[dict[str, str]],
+    ) -> None:
         """The run of this training: the one that it had before an interruption, or a new one."""
         self._description = Description(name, params, tags, datasets)
         self._put(self._close_vanished)
         self._put(self._describe)
 
     def record(self) -> dict[str, Any]:
-        """For run.json: what finds the run, or makes it again elsewhere. run_id: None if MLflow has never answered."""
-        return {"run_id": self.run_id, "training_id": self.training_id, "tracking": self._description.as_record()}
+        """For run.json: what finds the run, or makes it again elsewhere. run_id: None if MLflow has
+        never answered."""
+        return {
+            "run_id": self.run_id,
+            "training_id": self.training_id,
+            "tracking": self._description.as_record(),
+        }
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
-        """History rows, on disk already: every number of a row but step and epoch becomes a metric at that step."""
+        """History rows, on disk already: every number of a row but step and epoch becomes a metric
+        at that step."""
         self._points(points.of_rows(rows, int(time.time() * 1000)))
 
     def metrics(self, metrics: dict[str, float | None], step: int) -> None:
         """Single numbers at one step; None is left out."""
         now = int(time.time() * 1000)
-        self._queue([(name, value, now, step) for name, value in metrics.items() if value is not None])
+        self._queue(
+            [(name, value, now, step) for name, value in metrics.items() if value is not None]
+        )
 
     def artifacts(self, files: list[Path], folder: str = "") -> None:
-        """Files for the run's artifact `folder`, each stored once on disk where that is possible."""
+        """Files for the run's artifact `folder`, each stored once on disk where that is
+        possible."""
         for file in files:
             self._put(lambda file=file: put(self._client, self.run_id, file, folder), files=1)
 
     def end(self, status: str | None = None) -> None:
-        """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes the run."""
+        """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes
+        the run."""
         if status:
             self._put(lambda: self._close(status))
         left = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
@@ -84,11 +109,20 @@ class Run:
             left = left or Pending(reason="more than its queue holds")
             left.points += self._left_out
         if left and left.refused and not (left.points or left.files):
-            log.warning("%s: MLflow refused a part (%s); it is complete on disk, and `make sync` sends "
-                        "what MLflow then takes", self._description.name, left.refused[0])
+            log.warning(
+                "%s: MLflow refused a part (%s); it is complete on disk, and `make sync` sends "
+                "what MLflow then takes",
+                self._description.name,
+                left.refused[0],
+            )
         elif left:
-            log.warning("%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
-                        self._description.name, without_password(store.uri()), left, left.reason)
+            log.warning(
+                "%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
+                self._description.name,
+                without_password(store.uri()),
+                left,
+                left.reason,
+            )
 
     def _points(self, found: list[Point]) -> None:
         if self._sender.queued_points + len(found) > MOST_POINTS:
@@ -125,7 +159,9 @@ class Run:
             self._catching_up, self._left_out = False, 0
         found = points.of_history(self._history) if self._history.is_file() else []
         now = int(time.time() * 1000)
-        lacking = [(name, value, now, step) for name, value, _, step in points.missing(self._held, found)]
+        lacking = [
+            (name, value, now, step) for name, value, _, step in points.missing(self._held, found)
+        ]
         room = max(points.BATCH, MOST_POINTS - self._sender.queued_points)
         self._queue(lacking[:room])
         if len(lacking) > room:
@@ -163,7 +199,8 @@ class Run:
             send()
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                # Another server answers at this address, or the store was emptied: the run is made again.
+                # Another server answers at this address, or the store was emptied: the run is made
+                # again.
                 self._client, self._open = None, False
                 self._put(self._describe)
                 self._catch_up_soon()
@@ -183,15 +220,23 @@ class Run:
             found = identity.find(self._client, self._experiment, self.training_id, self.run_id)
             own = owner.tags()
             if found is None:
-                self.run_id = identity.make(self._client, self._experiment, self.training_id, self._description.name,
-                                            {**self._description.cut_tags(), **own})
+                self.run_id = identity.make(
+                    self._client,
+                    self._experiment,
+                    self.training_id,
+                    self._description.name,
+                    {**self._description.cut_tags(), **own},
+                )
             else:
                 self.run_id, tags = found.info.run_id, found.data.tags
                 if any(tags.get(key) != value for key, value in own.items()):
                     own["resumed"] = str(int(tags.get("resumed", 0)) + 1)
-                self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in own.items()])
+                self._client.log_batch(
+                    self.run_id, tags=[RunTag(key, value) for key, value in own.items()]
+                )
                 self._client.update_run(self.run_id, "RUNNING")
-                # Before anything is sent: steps that a training does again after an interruption are there already.
+                # Before anything is sent: steps that a training does again after an interruption
+                # are there already.
                 self._held = points.on_server(self._client, self.run_id)
                 self._catch_up_soon()
         self._open = True

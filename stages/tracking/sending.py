@@ -1,4 +1,5 @@
-"""One thread that talks to the tracker: in order, again after a failure, and never in the way of a training."""
+"""One thread that talks to the tracker: in order, again after a failure, and never in the way of a
+training."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 # Seconds between two tries of the same job: the first, and the most that doubling makes of it.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
-# How long the end of a program waits for the tracker: in all; where it fails, since it last took something; and where
-# it fails and has never taken anything.
+# How long the end of a program waits for the tracker: in all; where it fails, since it last took
+# something; and where it fails and has never taken anything.
 PATIENCE_S = 120.0
 QUIET_S = 45.0
 NEVER_S = 15.0
@@ -31,12 +32,14 @@ FINAL = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "FEATURE_DISABLED")
 
 
 class NeedsPerson(Exception):
-    """The tracker takes nothing before a person types a command, which the message, one line, has in it."""
+    """The tracker takes nothing before a person types a command, which the message, one line, has
+    in it."""
 
 
 @dataclass(eq=False)
 class Job:
-    """Something to send; `points` and `files` say how much, for the line that names what is pending."""
+    """Something to send; `points` and `files` say how much, for the line that names what is
+    pending."""
 
     send: Callable[[], None]
     points: int = 0
@@ -53,16 +56,21 @@ class Pending:
     refused: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        parts = [f"{count} {name}{'s' * (count > 1)}" for name, count in (("point", self.points), ("file", self.files))
-                 if count]
+        parts = [
+            f"{count} {name}{'s' * (count > 1)}"
+            for name, count in (("point", self.points), ("file", self.files))
+            if count
+        ]
         return " and ".join(parts) or "the rest"
 
 
 class Sender:
-    """Jobs wait in a queue; a thread does them in order, and one that fails again until it succeeds.
+    """Jobs wait in a queue; a thread does them in order, and one that fails again until it
+    succeeds.
 
-    A job that MLflow refuses for good is left out. Everything sent is on disk before it comes here, so that a machine
-    without MLflow loses nothing: there all jobs are dropped, and one line says so.
+    A job that MLflow refuses for good is left out. Everything sent is on disk before it comes here,
+    so that a machine without MLflow loses nothing: there all jobs are dropped, and one line says
+    so.
     """
 
     def __init__(self) -> None:
@@ -94,9 +102,11 @@ class Sender:
             self._changed.notify_all()
 
     def finish(self, patience_s: float | None = None, large_s: float = 0) -> Pending | None:
-        """No more jobs come. Waits for them, at most for `patience_s` (PATIENCE_S), or QUIET_S of failures.
+        """No more jobs come. Waits for them, at most for `patience_s` (PATIENCE_S), or QUIET_S of
+        failures.
 
-        large_s: more of both, for a large file on its way. Gives what is left, None where nothing is.
+        large_s: more of both, for a large file on its way. Gives what is left, None where nothing
+        is.
         """
         start = time.monotonic()
         end = start + large_s + (PATIENCE_S if patience_s is None else patience_s)
@@ -106,8 +116,12 @@ class Sender:
             while self._jobs:
                 until = end
                 if self._failure:
-                    until = min(end, start + NEVER_S if self._moved is None else
-                                max(start, self._moved) + QUIET_S + large_s)
+                    until = min(
+                        end,
+                        start + NEVER_S
+                        if self._moved is None
+                        else max(start, self._moved) + QUIET_S + large_s,
+                    )
                 left = until - time.monotonic()
                 if left <= 0:
                     break
@@ -115,8 +129,12 @@ class Sender:
             if not self._jobs and not self._refused:
                 return None
             reason = self._failure or (self._refused[0] if self._refused else "no answer yet")
-            return Pending(sum(job.points for job in self._jobs), sum(job.files for job in self._jobs), reason,
-                           list(self._refused))
+            return Pending(
+                sum(job.points for job in self._jobs),
+                sum(job.files for job in self._jobs),
+                reason,
+                list(self._refused),
+            )
 
     def _serve(self) -> None:
         pause = FIRST_PAUSE_S
@@ -166,8 +184,10 @@ def installed() -> bool:
 
 @cache
 def _say_that_tracking_is_off() -> None:
-    log.warning("MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
-                "from a machine that has MLflow")
+    log.warning(
+        "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
+        "from a machine that has MLflow"
+    )
 
 
 def is_final(error: Exception) -> bool:

@@ -30,7 +30,8 @@ _OWN = "sqlite:///mlflow.db"
 # Reports on data stand apart, so that the table of cells holds cells alone.
 DATA = "-data"
 
-# MLflow repeats a request for minutes, also one that may have been taken. sending.py repeats instead, and looks first.
+# MLflow repeats a request for minutes, also one that may have been taken. sending.py repeats
+# instead, and looks first.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 # A bare machine has no network, and nothing here may wait for one.
@@ -39,12 +40,18 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 # Where MLflow's tables hold the address of an artifact folder.
-ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
-             ("model_versions", "source"), ("model_versions", "storage_location"))
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 
 
 def home(root: Path = ROOT) -> Path:
-    """The main checkout: `dvc exp run --temp` and --queue work in .dvc/tmp/exps/<name> of it and vanish afterwards."""
+    """The main checkout: `dvc exp run --temp` and --queue work in .dvc/tmp/exps/<name> of it and
+    vanish afterwards."""
     for folder in root.parents:
         if folder.parts[-3:] == (".dvc", "tmp", "exps"):
             return folder.parents[2]
@@ -52,7 +59,8 @@ def home(root: Path = ROOT) -> Path:
 
 
 def uri() -> str:
-    """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else the sqlite store."""
+    """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else the sqlite
+    store."""
     return address.absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
 
 
@@ -77,7 +85,8 @@ def command(words: str) -> str:
 
 
 def experiment_name(suffix: str = "") -> str:
-    """`study` of params.yaml, or MLFLOW_EXPERIMENT_NAME, with the suffix of one of its experiments."""
+    """`study` of params.yaml, or MLFLOW_EXPERIMENT_NAME, with the suffix of one of its
+    experiments."""
     return (os.environ.get("MLFLOW_EXPERIMENT_NAME") or _study_name()) + suffix
 
 
@@ -91,15 +100,16 @@ def _study_name() -> str:
 def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     """An MLflow client and the id of the experiment, made where it is missing.
 
-    Several processes that create the database or the experiment at once crash each other: they take turns here.
-    Raises NeedsPerson where the experiment is in MLflow's trash, or the database is of another MLflow.
+    Several processes that create the database or the experiment at once crash each other: they take
+    turns here. Raises NeedsPerson where the experiment is in MLflow's trash, or the database is of
+    another MLflow.
     """
     # Importing MLflow takes seconds; only what logs pays for it.
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    # Its notes on creating tables would stand between the progress lines, and so would a traceback for each time
-    # that the database is locked, which is waited for.
+    # Its notes on creating tables would stand between the progress lines, and so would a traceback
+    # for each time that the database is locked, which is waited for.
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     name = experiment_name(suffix)
@@ -116,26 +126,35 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             raise
         if found and found.lifecycle_stage == "deleted":
             restore = command(f"mlflow experiments restore --experiment-id {found.experiment_id}")
-            raise NeedsPerson(f"the experiment {name} was deleted; "
-                              f"{restore} brings it back with its runs")
+            raise NeedsPerson(
+                f"the experiment {name} was deleted; {restore} brings it back with its runs"
+            )
         if found:
-            if own and found.artifact_location != location and found.artifact_location.endswith(f"/mlruns/{name}"):
+            if (
+                own
+                and found.artifact_location != location
+                and found.artifact_location.endswith(f"/mlruns/{name}")
+            ):
                 _follow(found.artifact_location.removesuffix(f"/mlruns/{name}"), home().as_uri())
             return client, found.experiment_id
-        # The kind makes MLflow's page open on model training rather than on its assistants for language models.
+        # The kind makes MLflow's page open on model training rather than on its assistants for
+        # language models.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         try:
             return client, client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException as error:
             # On a server somebody else may have been first.
-            found = error.error_code == "RESOURCE_ALREADY_EXISTS" and client.get_experiment_by_name(name)
+            found = error.error_code == "RESOURCE_ALREADY_EXISTS" and client.get_experiment_by_name(
+                name
+            )
             if not found:
                 raise
             return client, found.experiment_id
 
 
 def _other_version(error: MlflowException) -> str:
-    """What to do about a database of another version than the installed MLflow; `error` names both."""
+    """What to do about a database of another version than the installed MLflow; `error` names
+    both."""
     import mlflow
     from mlflow.store import db_migrations
 
@@ -144,8 +163,10 @@ def _other_version(error: MlflowException) -> str:
     revision = re.search(r"found version (\w+)", str(error))
     steps = Path(db_migrations.__file__).parent / "versions"
     if revision and not list(steps.glob(f"{revision[1]}_*.py")):
-        return (f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
-                "which is installed here; move it away, and `make sync` makes the runs again")
+        return (
+            f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
+            "which is installed here; move it away, and `make sync` makes the runs again"
+        )
     old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
     if place.startswith("sqlite:///"):
         upgrade = f"mlflow db upgrade {shlex.quote(place)}"
@@ -157,7 +178,8 @@ def _other_version(error: MlflowException) -> str:
 
 
 def _follow(old: str, new: str) -> None:
-    """MLflow keeps absolute addresses: after the project's folder was moved or copied, they still name the old one.
+    """MLflow keeps absolute addresses: after the project's folder was moved or copied, they still
+    name the old one.
 
     All addresses below `old` come to stand below `new`, both file:// addresses, in one transaction.
     """
@@ -165,8 +187,10 @@ def _follow(old: str, new: str) -> None:
     with contextlib.closing(sqlite3.connect(home() / "mlflow.db", timeout=20)) as base, base:
         for table, column in ADDRESSES:
             if any(row[1] == column for row in base.execute(f"PRAGMA table_info({table})")):
-                base.execute(f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                             (f"{new}/mlruns/", len(prefix) + 1, len(prefix), prefix))
+                base.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    (f"{new}/mlruns/", len(prefix) + 1, len(prefix), prefix),
+                )
     log.info("mlflow.db came from %s; its artifacts are now looked for in %s", old, f"{new}/mlruns")
 
 
@@ -180,5 +204,6 @@ def turn(name: str = "mlflow") -> Iterator[None]:
         try:
             yield
         finally:
-            # A loader process that was forked meanwhile has the open file too: closing it here would end nothing.
+            # A loader process that was forked meanwhile has the open file too: closing it here
+            # would end nothing.
             fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,1 +1,2 @@
-"""The checks, one module per thing that is checked. stages/data/catalogue.py says what each code means."""
+"""The checks, one module per thing that is checked. stages/data/catalogue.py says what each code
+means."""

@@ -1,4 +1,5 @@
-"""Checks boxes against their images, and areas against their boxes. Everything here works on whole columns."""
+"""Checks boxes against their images, and areas against their boxes. Everything here works on whole
+columns."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ from stages.data.labels import Labels, entry_name
 # Labelling programs round; a box that is over the edge by this many pixels is not a mistake.
 _EDGE = 1.0
 _ROUNDING = 1e-6
-# Of a file's boxes: this many must leave their image when read as x, y, w, h, and all but so many fit as corners.
+# Of a file's boxes: this many must leave their image when read as x, y, w, h, and all but so many
+# fit as corners.
 _CORNER_LEAST, _CORNER_OUTSIDE, _CORNER_MISFIT = 3, 0.05, 0.01
 _FULL = 0.995
-# Of a file's boxes: this part must lie in 0..1 to be shares of the image. In pixels none does, a mistake aside.
+# Of a file's boxes: this part must lie in 0..1 to be shares of the image. In pixels none does, a
+# mistake aside.
 _SHARES = 0.95
 # Pixels; no image has as many, and their products still are exact.
 _ABSURD = 1e9
@@ -35,7 +38,9 @@ def check_boxes(labels: Labels, split: str, tiny: float, findings: Findings) -> 
     negative = (box[:, 2:] < 0).any(axis=1)
     if findings.action("box_negative_size") == "repair":
         # Drawn from the other corner.
-        mended = np.concatenate([box[:, :2] + np.minimum(box[:, 2:], 0), np.abs(box[:, 2:])], axis=1)
+        mended = np.concatenate(
+            [box[:, :2] + np.minimum(box[:, 2:], 0), np.abs(box[:, 2:])], axis=1
+        )
         check.repair("box_negative_size", negative, mended)
     else:
         check.drop("box_negative_size", negative)
@@ -55,11 +60,18 @@ def check_images(labels: Labels, split: str, max_detections: int, findings: Find
     count = np.bincount(labels.boxes["image"].to_numpy(), minlength=len(labels.images))
 
     def place(row: int) -> dict[str, Any]:
-        return {"split": split, "source": labels.images["source"].iat[row], "file": labels.images["file_name"].iat[row]}
+        return {
+            "split": split,
+            "source": labels.images["source"].iat[row],
+            "file": labels.images["file_name"].iat[row],
+        }
 
     many = np.flatnonzero(count > max_detections)
-    findings.rows("image_over_max_detections", many[np.argsort(-count[many], kind="stable")], lambda row: {
-        **place(row), "before": f"{count[row]} boxes"})
+    findings.rows(
+        "image_over_max_detections",
+        many[np.argsort(-count[many], kind="stable")],
+        lambda row: {**place(row), "before": f"{count[row]} boxes"},
+    )
     if not count.any():
         # A test set without labels: nobody knows what is on its images.
         return
@@ -80,17 +92,24 @@ class _Checker:
 
     def size(self) -> np.ndarray:
         """(boxes, 2) width and height of each box's image."""
-        return self.labels.images[["width", "height"]].to_numpy()[self.labels.boxes["image"].to_numpy()]
+        return self.labels.images[["width", "height"]].to_numpy()[
+            self.labels.boxes["image"].to_numpy()
+        ]
 
     def place(self, row: int) -> dict[str, Any]:
         box, images = self.labels.boxes, self.labels.images
-        return {"split": self.split, "source": box["source"].iat[row],
-                "file": images["file_name"].iat[box["image"].iat[row]],
-                "entry": entry_name(box["entry"].iat[row]), "label": self.labels.classes[box["label"].iat[row]],
-                "box": [float(box[side].iat[row]) for side in "xywh"]}
+        return {
+            "split": self.split,
+            "source": box["source"].iat[row],
+            "file": images["file_name"].iat[box["image"].iat[row]],
+            "entry": entry_name(box["entry"].iat[row]),
+            "label": self.labels.classes[box["label"].iat[row]],
+            "box": [float(box[side].iat[row]) for side in "xywh"],
+        }
 
     def keep(self, code: str, mask: np.ndarray, worst: np.ndarray | None = None) -> None:
-        """A fault to report; dropped only where the policy says so. worst: the largest are shown first."""
+        """A fault to report; dropped only where the policy says so. worst: the largest are shown
+        first."""
         rows = np.flatnonzero(mask)
         if worst is not None:
             rows = rows[np.argsort(-worst[rows], kind="stable")]
@@ -110,13 +129,17 @@ class _Checker:
             # Also where the policy is to stop: what comes after needs boxes that are boxes.
             self.labels.keep_boxes(~mask)
 
-    def repair(self, code: str, mask: np.ndarray, mended: np.ndarray, worst: np.ndarray | None = None) -> None:
-        """mended: (boxes, 4). An area that was the box's stays the box's; a smaller one is cut to fit."""
+    def repair(
+        self, code: str, mask: np.ndarray, mended: np.ndarray, worst: np.ndarray | None = None
+    ) -> None:
+        """mended: (boxes, 4). An area that was the box's stays the box's; a smaller one is cut to
+        fit."""
         rows = np.flatnonzero(mask)
         if worst is not None:
             rows = rows[np.argsort(-worst[rows], kind="stable")]
-        self.findings.rows(code, rows, lambda row: {
-            **self.dropped(row), "after": mended[row].tolist()})
+        self.findings.rows(
+            code, rows, lambda row: {**self.dropped(row), "after": mended[row].tolist()}
+        )
         if self.findings.action(code) != "repair" or not len(rows):
             return
         boxes, old = self.labels.boxes, self.xywh
@@ -166,13 +189,21 @@ def _check_areas(check: _Checker) -> None:
     full = boxes["w"].to_numpy() * boxes["h"].to_numpy()
     missing = np.isnan(area)
     wrong = ~missing & (~np.isfinite(area) | (area <= 0) | (area > full * _AREA_SLACK + _EDGE))
-    check.findings.rows("area_wrong", np.flatnonzero(wrong), lambda row: {
-        **check.place(row), "before": f"area {area[row]:g}", "after": f"area {full[row]:g}"})
+    check.findings.rows(
+        "area_wrong",
+        np.flatnonzero(wrong),
+        lambda row: {
+            **check.place(row),
+            "before": f"area {area[row]:g}",
+            "after": f"area {full[row]:g}",
+        },
+    )
     boxes["area"] = np.where(missing | wrong, full, area)
 
 
 def check_doubles(labels: Labels, split: str, findings: Findings) -> None:
-    """Boxes that are there twice. labels: the whole split, whose files may have had an image in common."""
+    """Boxes that are there twice. labels: the whole split, whose files may have had an image in
+    common."""
     check, boxes = _Checker(labels, split, findings), labels.boxes
     if not _may_repeat(boxes):
         return
@@ -188,7 +219,8 @@ def check_doubles(labels: Labels, split: str, findings: Findings) -> None:
 
 
 def _may_repeat(boxes: pd.DataFrame) -> bool:
-    """False only where no two rows have the same image and sides. Sorting one number a row is a tenth of the work."""
+    """False only where no two rows have the same image and sides. Sorting one number a row is a
+    tenth of the work."""
     mixed = boxes["image"].to_numpy().astype(np.uint64)
     for side in "xywh":
         # 0.0 and -0.0 are equal, and so must their bits be.

@@ -16,7 +16,8 @@ _APART = "repair would not join them: two are of one file, or more than two are 
 
 
 class Classes:
-    """The classes of the study: those of the train files, in the order of their ids; other files are matched by name.
+    """The classes of the study: those of the train files, in the order of their ids; other files
+    are matched by name.
 
     `names` grows in place while train files are read.
     """
@@ -30,124 +31,159 @@ class Classes:
 
         A test file without categories has nothing to match.
         """
-        where = {"split": split, "source": raw.name}
-        entries = _complete(raw, where, findings)
-        _check_doubles(entries, where, findings)
+        origin = {"split": split, "source": raw.name}
+        entries = _complete(raw, origin, findings)
+        _check_doubles(entries, origin, findings)
         if raw.coco:
-            _check_ids(entries, where, findings)
-        cleaned = {entry["id"]: _clean(entry, where, findings) for entry in entries}
+            _check_ids(entries, origin, findings)
+        cleaned = {entry["id"]: _clean(entry, origin, findings) for entry in entries}
         numbers = sorted(cleaned, key=_order)
-        first = not self.names
-        own = list(dict.fromkeys(cleaned[number] for number in numbers))
-        near = _Variants(self.names, own, raw.gathered)
-        joined = near.report(where, findings)
-        known = set(self.names)
-        seen: dict[str, Any] = {}
+        is_first_file = not self.names
+        own_names = list(dict.fromkeys(cleaned[number] for number in numbers))
+        variants = _Variants(self.names, own_names, raw.gathered)
+        joined = variants.report(origin, findings)
+        classes = set(self.names)
+        # Name -> the first id of this file that has it.
+        first_ids: dict[str, Any] = {}
         index = {}
         for number in numbers:
-            given = cleaned[number]
-            name = joined.get(given, given)
-            if name == given and name in seen:
-                findings.add("category_name_duplicate", [{
-                    **where, "label": name, "before": f"ids {seen[name]} and {number}", "after": "one class",
-                    "note": _supercategories(entries, seen[name], number)}])
-            seen.setdefault(name, number)
-            if name not in known and split == "train":
+            name = joined.get(cleaned[number], cleaned[number])
+            if name == cleaned[number] and name in first_ids:
+                findings.report(
+                    "category_name_duplicate",
+                    origin,
+                    label=name,
+                    before=f"ids {first_ids[name]} and {number}",
+                    after="one class",
+                    note=_supercategories(entries, first_ids[name], number),
+                )
+            first_ids.setdefault(name, number)
+            if name not in classes and split == "train":
                 self.names.append(name)
                 self._ids[name] = number
-                known.add(name)
-            if name not in known:
-                findings.add("category_unknown", [{
-                    **where, "label": name, "before": f"id {number}", "note": near.hint(name)}])
+                classes.add(name)
+            if name not in classes:
+                hint = variants.hint(name)
+                findings.report(
+                    "category_unknown", origin, label=name, before=f"id {number}", note=hint
+                )
                 index[number] = -1
                 continue
             index[number] = self.names.index(name)
-            if not first and raw.coco and seen[name] == number and self._ids[name] != number:
-                findings.add("category_ids_differ", [{
-                    **where, "label": name, "before": f"id {number}", "after": f"id {self._ids[name]}"}])
-        if entries and not first:
-            findings.add("category_not_listed", ({**where, "label": name} for name in self.names if name not in seen))
+            is_first_id = first_ids[name] == number
+            if not is_first_file and raw.coco and is_first_id and self._ids[name] != number:
+                findings.report(
+                    "category_ids_differ",
+                    origin,
+                    label=name,
+                    before=f"id {number}",
+                    after=f"id {self._ids[name]}",
+                )
+        if entries and not is_first_file:
+            for name in self.names:
+                if name not in first_ids:
+                    findings.report("category_not_listed", origin, label=name)
         return index
 
 
 class _Variants:
-    """Names that differ by case, separators or Unicode form only: of one file (`own`), and of it and those before.
+    """Names that differ by case, separators or Unicode form only: of one file (`own`), and of it
+    and of those before (`earlier`).
 
-    Two categories of one file have ids of their own and are two classes, whatever they are called. A name of another
-    file may be the same class under another spelling; only the owner of the set knows, and says so by the policy.
-    gathered: the names were collected from many files, so that none has an id of its own.
+    Two categories of one file have ids of their own and are two classes, whatever they are called.
+    A name of another file may be the same class under another spelling; only the owner of the set
+    knows, and says so by the policy. gathered: the names were collected from many files, so that
+    none has an id of its own.
     """
 
-    def __init__(self, known: list[str], own: list[str], gathered: bool) -> None:
-        self._own, self._known, self._gathered = own, set(known), gathered
+    def __init__(self, earlier: list[str], own: list[str], gathered: bool) -> None:
+        self._own, self._earlier, self._gathered = own, set(earlier), gathered
         self._alike: dict[str, list[str]] = {}
-        for name in dict.fromkeys([*known, *own]):
+        for name in dict.fromkeys([*earlier, *own]):
             self._alike.setdefault(_key(name), []).append(name)
 
-    def report(self, where: dict[str, Any], findings: Findings) -> dict[str, str]:
-        """One finding per name that has variants before it. Name -> the earlier name as which the policy has it read.
-        """
-        repair = findings.action("category_name_variant") == "repair"
+    def report(self, origin: dict[str, Any], findings: Findings) -> dict[str, str]:
+        """One finding per name that has variants before it. Name -> the earlier name as which the
+        policy has it read."""
+        code = "category_name_variant"
+        repair = findings.action(code) == "repair"
         joined = {}
         for name in self._own:
             alike = self._alike[_key(name)]
-            before = alike[:alike.index(name)]
-            if name in self._known or not before:
+            before = alike[: alike.index(name)]
+            if name in self._earlier or not before:
                 continue
             into = self._target(name)
             if repair and into:
                 joined[name] = into
-                findings.add("category_name_variant", [{**where, "label": into, "before": name, "after": into}])
-            else:
-                findings.add("category_name_variant", [{
-                    **where, "label": name, "before": f"{name} and {', '.join(before)}",
-                    "note": None if into else _APART}], "keep")
+                findings.report(code, origin, label=into, before=name, after=into)
+                continue
+            note = None if into else _APART
+            spellings = f"{name} and {', '.join(before)}"
+            findings.report(code, origin, "keep", label=name, before=spellings, note=note)
         return joined
 
     def hint(self, name: str) -> str | None:
         """What a person can do about a class that the train files spell otherwise."""
         into = self._target(name)
-        return into and f"the train files have {into}; data.policy.category_name_variant: repair joins the two"
+        if into is None:
+            return None
+        return (
+            f"the train files have {into}; data.policy.category_name_variant: repair joins the two"
+        )
 
     def _target(self, name: str) -> str | None:
         """The one name that `name` may be another spelling of."""
         alike = self._alike[_key(name)]
         if self._gathered:
-            return alike[0] if sum(other in self._known for other in alike) < 2 and alike[0] != name else None
-        here = [other for other in alike if other in self._own]
-        return alike[0] if len(alike) == 2 and here == [name] else None
+            is_clear = len(self._earlier.intersection(alike)) < 2 and alike[0] != name
+        else:
+            own = [spelling for spelling in alike if spelling in self._own]
+            is_clear = len(alike) == 2 and own == [name]
+        return alike[0] if is_clear else None
 
 
-def _complete(raw: Raw, where: dict[str, Any], findings: Findings) -> list[dict[str, Any]]:
+def _complete(raw: Raw, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]]:
     entries = []
     for position, entry in enumerate(raw.categories):
-        name = entry.get("name", "") if isinstance(entry, dict) else None
-        if isinstance(entry, dict) and is_id(entry.get("id")) and (name is None or isinstance(name, (str, int, float))):
-            entries.append({**entry, "name": _text(name, position, where, findings), "position": position})
+        place = {**origin, "entry": f"categories[{position}]"}
+        if _has_id_and_name(entry):
+            name = _text(entry.get("name", ""), place, findings)
+            entries.append({**entry, "name": name, "position": position})
         else:
-            findings.add("entry_incomplete", [{
-                **where, "entry": f"categories[{position}]", "before": entry, "note": "lacks id or name"}])
+            findings.report("entry_incomplete", place, before=entry, note="lacks id or name")
     return entries
 
 
-def _text(name: Any, position: int, where: dict[str, Any], findings: Findings) -> str:
+def _has_id_and_name(entry: Any) -> bool:
+    """An entry without a name has an empty one, which is another fault."""
+    if not isinstance(entry, dict) or not is_id(entry.get("id")):
+        return False
+    name = entry.get("name", "")
+    return name is None or isinstance(name, (str, int, float))
+
+
+def _text(name: Any, place: dict[str, Any], findings: Findings) -> str:
     """A name as text: JSON's own where it is a number, true or false."""
     if isinstance(name, str):
         return name
     if name is None:
         return ""
-    text = shown(name) if isinstance(name, int) and not isinstance(name, bool) else json.dumps(name)
-    findings.add("category_name_not_text", [{
-        **where, "entry": f"categories[{position}]", "label": text, "before": text, "after": repr(text)}])
+    is_whole = isinstance(name, int) and not isinstance(name, bool)
+    text = shown(name) if is_whole else json.dumps(name)
+    findings.report("category_name_not_text", place, label=text, before=text, after=repr(text))
     return text
 
 
 def is_id(value: Any) -> bool:
-    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity cannot."""
+    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity
+    cannot."""
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _check_doubles(entries: list[dict[str, Any]], where: dict[str, Any], findings: Findings) -> None:
+def _check_doubles(
+    entries: list[dict[str, Any]], origin: dict[str, Any], findings: Findings
+) -> None:
     """One id for several names, and entries that are there twice."""
     by_id: dict[Any, str] = {}
     for entry in entries:
@@ -155,39 +191,59 @@ def _check_doubles(entries: list[dict[str, Any]], where: dict[str, Any], finding
         if number not in by_id:
             by_id[number] = name
         elif by_id[number] == name:
-            findings.add("category_name_duplicate", [{
-                **where, "label": name, "before": f"id {number} twice", "after": "one class"}])
+            findings.report(
+                "category_name_duplicate",
+                origin,
+                label=name,
+                before=f"id {number} twice",
+                after="one class",
+            )
         else:
-            findings.add("category_id_duplicate", [{**where, "before": f"id {number}: {by_id[number]} and {name}"}])
+            before = f"id {number}: {by_id[number]} and {name}"
+            findings.report("category_id_duplicate", origin, before=before)
 
 
-def _check_ids(entries: list[dict[str, Any]], where: dict[str, Any], findings: Findings) -> None:
+def _check_ids(entries: list[dict[str, Any]], origin: dict[str, Any], findings: Findings) -> None:
     ids = [entry["id"] for entry in entries]
-    findings.add("id_not_integer", ({
-        **where, "entry": f"categories[{entry['position']}]", "before": f"id {entry['id']!r}", "after": "renumbered"}
-        for entry in entries if type(entry["id"]) is not int))
+    for entry in entries:
+        if type(entry["id"]) is not int:
+            findings.report(
+                "id_not_integer",
+                origin,
+                entry=f"categories[{entry['position']}]",
+                before=f"id {entry['id']!r}",
+                after="renumbered",
+            )
     ordered = sorted(ids, key=_order)
     if ids != ordered:
-        findings.add("category_order", [{
-            **where, "before": ", ".join(map(str, ids[:30])), "after": ", ".join(map(str, ordered[:30]))}])
+        before = ", ".join(map(str, ids[:30]))
+        after = ", ".join(map(str, ordered[:30]))
+        findings.report("category_order", origin, before=before, after=after)
     whole = sorted({number for number in ids if type(number) is int})
     if 0 in whole:
-        findings.add("category_ids_from_zero", [{**where, "before": "0, 1, ...", "after": "1, 2, ..."}])
-    gaps = [(low, high) for low, high in itertools.pairwise(whole) if high > low + 1]
-    findings.counted("category_id_gaps", len(gaps), **where, after="renumbered", before=", ".join(
-        f"{low}, then {high}" for low, high in gaps[:10]))
+        findings.report("category_ids_from_zero", origin, before="0, 1, ...", after="1, 2, ...")
+    gaps = []
+    for low, high in itertools.pairwise(whole):
+        if high > low + 1:
+            gaps.append(f"{low}, then {high}")
+    findings.counted(
+        "category_id_gaps", len(gaps), **origin, after="renumbered", before=", ".join(gaps[:10])
+    )
 
 
-def _clean(entry: dict[str, Any], where: dict[str, Any], findings: Findings) -> str:
-    """The name with single spaces; control characters and halves of surrogate pairs, which no later tool takes, go."""
+def _clean(entry: dict[str, Any], origin: dict[str, Any], findings: Findings) -> str:
+    """The name with single spaces; control characters and halves of surrogate pairs, which no later
+    tool takes, go."""
     name = entry["name"]
-    trimmed = " ".join("".join(
-        " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in name).split())
-    place = {**where, "entry": f"categories[{entry['position']}]", "before": repr(name)}
+    letters = []
+    for letter in name:
+        letters.append(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter)
+    trimmed = " ".join("".join(letters).split())
+    place = {**origin, "entry": f"categories[{entry['position']}]", "before": repr(name)}
     if not trimmed:
-        findings.add("category_name_empty", [place])
+        findings.report("category_name_empty", place)
     elif trimmed != name:
-        findings.add("category_name_spaces", [{**place, "label": trimmed, "after": repr(trimmed)}])
+        findings.report("category_name_spaces", place, label=trimmed, after=repr(trimmed))
         if findings.action("category_name_spaces") == "keep":
             return name
     return trimmed
@@ -202,7 +258,8 @@ def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> 
 
 
 def _key(name: str) -> str:
-    """Equal for names that differ by case, separators or Unicode form; a name of separators alone stands for itself."""
+    """Equal for names that differ by case, separators or Unicode form; a name of separators alone
+    stands for itself."""
     name = unicodedata.normalize("NFC", name)
     return re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name
 
@@ -213,4 +270,6 @@ def _order(number: Any) -> tuple[bool, float, str]:
         value = float(number)
     except (ValueError, OverflowError):
         return True, 0.0, "" if isinstance(number, int) else number
-    return (True, 0.0, str(number)) if math.isnan(value) else (False, value, "")
+    if math.isnan(value):
+        return True, 0.0, str(number)
+    return False, value, ""

@@ -25,11 +25,11 @@ class Disk:
         return last in self._list(folder)
 
     def near(self, name: str) -> str | None:
-        """The one path that differs from `name` by case or Unicode form alone, in its folders too."""
+        """The one path that differs from `name` by case or Unicode form alone, in its folders
+        too."""
         path = ""
         for part in name.split("/"):
-            there = self._list(path)
-            if part not in there:
+            if part not in self._list(path):
                 alike = self._alike(path, part)
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
@@ -46,7 +46,9 @@ class Disk:
         target = os.path.join(self._real[folder], last)  # noqa: PTH118
         if self._list(folder)[last]:
             target = os.path.realpath(target)
-        return "" if self.boundary.holds(target) else target
+        if self.boundary.holds(target):
+            return ""
+        return target
 
     def files(self, folder: str) -> list[str]:
         return [posixpath.join(folder, name) for name in self._list(folder)]

@@ -1,9 +1,11 @@
-"""Checks the file names of images against the rules of a safe path and against what lies on the disk."""
+"""Checks the file names of images against the rules of a safe path and against what lies on the
+disk."""
 
 from __future__ import annotations
 
 import posixpath
 import unicodedata
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -18,82 +20,98 @@ from stages.data.sources.raw import IMAGE_SUFFIXES
 
 
 def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> None:
-    """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no file."""
+    """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no
+    file."""
     names = labels.images["file_name"].tolist()
     ids = labels.images["source_id"].tolist()
     keep = np.ones(len(names), dtype=bool)
-
-    def place(row: int, before: str, after: str | None = None) -> dict[str, Any]:
-        return {"split": split, "source": labels.images["source"].iat[row], "entry": f"image id {ids[row]}",
-                "file": after or before, "before": before, "after": after}
-
     longest = longest_name(root)
     for row, name in enumerate(names):
         if len(name) <= longest and SIMPLE.fullmatch(name):
             continue
-        if not is_possible(name, root):
-            findings.add("path_invalid", [{**place(row, repr(name)), "file": None}])
+        place = {
+            "split": split,
+            "source": labels.images["source"].iat[row],
+            "entry": f"image id {ids[row]}",
+        }
+        path = _safe_path(name, place, root, findings)
+        if path is None:
             keep[row] = False
-            continue
-        if "\\" in name:
-            mended = name.replace("\\", "/")
-            findings.add("path_backslash", [place(row, name, mended)])
-            name = mended
-        if is_absolute(name):
-            path = inside(name, root)
-            findings.add("path_absolute", [place(row, name, path or None)], "" if path else "drop")
-            keep[row] = bool(path) and findings.action("path_absolute") != "drop"
-            if not path:
-                continue
-            name = path
-        short = posixpath.normpath(name)
-        if short.split("/", 1)[0] == "..":
-            findings.add("path_climbs", [{**place(row, name), "file": None}])
-            keep[row] = False
-        elif short != name:
-            findings.add("path_not_normal", [place(row, name, short)])
-        names[row] = short
+        else:
+            names[row] = path
     _rename(labels, names)
     folded: dict[str, str] = {}
-    for name, kept in zip(names, keep):
-        other = folded.setdefault(name.casefold(), name) if kept else name
-        if other != name:
-            findings.add("path_case_clash", [{"split": split, "file": name, "before": f"{other} and {name}"}])
+    for name in compress(names, keep):
+        first = folded.setdefault(name.casefold(), name)
+        if first != name:
+            place = {"split": split, "file": name}
+            findings.report("path_case_clash", place, before=f"{first} and {name}")
     merge_same(labels, split, keep, findings)
     if not keep.all():
         labels.keep_images(keep)
 
 
-def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> set[str]:
-    """Compares the names with the folders that they are in; returns all image files of these folders.
+def _safe_path(name: str, place: dict[str, Any], root: Path, findings: Findings) -> str | None:
+    """The path from `root` that `name` means, in its shortest form; None where it is left out."""
+    if not is_possible(name, root):
+        findings.report("path_invalid", place, before=repr(name))
+        return None
+    path = name
+    if "\\" in path:
+        before, path = path, path.replace("\\", "/")
+        findings.report("path_backslash", place, file=path, before=before, after=path)
+    if is_absolute(path):
+        before, path = path, inside(path, root)
+        if not path:
+            findings.report("path_absolute", place, "drop", file=before, before=before)
+            return None
+        findings.report("path_absolute", place, file=path, before=before, after=path)
+        if findings.action("path_absolute") == "drop":
+            return None
+    before, path = path, posixpath.normpath(path)
+    if path.split("/", 1)[0] == "..":
+        findings.report("path_climbs", place, before=before)
+        return None
+    if path != before:
+        findings.report("path_not_normal", place, file=path, before=before, after=path)
+    return path
 
-    Names that differ from a file's by case or Unicode form alone take the file's. Missing files and links that lead
-    out of `root` are left out, as the policy says.
+
+def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> set[str]:
+    """Compares the names with the folders that they are in; returns all image files of these
+    folders.
+
+    Names that differ from a file's by case or Unicode form alone take the file's. Missing files and
+    links that lead out of `root` are left out, as the policy says.
     """
     names = labels.images["file_name"].tolist()
     disk = Disk(root)
     keep = np.ones(len(names), dtype=bool)
-    used = {name for name in names if disk.has(name)}
+    exact = {name for name in names if disk.has(name)}
     for row, name in enumerate(names):
         place = {"split": split, "source": labels.images["source"].iat[row], "file": name}
-        if name not in used:
+        if name not in exact:
             near = disk.near(name)
-            if near is None or near in used:
-                findings.add("image_missing", [{**place, "note": str(root / name)}])
+            if near is None or near in exact:
+                findings.report("image_missing", place, note=str(root / name))
                 keep[row] = False
                 continue
-            same = unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", name)
-            findings.add("path_unicode_form" if same else "path_case_mismatch", [
-                {**place, "file": near, "before": name, "after": near}])
+            same_letters = unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", name)
+            code = "path_unicode_form" if same_letters else "path_case_mismatch"
+            findings.report(code, {**place, "file": near}, before=name, after=near)
             names[row] = name = near
         target = disk.outside(name)
         if target:
-            findings.add("path_link_outside", [{**place, "before": target}])
+            findings.report("path_link_outside", place, before=target)
             keep[row] = findings.action("path_link_outside") == "keep"
     _rename(labels, names)
     labels.keep_images(keep)
-    return {path for folder in {posixpath.dirname(name) for name in names} for path in disk.files(folder)
-            if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES}
+    images = set()
+    for folder in set(map(posixpath.dirname, names)):
+        for path in disk.files(folder):
+            if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+                images.add(path)
+    return images
 
 
 def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings) -> None:
@@ -105,12 +123,16 @@ def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings)
         if keep[row] and first.setdefault(name, row) != row:
             move[row] = first[name]
             keep[row] = False
-            before, after = (f"{sources[at]} id {ids[at]}" for at in (row, first[name]))
-            findings.add("file_name_duplicate", [{
-                "split": split, "source": sources[row], "file": name, "before": before, "after": after}])
+            findings.report(
+                "file_name_duplicate",
+                {"split": split, "source": sources[row], "file": name},
+                before=f"{sources[row]} id {ids[row]}",
+                after=f"{sources[first[name]]} id {ids[first[name]]}",
+            )
     labels.boxes["image"] = move[labels.boxes["image"].to_numpy()]
 
 
 def _rename(labels: Labels, names: list[str]) -> None:
-    # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate pairs.
+    # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate
+    # pairs.
     labels.images["file_name"] = pd.Series(names, dtype=object)

@@ -24,36 +24,34 @@ _SUSPECT = re.compile(r"^[/\\]|:[/\\]|(^|[/\\])\.\.([/\\]|$)")
 
 
 def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings) -> None:
-    """Gives images whose name leads nowhere the file of the set that ends alike, where there is one for one.
+    """Gives images whose name leads nowhere the file of the set that ends alike, where there is one
+    for one.
 
-    parts: the labels of each annotation file, by split; their names are changed in place. Two kinds of names are looked
-    up: addresses and those that lead out of `root`; and all names of a file of which none leads to an image, because a
-    file of which some do lacks the images of the rest. These must find more than half of their images.
+    parts: the labels of each annotation file, by split; their names are changed in place. Two kinds
+    of names are looked up: addresses and those that lead out of `root`; and all names of a file of
+    which none leads to an image, because a file of which some do lacks the images of the rest.
+    These must find more than half of their images.
     """
     disk = Disk(root)
-    files = [_File(split, labels, *_pending(labels, root, disk))
-             for split, several in parts.items() for labels in several]
+    files = []
+    for split, tables in parts.items():
+        files += [_File(split, labels, *_pending(labels, root, disk)) for labels in tables]
     if not any(file.rows for file in files):
         return
-    taken: set[str] = set()
-    names: set[str] = set()
+    matches = match(*_names_and_paths(files, root, disk))
     for file in files:
-        column = file.labels.images["file_name"].tolist()
-        names.update(column[row] for row in file.rows)
-        for row in set(range(len(column))) - set(file.rows):
-            taken.add(_path(column[row], root, disk) or "")
-    matches = match(names, walk(root), taken)
-    for file in files:
-        column = file.labels.images["file_name"].tolist()
-        hits = [row for row in file.rows if column[row] in matches]
-        # Names that are neither addresses nor lead out may as well be those of images that are not here.
+        names = file.labels.images["file_name"].tolist()
+        hits = [row for row in file.rows if names[row] in matches]
+        # Names that are neither addresses nor lead out may as well be those of images that are
+        # missing.
         if not file.is_whole or 2 * len(hits) > len(file.rows):
             _rename(file.split, file.labels, hits, matches, findings)
 
 
 @dataclass
 class _File:
-    """rows: of the images to look up; is_whole: all of them, because no name of the file leads to an image."""
+    """rows: of the images to look up; is_whole: all of them, because no name of the file leads to
+    an image."""
 
     split: str
     labels: Labels
@@ -61,24 +59,37 @@ class _File:
     is_whole: bool
 
 
-def match(names: set[str], tree: Tree, taken: set[str]) -> dict[str, str]:
-    """name -> path of the image of the set with the longest common end. Only where no image ends as well, and no name
-    claims the same image with an end as long; `taken` belong to names already."""
+def _names_and_paths(files: list[_File], root: Path, disk: Disk) -> tuple[set[str], Tree, set[str]]:
+    """The names to look up, the files of the set, and those of them that have a name already."""
+    names: set[str] = set()
+    named: set[str] = set()
+    for file in files:
+        column = file.labels.images["file_name"].tolist()
+        names.update(column[row] for row in file.rows)
+        for row in set(range(len(column))) - set(file.rows):
+            named.add(_path(column[row], root, disk) or "")
+    return names, walk(root), named
+
+
+def match(names: set[str], tree: Tree, named: set[str]) -> dict[str, str]:
+    """name -> path of the image of the set with the longest common end. Only where no image ends as
+    well, and no name claims the same image with an end as long; `named` belong to names already."""
     claims: dict[str, list[tuple[int, str]]] = {}
     for name in names:
         best = _best(name, tree)
-        if best and best[1] not in taken:
+        if best and best[1] not in named:
             claims.setdefault(best[1], []).append((best[0], name))
     matches = {}
-    for path, several in claims.items():
-        several.sort(reverse=True)
-        if len(several) == 1 or several[0][0] > several[1][0]:
-            matches[several[0][1]] = path
+    for path, claimants in claims.items():
+        claimants.sort(reverse=True)
+        if len(claimants) == 1 or claimants[0][0] > claimants[1][0]:
+            matches[claimants[0][1]] = path
     return matches
 
 
 def parts_of(name: str) -> Iterator[list[str]]:
-    """The folders and the last name that a name may mean, as they are written and without an address's escapes."""
+    """The folders and the last name that a name may mean, as they are written and without an
+    address's escapes."""
     text = name.replace("\\", "/")
     # Label Studio: /data/local-files/?d=folder/a.jpg
     local = re.search(r"[?&]d=([^&]+)", text)
@@ -86,31 +97,36 @@ def parts_of(name: str) -> Iterator[list[str]]:
     if local:
         text = local[1]
     elif address:
-        text = text[address.end():].split("?")[0].split("#")[0]
+        text = text[address.end() :].split("?")[0].split("#")[0]
     for form_of_text in dict.fromkeys((text, urllib.parse.unquote(text))):
         yield [part for part in form_of_text.split("/") if part not in ("", ".", "..")]
 
 
 def _best(name: str, tree: Tree) -> tuple[int, str] | None:
-    """How many parts are the same at the end of the name and of the one path that has most of them."""
+    """How many parts are the same at the end of the name and of the one path that has most of
+    them."""
     for parts in parts_of(name):
+        if not parts:
+            continue
         ranked: dict[int, list[str]] = {}
         split = split_of("/".join(parts[:-1]))
-        for path in tree.images.get(form(parts[-1]), ()) if parts else ():
+        for path in tree.images.get(form(parts[-1]), ()):
             # train/1.jpg is not val/1.jpg, however many of them are missing.
-            if None not in (split, split_of(posixpath.dirname(path))) and split != split_of(posixpath.dirname(path)):
-                continue
-            ranked.setdefault(_common_end(parts, path.split("/")), []).append(path)
+            path_split = split_of(posixpath.dirname(path))
+            if split is None or path_split is None or split == path_split:
+                ranked.setdefault(_common_end(parts, path.split("/")), []).append(path)
         if ranked:
-            most = max(ranked)
-            return (most, ranked[most][0]) if len(ranked[most]) == 1 else None
+            longest = max(ranked)
+            if len(ranked[longest]) > 1:
+                return None
+            return longest, ranked[longest][0]
     return None
 
 
 def _common_end(parts: list[str], path: list[str]) -> int:
     count = 0
-    for mine, theirs in zip(reversed(parts), reversed(path)):
-        if form(mine) != form(theirs):
+    for part, path_part in zip(reversed(parts), reversed(path)):
+        if form(part) != form(path_part):
             break
         count += 1
     return count
@@ -136,22 +152,29 @@ def _leads_out(name: str, root: Path) -> bool:
 
 
 def _path(name: str, root: Path, disk: Disk) -> str | None:
-    """The path of the set that a name means once it is written as it should be, None where there is no file."""
+    """The path of the set that a name means once it is written as it should be, None where there is
+    no file."""
     if not is_possible(name, root) or _leads_out(name, root):
         return None
-    short = name.replace("\\", "/")
-    short = posixpath.normpath(inside(short, root) if is_absolute(short) else short)
-    return short if disk.has(short) else disk.near(short)
+    path = name.replace("\\", "/")
+    if is_absolute(path):
+        path = inside(path, root)
+    path = posixpath.normpath(path)
+    if disk.has(path):
+        return path
+    return disk.near(path)
 
 
-def _rename(split: str, labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings) -> None:
+def _rename(
+    split: str, labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings
+) -> None:
     names = labels.images["file_name"].tolist()
     ids, sources = labels.images["source_id"].tolist(), labels.images["source"].tolist()
     keep = np.ones(len(names), dtype=bool)
     for row in rows:
         path = matches[names[row]]
-        findings.add(CODE, [{"split": split, "source": sources[row], "entry": f"image id {ids[row]}", "file": path,
-                             "before": names[row], "after": path}])
+        place = {"split": split, "source": sources[row], "entry": f"image id {ids[row]}"}
+        findings.report(CODE, place, file=path, before=names[row], after=path)
         names[row] = path
         keep[row] = findings.action(CODE) != "drop"
     labels.images["file_name"] = pd.Series(names, dtype=object)

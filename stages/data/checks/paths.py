@@ -10,7 +10,8 @@ from pathlib import Path
 
 # What ext4, NTFS and APFS take at most for one name, in bytes, and Linux for a path.
 _LONGEST, _LONGEST_PATH = 255, 4095
-# Nothing is to be said of such a name: relative, in its shortest form, of letters that every file system takes.
+# Nothing is to be said of such a name: relative, in its shortest form, of letters that every file
+# system takes.
 SIMPLE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # C:\data\a.jpg, s3://bucket/a.jpg
 _ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|[A-Za-z][A-Za-z0-9+.-]+://")
@@ -31,7 +32,8 @@ def inside(name: str, root: Path) -> str:
 
 
 def longest_name(root: Path) -> int:
-    """Characters that a SIMPLE name below `root` may have at most, however many folders it names."""
+    """Characters that a SIMPLE name below `root` may have at most, however many folders it
+    names."""
     return min(_LONGEST, _LONGEST_PATH - len(os.fsencode(root.absolute())) - 1)
 
 
@@ -42,9 +44,11 @@ def is_possible(name: str, root: Path) -> bool:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return bool(name.strip()) and len(whole) <= _LONGEST_PATH and all(
-        len(part) <= _LONGEST for part in whole.split(b"/")) and not any(
-        unicodedata.category(letter) == "Cc" for letter in name)
+    if not name.strip() or len(whole) > _LONGEST_PATH:
+        return False
+    if max(map(len, whole.split(b"/"))) > _LONGEST:
+        return False
+    return "Cc" not in map(unicodedata.category, name)
 
 
 def form(name: str) -> str:

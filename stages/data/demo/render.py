@@ -100,11 +100,15 @@ def plan(seed: int, images: int) -> list[np.ndarray]:
     crowds = np.cumsum(IMAGES_WITH) / sum(IMAGES_WITH)
     counts = np.searchsorted(crowds, _dealt(seed, 1, images, IMAGE_BLOCK, 1), side="right") + 1
     shares = np.cumsum([kind.boxes for kind in KINDS]) / sum(kind.boxes for kind in KINDS)
-    labels = np.searchsorted(shares, _dealt(seed, 2, int(counts.sum()), BOX_BLOCK, MATES), side="right")
+    labels = np.searchsorted(
+        shares, _dealt(seed, 2, int(counts.sum()), BOX_BLOCK, MATES), side="right"
+    )
     return np.split(labels, np.cumsum(counts)[:-1])
 
 
-def scene(seed: int, index: int, image_size: int, labels) -> tuple[np.ndarray, list[tuple[int, tuple]]]:
+def scene(
+    seed: int, index: int, image_size: int, labels
+) -> tuple[np.ndarray, list[tuple[int, tuple]]]:
     """Draws image `index` with objects of the classes `labels` (indices, see plan).
 
     Returns the picture (image_size, image_size, 3) uint8 RGB and the labelled objects as (class index, box),
@@ -125,39 +129,76 @@ def render(folder: Path, images: int, image_size: int, seed: int, progress=True)
     Raises ValueError where images < 1, image_size < 64 or seed < 0, OSError where a file cannot be written.
     """
     if images < 1 or image_size < 64 or seed < 0:
-        raise ValueError(f"demo set of {images} images, image_size {image_size}, seed {seed}: "
-                         "at least 1 image of at least 64 px and a seed from 0 are needed")
+        raise ValueError(
+            f"demo set of {images} images, image_size {image_size}, seed {seed}: "
+            "at least 1 image of at least 64 px and a seed from 0 are needed"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{index:04d}.jpg" for index in range(images)]
 
     def one(index, labels):
         picture, objects = scene(seed, index, image_size, labels)
-        _, encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        _, encoded = cv2.imencode(
+            ".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        )
         (folder / names[index]).write_bytes(encoded.tobytes())
         return objects
 
     # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start slowly.
     with ThreadPoolExecutor(machine.cpus()) as pool:
         drawn = pool.map(one, range(images), plan(seed, images))
-        found = list(tqdm(drawn, "demo images", images, unit="image", delay=2, disable=None if progress else True))
+        found = list(
+            tqdm(
+                drawn,
+                "demo images",
+                images,
+                unit="image",
+                delay=2,
+                disable=None if progress else True,
+            )
+        )
     coco = _coco(names, image_size, seed, found)
     log.info("%d demo images with %d boxes in %s", images, len(coco["annotations"]), folder)
     return coco
 
 
 def _coco(names, image_size, seed, found):
-    boxes = ((image_id, label, box) for image_id, objects in enumerate(found, 1) for label, box in objects)
+    boxes = (
+        (image_id, label, box)
+        for image_id, objects in enumerate(found, 1)
+        for label, box in objects
+    )
     return {
         "info": {"description": f"Detection Matrix demo set, seed {seed}", "version": "1"},
-        "licenses": [{"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}],
-        "images": [{"id": index, "file_name": name, "width": image_size, "height": image_size, "license": 1}
-                   for index, name in enumerate(names, 1)],
-        "annotations": [{"id": index, "image_id": image_id, "category_id": label + 1, "bbox": list(box),
-                         "area": box[2] * box[3], "iscrowd": 0}
-                        for index, (image_id, label, box) in enumerate(boxes, 1)],
-        "categories": [{"id": index, "name": name, "supercategory": "waste"}
-                       for index, name in enumerate(CLASSES, 1)],
+        "licenses": [
+            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
+        ],
+        "images": [
+            {
+                "id": index,
+                "file_name": name,
+                "width": image_size,
+                "height": image_size,
+                "license": 1,
+            }
+            for index, name in enumerate(names, 1)
+        ],
+        "annotations": [
+            {
+                "id": index,
+                "image_id": image_id,
+                "category_id": label + 1,
+                "bbox": list(box),
+                "area": box[2] * box[3],
+                "iscrowd": 0,
+            }
+            for index, (image_id, label, box) in enumerate(boxes, 1)
+        ],
+        "categories": [
+            {"id": index, "name": name, "supercategory": "waste"}
+            for index, name in enumerate(CLASSES, 1)
+        ],
     }
 
 
@@ -176,7 +217,9 @@ def _dealt(seed, stream, count, block, together):
 
 def _measured(rng, label, crowd):
     kind = KINDS[label]
-    aspect = float(np.clip(rng.normal(kind.aspect, NARROWING * kind.aspect_sd), -kind.most, kind.most))
+    aspect = float(
+        np.clip(rng.normal(kind.aspect, NARROWING * kind.aspect_sd), -kind.most, kind.most)
+    )
     studied = rng.normal(kind.size + CROWDING * np.log(crowd), kind.size_sd)
     side = PIVOT * np.exp(NARROWING * (studied - np.log(PIVOT)))
     side = float(np.clip(side, SIZE_RANGE[0], SIZE_RANGE[1] * np.exp(-abs(aspect) / 2)))
@@ -201,8 +244,10 @@ def _placed(rng, items):
             centres[:, side] = outside if rng.random() < 0.5 else 1 - outside
         boxes = np.concatenate([centres - half, centres + half], 1)
         best = int(np.argmin([_crowded(box, taken) for box in boxes]))
-        taken = np.concatenate([taken, boxes[best:best + 1]])
-        placed.append(Item(item.label, tuple(centres[best]), item.side, item.log_aspect, item.elongation))
+        taken = np.concatenate([taken, boxes[best : best + 1]])
+        placed.append(
+            Item(item.label, tuple(centres[best]), item.side, item.log_aspect, item.elongation)
+        )
     return placed
 
 
@@ -210,6 +255,8 @@ def _crowded(box, taken):
     """The largest overlap of `box` with one of `taken` (n, 4), as a share of the smaller of the two."""
     if not len(taken):
         return 0.0
-    overlap = np.clip(np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2]), 0, None).prod(1)
+    overlap = np.clip(
+        np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2]), 0, None
+    ).prod(1)
     smaller = np.minimum((box[2:] - box[:2]).prod(), (taken[:, 2:] - taken[:, :2]).prod(1))
     return float((overlap / smaller).max())

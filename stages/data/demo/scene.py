@@ -55,8 +55,10 @@ def draw(rng, items, image_size):
         areas.append(int(solid.sum()))
         boxes.append(_extent(solid, view[1].start, view[0].start))
     visible = np.bincount(owner.ravel() + 1, minlength=len(items) + 1)[1:]
-    kept = [box if box and seen >= (1 - HIDDEN) * area else None
-            for box, seen, area in zip(boxes, visible, areas, strict=True)]
+    kept = [
+        box if box and seen >= (1 - HIDDEN) * area else None
+        for box, seen, area in zip(boxes, visible, areas, strict=True)
+    ]
     # The ground's noise serves again, mirrored: drawing another would take a fifth of the picture's time.
     return _lit(rng, canvas, grain[::-1, ::-1]), kept
 
@@ -117,16 +119,20 @@ def _turned(rng, item, image_size):
     ratio, aspect = np.exp(item.elongation), np.exp(item.log_aspect)
     # A turned rectangle 1 x ratio has a box of aspect (cos + ratio sin) / (sin + ratio cos); hence the angle.
     angle = np.arctan2(ratio * aspect - 1, ratio - aspect)
-    breadth = item.side * image_size / np.sqrt((np.cos(angle) + ratio * np.sin(angle))
-                                               * (np.sin(angle) + ratio * np.cos(angle)))
+    breadth = (
+        item.side
+        * image_size
+        / np.sqrt((np.cos(angle) + ratio * np.sin(angle)) * (np.sin(angle) + ratio * np.cos(angle)))
+    )
     # Small drawings need subpixels, or their details alias; from 60 px on antialiased edges are enough.
     fine = int(np.clip(np.ceil(60 / breadth), 1, 6))
     width = max(8, round(breadth * fine))
     sprite = DRAWERS[item.label](rng, width, max(width, round(breadth * ratio * fine)))
     angle = (angle if rng.random() < 0.5 else -angle) + (np.pi if rng.random() < 0.25 else 0)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    outline, _ = cv2.findContours((sprite.cover >= SOLID).astype(np.uint8), cv2.RETR_EXTERNAL,
-                                  cv2.CHAIN_APPROX_NONE)
+    outline, _ = cv2.findContours(
+        (sprite.cover >= SOLID).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     points = np.concatenate(outline)[:, 0] @ turn.T
     extent = np.ptp(points, axis=0) + 1
     # A turned silhouette is smaller than its turned canvas, so what was really drawn decides on the scale.
@@ -142,17 +148,24 @@ def _turned(rng, item, image_size):
     cover = cv2.warpAffine(sprite.cover, matrix, size)
     left, top = np.round(np.array(item.centre) * image_size - patch / 2).astype(int)
     if fine > 1:
-        colour, cover = (cv2.resize(layer, final, interpolation=cv2.INTER_AREA) for layer in (colour, cover))
+        colour, cover = (
+            cv2.resize(layer, final, interpolation=cv2.INTER_AREA) for layer in (colour, cover)
+        )
     return colour, cover, sprite.opacity, int(left), int(top)
 
 
 def _overlap(shape, left, top, image_size):
     """The part of a patch at (left, top) that lies in the image: slices of the patch and of the image."""
     height, width = shape
-    x0, x1, y0, y1 = max(left, 0), min(left + width, image_size), max(top, 0), min(top + height, image_size)
+    x0, x1, y0, y1 = (
+        max(left, 0),
+        min(left + width, image_size),
+        max(top, 0),
+        min(top + height, image_size),
+    )
     if x0 >= x1 or y0 >= y1:
         return None, None
-    return np.s_[y0 - top:y1 - top, x0 - left:x1 - left], np.s_[y0:y1, x0:x1]
+    return np.s_[y0 - top : y1 - top, x0 - left : x1 - left], np.s_[y0:y1, x0:x1]
 
 
 def _shadow(canvas, cover, left, top, fall):
@@ -171,13 +184,19 @@ def _extent(solid, left, top):
     if not columns.size:
         return None
     width, height = int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
-    return (left + int(columns[0]), top + int(rows[0]), width, height) if min(width, height) >= 2 else None
+    return (
+        (left + int(columns[0]), top + int(rows[0]), width, height)
+        if min(width, height) >= 2
+        else None
+    )
 
 
 def _lit(rng, canvas, grain):
     """Exposure, colour temperature, a lamp on one side, and the camera's noise; uint8."""
     axis = np.linspace(-0.5, 0.5, canvas.shape[0], dtype=np.float32)
-    across, down, level = (float(value) for value in rng.uniform([-0.22, -0.22, 0.86], [0.22, 0.22, 1.12]))
+    across, down, level = (
+        float(value) for value in rng.uniform([-0.22, -0.22, 0.86], [0.22, 0.22, 1.12])
+    )
     lamp = (level + across * axis)[None] + (down * axis)[:, None] + 0.012 * grain
     warmth = float(rng.normal(0, 0.03))
     light = cv2.merge([lamp * (1 + warmth), lamp, lamp * (1 - warmth)])

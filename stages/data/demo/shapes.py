@@ -26,11 +26,21 @@ def general_trash(rng, width, height):
     sprite = Sprite(width, height, tint(rng, rng.uniform(0.05, 0.09), 0.55, 0.36))
     angles = np.sort(np.linspace(0, 2 * np.pi, 15)[:-1] + rng.uniform(-0.15, 0.15, 14))
     radii = rng.uniform(0.31, 0.5, 14)
-    sprite.outline(filling(rounded(np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1), 1)))
-    scraps = [(0.1, 0.75, 0.75), (0.04, 0.8, 0.62), (0.27, 0.5, 0.38), (0.12, 0.25, 0.85), (0.06, 0.5, 0.18)]
+    sprite.outline(
+        filling(rounded(np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1), 1))
+    )
+    scraps = [
+        (0.1, 0.75, 0.75),
+        (0.04, 0.8, 0.62),
+        (0.27, 0.5, 0.38),
+        (0.12, 0.25, 0.85),
+        (0.06, 0.5, 0.18),
+    ]
     for _ in range(9):
         x, y = rng.uniform(0.12, 0.88, 2)
-        corners = ellipse(x, y, *rng.uniform(0.06, 0.15, 2), steps=6) + rng.uniform(-0.04, 0.04, (6, 2))
+        corners = ellipse(x, y, *rng.uniform(0.06, 0.15, 2), steps=6) + rng.uniform(
+            -0.04, 0.04, (6, 2)
+        )
         sprite.polygon(corners, tint(rng, *scraps[rng.integers(len(scraps))]))
     sprite.shade(0.95 + 0.17 * noise(rng, width, height, 7, 7) - 0.25 * (sprite.down() - 0.4))
     return sprite
@@ -59,24 +69,40 @@ def paper_pack(rng, width, height):
     hue = rng.uniform(0.1, 0.145)
     body, light = tint(rng, hue, 0.9, 0.95, 0.6), tint(rng, hue, 0.12, 0.97, 0.5)
     sprite = Sprite(width, height, body)
-    sprite.outline([(0.12, 0.01), (0.86, 0.01), (0.86, 0.1), (0.99, 0.3), (0.99, 0.93), (0.7, 0.99),
-                    (0.01, 0.99), (0.01, 0.3), (0.12, 0.1)])
+    sprite.outline(
+        [
+            (0.12, 0.01),
+            (0.86, 0.01),
+            (0.86, 0.1),
+            (0.99, 0.3),
+            (0.99, 0.93),
+            (0.7, 0.99),
+            (0.01, 0.99),
+            (0.01, 0.3),
+            (0.12, 0.1),
+        ]
+    )
     sprite.band(0, 0.3, 1, 0.44, light)
     sprite.disc(0.36, 0.68, 0.21, 0.15, tint(rng, rng.choice([0.02, 0.33, 0.95]), 0.85, 0.75))
     sprite.disc(0.3, 0.64, 0.07, 0.05, light)
     sprite.polygon([(0, 0.3), (0.12, 0.1), (0.86, 0.1), (0.7, 0.3)], light * 0.93)
     sprite.polygon([(0.7, 0.3), (0.86, 0.1), (1, 0.3)], body * 0.45)
     sprite.band(0.1, 0, 0.88, 0.1, body * 0.8)
-    sprite.shade(np.where(sprite.down() > 0.3, np.where(sprite.across() > 0.7, 0.55, 1.0), 1.0)
-                 + 0.04 * noise(rng, width, height, 4, 4))
+    sprite.shade(
+        np.where(sprite.down() > 0.3, np.where(sprite.across() > 0.7, 0.55, 1.0), 1.0)
+        + 0.04 * noise(rng, width, height, 4, 4)
+    )
     return sprite
 
 
 def metal(rng, width, height):
     sprite = Sprite(width, height, tint(rng, 0.58, 0.04, 0.66, 0.7))
     rim = 0.12
-    sprite.outline(np.concatenate([ellipse(0.5, rim, 0.49, rim - 0.01)[12:],
-                                   ellipse(0.5, 1 - rim, 0.49, rim - 0.01)[:13]]))
+    sprite.outline(
+        np.concatenate(
+            [ellipse(0.5, rim, 0.49, rim - 0.01)[12:], ellipse(0.5, 1 - rim, 0.49, rim - 0.01)[:13]]
+        )
+    )
     label = tint(rng, rng.choice([0.0, 0.6]), 0.65, 0.42)
     if rng.random() < 0.4:
         sprite.polygon(belt(0.5, 0.72, rim), label)
@@ -93,8 +119,21 @@ def metal(rng, width, height):
 def glass(rng, width, height):
     green = tint(rng, rng.uniform(0.33, 0.41), 0.8, 0.46)
     sprite = Sprite(width, height, green, rng.uniform(0.8, 0.92))
-    sprite.outline(mirrored([(0.34, 0.01), (0.34, 0.07), (0.37, 0.08), (0.36, 0.3), (0.26, 0.39),
-                              (0.05, 0.47), (0.02, 0.52), (0.02, 0.95), (0.1, 0.99)]))
+    sprite.outline(
+        mirrored(
+            [
+                (0.34, 0.01),
+                (0.34, 0.07),
+                (0.37, 0.08),
+                (0.36, 0.3),
+                (0.26, 0.39),
+                (0.05, 0.47),
+                (0.02, 0.52),
+                (0.02, 0.95),
+                (0.1, 0.99),
+            ]
+        )
+    )
     sprite.shade(sheen(sprite.across(), low=0.6, strength=0.55))
     sprite.band(0, 0.6, 1, 0.82, tint(rng, 0.13, 0.18, 0.88))
     sprite.band(0.2, 0.66, 0.8, 0.7, green * 0.8)
@@ -107,8 +146,22 @@ def glass(rng, width, height):
 def plastic(rng, width, height):
     blue = tint(rng, rng.uniform(0.52, 0.57), 0.45, 0.93, 0.8)
     sprite = Sprite(width, height, blue, rng.uniform(0.78, 0.9))
-    sprite.outline(mirrored([(0.33, 0.01), (0.33, 0.1), (0.38, 0.11), (0.38, 0.15), (0.1, 0.26),
-                              (0.02, 0.34), (0.07, 0.5), (0.02, 0.62), (0.02, 0.94), (0.12, 0.99)]))
+    sprite.outline(
+        mirrored(
+            [
+                (0.33, 0.01),
+                (0.33, 0.1),
+                (0.38, 0.11),
+                (0.38, 0.15),
+                (0.1, 0.26),
+                (0.02, 0.34),
+                (0.07, 0.5),
+                (0.02, 0.62),
+                (0.02, 0.94),
+                (0.12, 0.99),
+            ]
+        )
+    )
     for y in (0.3, 0.68, 0.75, 0.82, 0.89):
         sprite.band(0, y, 1, y + 0.018, blue * 0.68)
     sprite.shade(sheen(sprite.across(), low=0.8, strength=0.4))
@@ -135,8 +188,21 @@ def styrofoam(rng, width, height):
 def plastic_bag(rng, width, height):
     violet = tint(rng, rng.uniform(0.72, 0.79), rng.uniform(0.3, 0.55), rng.uniform(0.68, 0.92))
     sprite = Sprite(width, height, violet, rng.uniform(0.7, 0.88))
-    body = np.array([(0.22, 0.3), (0.4, 0.36), (0.6, 0.36), (0.78, 0.3), (0.97, 0.5), (1, 0.85), (0.8, 1),
-                     (0.5, 0.97), (0.2, 1), (0, 0.85), (0.03, 0.5)])
+    body = np.array(
+        [
+            (0.22, 0.3),
+            (0.4, 0.36),
+            (0.6, 0.36),
+            (0.78, 0.3),
+            (0.97, 0.5),
+            (1, 0.85),
+            (0.8, 1),
+            (0.5, 0.97),
+            (0.2, 1),
+            (0, 0.85),
+            (0.03, 0.5),
+        ]
+    )
     body = filling(rounded(body + rng.uniform(-0.04, 0.04, body.shape), 2))
     body[:, 1] = 0.26 + 0.73 * body[:, 1]
     sprite.outline(body)
@@ -154,8 +220,11 @@ def plastic_bag(rng, width, height):
 
 def battery(rng, width, height):
     sprite = Sprite(width, height, tint(rng, 0.6, 0.1, 0.14))
-    sprite.outline(mirrored([(0.32, 0.01), (0.32, 0.08), (0.06, 0.09), (0.02, 0.11), (0.02, 0.96),
-                              (0.08, 0.99)]))
+    sprite.outline(
+        mirrored(
+            [(0.32, 0.01), (0.32, 0.08), (0.06, 0.09), (0.02, 0.11), (0.02, 0.96), (0.08, 0.99)]
+        )
+    )
     gold = tint(rng, rng.uniform(0.06, 0.09), 0.9, 0.9)
     sprite.band(0, 0.1, 1, 0.4, gold)
     sprite.band(0.44, 0.5, 0.56, 0.72, np.full(3, 235))
@@ -170,8 +239,18 @@ def clothing(rng, width, height):
     red = tint(rng, rng.uniform(0.93, 1.0), rng.uniform(0.68, 0.88), 0.85)
     sprite = Sprite(width, height, red)
     sleeve = rng.uniform(0.34, 0.44)
-    sprite.outline(mirrored([(0.36, 0.01), (0.24, 0.05), (0.01, sleeve - 0.08), (0.13, sleeve + 0.03),
-                              (0.23, 0.33), (0.22, 0.99)]))
+    sprite.outline(
+        mirrored(
+            [
+                (0.36, 0.01),
+                (0.24, 0.05),
+                (0.01, sleeve - 0.08),
+                (0.13, sleeve + 0.03),
+                (0.23, 0.33),
+                (0.22, 0.99),
+            ]
+        )
+    )
     decoration = rng.integers(3)
     if decoration == 1:
         for y in np.arange(0.4, 0.95, 0.16):
@@ -183,4 +262,15 @@ def clothing(rng, width, height):
     return sprite
 
 
-DRAWERS = (general_trash, paper, paper_pack, metal, glass, plastic, styrofoam, plastic_bag, battery, clothing)
+DRAWERS = (
+    general_trash,
+    paper,
+    paper_pack,
+    metal,
+    glass,
+    plastic,
+    styrofoam,
+    plastic_bag,
+    battery,
+    clothing,
+)

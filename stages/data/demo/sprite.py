@@ -24,7 +24,9 @@ class Sprite:
         cv2.fillPoly(self.cover, [self._pixels(points)], 255, cv2.LINE_AA, FRACTION_BITS)
 
     def polygon(self, points, colour):
-        cv2.fillPoly(self.colour, [self._pixels(points)], _plain(colour), cv2.LINE_AA, FRACTION_BITS)
+        cv2.fillPoly(
+            self.colour, [self._pixels(points)], _plain(colour), cv2.LINE_AA, FRACTION_BITS
+        )
 
     def band(self, left, top, right, bottom, colour):
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
@@ -56,7 +58,9 @@ def noise(rng, width, height, columns, rows):
 
 def tint(rng, hue, saturation, value, spread=1.0):
     """An RGB triple 0..255 near the given HSV colour (each 0..1)."""
-    h, s, v = np.array([hue, saturation, value]) + rng.uniform(-1, 1, 3) * [0.02, 0.08, 0.08] * spread
+    h, s, v = (
+        np.array([hue, saturation, value]) + rng.uniform(-1, 1, 3) * [0.02, 0.08, 0.08] * spread
+    )
     return np.array(colorsys.hsv_to_rgb(h % 1, np.clip(s, 0, 1), np.clip(v, 0, 1))) * 255
 
 
@@ -99,9 +103,15 @@ def cushion(inset, stretch, radius):
     arc = np.stack([np.cos(corner), np.sin(corner)], 1) * radius
     far = np.array([1, 1 / stretch]) - inset - radius
     near = inset + radius
-    points = [centre + arc @ np.array(turn) for centre, turn in (
-        (far, ((1, 0), (0, 1))), ((near, far[1]), ((0, 1), (-1, 0))),
-        ((near, near), ((-1, 0), (0, -1))), ((far[0], near), ((0, -1), (1, 0))))]
+    points = [
+        centre + arc @ np.array(turn)
+        for centre, turn in (
+            (far, ((1, 0), (0, 1))),
+            ((near, far[1]), ((0, 1), (-1, 0))),
+            ((near, near), ((-1, 0), (0, -1))),
+            ((far[0], near), ((0, -1), (1, 0))),
+        )
+    ]
     return np.concatenate(points) * [1, stretch]
 
 
@@ -113,5 +123,7 @@ def filling(points):
 
 def sheen(across, low, strength):
     """Brightness of a shiny upright cylinder: a highlight left of the middle, a thin reflex, dark edges."""
-    highlight = np.exp(-(((across - 0.33) / 0.13) ** 2)) + 0.4 * np.exp(-(((across - 0.84) / 0.05) ** 2))
+    highlight = np.exp(-(((across - 0.33) / 0.13) ** 2)) + 0.4 * np.exp(
+        -(((across - 0.84) / 0.05) ** 2)
+    )
     return low + strength * highlight + 0.4 * low * np.sin(np.pi * across)

@@ -11,8 +11,8 @@ from stages.data.layouts.tree import Tree, split_of
 from stages.errors import InputError
 from stages.study.params import Source
 
-# Names of a file that are looked up, and files of one folder that are looked at, the largest first: a folder with a
-# JSON file per image has more.
+# Names of a file that are looked up, and files of one folder that are looked at, the largest first:
+# a folder with a JSON file per image has more.
 _NAMES, _FILES = 200, 50
 # What an entry of COCO's `images` has at least one of.
 _IMAGE_KEYS = {"file_name", "id", "coco_url"}
@@ -30,11 +30,17 @@ class _File:
 
 
 def recognise(tree: Tree) -> Layout | None:
-    """Raises InputError where the files of a split name images of several folders, which params.yaml cannot say."""
-    candidates = [(folder, file) for folder in tree.files if "/" not in folder
-                  for file in _coco_files(tree, folder)]
+    """Raises InputError where the files of a split name images of several folders, which
+    params.yaml cannot say."""
+    candidates = [
+        (folder, file)
+        for folder in tree.files
+        if "/" not in folder
+        for file in _coco_files(tree, folder)
+    ]
     files = [file for folder, file in candidates if in_root_alone(folder, file.images)]
-    # Beside a folder that is a set of its own, annotations without images are no part of the root either.
+    # Beside a folder that is a set of its own, annotations without images are no part of the root
+    # either.
     if not files or (len(files) < len(candidates) and all(file.images is None for file in files)):
         return None
     splits: dict[str, list[_File]] = {}
@@ -53,14 +59,20 @@ def recognise(tree: Tree) -> Layout | None:
         folders = {file.images: file.path for file in kept if file.images is not None}
         if len(folders) > 1:
             said = " and ".join(f"of {path} in {folder or '.'}" for folder, path in folders.items())
-            raise InputError(f"{tree.root}: the images of {split} lie in several folders: those {said}; name each "
-                             "split by its file (train.json, val.json, test.json), or join the folders")
+            raise InputError(
+                f"{tree.root}: the images of {split} lie in several folders: those {said}; name each "
+                "split by its file (train.json, val.json, test.json), or join the folders"
+            )
         paths = sorted(file.path for file in kept)
         sets[split] = Source(paths[0] if len(paths) == 1 else paths, next(iter(folders), ""))
     order = [split for split in ("train", "val", "test") if split in sets]
-    return Layout("coco", {split: sets[split] for split in order},
-                  images=all(file.images is not None for file in files),
-                  examples=[name for file in files if file.images is None for name in file.names[:5]], notes=notes)
+    return Layout(
+        "coco",
+        {split: sets[split] for split in order},
+        images=all(file.images is not None for file in files),
+        examples=[name for file in files if file.images is None for name in file.names[:5]],
+        notes=notes,
+    )
 
 
 def broken_files(tree: Tree) -> list[str]:
@@ -75,8 +87,11 @@ def broken_files(tree: Tree) -> list[str]:
 
 
 def _coco_files(tree: Tree, folder: str) -> list[_File]:
-    paths = [posixpath.join(folder, name) for name in tree.names(folder, ".json")
-             if tree.is_inside(posixpath.join(folder, name))]
+    paths = [
+        posixpath.join(folder, name)
+        for name in tree.names(folder, ".json")
+        if tree.is_inside(posixpath.join(folder, name))
+    ]
     sizes = {path: _size(tree, path) for path in paths}
     files = []
     for path in sorted(paths, key=lambda path: -sizes[path])[:_FILES]:
@@ -85,21 +100,42 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
             continue
         annotations = json_peek.entries(tree.root / path, "annotations", 1) or []
         # Captions and panoptic segments are COCO too, without boxes.
-        if annotations and isinstance(annotations[0], dict) and {"caption", "segments_info"} & annotations[0].keys():
+        if (
+            annotations
+            and isinstance(annotations[0], dict)
+            and {"caption", "segments_info"} & annotations[0].keys()
+        ):
             continue
-        names = tuple(str(image["file_name"]) for image in images
-                      if isinstance(image, dict) and image.get("file_name"))
-        files.append(_File(path, names, tree.image_folder(names, folder),
-                           bool(annotations) and isinstance(annotations[0], dict) and "keypoints" in annotations[0],
-                           sizes[path]))
+        names = tuple(
+            str(image["file_name"])
+            for image in images
+            if isinstance(image, dict) and image.get("file_name")
+        )
+        files.append(
+            _File(
+                path,
+                names,
+                tree.image_folder(names, folder),
+                bool(annotations)
+                and isinstance(annotations[0], dict)
+                and "keypoints" in annotations[0],
+                sizes[path],
+            )
+        )
     return files
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
-    """Of files that name the same images, such as COCO's instances and person_keypoints, one: without keypoints,
-    called instances, the largest."""
+    """Of files that name the same images, such as COCO's instances and person_keypoints, one:
+    without keypoints, called instances, the largest."""
+
     def rank(file: _File) -> tuple:
-        return (file.keypoints, "instances" not in posixpath.basename(file.path), -file.size, file.path)
+        return (
+            file.keypoints,
+            "instances" not in posixpath.basename(file.path),
+            -file.size,
+            file.path,
+        )
 
     kept: list[_File] = []
     for file in sorted(files, key=rank):

@@ -19,9 +19,9 @@ _LIST = re.compile(rb"\s*:\s*\[")
 
 @dataclass(frozen=True)
 class Shape:
-    """kind: "{", "[" or "" for what is no JSON. keys: of the outermost object, each with the first character of its
-    value, as far as the beginning of the file goes; of a list, those of its first entry. inner: the keys of the first
-    object inside."""
+    """kind: "{", "[" or "" for what is no JSON. keys: of the outermost object, each with the first
+    character of its value, as far as the beginning of the file goes; of a list, those of its first
+    entry. inner: the keys of the first object inside."""
 
     kind: str = ""
     keys: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ def shape(beginning: bytes) -> Shape:
     """Of the first WINDOW bytes of a file. Never raises for what they are."""
     text = beginning.decode("utf-8-sig", errors="replace")
     start = _SPACE.match(text).end()
-    kind = text[start:start + 1]
+    kind = text[start : start + 1]
     if kind == "[":
         entries = list(_decoded(text, start + 1, 1))
         return _shape_of_list(entries, text)
@@ -59,7 +59,9 @@ def entries(path: Path, key: str, most: int) -> list[Any] | None:
             while at >= 0:
                 begin = _LIST.match(data, at + len(word))
                 if begin:
-                    text = data[begin.end():begin.end() + WINDOW].decode("utf-8", errors="replace")
+                    text = data[begin.end() : begin.end() + WINDOW].decode(
+                        "utf-8", errors="replace"
+                    )
                     return list(_decoded(text, 0, most))
                 at = data.find(word, at + 1)
     except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
@@ -81,7 +83,7 @@ def _decoded(text: str, start: int, most: int) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     for _ in range(most):
         start = _BLANK.match(text, start).end()
-        if text[start:start + 1] in ("", "]"):
+        if text[start : start + 1] in ("", "]"):
             return
         try:
             value, start = decoder.raw_decode(text, start)
@@ -91,18 +93,19 @@ def _decoded(text: str, start: int, most: int) -> Iterator[Any]:
 
 
 def _pairs(text: str, start: int) -> Iterator[tuple[str, str, Any]]:
-    """Key, first character of the value, and the value (the first entry of a list that is not whole) of an object."""
+    """Key, first character of the value, and the value (the first entry of a list that is not
+    whole) of an object."""
     decoder = json.JSONDecoder()
     while True:
         start = _BLANK.match(text, start).end()
-        if text[start:start + 1] != '"':
+        if text[start : start + 1] != '"':
             return
         try:
             key, start = decoder.raw_decode(text, start)
             start = _SPACE.match(text, text.index(":", start) + 1).end()
         except (ValueError, RecursionError):
             return
-        first = text[start:start + 1]
+        first = text[start : start + 1]
         try:
             value, start = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
@@ -118,7 +121,11 @@ def _shape_of_list(items: list[Any], text: str) -> Shape:
             inner = inner or _keys_inside(value)
         return Shape("[", {key: _first(value) for key, value in items[0].items()}, inner)
     # An entry that is longer than what was read, as one of thousands of boxes is.
-    keys = {key: "" for key, _, _ in _pairs(text, text.find("{") + 1)} if "{" in text and not items else {}
+    keys = (
+        {key: "" for key, _, _ in _pairs(text, text.find("{") + 1)}
+        if "{" in text and not items
+        else {}
+    )
     return Shape("[", keys)
 
 

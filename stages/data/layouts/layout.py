@@ -10,8 +10,9 @@ from stages.study.params import Source
 
 @dataclass
 class Layout:
-    """images: whether the first names of all splits lead to a file. examples: some of the names, to look for them
-    elsewhere, without a suffix where `stems`. notes: what somebody may have expected to be read and is not."""
+    """images: whether the first names of all splits lead to a file. examples: some of the names, to
+    look for them elsewhere, without a suffix where `stems`. notes: what somebody may have expected
+    to be read and is not."""
 
     source: str
     sets: dict[str, Source]
@@ -22,9 +23,11 @@ class Layout:
 
 
 def in_root_alone(folder: str, images: str | None) -> bool:
-    """Whether a folder of annotations belongs to the root, rather than to a set of its own one level below.
+    """Whether a folder of annotations belongs to the root, rather than to a set of its own one
+    level below.
 
-    It does where it lies in the root itself, in a folder named for a split, or has its images elsewhere.
+    It does where it lies in the root itself, in a folder named for a split, or has its images
+    elsewhere.
     """
     top = folder.split("/")[0]
     if not folder or split_of(top) is not None or images is None:

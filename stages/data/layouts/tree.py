@@ -1,4 +1,5 @@
-"""The names of all files below a folder, and the folder from which the names in annotations lead to them."""
+"""The names of all files below a folder, and the folder from which the names in annotations lead to
+them."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ _SPLIT_OF_WORD = {word: split for split, words in _SPLITS.items() for word in wo
 
 @dataclass
 class Tree:
-    """files: the names in each folder, sorted, by the folder's path from `root` with '/'. links: folders that are links
-    out of `root`; nobody walks into them."""
+    """files: the names in each folder, sorted, by the folder's path from `root` with '/'. links:
+    folders that are links out of `root`; nobody walks into them."""
 
     root: Path
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -38,8 +39,8 @@ class Tree:
         start = f"{folder}/"
         for path, names in self.files.items():
             if path == folder or path.startswith(start):
-                part.files[path[len(start):]] = names
-        part.links = [path[len(start):] for path in self.links if path.startswith(start)]
+                part.files[path[len(start) :]] = names
+        part.links = [path[len(start) :] for path in self.links if path.startswith(start)]
         return part
 
     def names(self, folder: str, *suffixes: str) -> list[str]:
@@ -52,7 +53,8 @@ class Tree:
                     yield posixpath.join(folder, name)
 
     def beginning(self, path: str, size: int) -> bytes:
-        """The first bytes of a file, b"" where it cannot be read or is a link that leads out of the set."""
+        """The first bytes of a file, b"" where it cannot be read or is a link that leads out of the
+        set."""
         try:
             if not self.is_inside(path):
                 return b""
@@ -62,7 +64,8 @@ class Tree:
             return b""
 
     def is_inside(self, path: str) -> bool:
-        """Whether a path is a file of the set: no link that leads out of it, no pipe that would be waited for."""
+        """Whether a path is a file of the set: no link that leads out of it, no pipe that would be
+        waited for."""
         file = self.root / path
         return is_file(file) and boundary(self.root).holds(os.path.realpath(file))
 
@@ -91,7 +94,8 @@ class Tree:
     def image_folder(self, names: Iterable[str], near: str = "") -> str | None:
         """The folder from which most of `names` lead to image files; None where none of them does.
 
-        near: the folder of the annotations, which decides where several folders have the same names.
+        near: the folder of the annotations, which decides where several folders have the same
+        names.
         """
         votes: Counter[str] = Counter()
         for name in names:
@@ -100,7 +104,8 @@ class Tree:
         return elected(votes, near)
 
     def stem_folder(self, stems: Iterable[str], near: str = "") -> str | None:
-        """As image_folder, for names without a suffix, which may start with a folder of their own."""
+        """As image_folder, for names without a suffix, which may start with a folder of their
+        own."""
         votes: Counter[str] = Counter()
         for name in stems:
             folder, stem = posixpath.split(name)
@@ -109,7 +114,10 @@ class Tree:
                 whole = f"/{place}"
                 votes[whole.removesuffix(inner).strip("/") if whole.endswith(inner) else place] += 1
             for link in self.links:
-                if any((self.root / link / f"{name}{ending}").is_file() for ending in (".jpg", ".jpeg", ".png")):
+                if any(
+                    (self.root / link / f"{name}{ending}").is_file()
+                    for ending in (".jpg", ".jpeg", ".png")
+                ):
                     votes[link] += 1
         return elected(votes, near)
 
@@ -118,15 +126,17 @@ class Tree:
         for path in self.images.get(form(posixpath.basename(name)), ()):
             whole = f"/{path}"
             if form(whole).endswith(end):
-                # Both have the same number of parts at their end, however long these are in either form.
-                yield "/".join(path.split("/")[:-len(name.split("/"))])
+                # Both have the same number of parts at their end, however long these are in either
+                # form.
+                yield "/".join(path.split("/")[: -len(name.split("/"))])
         for link in self.links:
             if is_file(self.root / link / name):
                 yield link
 
 
 def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tree:
-    """Reads the names below `root`; opens no file. folders, depth: where to end a walk that may be too long."""
+    """Reads the names below `root`; opens no file. folders, depth: where to end a walk that may be
+    too long."""
     tree = Tree(root)
     top = os.path.realpath(root)
     for place, inner, names in os.walk(root):
@@ -152,7 +162,8 @@ def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tr
 
 
 def elected(votes: Counter[str], near: str) -> str | None:
-    """The folder with most votes. Of several: `near` itself, one in it, one of its split, the shortest."""
+    """The folder with most votes. Of several: `near` itself, one in it, one of its split, the
+    shortest."""
     if not votes:
         return None
 
@@ -165,7 +176,8 @@ def elected(votes: Counter[str], near: str) -> str | None:
 
 
 def split_of(path: str) -> str | None:
-    """The split that a path speaks of, its last part first: annotations/instances_Train2017.json is train."""
+    """The split that a path speaks of, its last part first: annotations/instances_Train2017.json is
+    train."""
     for part in reversed(path.split("/")):
         for word in re.findall(r"[a-z]+", part.casefold()):
             if word in _SPLIT_OF_WORD:

@@ -38,35 +38,53 @@ def recognise(tree: Tree) -> Layout | None:
     lists = _lists(tree)
     if lists and _ANNOTATIONS in folders:
         images = folders[_ANNOTATIONS] or ""
-        return Layout("voc", {split: Source(name, images) for split, name in lists.items()}, has_images, examples, True)
+        return Layout(
+            "voc",
+            {split: Source(name, images) for split, name in lists.items()},
+            has_images,
+            examples,
+            True,
+        )
     sets, notes = sets_of(tree, folders)
     return Layout("voc", sets, has_images, examples, True, notes)
 
 
 def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Source], list[str]]:
-    """A source for each split that the paths of `folders` (of annotations -> of their images) name; one is for train
-    where none is called so; and what is left out. Raises InputError where a split is not one folder."""
+    """A source for each split that the paths of `folders` (of annotations -> of their images) name;
+    one is for train where none is called so; and what is left out. Raises InputError where a split
+    is not one folder."""
     splits: dict[str, list[str]] = {}
     for folder in folders:
         splits.setdefault(split_of(folder) or "", []).append(folder)
     notes = []
     if "train" in splits:
-        notes += [f"{folder or '.'} is left out: its name says no split, and others do"
-                  for folder in splits.pop("", [])]
+        notes += [
+            f"{folder or '.'} is left out: its name says no split, and others do"
+            for folder in splits.pop("", [])
+        ]
     else:
         # As FiftyOne does, whose only split is called val where nobody says another.
-        splits["train"] = splits.pop(next(split for split in ("", "val", "test") if split in splits))
+        splits["train"] = splits.pop(
+            next(split for split in ("", "val", "test") if split in splits)
+        )
     sets = {}
     for split in ("train", "val", "test"):
         several = splits.get(split, [])
         if not several:
             continue
         top = common_folder(several)
-        strangers = [folder for name, listed in splits.items() if name != split for folder in listed
-                     if is_below(folder, top)]
+        strangers = [
+            folder
+            for name, listed in splits.items()
+            if name != split
+            for folder in listed
+            if is_below(folder, top)
+        ]
         if strangers:
-            raise InputError(f"{tree.root}: the labels of {split} lie in {' and '.join(several)}; put them into one "
-                             "folder, and their images likewise")
+            raise InputError(
+                f"{tree.root}: the labels of {split} lie in {' and '.join(several)}; put them into one "
+                "folder, and their images likewise"
+            )
         places = [folders[folder] for folder in several if folders[folder] is not None]
         sets[split] = Source(top or ".", common_folder(places))
     return sets, notes
@@ -92,9 +110,11 @@ def _file_names(tree: Tree, folder: str) -> list[str]:
 
 
 def is_voc(text: bytes) -> bool:
-    """By the beginning of an XML file. LabelMe's has the same outermost element, and polygons in place of boxes."""
-    return re.search(rb"<annotation[\s>]", text) is not None and (b"<polygon>" not in text or b"<bndbox>" in text)
-
+    """By the beginning of an XML file. LabelMe's has the same outermost element, and polygons in
+    place of boxes."""
+    return re.search(rb"<annotation[\s>]", text) is not None and (
+        b"<polygon>" not in text or b"<bndbox>" in text
+    )
 
 
 def _lists(tree: Tree) -> dict[str, str]:

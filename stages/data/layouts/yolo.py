@@ -1,4 +1,5 @@
-"""Recognises YOLO: folders of text files, a line of numbers per box, whose names are those of images."""
+"""Recognises YOLO: folders of text files, a line of numbers per box, whose names are those of
+images."""
 
 from __future__ import annotations
 
@@ -13,7 +14,15 @@ from stages.study.params import Source
 # Text files of a folder that are looked at; many may be empty, for images without objects.
 _FILES, _BYTES = 200, 2**12
 # Lists that lie beside labels.
-_NO_LABELS = ("classes.txt", "labels.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "readme.txt")
+_NO_LABELS = (
+    "classes.txt",
+    "labels.txt",
+    "train.txt",
+    "valid.txt",
+    "val.txt",
+    "test.txt",
+    "readme.txt",
+)
 
 
 def recognise(tree: Tree) -> Layout | None:
@@ -34,13 +43,17 @@ def recognise(tree: Tree) -> Layout | None:
         return None
     sets, notes = sets_of(tree, folders)
     # yolo.read takes "" for no folder at all.
-    sets = {split: Source(source.annotations, source.images or ".") for split, source in sets.items()}
+    sets = {
+        split: Source(source.annotations, source.images or ".") for split, source in sets.items()
+    }
     return Layout("yolo", sets, not examples, examples, True, notes)
 
 
 def has_class_names(tree: Tree) -> bool:
     """Whether the root has a file that yolo.read takes the names of the classes from."""
-    return bool(tree.names("", ".yaml", ".yml", ".names")) or "classes.txt" in tree.files.get("", ())
+    return bool(tree.names("", ".yaml", ".yml", ".names")) or "classes.txt" in tree.files.get(
+        "", ()
+    )
 
 
 def check_class_names(tree: Tree) -> None:
@@ -49,8 +62,10 @@ def check_class_names(tree: Tree) -> None:
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
         if path.endswith((".names", "/classes.txt")):
-            raise InputError(f"{tree.root}: the names of the classes lie in {path}, where prepare does not look; "
-                             f"copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'")
+            raise InputError(
+                f"{tree.root}: the names of the classes lie in {path}, where prepare does not look; "
+                f"copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+            )
 
 
 def label_stems(tree: Tree, folder: str) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stages.data.findings import EXAMPLES
 from stages.data.page.pictures import Picture, draw, inside
-from stages.data.page.window import usable
+from stages.data.page.window import Box, usable
 from stages.data.page.words import counted, percent
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Shot:
 
 @dataclass(frozen=True)
 class Finding:
-    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where that is unknown;
-    `rest`: what the examples leave out."""
+    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where
+    that is unknown; `rest`: what the examples leave out."""
 
     code: str
     severity: str
@@ -55,78 +56,159 @@ class Finding:
 
 def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[Finding]:
     """The report's findings in its order. Opens files only where report["pixels"] is not "none"."""
-    totals = {unit: sum(file[unit] for file in report.get("files") or []) for unit in ("images", "boxes")}
-    totals["classes"] = len(report["classes"])
-    most = max((finding["count"] for finding in report["findings"]), default=0) or 1
-    rows = {split: {name: row for row, name in enumerate(labels.images["file_name"])}
-            for split, labels in sets.items()}
-    left, opened, found = _MOST, _OPEN, []
+    totals = {"classes": len(report["classes"])}
+    for unit in ("images", "boxes"):
+        totals[unit] = sum(file[unit] for file in report.get("files") or [])
+    largest_count = max((entry["count"] for entry in report["findings"]), default=0)
+    pictures = _Shots(report, sets, root)
+    open_findings = 0
+    result = []
     for entry in report["findings"]:
-        total = totals.get(entry["unit"], 0)
-        shots: list[Shot] = []
-        for example in entry["examples"]:
-            if len(shots) < min(_MOST_EACH, left):
-                shots += _shots(example, report, sets, rows, root)
-        left -= len(shots)
-        is_open = entry["action"] == "fatal" or (bool(shots) and entry["severity"] != "info" and opened > 0)
-        opened -= is_open
+        shots = pictures.of(entry)
+        is_open = entry["action"] == "fatal"
+        if shots and entry["severity"] != "info" and open_findings < _OPEN:
+            is_open = True
+        open_findings += is_open
         examples = tuple(map(_cells, entry["examples"]))
-        found.append(Finding(
-            code=entry["code"], severity=entry["severity"], action=entry["action"], title=entry["title"],
-            count=entry["count"], amount=counted(entry["count"], entry["unit"]),
-            share=f"{percent(entry['count'] / total)} of {entry['unit']}" if 0 < entry["count"] <= total else "",
-            width=round(100 * math.log1p(entry["count"]) / math.log1p(most), 2), help=entry["help"],
-            columns=tuple(column for column in _COLUMNS if any(cells[column] for cells in examples)),
-            examples=examples, rest=_rest(len(examples), entry), shots=tuple(shots), is_open=is_open))
-    return found
+        columns = [column for column in _COLUMNS if any(map(itemgetter(column), examples))]
+        result.append(
+            Finding(
+                code=entry["code"],
+                severity=entry["severity"],
+                action=entry["action"],
+                title=entry["title"],
+                count=entry["count"],
+                amount=counted(entry["count"], entry["unit"]),
+                share=_share(entry, totals.get(entry["unit"], 0)),
+                width=round(100 * math.log1p(entry["count"]) / math.log1p(largest_count or 1), 2),
+                help=entry["help"],
+                columns=tuple(columns),
+                examples=examples,
+                rest=_rest(len(examples), entry),
+                shots=shots,
+                is_open=is_open,
+            )
+        )
+    return result
 
 
-def _rest(shown: int, entry: dict) -> str:
+def _share(entry: dict, total: int) -> str:
+    if not 0 < entry["count"] <= total:
+        return ""
+    return f"{percent(entry['count'] / total)} of {entry['unit']}"
+
+
+def _rest(examples: int, entry: dict) -> str:
     amount = counted(entry["count"], entry["unit"])
-    if shown < EXAMPLES:
+    if examples < EXAMPLES:
         # Such as ids that were all renumbered: one place stands for many.
-        return f"{counted(shown, 'rows')} for all of {amount}."
-    return f"The first {shown} of {amount}."
+        return f"{counted(examples, 'rows')} for all of {amount}."
+    return f"The first {examples} of {amount}."
 
 
 def _cells(example: dict) -> dict[str, str]:
     cells = {column: _cell(example.get(column)) for column in _COLUMNS}
-    if example.get("source"):
-        cells["split"] = f"{cells['split']} · {example['source']}" if cells["split"] else example["source"]
+    # Neither, one or both of the split and its annotation file.
+    cells["split"] = " · ".join(filter(None, (cells["split"], example.get("source"))))
     return cells
 
 
 def _cell(value: object) -> str:
-    """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are no numbers."""
-    if not isinstance(value, (list, tuple)):
-        return "" if value is None else str(value)
-    return ", ".join((f"{part:.1f}".removesuffix(".0") if abs(part) < 1e7 else f"{part:.3g}")
-                     if isinstance(part, (int, float)) else str(part) for part in value)
+    """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are
+    no numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_side, value))
+    return str(value)
 
 
-def _shots(example: dict, report: dict, sets: dict[str, Labels], rows: dict[str, dict[str, int]],
-           root: Path) -> list[Shot]:
-    """The example as a picture: none where its file cannot be opened and there is no box or no size to draw."""
-    file, split = example.get("file"), example.get("split")
-    if not file:
-        return []
-    box, size, others = usable(example.get("box")), None, []
-    # An example names the split that was read; its image may have been given to another one since.
-    now = next((name for name in (split, *rows) if file in rows.get(name, ())), None)
-    if now is not None:
-        row = rows[now][file]
-        image, boxes = sets[now].images.iloc[row], sets[now].boxes
-        size = (int(image["width"]), int(image["height"]))
-        on_image = boxes[boxes["image"] == row].sort_values("area", ascending=False, kind="stable")
-        others = [other for other in on_image[["x", "y", "w", "h"]].to_numpy().tolist()
-                  if box is None or max(abs(a - b) for a, b in zip(other, box)) > 0.5]
-    path = inside(root, file) if report["pixels"] != "none" else None
-    picture = draw(path, size, [box] if box else [], others, focus=box, long_side=_LONG_SIDE, most_bytes=_BYTES)
-    if picture is None or not (picture.uri or box):
-        return []
-    label = example.get("label") or ""
-    side = f"{abs(box[2]):.3g} × {abs(box[3]):.3g} px" if box else ""
-    caption = " · ".join(part for part in (label, side, picture.words) if part)
-    alt = f"{'' if picture.uri else 'Layout of '}{file} ({split or 'no split'}){': ' if caption else ''}{caption}"
-    return [Shot(dataclasses.replace(picture, alt=alt), caption, f"{split or ''} {file}".strip(),
-                 f"{split or ''} {PurePosixPath(file).name or file}".strip())]
+def _side(value: object) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if abs(value) < 1e7:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.3g}"
+
+
+class _Shots:
+    """Pictures of the examples of findings, as long as the page has room for more."""
+
+    def __init__(self, report: dict, sets: dict[str, Labels], root: Path) -> None:
+        self.sets, self.root, self.opens_files = sets, root, report["pixels"] != "none"
+        self.room = _MOST
+        # Split -> file -> row of the image.
+        self.rows: dict[str, dict[str, int]] = {}
+        for split, labels in sets.items():
+            names = labels.images["file_name"]
+            self.rows[split] = {name: row for row, name in enumerate(names)}
+
+    def of(self, entry: dict) -> tuple[Shot, ...]:
+        most = min(_MOST_EACH, self.room)
+        shots: list[Shot] = []
+        for example in entry["examples"]:
+            if len(shots) == most:
+                break
+            shot = self._shot(example)
+            if shot is not None:
+                shots.append(shot)
+        self.room -= len(shots)
+        return tuple(shots)
+
+    def _shot(self, example: dict) -> Shot | None:
+        """None where the file cannot be opened and there is no box or no size to draw."""
+        file, split = example.get("file"), example.get("split")
+        if not file:
+            return None
+        box = usable(example.get("box"))
+        marked = [box] if box else []
+        size, neighbours = self._layout(file, split, box)
+        path = inside(self.root, file) if self.opens_files else None
+        picture = draw(
+            path, size, marked, neighbours, focus=box, long_side=_LONG_SIDE, most_bytes=_BYTES
+        )
+        if picture is None or not (picture.uri or box):
+            return None
+        captions = [example.get("label") or ""]
+        if box:
+            captions.append(f"{abs(box[2]):.3g} × {abs(box[3]):.3g} px")
+        captions.append(picture.words)
+        caption = " · ".join(filter(None, captions))
+        alt = f"{file} ({split or 'no split'})"
+        if not picture.uri:
+            alt = f"Layout of {alt}"
+        if caption:
+            alt += f": {caption}"
+        name = PurePosixPath(file).name or file
+        return Shot(
+            dataclasses.replace(picture, alt=alt),
+            caption,
+            title=f"{split or ''} {file}".strip(),
+            name=f"{split or ''} {name}".strip(),
+        )
+
+    def _layout(
+        self, file: str, split: str | None, box: Box | None
+    ) -> tuple[tuple[int, int] | None, list[list[float]]]:
+        """Width and height of the image and its boxes but `box`, the largest first; None and [] of
+        an image that is in no split."""
+        # An example names the split that was read; its image may have been given to another one
+        # since.
+        for name in (split, *self.rows):
+            if file in self.rows.get(name, ()):
+                break
+        else:
+            return None, []
+        row = self.rows[name][file]
+        image, boxes = self.sets[name].images.iloc[row], self.sets[name].boxes
+        on_image = boxes[boxes["image"] == row]
+        on_image = on_image.sort_values("area", ascending=False, kind="stable")
+        neighbours = on_image[["x", "y", "w", "h"]].to_numpy().tolist()
+        if box is not None:
+            neighbours = [sides for sides in neighbours if not _are_same(sides, box)]
+        return (int(image["width"]), int(image["height"])), neighbours
+
+
+def _are_same(first: Box, second: Box) -> bool:
+    """No side differs by more than half a pixel."""
+    return max(abs(a - b) for a, b in zip(first, second)) <= 0.5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stages.data.labels import Labels
 
 log = logging.getLogger(__name__)
-_HERE = Path(__file__).with_name("templates")
+_TEMPLATES = Path(__file__).with_name("templates")
 # The house's style sheet is the report's; the names of the templates of the two differ.
 _REPORT = Path(__file__).resolve().parents[2] / "report" / "templates"
 # So many classes of the contact sheet are all open; of more only the first few are.
@@ -26,32 +26,51 @@ _OPEN_ALL, _OPEN_FEW = 100, 12
 
 
 def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) -> None:
-    """Write the page of a prepared dataset to `path`, replacing it at once; the same input gives the same bytes.
+    """Write the page of a prepared dataset to `path`, replacing it at once; the same input gives
+    the same bytes.
 
-    `report` is data/prepared/report.json; `sets` the labels of each split, {} where a fatal finding stopped the
-    stage: then only the findings are shown. `root` is the folder of the images: none outside of it is opened, and
-    none at all where report["pixels"] is "none". An image that cannot be read is drawn as a plain canvas.
-    Raises KeyError where the report lacks a field, OSError where `path` cannot be written.
+    `report` is data/prepared/report.json; `sets` the labels of each split, {} where a fatal finding
+    stopped the stage: then only the findings are shown. `root` is the folder of the images: none
+    outside of it is opened, and none at all where report["pixels"] is "none". An image that cannot
+    be read is drawn as a plain canvas. Raises KeyError where the report lacks a field, OSError
+    where `path` cannot be written.
     """
     text = _environment().get_template("data_page.html.j2").render(_view(report, sets, Path(root)))
-    with replacing(Path(path)) as beside:
-        beside.write_text(text, encoding="utf-8", newline="")
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
     log.info("%s: %s, %.1f MB", path, words.headline(report), len(text.encode()) / 1e6)
 
 
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE, _REPORT]), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=words.visible)
+        loader=jinja2.FileSystemLoader([_TEMPLATES, _REPORT]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=words.visible,
+    )
 
 
 def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object]:
     """Everything the templates show; they hold words and layout, no arithmetic."""
     report = {**report, "splits": report.get("splits") or {}}
     splits = report["splits"] if sets else {}
-    rows, hidden = sheet(report, sets, root) if sets else ([], 0)
-    classes = histograms.class_rows(splits, report["classes"]) if splits else []
-    labelled = {split for split, counts in splits.items() if counts["labelled"]}
+    rows, hidden = [], 0
+    if sets:
+        rows, hidden = sheet(report, sets, root)
+    classes = []
+    if splits:
+        classes = histograms.class_rows(splits, report["classes"])
+    unlabelled = [split for split, counts in splits.items() if not counts["labelled"]]
+    areas, numbers = {}, {}
+    for split in splits:
+        areas[split] = _areas(sets.get(split))
+        numbers[split] = _boxes_per_image(None if split in unlabelled else sets.get(split))
+    open_rows = len(rows)
+    if open_rows > _OPEN_ALL:
+        open_rows = _OPEN_FEW
     return {
         "headline": words.headline(report),
         "is_stopped": words.headline(report).startswith("Stopped"),
@@ -62,16 +81,15 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "grouping": words.grouping(report.get("groups") or {}),
         "classes": classes,
         "absent": _absent(classes),
-        "unlabelled": [split for split in splits if split not in labelled],
+        "unlabelled": unlabelled,
         "sizes": histograms.size_rows(splits),
-        "sides": histograms.side_chart({split: _areas(sets.get(split)) for split in splits}),
-        "per_image": histograms.per_image_chart(
-            {split: _boxes_per_image(sets.get(split) if split in labelled else None) for split in splits}),
+        "sides": histograms.side_chart(areas),
+        "per_image": histograms.per_image_chart(numbers),
         "chart": histograms,
         "rows": rows,
         "hidden": hidden,
         "most_thumbs": max((len(row.thumbs) for row in rows), default=0),
-        "open_rows": len(rows) if len(rows) <= _OPEN_ALL else _OPEN_FEW,
+        "open_rows": open_rows,
         "pixels": report["pixels"],
         "percent": words.percent,
         "number": words.number,
@@ -94,24 +112,44 @@ def _boxes_per_image(labels: Labels | None) -> np.ndarray:
 
 def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]:
     images = sum(counts["images"] for counts in splits.values()) or 1
-    return [{
-        "index": index, "name": split, "images": counts["images"], "of_images": counts["images"] / images,
-        "boxes": counts["boxes"], "empty": counts["images_without_boxes"], "labelled": counts["labelled"],
-        "digest": counts.get("digest") or "", "balance": balance.get(split),
-    } for index, (split, counts) in enumerate(splits.items())]
+    rows = []
+    for index, (split, counts) in enumerate(splits.items()):
+        rows.append(
+            {
+                "index": index,
+                "name": split,
+                "images": counts["images"],
+                "of_images": counts["images"] / images,
+                "boxes": counts["boxes"],
+                "empty": counts["images_without_boxes"],
+                "labelled": counts["labelled"],
+                "digest": counts.get("digest") or "",
+                "balance": balance.get(split),
+            }
+        )
+    return rows
 
 
 def _absent(classes: list[dict]) -> list[str]:
-    """A sentence for each split that lacks classes which others have, and for classes without a single box."""
-    nowhere = [row["name"] for row in classes if not row["boxes"]]
-    missing: dict[str, list[str]] = {bar["split"]: [] for row in classes for bar in row["bars"]}
+    """A sentence for each split that lacks classes which others have, and for classes without a
+    single box."""
+    nowhere: list[str] = []
+    missing: dict[str, list[str]] = {}
     for row in classes:
+        if not row["boxes"]:
+            nowhere.append(row["name"])
         for bar in row["bars"]:
+            names = missing.setdefault(bar["split"], [])
             if row["boxes"] and not bar["boxes"]:
-                missing[bar["split"]].append(row["name"])
+                names.append(row["name"])
     lines = [f"No box in {split}: {_some(names)}." for split, names in missing.items() if names]
-    return [*lines, f"No box in any split: {_some(nowhere)}."] if nowhere else lines
+    if nowhere:
+        lines.append(f"No box in any split: {_some(nowhere)}.")
+    return lines
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    text = ", ".join(names[:12])
+    if len(names) > 12:
+        text += f" and {len(names) - 12} more"
+    return text

@@ -1,4 +1,5 @@
-"""The contact sheet: for each class a few images, chosen without chance over the splits and the sizes it comes in."""
+"""The contact sheet: for each class a few images, chosen without chance over the splits and the
+sizes it comes in."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from stages.data.page.words import counted
 if TYPE_CHECKING:
     from stages.data.labels import Labels
 
-# So many thumbnails in all keep a page of 80 classes under 6 MB; no class has more than one row of a wide screen.
+# So many thumbnails in all keep a page of 80 classes under 6 MB; no class has more than one row of
+# a wide screen.
 _MOST, _MOST_PER_CLASS = 240, 8
 # Pixels around a small box: enough to tell where it lies.
 _LEAST = 96
@@ -43,36 +45,43 @@ class Row:
 
 
 def sheet(report: dict, sets: dict[str, Labels], root: Path) -> tuple[list[Row], int]:
-    """A row per class and one per split without labels, and how many classes have boxes but no room for a row.
+    """A row per class and one per split without labels, and how many classes have boxes but no room
+    for a row.
 
     Opens files only where report["pixels"] is not "none".
     """
     tables = {split: _Split(labels) for split, labels in sets.items()}
     labelled = {split: table for split, table in tables.items() if len(table.boxes)}
-    counts = {name: sum(table.count(name) for table in labelled.values()) for name in report["classes"]}
-    shown = {name for name, count in counts.items() if count}
-    if len(shown) > _MOST:
-        shown = set(sorted(shown, key=lambda name: (-counts[name], name))[:_MOST])
-    per_class = min(_MOST_PER_CLASS, max(1, _MOST // max(len(shown), 1)))
+    counts = {}
+    for name in report["classes"]:
+        counts[name] = sum(table.count(name) for table in labelled.values())
+    # Classes with boxes, those with most first.
+    occurring = sorted(filter(counts.get, counts), key=lambda name: (-counts[name], name))
+    with_row = set(occurring[:_MOST])
+    per_class = min(_MOST_PER_CLASS, max(1, _MOST // max(len(with_row), 1)))
     order = list(report["splits"]) or list(sets)
     artist = _Artist(root if report["pixels"] != "none" else None, tables, order)
     rows = []
     for name in report["classes"]:
-        if counts[name] and name not in shown:
-            continue
-        groups = {split: table.images_of(name) for split, table in labelled.items()}
-        thumbs = [artist.thumb(split, row, name) for split, row in _spread(groups, per_class)] if counts[name] else []
-        rows.append(Row(name, counts[name], sum(map(len, groups.values())), tuple(filter(None, thumbs))))
+        if name in with_row:
+            images = {split: table.images_of(name) for split, table in labelled.items()}
+            thumbs = artist.thumbs(_spread(images, per_class), name)
+            rows.append(Row(name, counts[name], sum(map(len, images.values())), thumbs))
+        elif not counts[name]:
+            rows.append(Row(name, 0, 0, ()))
     for split, table in tables.items():
-        if not report["splits"].get(split, {"labelled": True})["labelled"] and len(table.images):
-            chosen = _evenly(list(range(len(table.images))), per_class)
-            thumbs = [artist.thumb(split, row, None) for row in chosen]
-            rows.append(Row(f"{split}: no labels", 0, len(table.images), tuple(filter(None, thumbs))))
-    return rows, sum(map(bool, counts.values())) - len(shown)
+        is_labelled = report["splits"].get(split, {"labelled": True})["labelled"]
+        if is_labelled or not len(table.images):
+            continue
+        chosen = _evenly(list(range(len(table.images))), per_class)
+        thumbs = artist.thumbs([(split, row) for row in chosen], None)
+        rows.append(Row(f"{split}: no labels", 0, len(table.images), thumbs))
+    return rows, len(occurring) - len(with_row)
 
 
 class _Split:
-    """Boxes of one split by class and by image. Arrays: a table of a DataFrame for each image would take seconds."""
+    """Boxes of one split by class and by image. Arrays: a table of a DataFrame for each image would
+    take seconds."""
 
     def __init__(self, labels: Labels) -> None:
         self.images, self.classes = labels.images, list(labels.classes)
@@ -88,14 +97,14 @@ class _Split:
         # By class, then by image, the largest box of an image last.
         order = np.lexsort((self.area, self._image, self.label))
         first = np.searchsorted(self.label[order], np.arange(len(self.classes) + 1))
-        self._of = {name: order[first[index]:first[index + 1]] for index, name in enumerate(self.classes)}
+        self._of = dict(zip(self.classes, np.split(order, first[1:-1])))
 
     def count(self, name: str) -> int:
         return len(self._of.get(name, ()))
 
     def on(self, row: int) -> np.ndarray:
         """Rows of the image's boxes, the largest first."""
-        rows = self._by_image[self._first[row]:self._first[row + 1]]
+        rows = self._by_image[self._first[row] : self._first[row + 1]]
         return rows[np.argsort(-self.area[rows], kind="stable")]
 
     def images_of(self, name: str) -> list[int]:
@@ -110,19 +119,24 @@ class _Split:
 
 
 def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
-    """At most `most` images, a like number from each split as far as it has them, over its order's whole range."""
+    """At most `most` images, a like number from each split as far as it has them, over its order's
+    whole range."""
     room = dict.fromkeys(groups, 0)
     while sum(room.values()) < most:
         open_splits = [split for split in groups if room[split] < len(groups[split])]
         if not open_splits:
             break
-        for split in open_splits[:most - sum(room.values())]:
+        for split in open_splits[: most - sum(room.values())]:
             room[split] += 1
-    return [(split, row) for split, rows in groups.items() for row in _evenly(rows, room[split])]
+    places = []
+    for split, rows in groups.items():
+        places += [(split, row) for row in _evenly(rows, room[split])]
+    return places
 
 
 def _evenly(rows: list[int], number: int) -> list[int]:
-    """`number` of the rows at equal distances, first and last among them; the middle one where it is one."""
+    """`number` of the rows at equal distances, first and last among them; the middle one where it
+    is one."""
     if number == 1:
         return [rows[len(rows) // 2]]
     places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
@@ -133,17 +147,25 @@ class _Artist:
     def __init__(self, root: Path | None, tables: dict[str, _Split], order: list[str]) -> None:
         self.root, self.tables, self.order = root, tables, order
 
-    def thumb(self, split: str, row: int, name: str | None) -> Thumb | None:
-        """The image in this row of a split with the boxes of a class; None where neither file nor size is known."""
+    def thumbs(self, places: list[tuple[str, int]], name: str | None) -> tuple[Thumb, ...]:
+        """places: splits and rows of images; those that cannot be drawn are left out."""
+        thumbs = (self._thumb(split, row, name) for split, row in places)
+        return tuple(filter(None, thumbs))
+
+    def _thumb(self, split: str, row: int, name: str | None) -> Thumb | None:
+        """The image in this row of a split with the boxes of a class; None where neither file nor
+        size is known."""
         table = self.tables[split]
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         boxes = table.on(row)
-        of_class = np.array([table.classes[label] == name for label in table.label[boxes]], dtype=bool)
+        labels = [table.classes[label] for label in table.label[boxes]]
+        of_class = np.array([label == name for label in labels], dtype=bool)
         marked = table.boxes[boxes[of_class]].tolist()
         others = table.boxes[boxes[~of_class]].tolist()
         path = inside(self.root, file) if self.root else None
-        picture = draw(path, size, marked, others, focus=marked[0] if marked else None, least=_LEAST)
+        focus = marked[0] if marked else None
+        picture = draw(path, size, marked, others, focus=focus, least=_LEAST)
         if picture is None:
             return None
         if name is None:
@@ -153,5 +175,8 @@ class _Artist:
             alt = f"{file} ({split}), {text} marked: {name}"
         if not picture.uri:
             alt = f"Layout of {alt}"
-        index = self.order.index(split) if split in self.order else 0
-        return Thumb(dataclasses.replace(picture, alt=alt), index, split, file, PurePosixPath(file).name or file, text)
+        index = 0
+        if split in self.order:
+            index = self.order.index(split)
+        picture = dataclasses.replace(picture, alt=alt)
+        return Thumb(picture, index, split, file, PurePosixPath(file).name or file, text)

@@ -1,11 +1,13 @@
-"""The annotations of one file as columns: an object for each box would take ten times the memory."""
+"""The annotations of one file as columns: an object for each box would take ten times the
+memory."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -37,9 +39,9 @@ class Annotations:
 
     @classmethod
     def of(cls, entries: Sequence[Any]) -> Annotations:
-        made = cls()
-        made.extend(entries)
-        return made
+        annotations = cls()
+        annotations.extend(entries)
+        return annotations
 
     def __len__(self) -> int:
         return self._total
@@ -53,49 +55,69 @@ class Annotations:
         if set(map(type, entries)) == {dict}:
             fields.update(chain.from_iterable(entries))
         if any(fields[name] < len(entries) for name in REQUIRED) or not _have_plain_ids(entries):
-            complete = [_is_complete(entry) for entry in entries]
-            self.incomplete.update((at, entry) for at, entry, good in zip(positions, entries, complete) if not good)
-            positions = [at for at, good in zip(positions, complete) if good]
-            entries = [entry for entry, good in zip(entries, complete) if good]
+            positions, entries = self._set_aside_incomplete(positions, entries)
             fields = Counter(chain.from_iterable(entries))
         self._count_unread(fields)
-        values = {name: [entry.get(name, default) for entry in entries]
-                  for name, default in _DEFAULTS.items() if fields[name]}
+        values: dict[str, Any] = {}
+        for name, default in _DEFAULTS.items():
+            if fields[name]:
+                values[name] = [entry.get(name, default) for entry in entries]
         for name in ("image_id", "category_id"):
-            values[name] = [entry[name] for entry in entries]
-        boxes = [entry["bbox"] for entry in entries]
+            values[name] = list(map(itemgetter(name), entries))
+        boxes = list(map(itemgetter("bbox"), entries))
         values["bbox"], malformed = _numbers(boxes)
-        self.malformed.update((row + int(at), boxes[at]) for at in np.flatnonzero(malformed))
+        for at in np.flatnonzero(malformed).tolist():
+            self.malformed[row + at] = boxes[at]
         if fields["attributes"]:
-            values["rotation"] = _rotations(entries)
+            values["rotation"] = np.array(list(map(_rotation, entries)), dtype=np.float64)
         self._append(np.fromiter(positions, dtype=np.int64, count=len(entries)), values)
 
+    def _set_aside_incomplete(
+        self, positions: Iterable[int], entries: Sequence[Any]
+    ) -> tuple[list[int], list[dict[str, Any]]]:
+        """The positions and entries that are complete."""
+        complete_positions, complete_entries = [], []
+        for position, entry in zip(positions, entries):
+            if _is_complete(entry):
+                complete_positions.append(position)
+                complete_entries.append(entry)
+            else:
+                self.incomplete[position] = entry
+        return complete_positions, complete_entries
+
     def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
-        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives them."""
+        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives
+        them."""
         start, count = self._total, len(values["bbox"])
         self._total += count
         self._count_unread(dict.fromkeys(fields, count))
         self._append(np.arange(start, self._total), values)
 
     def column(self, name: str) -> Any:
-        """position, image_id, category_id, id, iscrowd, ignore and at: an array of whole numbers or a list; area,
-        has_area, rotation (degrees, 0 for none) and bbox (n, 4): an array, NaN for what is missing and infinity for
-        what is no number."""
+        """position, image_id, category_id, id, iscrowd, ignore and at: an array of whole numbers or
+        a list; area, has_area, rotation (degrees, 0 for none) and bbox (n, 4): an array, NaN for
+        what is missing and infinity for what is no number."""
         blocks = self._blocks.get(name) or [np.zeros((0, 4) if name == "bbox" else 0)]
-        if all(isinstance(block, np.ndarray) for block in blocks):
-            joined: Any = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        joined: Any
+        if len(blocks) == 1:
+            joined = blocks[0]
+        elif set(map(type, blocks)) == {np.ndarray}:
+            joined = np.concatenate(blocks)
         else:
-            joined = list(chain.from_iterable(
-                block.tolist() if isinstance(block, np.ndarray) else block for block in blocks))
+            joined = []
+            for block in blocks:
+                joined += block.tolist() if isinstance(block, np.ndarray) else block
         self._blocks[name] = [joined]
         return joined
 
     def _count_unread(self, fields: Mapping[str, int]) -> None:
-        self.unread.update({name: count for name, count in fields.items() if name not in FIELDS})
+        for name, count in fields.items():
+            if name not in FIELDS:
+                self.unread[name] += count
 
     def _append(self, positions: np.ndarray, values: dict[str, Any]) -> None:
-        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox and rotation:
-        arrays."""
+        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox
+        and rotation: arrays."""
         count = len(positions)
         for name, default in _DEFAULTS.items():
             values.setdefault(name, [default] * count)
@@ -112,13 +134,16 @@ class Annotations:
 
 
 def _have_plain_ids(entries: Sequence[dict[str, Any]]) -> bool:
-    types = set(map(type, (entry["image_id"] for entry in entries)))
-    return types | set(map(type, (entry["category_id"] for entry in entries))) <= {int}
+    types: set[type] = set()
+    for name in ("image_id", "category_id"):
+        types.update(map(type, map(itemgetter(name), entries)))
+    return types <= {int}
 
 
 def _is_complete(entry: Any) -> bool:
-    return (isinstance(entry, dict) and all(name in entry for name in REQUIRED)
-            and is_id(entry["image_id"]) and is_id(entry["category_id"]))
+    if not isinstance(entry, dict) or not entry.keys() >= set(REQUIRED):
+        return False
+    return is_id(entry["image_id"]) and is_id(entry["category_id"])
 
 
 def _column(values: list[Any]) -> Any:
@@ -133,20 +158,19 @@ def _column(values: list[Any]) -> Any:
 
 def _areas(values: list[Any]) -> np.ndarray:
     """NaN: to be filled from the box; infinity: something that is no number."""
-    if set(map(type, values)) == {float}:
-        return np.array(values)
-    return np.array([np.nan if value is None else _real(value) for value in values], dtype=np.float64)
+    if set(map(type, values)) != {float}:
+        values = [np.nan if value is None else _real(value) for value in values]
+    return np.array(values, dtype=np.float64)
 
 
-def _rotations(entries: Sequence[dict[str, Any]]) -> np.ndarray:
-    """CVAT and Datumaro write the degrees by which a rectangle is turned about its middle among its attributes."""
-    degrees = []
-    for entry in entries:
-        attributes = entry.get("attributes")
-        value = attributes.get("rotation") if isinstance(attributes, dict) else None
-        real = _real(value)
-        degrees.append(real if math.isfinite(real) else 0.0)
-    return np.array(degrees, dtype=np.float64)
+def _rotation(entry: dict[str, Any]) -> float:
+    """CVAT and Datumaro write the degrees by which a rectangle is turned about its middle among its
+    attributes; 0 where there are none."""
+    attributes = entry.get("attributes")
+    if not isinstance(attributes, dict):
+        return 0.0
+    degrees = _real(attributes.get("rotation"))
+    return degrees if math.isfinite(degrees) else 0.0
 
 
 def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,14 +181,19 @@ def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         table = np.array(None)
     if table.ndim == 2 and table.shape[1] == 4 and table.dtype.kind in "if":
         return table.astype(np.float64, copy=False), np.zeros(len(boxes), dtype=bool)
-    good = [isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)
-            for box in boxes]
-    rows = [box if fits else [np.nan] * 4 for box, fits in zip(boxes, good)]
-    return np.array([[_real(number) for number in box] for box in rows]).reshape(-1, 4), ~np.array(good, dtype=bool)
+    table = np.full((len(boxes), 4), np.nan)
+    malformed = np.ones(len(boxes), dtype=bool)
+    for row, box in enumerate(boxes):
+        if isinstance(box, list) and len(box) == 4 and set(map(type, box)) <= {int, float}:
+            table[row] = list(map(_real, box))
+            malformed[row] = False
+    return table, malformed
 
 
 def _real(value: Any) -> float:
+    if type(value) not in (int, float):
+        return np.inf
     try:
-        return float(value) if type(value) in (int, float) else np.inf
+        return float(value)
     except OverflowError:
         return np.inf

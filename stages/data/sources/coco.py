@@ -18,56 +18,59 @@ def read(path: Path, name: str, folder: str, split: str, findings: Findings) -> 
 
     Annotations of a test file may be absent: its split then has no labels.
     """
-    where = {"split": split, "source": name}
-    text = read_text(path, where, findings)
+    origin = {"split": split, "source": name}
+    text = read_text(path, origin, findings)
     if text is None:
         return None
-    content = parse(text, where, findings)
+    content = parse(text, origin, findings)
     if content is None:
         return None
-    content = content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        content = {}
     lists = {key: content.get(key) for key in ("images", "annotations", "categories")}
     for key, entries in lists.items():
         if split == "test" and key != "images" and not lists["annotations"] and not entries:
             lists[key] = []
         elif not isinstance(entries, (list, Annotations)) or not entries:
-            findings.add("coco_list_missing", [{**where, "entry": key, "note": (
-                "its list is empty" if entries == [] else "there is no such list")}])
+            note = "its list is empty" if entries == [] else "there is no such list"
+            findings.report("coco_list_missing", origin, entry=key, note=note)
             return None
     if isinstance(lists["annotations"], Annotations):
         unread = lists["annotations"].unread
         for key in sorted(unread):
-            findings.counted("fields_not_copied", unread[key], **where, before=key)
+            findings.counted("fields_not_copied", unread[key], **origin, before=key)
     return Raw(name, folder, **lists, coco=True)
 
 
-def read_text(path: Path, where: dict[str, Any], findings: Findings) -> str | None:
+def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | None:
     """The file's text without a byte order mark; None, and a fatal finding, where there is none."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        findings.add("annotation_file_missing", [{**where, "file": path}])
+        findings.report("annotation_file_missing", origin, file=path)
         return None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        findings.add("annotation_file_unreadable", [{
-            **where, "file": path, "note": getattr(error, "strerror", None) or str(error)}])
+        note = getattr(error, "strerror", None) or str(error)
+        findings.report("annotation_file_unreadable", origin, file=path, note=note)
         return None
     if data.startswith(b"\xef\xbb\xbf"):
-        findings.add("file_bom", [{**where, "before": "EF BB BF", "after": "skipped"}])
+        findings.report("file_bom", origin, before="EF BB BF", after="skipped")
         data = data[3:]
     if not data.strip():
-        findings.add("annotation_file_empty", [{**where, "file": path}])
+        findings.report("annotation_file_empty", origin, file=path)
         return None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        findings.add("file_not_utf8", [{**where, "note": f"byte 0x{data[error.start]:02x} in line {line}"}])
+        note = f"byte 0x{data[error.start]:02x} in line {line}"
+        findings.report("file_not_utf8", origin, note=note)
         return None
 
 
 def read_inside(file: Path, root: Path) -> bytes:
-    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of the set."""
+    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of
+    the set."""
     if not boundary(root).holds(os.path.realpath(file)):
         raise ValueError("leads out of data.root")
     # A named pipe would be waited for without end.

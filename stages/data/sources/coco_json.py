@@ -11,7 +11,8 @@ from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations
 from stages.data.sources.pattern import Pattern
 
-# Characters of annotations that are objects at a time: enough for columns to be made fast, a few megabytes.
+# Characters of annotations that are objects at a time: enough for columns to be made fast, a few
+# megabytes.
 _BLOCK = 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
 # What follows an entry of a list.
@@ -19,8 +20,9 @@ _MARK = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 _BETWEEN = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
 
-def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
-    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations where it is not empty.
+def parse(text: str, origin: dict[str, Any], findings: Findings) -> Any:
+    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations
+    where it is not empty.
 
     None, and a fatal finding, where it is no JSON.
     """
@@ -30,35 +32,46 @@ def parse(text: str, where: dict[str, Any], findings: Findings) -> Any:
     except (ValueError, IndexError, StopIteration, RecursionError):
         # Not what a COCO file is: json.loads says what is wrong with it, and where.
         reader = _Reader(text)
-        content = _loads(reader, where, findings)
+        content = _loads(reader, origin, findings)
         if content is None:
             return None
-    findings.add("json_nan", ({**where, "before": name} for name in reader.oddities.literals))
-    findings.add("json_duplicate_key", ({**where, "before": key} for key in reader.oddities.twice))
+    for literal in reader.oddities.literals:
+        findings.report("json_nan", origin, before=literal)
+    for key in reader.oddities.repeated_keys:
+        findings.report("json_duplicate_key", origin, before=key)
     return content
 
 
-def _loads(reader: _Reader, where: dict[str, Any], findings: Findings) -> Any:
-    text = reader.text
+def _loads(reader: _Reader, origin: dict[str, Any], findings: Findings) -> Any:
     try:
-        content = reader.decoder.decode(text)
+        content = reader.decoder.decode(reader.text)
     except json.JSONDecodeError as error:
-        # A file that was cut short fails at its end, at the opening quote of its last text, or in its last word.
-        rest = text[error.pos:].rstrip()
-        cut = error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg) or any(
-            word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
-        findings.add("json_truncated" if cut else "json_invalid", [
-            {**where, "note": f"line {error.lineno}, column {error.colno}: {error.msg}"}])
+        code = "json_truncated" if _is_cut(reader.text, error) else "json_invalid"
+        note = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        findings.report(code, origin, note=note)
         return None
     except RecursionError:
-        findings.add("json_invalid", [{**where, "note": "nested too deeply"}])
+        findings.report("json_invalid", origin, note="nested too deeply")
         return None
     except ValueError:  # Python reads no whole number of more than 4300 digits
-        findings.add("json_invalid", [{**where, "note": "a number of thousands of digits"}])
+        findings.report("json_invalid", origin, note="a number of thousands of digits")
         return None
-    if isinstance(content, dict) and isinstance(content.get("annotations"), list) and content["annotations"]:
-        content["annotations"] = Annotations.of(content["annotations"])
-    return {} if content is None else content
+    if content is None:
+        return {}
+    if isinstance(content, dict):
+        entries = content.get("annotations")
+        if isinstance(entries, list) and entries:
+            content["annotations"] = Annotations.of(entries)
+    return content
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
+    last word."""
+    rest = text[error.pos :].rstrip()
+    if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
+        return True
+    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
 
 
 class _Reader:
@@ -67,12 +80,14 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.oddities = oddities = _Oddities()
-        self.decoder = json.JSONDecoder(object_pairs_hook=oddities.entry, parse_constant=oddities.literal)
+        self.decoder = json.JSONDecoder(
+            object_pairs_hook=oddities.entry, parse_constant=oddities.literal
+        )
         self._plain = json.JSONDecoder(parse_constant=oddities.literal)
 
     def read(self) -> dict[str, Any]:
-        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object whose keys
-        differ."""
+        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object
+        whose keys differ."""
         content: dict[str, Any] = {}
         at = self._after("{", 0)
         while True:
@@ -94,8 +109,8 @@ class _Reader:
         return content
 
     def _annotations(self, at: int) -> tuple[Any, int]:
-        """From after the opening bracket. Returns the columns, [] where there are none, and the place after the
-        list."""
+        """From after the opening bracket. Returns the columns, [] where there are none, and the
+        place after the list."""
         at = self._skip(at)
         if self.text[at] == "]":
             return [], at + 1
@@ -103,48 +118,53 @@ class _Reader:
         first = at
         block, mark, at = self._each(at, at + 1)
         # From the brace that ends an entry to the one that begins the next.
-        between = self.text[max(self.text.rfind("}", 0, at), 0):at + 1]
+        between = self.text[max(self.text.rfind("}", 0, at), 0) : at + 1]
         if not _BETWEEN.fullmatch(between):
             between = "}, {"
-        pattern = Pattern.of(self.text[first:self.text.rfind("}", first, at) + 1], between)
+        pattern = Pattern.of(self.text[first : self.text.rfind("}", first, at) + 1], between)
         annotations.extend(block)
         while mark != "]":
             stop = self.text.rfind(between, at, at + _BLOCK) + 1
             if stop > at and self._add(annotations, pattern, self.text[at:stop]):
                 at = stop + len(between) - 2
                 continue
-            block, mark, at = self._each(at, stop if stop > at else at + _BLOCK)
+            if stop <= at:
+                stop = at + _BLOCK
+            block, mark, at = self._each(at, stop)
             annotations.extend(block)
         return annotations, at
 
     def _add(self, annotations: Annotations, pattern: Pattern | None, text: str) -> bool:
         """Adds the entries of `text` in one go; False where that cannot be."""
-        columns = pattern.read(text) if pattern else None
-        if pattern and columns:
-            annotations.extend_columns(pattern.fields, columns)
-            return True
+        if pattern:
+            columns = pattern.read(text)
+            if columns:
+                annotations.extend_columns(pattern.fields, columns)
+                return True
         block = self._whole(text)
         if block:
             annotations.extend(block)
         return bool(block)
 
     def _whole(self, text: str) -> list[Any]:
-        """The entries of `text`; [] where these are not whole entries, or where some have objects inside or a key
-        twice: for every key there is a colon."""
+        """The entries of `text`; [] where these are not whole entries, or where some have objects
+        inside or a key twice: for every key there is a colon."""
         text = f"[{text}]"
         literals = len(self.oddities.literals)
         try:
             block, end = self._plain.scan_once(text, 0)
         except (ValueError, StopIteration):
             block, end = [], 0
-        if end == len(text) and set(map(type, block)) == {dict} and sum(map(len, block)) == text.count(":"):
+        is_whole = end == len(text) and set(map(type, block)) == {dict}
+        if is_whole and sum(map(len, block)) == text.count(":"):
             return block
         del self.oddities.literals[literals:]
         return []
 
     # What cannot be had in one go: an entry at a time, each of its objects looked at.
     def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
-        """The entries that begin before `stop`, the mark after the last, and the place after the mark."""
+        """The entries that begin before `stop`, the mark after the last, and the place after the
+        mark."""
         block = []
         while True:
             entry, at = self.decoder.scan_once(self.text, at)
@@ -167,19 +187,29 @@ class _Reader:
 
 
 class _Oddities:
-    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep the whole text in
-    memory until Python looks for circles."""
+    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep
+    the whole text in memory until Python looks for circles."""
 
     def __init__(self) -> None:
-        self.twice: list[str] = []
+        self.repeated_keys: list[str] = []
         self.literals: list[str] = []
 
     def entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            self.twice.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
-        return made
+        entry = dict(pairs)
+        if len(entry) < len(pairs):
+            self.repeated_keys.append(_first_repeated(pairs))
+        return entry
 
     def literal(self, name: str) -> float:
         self.literals.append(name)
         return float(name)
+
+
+def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first key that an earlier pair has."""
+    keys = set()
+    for key, _ in pairs:
+        if key in keys:
+            return key
+        keys.add(key)
+    raise ValueError("no key is there twice")

@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class Pattern:
-    """The text of an annotation with its numbers taken out, and which field each number belongs to."""
+    """The text of an annotation with its numbers taken out, and which field each number belongs
+    to."""
 
     def __init__(self, entry: dict[str, Any], pieces: list[str], between: str) -> None:
         """pieces: the text before, between and after the numbers of `entry`. between: from the

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Raw:
-    """`name` is how reports call the file; `folder`, relative to data.root, is where file_name starts from.
+    """`name` is how reports call the file; `folder`, relative to data.root, is where file_name
+    starts from.
 
-    relative: bbox holds shares of the image's width and height instead of pixels.
-    coco: the file has COCO's own fields, ids and areas; otherwise the reader made them, and "at" in each annotation
-    says where it was.
-    gathered: categories are the names met in many label files, not a list in which each has an id of its own.
+    relative: bbox holds shares of the image's width and height instead of pixels. coco: the file
+    has COCO's own fields, ids and areas; otherwise the reader made them, and "at" in each
+    annotation says where it was. gathered: categories are the names met in many label files, not a
+    list in which each has an id of its own.
     """
 
     name: str
@@ -30,4 +31,17 @@ class Raw:
 
 
 # What MMDetection's default loader, OpenCV, reads.
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2"}
+IMAGE_SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".png",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+}

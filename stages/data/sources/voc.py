@@ -14,59 +14,86 @@ from stages.data.sources.voc_images import VocImages
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
-    """annotations: a folder of XML files, or a text file that lists image names (ImageSets/Main/train.txt), whose XML
-    files are then those in data.root/Annotations. None, and a fatal finding, where there is nothing to read.
+    """annotations: a folder of XML files, or a text file that lists image names
+    (ImageSets/Main/train.txt), whose XML files are then those in data.root/Annotations. None, and a
+    fatal finding, where there is nothing to read.
 
-    Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels from 1, so x and y
-    are one less than xmin and ymin, and the box spans xmax and ymax themselves (as in MMDetection's converter).
-    The image is the one of the XML's own name, or else the one that <filename> gives.
+    Classes are those of data.root/labels.txt, or else the names found, sorted. VOC counts pixels
+    from 1, so x and y are one less than xmin and ymin, and the box spans xmax and ymax themselves
+    (as in MMDetection's converter). The image is the one of the XML's own name, or else the one
+    that <filename> gives.
     """
     raw = Raw(annotations, folder)
-    place = root / annotations
-    if place.is_file():
-        text = read_text(place, {"split": split, "source": annotations}, findings)
-        if text is None:
-            return None
-        files = [_listed(root / "Annotations", line.strip()) for line in text.splitlines() if line.strip()]
-    else:
-        files = sorted(place.rglob("*.xml")) if place.is_dir() else []
+    files = _xml_files(root, annotations, split, findings)
     if not files:
-        findings.add("annotation_file_missing", [{
-            "split": split, "source": annotations, "note": "neither a list of images nor a folder of XML files"}])
         return None
     names: list[str] | None = None
     if (root / "labels.txt").is_file():
         text = read_text(root / "labels.txt", {"split": split, "source": "labels.txt"}, findings)
         if text is None:
             return None
-        names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+        names = list(dict.fromkeys(filter(None, map(str.strip, text.splitlines()))))
+    top = root / annotations
+    if not top.is_dir():
+        top = root / "Annotations"
     images = VocImages(root / folder)
     for file in files:
-        _read_one(file, place if place.is_dir() else root / "Annotations", images, root, raw, split, findings)
+        _read_file(file, top, images, root, raw, split, findings)
     raw.gathered = names is None
     if names is None:
-        names = sorted({entry["category_id"] for entry in raw.annotations if entry["category_id"]})
-    raw.categories = [{"id": index, "name": name} for index, name in enumerate(names, 1)]
-    number = {name: index for index, name in enumerate(names, 1)}
+        names = sorted({entry["category_id"] for entry in raw.annotations} - {None})
+    number = {}
+    for index, name in enumerate(names, 1):
+        raw.categories.append({"id": index, "name": name})
+        number[name] = index
     for entry in raw.annotations:
         # A name that labels.txt lacks stays as it is, for the check to show.
         entry["category_id"] = number.get(entry["category_id"], entry["category_id"])
     return raw
 
 
+def _xml_files(root: Path, annotations: str, split: str, findings: Findings) -> list[Path] | None:
+    """None or [], and a fatal finding, where there are none."""
+    place = root / annotations
+    origin = {"split": split, "source": annotations}
+    files = []
+    if place.is_file():
+        text = read_text(place, origin, findings)
+        if text is None:
+            return None
+        for line in filter(None, map(str.strip, text.splitlines())):
+            files.append(_listed(root / "Annotations", line))
+    elif place.is_dir():
+        files = sorted(place.rglob("*.xml"))
+    if not files:
+        note = "neither a list of images nor a folder of XML files"
+        findings.report("annotation_file_missing", origin, note=note)
+    return files
+
+
 def _listed(folder: Path, line: str) -> Path:
-    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or -1."""
+    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or
+    -1."""
     whole, first = folder / f"{line}.xml", folder / f"{line.split()[0]}.xml"
     try:
-        return whole if whole.is_file() else first
+        if whole.is_file():
+            return whole
     except (OSError, ValueError):  # too long, or a NUL inside
-        return first
+        pass
+    return first
 
 
-def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw: Raw, split: str,
-              findings: Findings) -> None:
+def _read_file(
+    file: Path,
+    annotations: Path,
+    images: VocImages,
+    root: Path,
+    raw: Raw,
+    split: str,
+    findings: Findings,
+) -> None:
     """annotations: the folder that XML files are in."""
-    where = {"split": split, "source": _short(file, root)}
+    origin = {"split": split, "source": _short(file, root)}
     try:
         data = read_inside(file, root)
         # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
@@ -74,46 +101,67 @@ def _read_one(file: Path, annotations: Path, images: VocImages, root: Path, raw:
             raise ValueError("declares XML entities")
         tree = ElementTree.fromstring(data)
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        findings.add("label_file_broken", [{**where, "note": str(error)}])
+        findings.report("label_file_broken", origin, note=str(error))
         return
     index = len(raw.images) + 1
     filename = (tree.findtext("filename") or "").strip()
     match = images.match(file, annotations, filename, findings.action("filename_stale") == "keep")
     if match.code:
-        findings.add(match.code, [{
-            **where, "file": posixpath.join(raw.folder, match.name), "before": filename, "after": match.name}])
+        file_name = posixpath.join(raw.folder, match.name)
+        findings.report(match.code, origin, file=file_name, before=filename, after=match.name)
     image: dict[str, Any] = {"id": index, "file_name": match.name}
-    width, height = (_number(tree.findtext(f"size/{side}")) for side in ("width", "height"))
+    width, height = _number(tree.findtext("size/width")), _number(tree.findtext("size/height"))
     # 0 or nothing means that the size is not known; the image file has it.
     if isinstance(width, float) and isinstance(height, float) and width > 0 and height > 0:
         image.update(width=width, height=height)
     raw.images.append(image)
     for position, item in enumerate(tree.iter("object")):
+        place = f"object[{position}]"
         name = (item.findtext("name") or "").strip() or None
-        box = [_number(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-        if all(isinstance(number, float) for number in box):
-            x1, y1, x2, y2 = box
-            box = [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
         difficult = (item.findtext("difficult") or "0").strip() == "1"
         if difficult:
-            findings.add("difficult_as_crowd", [{**where, "entry": f"object[{position}]", "label": name}])
-        raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": index, "category_id": name, "bbox": box,
-                                "iscrowd": int(difficult), "attributes": _attributes(item),
-                                "at": f"object[{position}]"})
+            findings.report("difficult_as_crowd", origin, entry=place, label=name)
+        raw.annotations.append(
+            {
+                "id": len(raw.annotations) + 1,
+                "image_id": index,
+                "category_id": name,
+                "bbox": _box(item),
+                "iscrowd": int(difficult),
+                "attributes": _attributes(item),
+                "at": place,
+            }
+        )
+
+
+def _box(item: ElementTree.Element) -> list[Any]:
+    """x, y, width, height; the corners as they are written where they are no numbers."""
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    corners = [_number(item.findtext(f"bndbox/{side}")) for side in sides]
+    if set(map(type, corners)) != {float}:
+        return corners
+    x1, y1, x2, y2 = corners
+    return [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
 
 
 def _attributes(item: ElementTree.Element) -> dict[str, Any]:
     """What CVAT adds to an object, the rotation of a rectangle among it."""
-    return {attribute.findtext("name") or "": _number(attribute.findtext("value"))
-            for attribute in item.iterfind("attributes/attribute")}
+    attributes = {}
+    for attribute in item.iterfind("attributes/attribute"):
+        attributes[attribute.findtext("name") or ""] = _number(attribute.findtext("value"))
+    return attributes
 
 
 def _short(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+    if not file.is_relative_to(root):
+        return str(file)
+    return file.relative_to(root).as_posix()
 
 
 def _number(text: str | None) -> float | str | None:
+    if text is None:
+        return None
     try:
-        return float(text) if text is not None else None
+        return float(text)
     except ValueError:
         return text

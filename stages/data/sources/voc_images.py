@@ -1,4 +1,5 @@
-"""Finds the image that a VOC file labels: people rename files and move folders, and <filename> stays as it was."""
+"""Finds the image that a VOC file labels: people rename files and move folders, and <filename>
+stays as it was."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from stages.data.sources.raw import IMAGE_SUFFIXES
 
 @dataclass(frozen=True)
 class Match:
-    """name: the image, from the folder of images. code: what is to be reported of <filename>, or ""."""
+    """name: the image, from the folder of images. code: what is to be reported of <filename>, or
+    ""."""
 
     name: str
     code: str = ""
@@ -36,8 +38,8 @@ class VocImages:
     def match(self, file: Path, annotations: Path, filename: str, trusted: bool) -> Match:
         """file: the XML file, in the folder `annotations`. filename: what <filename> says, or "".
 
-        MMDetection and most other readers go by the XML's own name, so an image of that name comes first; with
-        `trusted`, an image of another name that <filename> gives comes before it.
+        MMDetection and most other readers go by the XML's own name, so an image of that name comes
+        first; with `trusted`, an image of another name that <filename> gives comes before it.
         """
         last = re.split(r"[/\\]", filename)[-1]
         own = self._own(file, annotations, last)
@@ -49,13 +51,18 @@ class VocImages:
             return Match(filename or own)
         if _form(_stem(own)) == _form(_stem(last)):
             # A folder that is written out is as good as the XML's own.
-            whole = named == filename and "/" in filename
-            return Match(filename) if whole else Match(own, "filename_incomplete")
-        return Match(named if trusted and named else own, "filename_stale")
+            if named == filename and "/" in filename:
+                return Match(filename)
+            return Match(own, "filename_incomplete")
+        if trusted and named:
+            return Match(named, "filename_stale")
+        return Match(own, "filename_stale")
 
     def _own(self, file: Path, annotations: Path, last: str) -> str | None:
         stem = file.with_suffix("")
-        path = stem.relative_to(annotations).as_posix() if stem.is_relative_to(annotations) else stem.name
+        path = stem.name
+        if stem.is_relative_to(annotations):
+            path = stem.relative_to(annotations).as_posix()
         if path in self._names:
             return path  # 001.jpg.xml
         stems = self._by_stem.get(stem.name, [])
@@ -71,11 +78,15 @@ class VocImages:
                 return name
         # Without a suffix, or with that of another format.
         names = self._by_path.get(last) or self._by_path.get(_stem(last)) or []
-        return _preferred(names, last) if names else None
+        if not names:
+            return None
+        return _preferred(names, last)
 
     def _without_own(self, file: Path, filename: str, last: str, named: str | None) -> Match:
         suffix = PurePosixPath(last).suffix
-        own = f"{file.stem}{suffix if suffix.lower() in IMAGE_SUFFIXES else '.jpg'}"
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            suffix = ".jpg"
+        own = f"{file.stem}{suffix}"
         if not filename:
             return Match(own)
         if named is not None:
@@ -83,7 +94,9 @@ class VocImages:
             if sibling != file and sibling.is_file():
                 # That image has an XML file of its own: this one's image is lost.
                 return Match(own, "filename_stale")
-            return Match(named, "" if named == filename else "filename_incomplete")
+            if named == filename:
+                return Match(named)
+            return Match(named, "filename_incomplete")
         # No image is at hand. A path of another machine leads nowhere.
         if re.match(r"[A-Za-z]:|\\", filename):
             return Match(own, "filename_incomplete")
@@ -91,7 +104,8 @@ class VocImages:
 
 
 def _preferred(names: Sequence[str], last: str) -> str:
-    """Of the images that share a name, the one with the suffix that <filename> gives, or else the first."""
+    """Of the images that share a name, the one with the suffix that <filename> gives, or else the
+    first."""
     for name in names:
         if PurePosixPath(name).suffix.lower() == PurePosixPath(last).suffix.lower():
             return name
@@ -99,9 +113,12 @@ def _preferred(names: Sequence[str], last: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """The last name without a suffix of images: what follows the dot of "frame.0012" is a part of the name."""
+    """The last name without a suffix of images: what follows the dot of "frame.0012" is a part of
+    the name."""
     path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return path.stem
+    return path.name
 
 
 def _form(name: str) -> str:

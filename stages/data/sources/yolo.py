@@ -16,15 +16,17 @@ from stages.data.sources.yolo_lines import LineKinds, are_finite, keypoint_shape
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
     """annotations: the folder of the label files; folder: that of the images, both inside `root`.
 
-    An image without a label file has no boxes, as YOLO has it; images of one name and several suffixes share their
-    label file. Class names: stages/data/sources/yolo_names.py.
-    None, and a fatal finding, where one of them is missing.
+    An image without a label file has no boxes, as YOLO has it; images of one name and several
+    suffixes share their label file. Class names: stages/data/sources/yolo_names.py. None, and a
+    fatal finding, where one of them is missing.
     """
-    where = {"split": split, "source": annotations}
-    categories = yolo_names.read(root, where, findings)
+    origin = {"split": split, "source": annotations}
+    categories = yolo_names.read(root, origin, findings)
     for place in (annotations, folder):
         if not (root / place).is_dir():
-            findings.add("annotation_file_missing", [{**where, "file": root / place, "note": "no such folder"}])
+            findings.report(
+                "annotation_file_missing", origin, file=root / place, note="no such folder"
+            )
             return None
     if categories is None:
         return None
@@ -37,18 +39,20 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
     texts: dict[Path, str] = {}
     for file in sorted(labels.rglob("*.txt")):
-        name, place = file.relative_to(labels), {"split": split, "source": file.relative_to(root).as_posix()}
+        name = file.relative_to(labels)
+        place = {"split": split, "source": file.relative_to(root).as_posix()}
         stem = name.with_suffix("")
-        # Where labels lie beside the images, as some programs put them, the list of classes does too.
+        # Where labels lie beside the images, as some programs put them, the list of classes does
+        # too.
         if stem not in pictures:
             if name.name != "classes.txt":
-                findings.add("label_without_image", [place])
+                findings.report("label_without_image", place)
             continue
         try:
             texts[stem] = read_inside(file, root).decode("utf-8-sig")
         except (OSError, ValueError) as error:
-            findings.add("label_file_broken", [{
-                **place, "file": posixpath.join(folder, pictures[stem][0]), "note": str(error)}])
+            image = posixpath.join(folder, pictures[stem][0])
+            findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
     kinds = LineKinds(texts.values(), keypoint_shape(root))
@@ -56,42 +60,56 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         source = (Path(annotations) / f"{stem}.txt").as_posix()
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
-            _read_lines(texts.get(stem, ""), kinds, raw, {
-                "split": split, "source": source, "file": posixpath.join(folder, name)}, findings)
+            place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
+            _read_lines(texts.get(stem, ""), kinds, raw, place, findings)
     return raw
 
 
-def _read_lines(text: str, kinds: LineKinds, raw: Raw, where: dict[str, Any], findings: Findings) -> None:
+def _read_lines(
+    text: str, kinds: LineKinds, raw: Raw, origin: dict[str, Any], findings: Findings
+) -> None:
     """The boxes of the image that was added last."""
     for line, content in enumerate(text.splitlines(), 1):
         words = content.split()
         if not words:
             continue
-        box: list[Any] = [number(word) for word in words[1:]]
-        label = number(words[0])
+        label, *box = map(number, words)
         # Some programs write the class as 2.0.
-        label = int(label) if isinstance(label, float) and label.is_integer() else words[0]
+        is_class = isinstance(label, float) and label.is_integer()
         if are_finite(box):
-            box = _box(box, kinds, {**where, "entry": f"line {line}"}, findings)
+            box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
         if box is not None:
-            raw.annotations.append({"id": len(raw.annotations) + 1, "image_id": len(raw.images), "category_id": label,
-                                    "bbox": box, "iscrowd": 0, "at": f"line {line}"})
+            raw.annotations.append(
+                {
+                    "id": len(raw.annotations) + 1,
+                    "image_id": len(raw.images),
+                    "category_id": int(label) if is_class else words[0],
+                    "bbox": box,
+                    "iscrowd": 0,
+                    "at": f"line {line}",
+                }
+            )
 
 
-def _box(numbers: list[float], kinds: LineKinds, place: dict[str, Any], findings: Findings) -> list[float] | None:
-    """x, y, w, h from the corner, or the numbers as they are where they are no box; None where the policy drops it."""
+def _box(
+    numbers: list[float], kinds: LineKinds, place: dict[str, Any], findings: Findings
+) -> list[float] | None:
+    """x, y, w, h from the corner, or the numbers as they are where they are no box; None where the
+    policy drops it."""
     kind = kinds.kind(numbers)
     if kind == "doubtful":
-        findings.add("line_doubtful", [{**place, "before": " ".join(map(str, numbers))}])
+        findings.report("line_doubtful", place, before=" ".join(map(str, numbers)))
         if findings.action("line_doubtful") != "keep" or len(numbers) % 2:
             return None
         kind = "polygon"
-    codes = {"polygon": ("polygon_as_box", f"{len(numbers) // 2} points", "the box around them"),
-             "keypoints": ("keypoints_dropped", f"{len(numbers) - 4} numbers after the box", "the box"),
-             "confidence": ("confidence_dropped", f"confidence {numbers[-1]:g}", "the box")}
+    codes = {
+        "polygon": ("polygon_as_box", f"{len(numbers) // 2} points", "the box around them"),
+        "keypoints": ("keypoints_dropped", f"{len(numbers) - 4} numbers after the box", "the box"),
+        "confidence": ("confidence_dropped", f"confidence {numbers[-1]:g}", "the box"),
+    }
     if kind in codes:
         code, before, after = codes[kind]
-        findings.add(code, [{**place, "before": before, "after": after}])
+        findings.report(code, place, before=before, after=after)
         if findings.action(code) == "drop":
             return None
     if kind == "polygon":

@@ -1,4 +1,5 @@
-"""What the numbers of a YOLO label line are: a box, a polygon, or a box with keypoints or a confidence after it."""
+"""What the numbers of a YOLO label line are: a box, a polygon, or a box with keypoints or a
+confidence after it."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def are_finite(numbers: Sequence[float | str]) -> bool:
 
 
 def keypoint_shape(root: Path) -> tuple[int, int] | None:
-    """kpt_shape of the set's YAML file: the keypoints of a box, and the numbers of a keypoint, 2 or 3."""
+    """kpt_shape of the set's YAML file: the keypoints of a box, and the numbers of a keypoint, 2 or
+    3."""
     for file in (root / "data.yaml", root / "dataset.yaml", *sorted(root.glob("*.yaml"))):
         try:
             # All values are text to this loader: a class that looks like a date ends in no error.
@@ -44,9 +46,9 @@ def keypoint_shape(root: Path) -> tuple[int, int] | None:
 class LineKinds:
     """Tells the lines of one set apart.
 
-    Polygons, the corners of an oriented box and keypoints are written alike. Without kpt_shape the lines of the whole
-    set decide: those of keypoints are equally long, and the box of their first four numbers holds the rest, while
-    the second point of a polygon lies beside the others.
+    Polygons, the corners of an oriented box and keypoints are written alike. Without kpt_shape the
+    lines of the whole set decide: those of keypoints are equally long, and the box of their first
+    four numbers holds the rest, while the second point of a polygon lies beside the others.
     """
 
     def __init__(self, texts: Iterable[str], shape: tuple[int, int] | None) -> None:
@@ -84,8 +86,8 @@ class LineKinds:
             self._doubtful = length
 
     def kind(self, numbers: Sequence[float]) -> str:
-        """numbers: the finite numbers after the class. "box", "confidence", "keypoints", "polygon", "doubtful" where
-        it cannot be told, or "" where it is none of them."""
+        """numbers: the finite numbers after the class. "box", "confidence", "keypoints", "polygon",
+        "doubtful" where it cannot be told, or "" where it is none of them."""
         length = len(numbers)
         if length == 4:
             return "box"
@@ -95,7 +97,9 @@ class LineKinds:
             return "keypoints"
         if length >= 6 and (self._keypoints or length == self._doubtful):
             return "doubtful"
-        return "polygon" if length >= 6 and length % 2 == 0 else ""
+        if length >= 6 and length % 2 == 0:
+            return "polygon"
+        return ""
 
 
 def _lines(texts: Iterable[str]) -> Iterable[list[float]]:
@@ -111,7 +115,8 @@ def _lines(texts: Iterable[str]) -> Iterable[list[float]]:
 
 
 def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
-    """x, y, width, height of a box inside the image, and points in it, with or without their visibility."""
+    """x, y, width, height of a box inside the image, and points in it, with or without their
+    visibility."""
     x, y, w, h = numbers[:4]
     rest = numbers[4:]
     if w <= 0 or h <= 0 or not _fits(x, w / 2, 0, 1) or not _fits(y, h / 2, 0, 1):
@@ -123,7 +128,10 @@ def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
         points = [point for point in zip(rest[0::2], rest[1::2]) if any(point)]
     else:
         return False
-    return all(abs(point[0] - x) <= w / 2 + _SLACK and abs(point[1] - y) <= h / 2 + _SLACK for point in points)
+    return all(
+        abs(point[0] - x) <= w / 2 + _SLACK and abs(point[1] - y) <= h / 2 + _SLACK
+        for point in points
+    )
 
 
 def _fits(middle: float, half: float, low: float, high: float) -> bool:
@@ -144,4 +152,7 @@ def _is_polygon(numbers: Sequence[float]) -> bool:
         return False
     xs, ys = [*numbers[0:2:2], *numbers[4::2]], [*numbers[1:2:2], *numbers[5::2]]
     reach = max(max(xs) - min(xs), max(ys) - min(ys)) + _SLACK
-    return (min(xs) - reach <= numbers[2] <= max(xs) + reach and min(ys) - reach <= numbers[3] <= max(ys) + reach)
+    return (
+        min(xs) - reach <= numbers[2] <= max(xs) + reach
+        and min(ys) - reach <= numbers[3] <= max(ys) + reach
+    )

@@ -1,0 +1,217 @@
+"""Checks the annotations of a file, a box each, and makes a table of those that can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.data.checks.categories import is_id
+from stages.data.checks.ids import ABSENT, as_listed, check_ids, matched_by_text, plain_id, rows_of
+from stages.data.findings import Findings, shown
+from stages.data.labels import entry_name
+from stages.data.sources.annotations import REQUIRED, Annotations
+from stages.data.sources.raw import Raw
+
+# Degrees: less moves no edge of a box by a pixel.
+_UPRIGHT = 0.01
+
+
+class BoxEntries:
+    """The boxes of one file on their way into the table.
+
+    origin: split and file of the findings. image: (n,) row of the image of each entry, -1 where its
+    id is on several images, ABSENT where it is on none; label: likewise the index of the class, -1
+    for a class that the train files do not have. good: which entries are boxes that can be used.
+    """
+
+    def __init__(
+        self,
+        raw: Raw,
+        origin: dict[str, Any],
+        images: pd.DataFrame,
+        row: dict[Any, int],
+        category: dict[Any, int],
+        classes: list[str],
+        findings: Findings,
+    ) -> None:
+        self.raw, self.origin, self.findings = raw, origin, findings
+        self.images, self.classes = images, classes
+        self.entries = raw.annotations
+        if not isinstance(self.entries, Annotations):
+            self.entries = Annotations.of(self.entries)
+        # Position in COCO's list, or the place in a label file.
+        self.position = self.entries.column("position" if raw.coco else "at")
+        self._report_incomplete()
+        self.image = self._matched("image_id", row)
+        self.label = self._matched("category_id", category)
+        self.xywh = self.entries.column("bbox")
+        self.good = (self.image >= 0) & (self.label >= 0)
+
+    def place(self, at: int) -> dict[str, Any]:
+        image, label = self.image[at], self.label[at]
+        return {
+            **self.origin,
+            "entry": entry_name(self.position[at]),
+            "file": self.images["file_name"].iat[image] if image >= 0 else None,
+            "label": self.classes[label] if label >= 0 else None,
+        }
+
+    def report(self, code: str, mask: np.ndarray, details: Callable[[int], dict[str, Any]]) -> None:
+        """details: what comes to the place of the entry in this row."""
+        self.findings.rows(code, np.flatnonzero(mask), lambda at: {**self.place(at), **details(at)})
+
+    def table(self) -> pd.DataFrame:
+        """Labels.boxes, with all that is wrong reported."""
+        self._check_references()
+        self._check_malformed()
+        ids = self.entries.column("id")
+        if self.raw.coco:
+            check_ids(ids, "annotations", self.origin, self.findings)
+            no_area = ~self.entries.column("has_area")
+            self.report("area_missing", no_area, lambda at: {"after": "width x height"})
+        crowd = self._crowd()
+        self._turn_upright()
+        if not isinstance(ids, np.ndarray):
+            # None for what cannot lead back, and is no JSON, such as NaN.
+            ids = pd.Series([value if is_id(value) else None for value in ids], dtype=object)
+        columns = {"image": self.image, "label": self.label}
+        for column, name in enumerate("xywh"):
+            columns[name] = self.xywh[:, column]
+        columns["area"] = self.entries.column("area")
+        columns["iscrowd"] = crowd
+        columns["source"] = pd.Series([self.raw.name] * len(self.xywh), dtype=object)
+        columns["source_id"] = ids
+        dtype = np.int64 if self.raw.coco else object
+        columns["entry"] = pd.Series(self.position, dtype=dtype)
+        return pd.DataFrame(columns)[self.good].reset_index(drop=True)
+
+    def _report_incomplete(self) -> None:
+        note = f"lacks one of {', '.join(REQUIRED)}"
+        for position, entry in self.entries.incomplete.items():
+            name = entry_name(position if self.raw.coco else entry.get("at"))
+            self.findings.report(
+                "entry_incomplete", self.origin, entry=name, before=entry, note=note
+            )
+
+    def _matched(self, key: str, listed: dict[Any, int]) -> np.ndarray:
+        """(n,) what `listed` has for the ids of the field `key`."""
+        ids = self.entries.column(key)
+        index = rows_of(ids, listed)
+
+        def place(at: int) -> dict[str, Any]:
+            number = plain_id(ids[at])
+            return {
+                **self.origin,
+                "entry": entry_name(self.position[at]),
+                "before": f"{key} {number!r}",
+                "after": f"{key} {as_listed(number, listed)!r}",
+            }
+
+        self.findings.rows("id_not_integer", matched_by_text(ids, index, listed), place)
+        return index
+
+    def _check_references(self) -> None:
+        image_ids = self.entries.column("image_id")
+        self.report(
+            "annotation_image_unknown",
+            self.image == ABSENT,
+            lambda at: {"before": f"image_id {image_ids[at]}"},
+        )
+        category_ids = self.entries.column("category_id")
+        self.report(
+            "annotation_category_unknown",
+            self.label == ABSENT,
+            lambda at: {"before": f"category_id {category_ids[at]}"},
+        )
+        unlisted = np.flatnonzero((self.label == -1) & (self.image >= 0))
+        if not len(unlisted) or self.findings.action("category_unknown") != "drop":
+            return
+        # One fault per category, one row of the changes per box.
+        for at in unlisted:
+            box = shown(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
+            before = f"category_id {category_ids[at]}, bbox {box}"
+            self.findings.change("category_unknown", {**self.place(at), "before": before})
+
+    def _check_malformed(self) -> None:
+        malformed = np.zeros(len(self.xywh), dtype=bool)
+        malformed[list(self.entries.malformed)] = True
+        self.report(
+            "box_malformed",
+            malformed & self.good,
+            lambda at: {"before": self.entries.malformed[at]},
+        )
+        self.good &= ~malformed
+
+    def _crowd(self) -> np.ndarray:
+        """(n,) 0 or 1: iscrowd, and whatever else says that a box is not to be learnt."""
+        written = self.entries.column("iscrowd")
+        crowd, wrong = _flags(written)
+        self.report(
+            "iscrowd_invalid",
+            wrong,
+            lambda at: {"before": f"iscrowd {shown(written[at])}", "after": "0"},
+        )
+        # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
+        ignore = self.entries.column("ignore")
+        ignored = _are_true(ignore) & (crowd == 0) & self.good
+        self.report(
+            "ignore_as_crowd",
+            ignored,
+            lambda at: {"before": f"ignore {shown(ignore[at])}", "after": "iscrowd 1"},
+        )
+        if self.findings.action("ignore_as_crowd") == "repair":
+            crowd[ignored] = 1
+        return crowd
+
+    def _turn_upright(self) -> None:
+        """Replaces boxes with a rotation about their middle by the upright box around them."""
+        degrees = self.entries.column("rotation")
+        rotated = self.good & (np.abs(np.remainder(degrees + 90, 180) - 90) > _UPRIGHT)
+        if not rotated.any():
+            return
+        cosine, sine = np.abs(np.cos(np.radians(degrees))), np.abs(np.sin(np.radians(degrees)))
+        boxes, size = self.xywh, self.xywh[:, 2:]
+        width = size[:, 0] * cosine + size[:, 1] * sine
+        height = size[:, 0] * sine + size[:, 1] * cosine
+        around = np.stack([width, height], axis=1)
+        upright = np.concatenate([boxes[:, :2] + (size - around) / 2, around], axis=1)
+        action = self.findings.action("box_rotated")
+        self.report(
+            "box_rotated",
+            rotated,
+            lambda at: {
+                "box": upright[at].tolist(),
+                "before": boxes[at].tolist(),
+                "after": upright[at].tolist() if action == "repair" else None,
+                "note": f"rotation {degrees[at]:g} degrees",
+            },
+        )
+        if action == "drop":
+            self.good &= ~rotated
+        if action in ("repair", "fatal"):
+            self.xywh = np.where(rotated[:, None], upright, boxes)
+
+
+def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) 0 or 1, 0 for anything else, and where there was anything else."""
+    if isinstance(values, np.ndarray):
+        wrong = (values != 0) & (values != 1)
+        return np.where(wrong, 0, values), wrong
+    wrong = np.zeros(len(values), dtype=bool)
+    flags = np.zeros(len(values), dtype=np.int64)
+    for at, value in enumerate(values):
+        if value in (0, 1):
+            flags[at] = int(value)
+        else:
+            wrong[at] = True
+    return flags, wrong
+
+
+def _are_true(values: Any) -> np.ndarray:
+    """(n,) which values Python takes for true."""
+    if isinstance(values, np.ndarray):
+        return values != 0
+    return np.array(list(map(bool, values)), dtype=bool)
