@@ -131,8 +131,9 @@ def test_hostile_and_endless_names_neither_run_nor_overflow(tmp_path):
              for place, (cell, name) in enumerate(zip(report_cells.load_all(tmp_path), HOSTILE, strict=True))]
     stated = [Hypothesis(f"{name} is better", "r50 < swin_l") for name in HOSTILE]
     found = judged(cells, stated=stated, holes={name + "2": name for name in HOSTILE}, holds=False, why="W" * 400)
-    report_cells.report(cells, tmp_path / "page", judgement=found, listed=list(HOSTILE))
-    checked(*look(tmp_path / "page"), rows=4)
+    page = report_cells.rendered(cells, tmp_path, found, listed=list(HOSTILE))["index.html"]
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    checked(*look(tmp_path), rows=4)
 
 
 def test_the_probe_would_notice(tmp_path):
