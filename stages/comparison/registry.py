@@ -52,13 +52,14 @@ def promote(
     """
     name, chosen = model_name(), judgement.choice.chosen
     if not judgement.holds or chosen is None:
-        return f"Nothing is registered. {judgement.why}"
+        return f"Nothing is registered. {judgement.named(judgement.why)}"
     run = runs.get(chosen)
+    short = judgement.short(chosen)
     if run is None:
-        return f"Nothing is registered: MLflow does not know the run of {chosen}."
+        return f"Nothing is registered: MLflow does not know the run of {short}."
     artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id, CHECKPOINT)}
     if f"{CHECKPOINT}/{FILE}" not in artifacts:
-        return f"Nothing is registered: the run of {chosen} has no {CHECKPOINT}/{FILE} in MLflow."
+        return f"Nothing is registered: the run of {short} has no {CHECKPOINT}/{FILE} in MLflow."
     registered = _registered(client, name)
     tags = _tags(judgement, comparison, study.scale)
     folder = root / paths.model(chosen)
@@ -80,7 +81,7 @@ def promote(
         for key, text in tags.items():
             client.set_model_version_tag(name, version.version, key, text)
         client.update_model_version(name, version.version, _description(judgement, name))
-    what = f"{chosen} is version {version.version} of {name}"
+    what = f"{short} is version {version.version} of {name}"
     number = registered.aliases.get(ALIAS)
     if not number:
         client.set_registered_model_alias(name, ALIAS, version.version)
@@ -89,11 +90,12 @@ def promote(
         return f"{what} and stays its {ALIAS}."
     holder = client.get_model_version(name, number)
     result = _contest(client, holder, runs, judgement, study, root)
-    cell = holder.tags.get("cell", "another cell")
+    cell = judgement.short(holder.tags.get("cell", "another cell"))
+    why = judgement.named(result.why)
     if not result.moves:
-        return f"{what}; its {ALIAS} stays version {number}, {cell}: {result.why}."
+        return f"{what}; its {ALIAS} stays version {number}, {cell}: {why}."
     client.set_registered_model_alias(name, ALIAS, version.version)
-    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {result.why}."
+    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {why}."
 
 
 def _contest(
@@ -149,6 +151,13 @@ def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
 
 
 def _description(judgement: Judgement, name: str) -> str:
-    return (f"{escape(judgement.choice.sentence)}\n\n{escape(judgement.why)}\n\nTo load it, in this project's folder: "
-            f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
-            f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`.")
+    chosen = judgement.choice.chosen
+    sentence = escape(judgement.named(judgement.choice.sentence))
+    why = escape(judgement.named(judgement.why))
+    # Short names are of this comparison; the row's name stays what it is in later ones.
+    row = f"`{chosen}` in params.yaml. " if judgement.short(chosen) != chosen else ""
+    return (
+        f"{sentence}\n\n{why}\n\n{row}To load it, in this project's folder: "
+        f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
+        f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`."
+    )

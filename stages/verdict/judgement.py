@@ -102,6 +102,14 @@ class Judgement:
         return tuple(sorted(names, key=lambda name: -self.standings[name].p_best))
 
     @property
+    def learning_curve(self) -> ShareCurve | None:
+        """Of `shares` the one that the chosen cell is on, else the first; None in a study without any."""
+        for share in self.shares:
+            if self.choice.chosen in share.cells:
+                return share
+        return next(iter(self.shares), None)
+
+    @property
     def false_alarms(self) -> float:
         """How many hypotheses would be expected to be decided by chance, if no cell differed from another."""
         return false_alarms(self.findings)
