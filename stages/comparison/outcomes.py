@@ -1,4 +1,5 @@
-"""What MLflow is told of a comparison: tags, metrics and a table of classes, all of it from the judgement."""
+"""What MLflow is told of a comparison: tags, metrics and a table of classes, all of it from the
+judgement."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ _COLUMNS = (
 
 
 def digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
-    """32 hex digits over all that was concluded and the runs that it rests on: equal means the same comparison."""
+    """32 hex digits over all that was concluded and the runs that it rests on: equal means the same
+    comparison."""
     content = [_plain(judgement), [[cell.name, cell.run_id] for cell in cells]]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -58,7 +60,8 @@ def name(judgement: Judgement, study: Study) -> str:
 def tags(judgement: Judgement, study: Study) -> dict[str, str]:
     """Of the comparison's run.
 
-    hypothesis.1, .2, ... are supported, rejected or undecided, in params.yaml's order; more_images.1,
+    hypothesis.1, .2, ... are supported, rejected or undecided, in params.yaml's order;
+    more_images.1,
     .2, ...: a sentence for each learning curve.
     """
     choice = judgement.choice
@@ -97,10 +100,11 @@ def note(judgement: Judgement) -> str:
 
 
 def metrics(judgement: Judgement) -> dict[str, float]:
-    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false alarms; the
-    deciding metric of each cell with the ends of its 95 % interval, such as val_bbox_mAP_50_low/<cell>, its probability
-    to be the best and its losses; what twice the training images would give the last cell of each learning curve, with
-    its 95 % interval, the gain itself only where it can be told."""
+    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false
+    alarms; the deciding metric of each cell with the ends of its 95 % interval, such as
+    val_bbox_mAP_50_low/<cell>, its probability to be the best and its losses; what twice the
+    training images would give the last cell of each learning curve, with its 95 % interval, the
+    gain itself only where it can be told."""
     values = {
         "cells": float(len(judgement.repeats)),
         "holes": float(len(judgement.holes)),
@@ -128,7 +132,8 @@ def metrics(judgement: Judgement) -> dict[str, float]:
 
 
 def cell_tags(judgement: Judgement, cell: str) -> dict[str, str]:
-    """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto front and in the end."""
+    """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto
+    front and in the end."""
     standing = judgement.standings.get(cell)
     return {
         "kind": "cell",
@@ -151,9 +156,9 @@ def _pareto(judgement: Judgement, cell: str) -> str:
 
 
 def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:
-    """The metric that decides and the difference to the best, each with the ends of its 95 % interval, that of the
-    difference simultaneous; the probability to be the best and the losses. On MLflow's page of charts this group stands
-    last, below the study's panels."""
+    """The metric that decides and the difference to the best, each with the ends of its 95 %
+    interval, that of the difference simultaneous; the probability to be the best and the losses. On
+    MLflow's page of charts this group stands last, below the study's panels."""
     choice = judgement.choice
     decides = _metric_key(judgement.metric)
     estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
@@ -193,8 +198,9 @@ def class_metrics(cell: CellResult, keys: Mapping[str, str]) -> dict[str, float]
 
 
 def class_keys(cells: Iterable[CellResult]) -> dict[str, str]:
-    """Class -> its part of a metric's name: its number from 1, which tells it from all others, and what MLflow
-    allows of its name. classes.csv has both, so that every metric leads back to its class."""
+    """Class -> its part of a metric's name: its number from 1, which tells it from all others, and
+    what MLflow allows of its name. classes.csv has both, so that every metric leads back to its
+    class."""
     numbers: dict[str, int] = {}
     for cell in cells:
         for split in SPLITS:
@@ -208,8 +214,8 @@ def class_keys(cells: Iterable[CellResult]) -> dict[str, str]:
 
 
 def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
-    """A row for each class and size of each cell and split; empty where the split has no such box. `metric` is the
-    class's part of the metric names on the cells' runs."""
+    """A row for each class and size of each cell and split; empty where the split has no such box.
+    `metric` is the class's part of the metric names on the cells' runs."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -250,7 +256,8 @@ def _metric_key(metric: str) -> str:
 
 
 def _allowed(text: str) -> str:
-    # MLflow takes letters of any script, digits and _ - . : and space; a slash would begin a group of its charts.
+    # MLflow takes letters of any script, digits and _ - . : and space; a slash would begin a group
+    # of its charts.
     allowed = re.sub(r"[^\w.\- ]", "_", unicodedata.normalize("NFC", text))
     return " ".join(allowed.split())[:_LONGEST_NAME].rstrip()
 
@@ -258,7 +265,9 @@ def _allowed(text: str) -> str:
 def _plain(value: Any) -> Any:
     """Something that JSON can write, the same for equal values."""
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return [[_plain(key), _plain(entry)] for key, entry in value.items()]
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,5 @@
-"""The model registry: the chosen cell's checkpoint as a version, and the alias that says which one to use."""
+"""The model registry: the chosen cell's checkpoint as a version, and the alias that says which one
+to use."""
 
 from __future__ import annotations
 
@@ -26,8 +27,10 @@ CHECKPOINT = "checkpoint"
 FILE = "best.pth"
 # The SHA-256 of a version's checkpoint, as a tag.
 DIGEST = "checkpoint"
-_ABOUT = ("The cells that comparisons chose: a checkpoint and the config that MMDetection loads it with. "
-          f"{ALIAS}: the one to use.")
+_ABOUT = (
+    "The cells that comparisons chose: a checkpoint and the config that MMDetection loads it with. "
+    f"{ALIAS}: the one to use."
+)
 
 
 def model_name() -> str:
@@ -44,11 +47,13 @@ def promote(
     study: Study,
     root: Path = ROOT,
 ) -> str:
-    """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it, only where it wins
-    against the champion (champion.contest); what was done, or why nothing was, as a sentence.
+    """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it,
+    only where it wins against the champion (champion.contest); what was done, or why nothing was,
+    as a sentence.
 
-    runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id; root: of models/, whose
-    config.py goes beside the checkpoint. A checkpoint becomes one version, however often it is trained or compared.
+    runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id;
+    root: of models/, whose config.py goes beside the checkpoint. A checkpoint becomes one version,
+    however often it is trained or compared.
     """
     name, chosen = model_name(), judgement.choice.chosen
     if not judgement.holds or chosen is None:
@@ -69,7 +74,8 @@ def promote(
     if version is None:
         if (folder / "config.py").is_file():
             client.log_artifact(run.info.run_id, str(folder / "config.py"), CHECKPOINT)
-        # The folder, not the file in it: MLflow downloads nothing, without a word, for a version that is one file.
+        # The folder, not the file in it: MLflow downloads nothing, without a word, for a version
+        # that is one file.
         version = client.create_model_version(
             name,
             f"runs:/{run.info.run_id}/{CHECKPOINT}",
@@ -136,18 +142,30 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel:
         return client.get_registered_model(name)
 
 
-def _version(client: MlflowClient, name: str, run_id: str, digest: str | None) -> ModelVersion | None:
-    """The version of a run, or of another run that ended in the same checkpoint; of several the first."""
+def _version(
+    client: MlflowClient, name: str, run_id: str, digest: str | None
+) -> ModelVersion | None:
+    """The version of a run, or of another run that ended in the same checkpoint; of several the
+    first."""
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
     if not versions and digest:
-        versions = list(client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'"))
+        versions = list(
+            client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'")
+        )
     return min(versions, key=lambda version: int(version.version), default=None)
 
 
 def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
     one = judgement.estimates[judgement.choice.chosen][judgement.metric]
-    return {"cell": judgement.choice.chosen, "scale": scale, "comparison": comparison, "metric": judgement.metric,
-            "value": value(one.value), "interval": f"{value(one.low)} to {value(one.high)}", "file": FILE}
+    return {
+        "cell": judgement.choice.chosen,
+        "scale": scale,
+        "comparison": comparison,
+        "metric": judgement.metric,
+        "value": value(one.value),
+        "interval": f"{value(one.low)} to {value(one.high)}",
+        "file": FILE,
+    }
 
 
 def _description(judgement: Judgement, name: str) -> str:

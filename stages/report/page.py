@@ -1,4 +1,5 @@
-"""Writes the report: all is rendered first, then written, so that bad input leaves an earlier one be."""
+"""Writes the report: all is rendered first, then written, so that bad input leaves an earlier one
+be."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def write_report(
 def render(
     cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, root: Path
 ) -> dict[str, str]:
-    """Path -> text: summary.json, cells/<cell>.json, compare.csv, report.md, index.html, curves/<panel>.csv.
+    """Path -> text: summary.json, cells/<cell>.json, compare.csv, report.md, index.html,
+    curves/<panel>.csv.
 
     The pictures are of metrics/, predictions/ and data/ under `root`. The same cells, context and
     judgement give the same bytes. Raises InputError where there is no cell, or one that params.yaml

@@ -1,4 +1,5 @@
-"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each cell's."""
+"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each
+cell's."""
 
 from __future__ import annotations
 
@@ -10,15 +11,17 @@ from stages.verdict.judgement import Judgement
 
 
 def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
-    """What was concluded; null where there was nothing to measure. `cells`: the rows with results, repeats among them.
+    """What was concluded; null where there was nothing to measure. `cells`: the rows with results,
+    repeats among them.
 
-    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every cell's.
+    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every
+    cell's.
     more_images_*, in a study with a learning curve: what twice the training images of its last cell
     are expected to give in the metric that decides, with the 95 % interval; the gain is null where
     the interval is wider than all of the curve.
 
-    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen comes first, and the
-    cells have a file of their own.
+    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen
+    comes first, and the cells have a file of their own.
     """
     choice = judgement.choice
     content: dict[str, object] = {}
@@ -46,10 +49,11 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
 
 
 def cell_files(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, str]:
-    """cells/<row>.json: its bbox_mAP_50 on val and test, and of the rows that stand for a cell the probability that it
-    is the best.
+    """cells/<row>.json: its bbox_mAP_50 on val and test, and of the rows that stand for a cell the
+    probability that it is the best.
 
-    A file per row is a row per cell in `dvc metrics show`, and in `dvc exp show` some columns beside the cell's params.
+    A file per row is a row per cell in `dvc metrics show`, and in `dvc exp show` some columns
+    beside the cell's params.
     """
     files = {}
     for cell in cells:

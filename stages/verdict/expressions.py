@@ -1,12 +1,12 @@
 """The small language in which params.yaml states a hypothesis. It is parsed and never run.
 
-    r50 < r101 < x101               an order of levels of one factor, by the value of a metric
-    {r50, r101} < swin_t            each level of a set against each of the other side
-    512 < 1024                      whole numbers are image sizes
-    0.5 < 1.0                       fractions up to 1.0 are train_share, 1.0 is all of the training images
-    swin_l - swin_t > 0.02          a difference and its bound, in units of the metric; -0.01 < pafpn - fpn < 0.01
-    fpn < pafpn and sgd < adamw     all parts must hold
-    'r50-dcn' < r101                quotes, where a name has other characters than letters, digits and '_'
+r50 < r101 < x101               an order of levels of one factor, by the value of a metric
+{r50, r101} < swin_t            each level of a set against each of the other side
+512 < 1024                      whole numbers are image sizes
+0.5 < 1.0                       fractions up to 1.0 are train_share, 1.0 is all of the training images
+swin_l - swin_t > 0.02          a difference and its bound, in units of the metric; -0.01 < pafpn - fpn < 0.01
+fpn < pafpn and sgd < adamw     all parts must hold
+'r50-dcn' < r101                quotes, where a name has other characters than letters, digits and '_'
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from stages.study.strict import StudyError
 
 # The factors of a row of params.yaml, in its order.
 FACTORS = ("detector", "backbone", "neck", "optimizer", "image_size")
-# What a hypothesis may name beside them, which a row need not have: all of the training images then.
+# What a hypothesis may name beside them, which a row need not have: all of the training images
+# then.
 TRAIN_SHARE = "train_share"
 COMPARABLE = (*FACTORS, TRAIN_SHARE)
-ALLOWED = ("allowed: orders (r50 < r101 < x101), sets ({r50, r101} < swin_t), differences (swin_l - swin_t > 0.02), "
-           "joined by `and`")
+ALLOWED = (
+    "allowed: orders (r50 < r101 < x101), sets ({r50, r101} < swin_t), differences (swin_l - swin_t > 0.02), "
+    "joined by `and`"
+)
 # Keeps the parser's time and depth small; the study's longest expression has 32 characters.
 LONGEST = 200
 # As params.yaml bounds the image_size of a row.
@@ -81,8 +84,9 @@ class _Difference:
 def parse(text: str, key: str, levels: Mapping[str, Collection[Level]]) -> tuple[Step, ...]:
     """The comparisons that must all hold, in the order of `text`.
 
-    key: where the text stands, such as hypotheses[3].holds. levels: factor -> its known levels; image_size needs none.
-    Raises StudyError, one line with `key`, the position (from 1, runs of blanks counted once) and what is allowed.
+    key: where the text stands, such as hypotheses[3].holds. levels: factor -> its known levels;
+    image_size needs none. Raises StudyError, one line with `key`, the position (from 1, runs of
+    blanks counted once) and what is allowed.
     """
     return _Reader(text, key, levels).steps()
 
@@ -96,11 +100,15 @@ class _Reader:
         # YAML folds long texts into several lines, which Python's parser would refuse.
         self.text = " ".join(text.split())
         if len(self.text) > LONGEST:
-            raise StudyError(f"{key}: {len(self.text)} characters, the most allowed are {LONGEST}; make it two "
-                             "hypotheses")
+            raise StudyError(
+                f"{key}: {len(self.text)} characters, the most allowed are {LONGEST}; make it two "
+                "hypotheses"
+            )
         # Python would silently drop the rest of the line.
         if "#" in self.text:
-            raise StudyError(f"{key}: at character {self.text.index('#') + 1}: '#' is not allowed; {ALLOWED}")
+            raise StudyError(
+                f"{key}: at character {self.text.index('#') + 1}: '#' is not allowed; {ALLOWED}"
+            )
 
     def steps(self) -> tuple[Step, ...]:
         try:
@@ -110,9 +118,12 @@ class _Reader:
                 tree = ast.parse(self.text, mode="eval")
         except SyntaxError as error:
             position = min(max(error.offset or 1, 1), len(self.text))
-            raise StudyError(f"{self.key}: at character {position}: {_short(self.text[position - 1:])} cannot be read "
-                             f"here; {ALLOWED}") from None
-        # A null byte is a ValueError in Python 3.11; the other two are the parser's answers to deep nesting.
+            raise StudyError(
+                f"{self.key}: at character {position}: {_short(self.text[position - 1 :])} cannot be read "
+                f"here; {ALLOWED}"
+            ) from None
+        # A null byte is a ValueError in Python 3.11; the other two are the parser's answers to deep
+        # nesting.
         except (ValueError, MemoryError, RecursionError):
             raise StudyError(f"{self.key}: at character 1: cannot be read; {ALLOWED}") from None
         return tuple(dict.fromkeys(self._all(tree.body)))
@@ -127,8 +138,11 @@ class _Reader:
                 raise self._refused(node, "is compared by something else than < or >")
         sides = [self._side(side) for side in (node.left, *node.comparators)]
         signs = ["<" if isinstance(sign, ast.Lt) else ">" for sign in node.ops]
-        return [step for (left, right), sign in zip(itertools.pairwise(sides), signs, strict=True)
-                for step in self._steps(left, sign, right, node)]
+        return [
+            step
+            for (left, right), sign in zip(itertools.pairwise(sides), signs, strict=True)
+            for step in self._steps(left, sign, right, node)
+        ]
 
     def _side(self, node: ast.AST) -> _Number | _Levels | _Difference:
         if isinstance(node, ast.Set):
@@ -146,7 +160,9 @@ class _Reader:
     def _level(self, node: ast.AST) -> tuple[Level, ast.AST]:
         if isinstance(node, ast.Name):
             return node.id, node
-        if isinstance(node, ast.Constant) and (type(node.value) in (str, int) or is_share(node.value)):
+        if isinstance(node, ast.Constant) and (
+            type(node.value) in (str, int) or is_share(node.value)
+        ):
             return node.value, node
         raise self._refused(node)
 
@@ -164,15 +180,27 @@ class _Reader:
         if isinstance(side, _Levels):
             return side.names
         if not is_share(side.value) and (not isinstance(side.value, int) or side.value < 0):
-            raise self._refused(side.node, "is no image size and no train_share; a bound needs a difference, such as "
-                                "a - b > 0.02")
+            raise self._refused(
+                side.node,
+                "is no image size and no train_share; a bound needs a difference, such as "
+                "a - b > 0.02",
+            )
         return ((side.value, side.node),)
 
-    def _step(self, left: tuple[Level, ast.AST], sign: str, right: tuple[Level, ast.AST], bound: float | None) -> Step:
+    def _step(
+        self,
+        left: tuple[Level, ast.AST],
+        sign: str,
+        right: tuple[Level, ast.AST],
+        bound: float | None,
+    ) -> Step:
         one, other = (self._factor(*level) for level in (left, right))
         if one != other:
-            raise self._refused(right[1], f"is a level of {other} and {_short(left[0])} one of {one}; a comparison is "
-                                          "over one factor")
+            raise self._refused(
+                right[1],
+                f"is a level of {other} and {_short(left[0])} one of {one}; a comparison is "
+                "over one factor",
+            )
         if left[0] == right[0]:
             raise self._refused(right[1], "is compared with itself")
         return Step(one, left[0], sign, right[0], bound)
@@ -182,7 +210,9 @@ class _Reader:
             return TRAIN_SHARE
         if isinstance(level, int):
             if not IMAGE_SIZES[0] <= level <= IMAGE_SIZES[1]:
-                raise self._refused(node, f"is no image size, which lie from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}")
+                raise self._refused(
+                    node, f"is no image size, which lie from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}"
+                )
             return "image_size"
         found = [factor for factor in FACTORS if level in self.levels.get(factor, ())]
         if len(found) == 1:
@@ -191,11 +221,13 @@ class _Reader:
             raise self._refused(node, f"is a level of {' and of '.join(found)}; rename one")
         names = [str(name) for factor in FACTORS for name in self.levels.get(factor, ())]
         near = difflib.get_close_matches(level, names, 3) or names[:12]
-        raise self._refused(node, f"is no known detector, backbone, neck or optimizer; there are: {', '.join(near)}")
+        raise self._refused(
+            node, f"is no known detector, backbone, neck or optimizer; there are: {', '.join(near)}"
+        )
 
     def _refused(self, node: ast.AST, why: str = "is not allowed") -> StudyError:
         # Python counts columns in bytes of UTF-8.
-        column = len(self.text.encode()[:node.col_offset].decode(errors="ignore")) + 1
+        column = len(self.text.encode()[: node.col_offset].decode(errors="ignore")) + 1
         source = ast.get_source_segment(self.text, node) or self.text
         return StudyError(f"{self.key}: at character {column}: {_short(source)} {why}; {ALLOWED}")
 

@@ -10,7 +10,8 @@ from stages.verdict.candidates import COSTS, Candidate, check, finite, names_of
 
 @dataclass(frozen=True)
 class Dominated:
-    """A cell that each member `by` beats or equals in score and every cost, and beats in one of them."""
+    """A cell that each member `by` beats or equals in score and every cost, and beats in one of
+    them."""
 
     name: str
     by: tuple[str, ...]
@@ -26,8 +27,8 @@ class Incomplete:
 
 @dataclass(frozen=True)
 class Front:
-    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling score. Every cell is
-    in one of the three."""
+    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling
+    score. Every cell is in one of the three."""
 
     metric: str
     costs: tuple[str, ...]
@@ -40,8 +41,9 @@ class Front:
 def front(
     candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
 ) -> Front:
-    """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that others have is
-    incomplete, since nobody can say whether it is dominated. Cells with equal numbers do not dominate each other.
+    """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that
+    others have is incomplete, since nobody can say whether it is dominated. Cells with equal
+    numbers do not dominate each other.
 
     Raises ValueError for a cost that is not one of COSTS, and for two cells of one name.
     """

@@ -51,8 +51,8 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
 
 
 def _tied(rows: Mapping[str, Mapping[str, Level]]) -> list[str]:
-    """Factors of which two levels never meet in a level of another factor: one line for each two factors, with the
-    first such levels."""
+    """Factors of which two levels never meet in a level of another factor: one line for each two
+    factors, with the first such levels."""
     lines = []
     for factor, partner in combinations(FACTORS, 2):
         met = _levels(rows, factor, partner)

@@ -1,4 +1,5 @@
-"""Rows of params.yaml that differ in seed and fold alone: trainings of one cell, known by the first row's name."""
+"""Rows of params.yaml that differ in seed and fold alone: trainings of one cell, known by the first
+row's name."""
 
 from __future__ import annotations
 
@@ -9,9 +10,14 @@ from stages.study.params import Cell, Study
 from stages.verdict.expressions import FACTORS
 
 # What a row may set for itself beside the factors -> run.json's key of it.
-OVERRIDES = {"epochs": "epochs", "batch_size": "batch_size", "lr": "lr_per_sample", "device_batch": "device_batch",
-             "train_share": "train_share",
-             "activation_checkpointing": "config.model.backbone.with_cp"}
+OVERRIDES = {
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "lr": "lr_per_sample",
+    "device_batch": "device_batch",
+    "train_share": "train_share",
+    "activation_checkpointing": "config.model.backbone.with_cp",
+}
 
 
 # What repeats of a cell may differ in, as keys of run.json.
@@ -19,17 +25,21 @@ REPEATED = ("seed", "fold")
 
 
 def groups(study: Study, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The rows `names`, in their order: each cell's first row -> all of its rows, itself first. First is one on the
-    study's own fold, if there is one: what is shown of a cell is shown on that."""
+    """The rows `names`, in their order: each cell's first row -> all of its rows, itself first.
+    First is one on the study's own fold, if there is one: what is shown of a cell is shown on
+    that."""
     found: dict[Cell, list[str]] = {}
     for name in sorted(names, key=lambda name: study.fold_of(study.cell(name)) is not None):
-        found.setdefault(dataclasses.replace(study.cell(name), seed=None, fold=None), []).append(name)
+        found.setdefault(dataclasses.replace(study.cell(name), seed=None, fold=None), []).append(
+            name
+        )
     return {rows[0]: tuple(rows) for rows in found.values()}
 
 
 def declared(one: Cell, other: Cell) -> tuple[str, ...]:
-    """The factors in which two rows are declared to differ, as keys of run.json. Where there is none, what the rows
-    set for themselves is what the two are about; beside a factor it is not."""
+    """The factors in which two rows are declared to differ, as keys of run.json. Where there is
+    none, what the rows set for themselves is what the two are about; beside a factor it is not."""
     factors = tuple(factor for factor in FACTORS if getattr(one, factor) != getattr(other, factor))
-    return factors or tuple(recorded for key, recorded in OVERRIDES.items()
-                            if getattr(one, key) != getattr(other, key))
+    return factors or tuple(
+        recorded for key, recorded in OVERRIDES.items() if getattr(one, key) != getattr(other, key)
+    )

@@ -1,4 +1,5 @@
-"""What a cell was trained with, flat and comparable: run.json, the resolved config, and what follows from both."""
+"""What a cell was trained with, flat and comparable: run.json, the resolved config, and what
+follows from both."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ NOT_RECORDED = "not recorded"
 
 @dataclass(frozen=True)
 class Settings:
-    """What one cell was trained with. recorded: run.json's content, any of its keys; also train_images, val_images,
-    train_val_overlap (images that are in both) and code_digest where they are known. config: the resolved MMDetection
-    config as nested dicts, None where it is not at hand."""
+    """What one cell was trained with. recorded: run.json's content, any of its keys; also
+    train_images, val_images, train_val_overlap (images that are in both) and code_digest where they
+    are known. config: the resolved MMDetection config as nested dicts, None where it is not at
+    hand."""
 
     name: str
     recorded: Mapping[str, Any]
@@ -28,16 +30,22 @@ class Settings:
 
     @cached_property
     def flat(self) -> dict[str, Any]:
-        """The config by flatten() under "config."; num_classes, which every head repeats, is one key."""
+        """The config by flatten() under "config."; num_classes, which every head repeats, is one
+        key."""
         known = flatten(self.config or {})
         heads = {key for key in known if key.endswith(".num_classes")}
         kept = {f"config.{key}": value for key, value in known.items() if key not in heads}
-        return kept | {"config.num_classes": tuple(sorted({known[key] for key in heads}))} if heads else kept
+        return (
+            kept | {"config.num_classes": tuple(sorted({known[key] for key in heads}))}
+            if heads
+            else kept
+        )
 
 
 def recorded(cell: Settings) -> dict[str, Any]:
-    """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch instead of lr and
-    iterations, and train_val_overlap where images that are validated are also learnt."""
+    """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch
+    instead of lr and iterations, and train_val_overlap where images that are validated are also
+    learnt."""
     known = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
     known.setdefault("train_share", 1.0)
     if known.get("git_commit") in ("", UNKNOWN):
@@ -51,17 +59,28 @@ def recorded(cell: Settings) -> dict[str, Any]:
         known["images_an_epoch"] = known.pop("iterations") * batch / known["epochs"]
     if not known.get("train_val_overlap"):
         known.pop("train_val_overlap", None)
-        loaders = [flatten((cell.config or {}).get(f"{split}_dataloader", {})) for split in ("train", "val")]
+        loaders = [
+            flatten((cell.config or {}).get(f"{split}_dataloader", {}))
+            for split in ("train", "val")
+        ]
         files = [loader.get("dataset.ann_file") for loader in loaders]
         if files[0] and files[0] == files[1]:
             known["train_val_overlap"] = f"all: both read {files[0]}"
     return known
 
 
-def with_configs(one: dict[str, Any], a: Settings, other: dict[str, Any], b: Settings) -> tuple[dict, dict]:
+def with_configs(
+    one: dict[str, Any], a: Settings, other: dict[str, Any], b: Settings
+) -> tuple[dict, dict]:
     """Both with the keys of their configs, less those that repeat what both have recorded."""
-    first, second = ({key: value for key, value in cell.flat.items()
-                      if not ((twin := twin_of(key)) and twin in one and twin in other)} for cell in (a, b))
+    first, second = (
+        {
+            key: value
+            for key, value in cell.flat.items()
+            if not ((twin := twin_of(key)) and twin in one and twin in other)
+        }
+        for cell in (a, b)
+    )
     return one | first, other | second
 
 
@@ -82,7 +101,8 @@ def differ(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def same_file(a: Any, b: Any) -> bool:
-    """Whether two paths end in the same name: another folder of the same data, not another file of it."""
+    """Whether two paths end in the same name: another folder of the same data, not another file of
+    it."""
     return PurePosixPath(str(a)).name == PurePosixPath(str(b)).name
 
 
@@ -94,29 +114,40 @@ def overlap(train: Iterable[str], val: Iterable[str]) -> int:
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """A nested config as dotted keys and plain values (lists become tuples).
 
-    A list of typed dicts is addressed by type, pipeline[Resize].scale, a second one of a type by [Resize#2], so that an
-    inserted transform does not shift the others; `pipeline[]` is the order of the types. Empty parts are left out.
+    A list of typed dicts is addressed by type, pipeline[Resize].scale, a second one of a type by
+    [Resize#2], so that an inserted transform does not shift the others; `pipeline[]` is the order
+    of the types. Empty parts are left out.
     """
     return dict(_flat(config, ""))
 
 
 def trains_batch_norm(config: Mapping[str, Any] | None) -> bool:
-    """Whether batch statistics are learnt; without a config, or for a backbone that does not say, they may be."""
+    """Whether batch statistics are learnt; without a config, or for a backbone that does not say,
+    they may be."""
     if not config:
         return True
     flat = flatten(config)
     backbone = str(flat.get("model.backbone.type", ""))
     norm = str(flat.get("model.backbone.norm_cfg.type", "" if "Swin" in backbone else "BN"))
-    elsewhere = (value for key, value in flat.items()
-                 if key.endswith("norm_cfg.type") and not key.startswith("model.backbone."))
-    return ("BN" in norm and not flat.get("model.backbone.norm_eval")) or any("BN" in str(value) for value in elsewhere)
+    elsewhere = (
+        value
+        for key, value in flat.items()
+        if key.endswith("norm_cfg.type") and not key.startswith("model.backbone.")
+    )
+    return ("BN" in norm and not flat.get("model.backbone.norm_eval")) or any(
+        "BN" in str(value) for value in elsewhere
+    )
 
 
 def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for name, item in value.items():
             yield from _flat(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+    elif (
+        isinstance(value, list | tuple)
+        and value
+        and all(isinstance(item, Mapping) for item in value)
+    ):
         names, seen = [str(item.get("type", "")) for item in value], Counter()
         if key.endswith("pipeline"):
             yield f"{key}[]", tuple(names)

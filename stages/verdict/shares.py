@@ -1,4 +1,5 @@
-"""Rows that differ in train_share alone: what twice the training images are expected to give, beside
+"""Rows that differ in train_share alone: what twice the training images are expected to give,
+beside
 what another backbone gives."""
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def curves(
     statistic: Statistic,
     pairs: Sequence[Pair],
 ) -> tuple[ShareCurve, ...]:
-    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer steps.
+    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer
+    steps.
 
     images: cell -> its training images; runs: cell -> its evaluated runs; pairs: of `statistic`,
     which is study.verdicts.metric.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A cell with results. row: COMPARABLE -> level, without train_share where all images were learnt; values:
-    metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None; repeats: trainings of
+    """A cell with results. row: COMPARABLE -> level, without train_share where all images were
+    learnt; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None;
+    repeats: trainings of
     this row that `values` and the verdicts rest on."""
 
     name: str
@@ -57,8 +58,8 @@ def number(cell: Trained, metric: str) -> float | None:
 def pairs_of(
     step: Step, where: Mapping[str, Level], cells: Sequence[Trained]
 ) -> tuple[list[tuple[Trained, Trained]], list[str]]:
-    """The (left, right) cells that differ in the step's factor alone and agree with `where`, and the rows that are
-    missing, as text, where there is no such pair."""
+    """The (left, right) cells that differ in the step's factor alone and agree with `where`, and
+    the rows that are missing, as text, where there is no such pair."""
     fitting = []
     for cell in cells:
         if all(cell.level(factor) == level for factor, level in where.items()):

@@ -1,4 +1,5 @@
-"""Judged hypotheses in words. Every sentence follows from the evidence; the claim alone is quoted as it was written."""
+"""Judged hypotheses in words. Every sentence follows from the evidence; the claim alone is quoted
+as it was written."""
 
 from __future__ import annotations
 
@@ -16,10 +17,11 @@ MOST = 6
 
 
 def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> str:
-    """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open ones of an
-    undecided one; then what is missing and what the pairs differ in beside the claim. Plain text, not escaped."""
+    """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open
+    ones of an undecided one; then what is missing and what the pairs differ in beside the claim.
+    Plain text, not escaped."""
     telling = [one for one in evidence if one.outcome == outcome]
-    parts = [f"{outcome.capitalize()}: \"{' '.join(claim.split())}\""]
+    parts = [f'{outcome.capitalize()}: "{" ".join(claim.split())}"']
     if telling:
         told = [pair(one) for one in telling[:MOST]]
         told += [f"and {len(telling) - MOST} more"] * (len(telling) > MOST)
@@ -27,8 +29,10 @@ def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Se
     if outcome == "undecided" and evidence:
         against = [one for one in evidence if one.agrees is False]
         if against:
-            parts.append(f"Taken alone, the numbers contradict it in {len(against)} of "
-                         f"{count(len(evidence), 'comparison')}")
+            parts.append(
+                f"Taken alone, the numbers contradict it in {len(against)} of "
+                f"{count(len(evidence), 'comparison')}"
+            )
         elif all(one.agrees for one in evidence) and not missing:
             parts.append("Taken alone, the numbers agree with it")
     if missing:
@@ -38,24 +42,34 @@ def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Se
     if topics:
         pairs = {(one.left.name, one.right.name): bool(one.confounders) for one in evidence}
         number = sum(pairs.values())
-        parts.append(f"Confounded: {number} of {count(len(pairs), 'pair')} of cells also differ"
-                     f"{'s' * (number == 1)} in {', '.join(topics)}")
+        parts.append(
+            f"Confounded: {number} of {count(len(pairs), 'pair')} of cells also differ"
+            f"{'s' * (number == 1)} in {', '.join(topics)}"
+        )
     return ". ".join(parts) + "."
 
 
 def pair(one: Evidence) -> str:
-    """One pair: metric, values, and the difference in the direction of the claim with interval and p."""
+    """One pair: metric, values, and the difference in the direction of the claim with interval and
+    p."""
     step, (left, right) = one.step, one.values
-    first, second, sign = (step.right, step.left, -1) if step.bound is None and step.sign == "<" else (
-        step.left, step.right, 1)
+    first, second, sign = (
+        (step.right, step.left, -1)
+        if step.bound is None and step.sign == "<"
+        else (step.left, step.right, 1)
+    )
     values = (right, left) if sign < 0 else (left, right)
     rest = {factor: known for factor, known in one.left.row.items() if factor != step.factor}
-    text = (f"{one.metric} is {value(values[0])} with {level(first)} and {value(values[1])} with {level(second)} "
-            f"({row(rest)})")
+    text = (
+        f"{one.metric} is {value(values[0])} with {level(first)} and {value(values[1])} with {level(second)} "
+        f"({row(rest)})"
+    )
     if one.verdict:
         ends = sorted((sign * one.verdict.low, sign * one.verdict.high))
-        text += (f", a difference of {signed(sign * one.verdict.difference)}, 95 % interval {signed(ends[0])} to "
-                 f"{signed(ends[1])}, {chance(one.verdict.p)}{corrected(one.verdict.comparisons)}")
+        text += (
+            f", a difference of {signed(sign * one.verdict.difference)}, 95 % interval {signed(ends[0])} to "
+            f"{signed(ends[1])}, {chance(one.verdict.p)}{corrected(one.verdict.comparisons)}"
+        )
     if step.bound is not None:
         text += f", against a bound of {step.bound:g}"
     return f"{text}: {one.why}" if one.why else text
@@ -70,7 +84,9 @@ def false_alarms(number: float) -> str:
     """What Judgement.false_alarms says, "" where no hypothesis was tested."""
     if not number:
         return ""
-    return f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
+    return (
+        f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
+    )
 
 
 def row(levels: Mapping[str, Any]) -> str:

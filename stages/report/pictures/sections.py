@@ -17,8 +17,9 @@ from stages.verdict.judgement import Judgement
 
 
 def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> dict[str, object]:
-    """The views of all sections, by the name of their template. `cells`: in the order of the page; `root`: the folder
-    under which metrics/, predictions/ and data/ lie. A file or a part of one that is missing is named on the page."""
+    """The views of all sections, by the name of their template. `cells`: in the order of the page;
+    `root`: the folder under which metrics/, predictions/ and data/ lie. A file or a part of one
+    that is missing is named on the page."""
     shown = shown_cells(cells, judgement, Path(root))
     return {
         "groups": groups(shown, judgement),

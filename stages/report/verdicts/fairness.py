@@ -1,4 +1,5 @@
-"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in full."""
+"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in
+full."""
 
 from __future__ import annotations
 
