@@ -203,5 +203,5 @@ def _needed(
 
 def _largest(numbers: list[int | None]) -> int | None:
     """None where one of them is: no number does for all."""
-    known = [number for number in numbers if number is not None]
-    return max(known) if len(known) == len(numbers) else None
+    finite = [number for number in numbers if number is not None]
+    return max(finite) if len(finite) == len(numbers) else None

@@ -136,8 +136,8 @@ def choose(
     if priced:
         cheaper = _possible(placed, chosen, standings, key, margin)
     saved = None
-    known = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
-    if known and (chosen.cost(key) == best.cost(key) or costs_less(chosen, best, key)):
+    comparable = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
+    if comparable and (chosen.cost(key) == best.cost(key) or costs_less(chosen, best, key)):
         saved = max(0.0, 1 - chosen.cost(key) / best.cost(key))
     choice = Choice(
         metric=metric,

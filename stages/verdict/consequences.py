@@ -61,7 +61,7 @@ class Rule:
 
     keys: str
     topic: str
-    why: str
+    reason: str
     follows: tuple[str, ...] = ()
     only: Literal["", "one", "both"] = ""
     harmless: bool = False

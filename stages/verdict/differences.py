@@ -86,11 +86,12 @@ def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) ->
     Several splits have replicates of their own, which are averaged over those that both cells have.
     """
     splits: dict[int, list[list[np.ndarray]]] = {}
+    replicates = 0
     for index, runs in enumerate(cells):
         for run in runs:
             by_cell = splits.setdefault(run.split, [[] for _ in cells])
             by_cell[index].append(run.of(statistic)[1:])
-    replicates = max(len(run.ap) - 1 for runs in cells for run in runs)
+            replicates = max(replicates, len(run.ap) - 1)
     total = np.zeros((len(cells), len(cells), replicates))
     for by_cell in splits.values():
         values = np.zeros((len(cells), replicates))

@@ -178,39 +178,35 @@ def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int |
 
 def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
     """Of one cell, or of the first less the second."""
-    if not all(cells):
-        raise InputError(f"{names}: no evaluated run")
-    common = [split for split in cells[0] if all(split in scores for scores in cells)]
-    if not common:
-        raise InputError(
-            f"{names} were not evaluated on the same annotations with the same draws; "
-            "evaluate both again"
-        )
-    common = [split for split in common if cells[0][split].boxes]
-    if not common:
+    splits = _common_splits(names, cells)
+    if not splits:
         return None
-    boxes = sum(cells[0][split].boxes for split in common)
-    images = sum(cells[0][split].images for split in common)
+    first = [cells[0][split] for split in splits]
+    boxes = sum(scores.boxes for scores in first)
+    images = sum(scores.images for scores in first)
     # (1 + R,) for each split.
-    values = [cells[0][split].mean for split in common]
+    values = [scores.mean for scores in first]
     if len(cells) > 1:
-        values = [cells[0][split].mean - cells[1][split].mean for split in common]
-    value = float(np.mean([array[0] for array in values]))
-    finite = [array[1:][~np.isnan(array[1:])] for array in values]
-    varies = images > 1 and all(len(array) > 1 for array in finite)
+        values = [cells[0][split].mean - cells[1][split].mean for split in splits]
+    measured = [float(array[0]) for array in values]
+    value = float(np.mean(measured))
+    replicates = []
+    for array in values:
+        replicates.append(array[1:][~np.isnan(array[1:])])
+    varies = images > 1 and min(map(len, replicates)) > 1
     bias = of_images = 0.0
     if varies:
-        bias = float(np.mean([array.mean() for array in finite])) - value
+        bias = float(np.mean([array.mean() for array in replicates])) - value
         variances = []
-        for split, array in zip(common, finite, strict=True):
-            wider = 1 + WIDER / math.sqrt(cells[0][split].images)
+        for scores, array in zip(first, replicates, strict=True):
+            wider = 1 + WIDER / math.sqrt(scores.images)
             variances.append(array.var(ddof=1) * wider**2)
-        of_images = float(np.mean(variances)) / len(common)
-    if len(common) > 1:
-        of_runs = _between_splits([float(array[0]) for array in values], of_images)
-        freedom = float(len(common) - 1)
+        of_images = float(np.mean(variances)) / len(splits)
+    if len(splits) > 1:
+        of_runs = _between_splits(measured, of_images)
+        freedom = float(len(splits) - 1)
     else:
-        of_runs, run_freedom = _between_runs([scores[common[0]].scores[:, 0] for scores in cells])
+        of_runs, run_freedom = _between_runs([scores[splits[0]].scores[:, 0] for scores in cells])
         freedom = _freedom(of_images, (images - 1) / SCATTER, of_runs, run_freedom)
     lowest = 0.0 if len(cells) == 1 else -1.0
     error, ends = None, (lowest, 1.0)
@@ -218,8 +214,8 @@ def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
         error = math.sqrt(of_images + of_runs)
         ends = _ends(value - bias, error, freedom, ALPHA, (lowest, 1.0))
     runs = []
-    for scores in cells:
-        runs.append(sum(len(scores[split].scores) for split in common))
+    for scores_of_cell in cells:
+        runs.append(sum(len(scores_of_cell[split].scores) for split in splits))
     return Estimate(
         value,
         *ends,
@@ -230,10 +226,24 @@ def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
         freedom,
         boxes,
         images,
-        splits=len(common),
+        splits=len(splits),
         runs=tuple(runs),
         thin=boxes < MIN_BOXES,
     )
+
+
+def _common_splits(names: str, cells: Sequence[Scores]) -> list[int]:
+    """Those that all cells have and that hold a box of the statistic. Raises InputError where a
+    cell has no run, or they share no split."""
+    if not all(cells):
+        raise InputError(f"{names}: no evaluated run")
+    common = set(cells[0]).intersection(*cells)
+    if not common:
+        raise InputError(
+            f"{names} were not evaluated on the same annotations with the same draws; "
+            "evaluate both again"
+        )
+    return [split for split in cells[0] if split in common and cells[0][split].boxes]
 
 
 def _ends(

@@ -66,8 +66,8 @@ def read_split(
             if digests.get(cell.name, {}).get(name, now) != now:
                 elsewhere.append(cell.name)
             else:
-                found = _detections(cell, name, truth, root)
-                runs[cell.name] = replicates.evaluate(match(truth, found), weights)
+                detections = _detections(cell, name, truth, root)
+                runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
                 _check(cell, name, runs[cell.name])
             progress.update()
     return Split(name, own, runs, tuple(elsewhere))
@@ -77,10 +77,10 @@ def _by_file(
     split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]
 ) -> dict[Path, list[CellResult]]:
     """The cells that are evaluated on each file of annotations."""
-    found: dict[Path, list[CellResult]] = {}
+    by_file: dict[Path, list[CellResult]] = {}
     for cell in cells:
-        found.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
-    return found
+        by_file.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
+    return by_file
 
 
 def _detections(cell: CellResult, split: str, truth: Truth, root: Path) -> Detections:

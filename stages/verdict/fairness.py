@@ -50,7 +50,7 @@ class Difference:
     a: Any
     b: Any
     topic: str
-    why: str
+    reason: str
     kind: Kind
     follows: tuple[str, ...] = ()
 
@@ -225,7 +225,7 @@ class _Judge:
         optimizers."""
         reasons = {}
         if "train_val_overlap" in self.flat_a:
-            reasons["train_val_overlap"] = rule_of("train_val_overlap").why
+            reasons["train_val_overlap"] = rule_of("train_val_overlap").reason
         if "optimizer" in self.keys and "lr_per_sample" in self.flat_a and self._off_rule():
             reasons["lr_per_sample"] = self._ratios()
         flawed = []
@@ -247,21 +247,21 @@ class _Judge:
         if key == "lr_per_sample" and not alone:
             if "optimizer" in self.keys and not self._off_rule():
                 return "consequence", "each optimizer has its own usual rate", ("optimizer",)
-            return "confounder", f"{rule.why}; {self._ratios()}", ()
+            return "confounder", f"{rule.reason}; {self._ratios()}", ()
         if key == "images_an_epoch" and self._both_stop_early():
             return "consequence", "both stop by the same rule", ("early stopping",)
         causes = tuple(cause for cause in rule.follows if cause in self.keys)
         if causes and rule.only in ("", "one" if alone else "both"):
-            return "consequence", rule.why, causes
+            return "consequence", rule.reason, causes
         if alone and not key.startswith("config."):
-            return "confounder", f"nobody knows whether it was the same; {rule.why}", ()
-        return "confounder", rule.why, ()
+            return "confounder", f"nobody knows whether it was the same; {rule.reason}", ()
+        return "confounder", rule.reason, ()
 
     def _harmless(self, key: str, a: Any, b: Any) -> str:
         """Why a difference in the key decides nothing; "" where it may."""
         rule = rule_of(key)
         if rule.harmless:
-            return rule.why
+            return rule.reason
         same_path = not key.endswith("ann_file") or same_file(a, b)
         if rule.same and self._same(rule.same) and same_path:
             return f"{rule.same} is the same"

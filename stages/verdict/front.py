@@ -90,25 +90,25 @@ def _beats(first: Candidate, second: Candidate, costs: Sequence[str]) -> bool:
     return better
 
 
-def _front_sentence(found: Front) -> str:
-    axes = ", ".join([found.metric, *_words(found.costs)])
-    members = ", ".join(found.members)
+def _front_sentence(result: Front) -> str:
+    axes = ", ".join([result.metric, *_words(result.costs)])
+    members = ", ".join(result.members)
     parts = []
-    if not found.members:
+    if not result.members:
         parts.append("No cell can be placed on the Pareto front")
-    elif not found.dominated and len(found.members) == 1:
+    elif not result.dominated and len(result.members) == 1:
         parts.append(f"{members} is alone: there is nothing that could dominate it in {axes}")
-    elif not found.dominated:
+    elif not result.dominated:
         parts.append(f"No cell is dominated in {axes}: {members}")
-    elif len(found.members) == 1:
-        others = ", ".join(cell.name for cell in found.dominated)
+    elif len(result.members) == 1:
+        others = ", ".join(cell.name for cell in result.dominated)
         parts.append(f"{members} dominates every other cell in {axes}: {others}")
     else:
         parts.append(f"On the Pareto front of {axes}: {members}")
-        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in found.dominated]
+        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in result.dominated]
         parts.append(f"Dominated: {'; '.join(by)}")
-    if found.incomplete:
-        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in found.incomplete]
+    if result.incomplete:
+        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in result.incomplete]
         parts.append(f"Not placed: {'; '.join(lacks)}")
     return ". ".join(parts) + "."
 

@@ -67,7 +67,7 @@ class Evidence:
     agrees: bool | None
     verdict: Verdict | None
     outcome: Outcome
-    why: str
+    reason: str
     fairness: Fairness | None
 
     @property
@@ -120,10 +120,10 @@ class _Comparison:
 
     step: Step
     metric: str
-    left: Trained
-    right: Trained
+    first: Trained
+    second: Trained
     estimate: Estimate | None
-    why: str
+    reason: str
 
     @property
     def bound(self) -> float:
@@ -132,7 +132,7 @@ class _Comparison:
     @property
     def agrees(self) -> bool | None:
         """Whether the two values alone obey the step."""
-        first, second = number(self.left, self.metric), number(self.right, self.metric)
+        first, second = number(self.first, self.metric), number(self.second, self.metric)
         if first is None or second is None:
             return None
         if self.step.sign == "<":
@@ -163,8 +163,8 @@ def judge(
         for metric, step in steps:
             pairs, absent = pairs_of(step, hypothesis.where, cells)
             missing += absent
-            for left, right in pairs:
-                comparisons.append(_comparison(step, metric, left, right, estimate, thin or {}))
+            for first, second in pairs:
+                comparisons.append(_comparison(step, metric, first, second, estimate, thin or {}))
         findings.append(_finding(hypothesis.claim, comparisons, missing, fairness))
     return findings
 
@@ -249,43 +249,43 @@ def _same_side(comparison: _Comparison) -> bool:
 def _comparison(
     step: Step,
     metric: str,
-    left: Trained,
-    right: Trained,
+    first: Trained,
+    second: Trained,
     estimate_of: EstimateOf | None,
     thin: Mapping[str, int],
 ) -> _Comparison:
     estimate = None
     if estimate_of is not None:
-        estimate = estimate_of(left.name, right.name, metric)
-    why = ""
-    if number(left, metric) is None or number(right, metric) is None:
-        why = "there is nothing to measure"
-    elif metric == TRAIN_LOSS and min(left.repeats, right.repeats) < 2:
+        estimate = estimate_of(first.name, second.name, metric)
+    reason = ""
+    if number(first, metric) is None or number(second, metric) is None:
+        reason = "there is nothing to measure"
+    elif metric == TRAIN_LOSS and min(first.repeats, second.repeats) < 2:
         # A loss has no images to resample: only other seeds show how much of a difference is
         # chance.
-        why = "one training each shows no chance variation of a loss"
+        reason = "one training each shows no chance variation of a loss"
     elif estimate is None:
-        why = "no verdict was computed"
+        reason = "no verdict was computed"
     elif metric in thin:
-        why = f"{thin[metric]} boxes are too few to decide"
-    return _Comparison(step, metric, left, right, None if why else estimate, why)
+        reason = f"{thin[metric]} boxes are too few to decide"
+    return _Comparison(step, metric, first, second, None if reason else estimate, reason)
 
 
 def _weighed(
     comparison: _Comparison, verdict: Verdict | None, fairness: FairnessOf | None
 ) -> Evidence:
-    step, why = comparison.step, comparison.why
+    step, reason = comparison.step, comparison.reason
     outcome: Outcome = "undecided"
     if verdict is not None:
         if verdict.p < ALPHA and _same_side(comparison):
             outcome = "supported" if _points_to_claim(comparison) else "rejected"
         elif step.bound is None:
-            why = "the two cannot be distinguished"
+            reason = "the two cannot be distinguished"
         else:
-            why = f"the interval holds the bound {step.bound:g}"
-    left, right = comparison.left, comparison.right
+            reason = f"the interval holds the bound {step.bound:g}"
+    first, second = comparison.first, comparison.second
     fair = None
     if fairness is not None:
-        fair = fairness(left.name, right.name, step.factor)
+        fair = fairness(first.name, second.name, step.factor)
     agrees = comparison.agrees
-    return Evidence(step, comparison.metric, left, right, agrees, verdict, outcome, why, fair)
+    return Evidence(step, comparison.metric, first, second, agrees, verdict, outcome, reason, fair)

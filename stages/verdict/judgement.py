@@ -127,9 +127,9 @@ class Judgement:
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where
         there is none."""
-        for one in self.pairs.get(metric or self.metric, ()):
-            if (one.first, one.second) == (first, second):
-                return one
-            if (one.second, one.first) == (first, second):
-                return one.swapped()
+        for pair in self.pairs.get(metric or self.metric, ()):
+            if (pair.first, pair.second) == (first, second):
+                return pair
+            if (pair.second, pair.first) == (first, second):
+                return pair.swapped()
         return None

@@ -197,8 +197,8 @@ def _findings(
         return fair.get((first, second))
 
     levels = params.levels(study)
-    found = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
-    return tuple(found)
+    findings = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
+    return tuple(findings)
 
 
 def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:

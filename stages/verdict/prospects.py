@@ -39,12 +39,12 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
             absent |= dict.fromkeys(rows_without)
         if not absent:
             continue
-        what = "cannot be judged"
+        trouble = "cannot be judged"
         if comparisons:
-            what = "cannot be supported, because a part of it has no pair"
+            trouble = "cannot be supported, because a part of it has no pair"
         missing = " or ".join(list(absent)[: wording.MOST])
         lines.append(
-            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {what}: no two selected "
+            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {trouble}: no two selected "
             f"rows differ in its factor alone; there is no {missing}"
         )
     return lines

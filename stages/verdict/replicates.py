@@ -113,9 +113,13 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
             f"weights of shape {weights.shape} for a split of {matches.boxes.shape[2]} images"
         )
     rows = np.vstack((np.ones((1, weights.shape[1]), dtype=np.int32), weights), dtype=np.int32)
-    groups = [[_Group.of(ranked, size) for size in range(len(SIZES))] for ranked in matches.classes]
+    groups = []
+    longest = 0
+    for ranked in matches.classes:
+        sizes = [_Group.of(ranked, size) for size in range(len(SIZES))]
+        longest = max(longest, *(len(group.images) for group in sizes))
+        groups.append(sizes)
     ap = np.full((len(rows), len(groups), len(SIZES), len(LEVELS)), np.nan)
-    longest = max((len(group.images) for sizes in groups for group in sizes), default=1)
     length = max(1, min(256, _BLOCK // (longest + 1)))
 
     def work(start: int) -> None:
@@ -161,22 +165,22 @@ class _Group:
 
     @classmethod
     def of(cls, ranked: Ranked, size: int) -> _Group:
-        found, counted = ranked.found[size], ranked.counted[size]
-        finders = np.flatnonzero(found.any(axis=0))
+        finds, counted = ranked.finds[size], ranked.counted[size]
+        finders = np.flatnonzero(finds.any(axis=0))
         # What comes after the last box that is found changes no precision at a found box.
         last = int(finders[-1]) + 1 if len(finders) else 0
         always = counted[:, :last].all(axis=0)
         base = np.flatnonzero(always)
         thresholds = []
         for index in range(len(IOUS)):
-            here = np.flatnonzero(found[index])
+            at_threshold = np.flatnonzero(finds[index])
             more = np.flatnonzero(counted[index, :last] & ~always)
             thresholds.append(
                 _Threshold(
-                    ranked.image[here],
-                    np.searchsorted(finders, here),
+                    ranked.image[at_threshold],
+                    np.searchsorted(finders, at_threshold),
                     ranked.image[more],
-                    np.searchsorted(more, here, side="right"),
+                    np.searchsorted(more, at_threshold, side="right"),
                 )
             )
         return cls(
@@ -194,14 +198,14 @@ def _average_precisions(group: _Group, weights: np.ndarray, boxes: np.ndarray) -
     if len(group.cut):
         counted = _sums(weights, group.images).take(group.cut, axis=1)
         reached, start = _reached(boxes)
-        for index, one in enumerate(group.thresholds):
-            if not len(one.images):
+        for index, threshold in enumerate(group.thresholds):
+            if not len(threshold.images):
                 continue
-            true = weights.take(one.images, axis=1)
+            true = weights.take(threshold.images, axis=1)
             true = np.cumsum(true, axis=1, out=true)
-            total = counted.take(one.at, axis=1)
-            if len(one.more):
-                total += _sums(weights, one.more).take(one.more_at, axis=1)
+            total = counted.take(threshold.at, axis=1)
+            if len(threshold.more):
+                total += _sums(weights, threshold.more).take(threshold.more_at, axis=1)
             # Images of weight 0 may leave 0 / 0 at the top, which is no precision.
             precision = true / np.maximum(total, 1, out=total)
             # The envelope: the best precision at this recall or a higher one. Floats from 0 order
@@ -230,15 +234,12 @@ def _reached(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     other, as float64;
     and the start (R,) of each one's. A table as comparing found / n with RECALLS is the only way to
     agree with pycocotools in the last bit: .07 * 100 is above 7."""
-    number, which = np.unique(boxes, return_inverse=True)
+    number, row = np.unique(boxes, return_inverse=True)
     start = np.cumsum(number + 1) - (number + 1)
     every = np.repeat(np.maximum(number, 1), number + 1)
-    found = np.arange(len(every)) - np.repeat(start, number + 1)
-    recall = found / every
-    below = found * 100 // every
-    reached = (
-        below
-        + (RECALLS[below] <= recall)
-        + (RECALLS[np.minimum(below + 1, 100)] <= recall) * (below < 100)
-    )
-    return reached.astype(np.float64), start[which]
+    boxes_found = np.arange(len(every)) - np.repeat(start, number + 1)
+    recall = boxes_found / every
+    below = boxes_found * 100 // every
+    next_reached = (RECALLS[np.minimum(below + 1, 100)] <= recall) & (below < 100)
+    reached = below + (RECALLS[below] <= recall) + next_reached
+    return reached.astype(np.float64), start[row]

@@ -48,13 +48,13 @@ def curves(
                 study.cell(name), train_share=None, epochs=None, seed=None, fold=None
             )
             alike.setdefault(row, []).append(name)
-    found = []
+    result = []
     for names in alike.values():
         by_images = {images[name]: name for name in names}
         if len(by_images) > 1 and len(by_images) == len(names):
             cells = tuple(by_images[number] for number in sorted(by_images))
-            found.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
-    return tuple(curve for curve in found if curve)
+            result.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
+    return tuple(curve for curve in result if curve)
 
 
 def _curve(
@@ -81,15 +81,15 @@ def _curve(
 def _rival(study: Study, cell: str, pairs: Sequence[Pair]) -> Pair | None:
     """Of cells that differ from `cell` in the backbone alone, the highest against it."""
     own = study.cell(cell)
-    found = []
+    rivals = []
     for pair in pairs:
         if cell not in (pair.first, pair.second):
             continue
         turned = pair if pair.second == cell else pair.swapped()
         row = study.cell(turned.first)
         if row.backbone != own.backbone and dataclasses.replace(row, backbone=own.backbone) == own:
-            found.append(turned)
-    return max(found, key=lambda pair: pair.difference.value, default=None)
+            rivals.append(turned)
+    return max(rivals, key=lambda pair: pair.difference.value, default=None)
 
 
 def _sentence(

@@ -91,7 +91,7 @@ def pair(evidence: Evidence) -> str:
         )
     if step.bound is not None:
         text += f", against a bound of {step.bound:g}"
-    return f"{text}: {evidence.why}" if evidence.why else text
+    return f"{text}: {evidence.reason}" if evidence.reason else text
 
 
 def corrected(comparisons: int) -> str:

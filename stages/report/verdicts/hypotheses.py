@@ -194,7 +194,7 @@ def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping
     if evidence.verdict is not None:
         p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
     lines = [f"{label_of(evidence.metric)}: {cells[0].name} less {cells[1].name}", text, p]
-    lines.append(f"{evidence.outcome}: {evidence.why}" if evidence.why else evidence.outcome)
+    lines.append(f"{evidence.outcome}: {evidence.reason}" if evidence.reason else evidence.outcome)
     if evidence.confounders:
         lines.append(f"confounded by {', '.join(evidence.confounders)}")
     runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells]
@@ -210,7 +210,7 @@ def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping
         values=f"{value(values[0])} and {value(values[1])}",
         text=text,
         p=p,
-        why=evidence.why,
+        why=evidence.reason,
         title="\n".join(line for line in lines if line),
         mark=drawn,
         confounders=evidence.confounders,
