@@ -47,10 +47,10 @@ def main() -> None:
     context = ReportContext(scale=study.scale, seed=study.seed, data=data,
                             selection={"backbone": study.backbone, "neck": study.neck}, listed=list(study.cells))
     write_report(cells, context, judgement, paths.REPORTS)
-    log.info("%s", judgement.choice.sentence)
-    log.info("%s", judgement.why)
+    log.info("%s", judgement.named(judgement.choice.sentence))
+    log.info("%s", judgement.named(judgement.why))
     for share in judgement.shares:
-        log.info("%s", share.sentence)
+        log.info("%s", judgement.named(share.sentence))
     log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
     comparison.log(judgement, cells, study, paths.REPORTS)
 

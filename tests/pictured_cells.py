@@ -12,7 +12,9 @@ from PIL import Image
 
 from stages.analysis import depth, suspects
 from stages.report.results import CellResult, ClassScore
+from stages.study import paths
 from stages.study.metrics import METRICS
+from stages.study.params import Cell
 from stages.verdict.choice import Choice
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
@@ -94,7 +96,7 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
         path = root / "data/prepared" / f"{split}.json"
         coco = json.loads(path.read_text(encoding="utf-8"))
         results = [one for image in coco["images"] for one in detect(image["id"], len(coco["categories"]))]
-        predictions = root / "predictions" / name / f"{split}.json"
+        predictions = predictions_path(root, name, row, split)
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(results), encoding="utf-8")
         details[split] = depth.describe(depth.inspect(path, results))
@@ -108,7 +110,11 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
 
 
 def details_path(root: Path, name: str, row: Mapping[str, object]) -> Path:
-    return root / "metrics" / str(row["backbone"]) / str(row["neck"]) / name / "details.json"
+    return root / paths.details(name, Cell(**row))
+
+
+def predictions_path(root: Path, name: str, row: Mapping[str, object], split: str) -> Path:
+    return root / paths.predictions(name, Cell(**row), split)
 
 
 def write_details(root: Path, name: str, row: Mapping[str, object], details: dict) -> None:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from stages.report import CellResult, ReportContext, load_cell, write_report
+from stages.report.page import render
 
 METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
 ROWS = {
@@ -103,6 +104,11 @@ def report(cells, folder: Path, judgement=None, **changes) -> dict[str, str]:
     write_report(cells, context(**changes), judgement or judged(cells), folder)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes().decode() for path in paths}
+
+
+def rendered(cells, root: Path, judgement, **changes) -> dict[str, str]:
+    """The same files unwritten: names that are no file's, which write_report refuses, can be looked at."""
+    return render(cells, context(**changes), judgement, root)
 
 
 class Page(HTMLParser):

@@ -89,5 +89,5 @@ def test_a_thin_class_or_size_decides_nothing(tmp_path):
     for metric in ("val/AP50[Battery]", "val/AP50[small]"):
         found = conclude(asking(metric), cells, root=tmp_path)
         assert found.findings[0].outcome == "undecided", metric
-        assert {"there is nothing to measure"} == {one.why for one in found.findings[0].evidence} or all(
-            one.why.endswith("boxes are too few to decide") for one in found.findings[0].evidence)
+        assert {"there is nothing to measure"} == {one.reason for one in found.findings[0].evidence} or all(
+            one.reason.endswith("boxes are too few to decide") for one in found.findings[0].evidence)

@@ -58,6 +58,21 @@ def test_the_chosen_checkpoint_becomes_the_champion_only_where_the_judgement_hol
     assert any(f"its champion, which was version 2, {R50}: the difference" in line for line in said)
 
 
+def test_versions_and_messages_name_cells_by_what_differs(here, study):
+    matrix, name = Matrix(here), registry.model_name()
+    names = {R50: "r50", SWIN: "swin_l", PAFPN: "swin_l · pafpn", CASCADE: "cascade_rcnn"}
+    matrix.log(study, judged(matrix.cells, names=names, why=f"{CASCADE} is ahead of {SWIN}."))
+    version = matrix.client.get_model_version_by_alias(name, "champion")
+    shown, why, loading = version.description.split("\n\n")
+    assert shown.startswith("Ship cascade_rcnn: ") and why == "cascade_rcnn is ahead of swin_l."
+    assert "the cheapest, swin_l · pafpn, " in shown
+    assert loading.startswith(f"`{CASCADE}` in params.yaml. To load it") and version.tags["cell"] == CASCADE
+    choice = dataclasses.replace(judged(matrix.cells).choice, chosen=PAFPN)
+    matrix.log(study, judged(matrix.cells, names=names, choice=choice, why="Later."))
+    text = matrix.comparisons()[0].data.tags["champion"]
+    assert text.startswith(f"swin_l · pafpn is version 2 of {name}; its champion stays version 1, cascade_rcnn: the ")
+
+
 def test_neither_chance_nor_a_worse_sweep_moves_the_champion(here, study):
     matrix, name = Matrix(here), registry.model_name()
     matrix.log(study, judged(matrix.cells))

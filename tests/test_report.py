@@ -240,6 +240,17 @@ def test_refused_cells_leave_an_earlier_report_alone(cells, tmp_path):
         context(scale="medium")
 
 
+@pytest.mark.parametrize("name", ["../../outside", "/tmp/outside", "a/b", "..", "", "L" * 300, "a\nb", "a\0b"])
+def test_a_name_that_is_no_files_is_refused_and_nothing_written(cells, tmp_path, name):
+    renamed = [dataclasses.replace(cells[0], name=name), *cells[1:]]
+    listed = [name, *NAMES[1:]]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"letters, digits, .* params\.yaml") as error:
+        write_report(renamed, context(listed=listed), judged(renamed), tmp_path / "deep/er/reports")
+    assert repr(name) in str(error.value) and "\n" not in str(error.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_row_may_be_a_mapping_or_a_cell_of_the_study(cells, tmp_path):
     row = Cell(**row_of(NAMES[0]), epochs=3)
     assert load_cell(NAMES[0], row, tmp_path) == cells[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import report_cells
+import share_matrix
 import yaml
 from report_judgements import judged
 
@@ -50,6 +51,20 @@ addEventListener("load", () => {
           });
         });
       }
+    }
+    // Every text of a drawing of a learning curve: labels of its axes, and of the line of another backbone.
+    now.curves = [];
+    for (const svg of [...page.querySelectorAll("#images svg")].filter((svg) => svg.clientHeight)) {
+      const texts = [...svg.querySelectorAll("text")], frame = svg.getBoundingClientRect();
+      const boxes = texts.map((text) => text.getBoundingClientRect());
+      now.curves.push({texts: texts.map((text) => text.textContent), dots: svg.querySelectorAll(".dot").length});
+      boxes.forEach((box, i) => {
+        if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 ||
+            box.bottom > frame.bottom + 1) now.hidden.push(texts[i].textContent);
+        boxes.slice(0, i).forEach((other, j) => {
+          if (inside(box, other)) now.clashes.push([texts[i].textContent, texts[j].textContent]);
+        });
+      });
     }
     // Texts of a row that run into the next one of the same row.
     now.rows = 0;
@@ -122,6 +137,19 @@ def test_the_study_fits_a_desk_and_a_phone(study, tmp_path, scheme):
     assert all(now["tabs"] == 5 and now["labels"] == 13 for now in found.values())
 
 
+def test_the_section_on_more_images_fits_a_desk_and_a_phone(tmp_path):
+    cells, judgement = share_matrix.concluded(tmp_path / "made")
+    report_cells.report(cells, tmp_path / "page", judgement, listed=list(share_matrix.ROWS))
+    found, console = look(tmp_path / "page")
+    checked(found, console, rows=4)
+    for width, now in found.items():
+        # Of the two drawings that the page has, the one for this width: three shares and twice the images.
+        [curve] = now["curves"]
+        assert curve["dots"] == 4, width
+        assert {"60", "120", "240", "480", "training images (logarithmic)"} <= set(curve["texts"])
+        assert any(text.startswith("r101") for text in curve["texts"])
+
+
 HOSTILE = ("<script>throw 'a'</script>", "\"><img src=x onerror=throw'b'>", "셀-종이팩" * 12, "L" * 300)
 
 
@@ -131,8 +159,9 @@ def test_hostile_and_endless_names_neither_run_nor_overflow(tmp_path):
              for place, (cell, name) in enumerate(zip(report_cells.load_all(tmp_path), HOSTILE, strict=True))]
     stated = [Hypothesis(f"{name} is better", "r50 < swin_l") for name in HOSTILE]
     found = judged(cells, stated=stated, holes={name + "2": name for name in HOSTILE}, holds=False, why="W" * 400)
-    report_cells.report(cells, tmp_path / "page", judgement=found, listed=list(HOSTILE))
-    checked(*look(tmp_path / "page"), rows=4)
+    page = report_cells.rendered(cells, tmp_path, found, listed=list(HOSTILE))["index.html"]
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    checked(*look(tmp_path), rows=4)
 
 
 def test_the_probe_would_notice(tmp_path):

@@ -171,9 +171,10 @@ def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
     cells = [made.write_cell(tmp_path, name, how, index) for index, (name, how) in enumerate(
         {A: made.blind, B: made.shifted}.items())]
     judged = made.judgement(tmp_path, cells, A)
-    (tmp_path / f"predictions/{A}/val.json").unlink()
+    missing = made.predictions_path(tmp_path, A, cells[0].row, "val")
+    missing.unlink()
     found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
-    assert found.notes == (f"No pictures of {A}: predictions/{A}/val.json is missing; run `dvc repro "
+    assert found.notes == (f"No pictures of {A}: {missing.relative_to(tmp_path)} is missing; run `dvc repro "
                            f"stages/dvc.yaml:predict@{A}`.",)
     assert found.worst_words.startswith(f"{B} is wrong on 4") and found.kinds == ()
     (tmp_path / "data/prepared/val.json").write_text("[]", encoding="utf-8")

@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from xml.etree import ElementTree
 
 import pytest
-from made_matrix import load, row, study_of, write_cell, write_truth
+from made_matrix import study_of
 from report_cells import Page, load_all, report
+from share_matrix import ROWS, concluded
 
+from stages.comparison import outcomes
 from stages.report.looks import looks_of
+from stages.report.summary import summary_json
 from stages.report.verdicts.learning_curve import figures, law_text
 from stages.verdict.learning_curve import Gain
-from stages.verdict.matrix import conclude
 from stages.verdict.wording import value
-
-ROWS = {
-    "row-quarter": row("r50", train_share=0.25),
-    "row-half": row("r50", train_share=0.5),
-    "row-whole": row("r50"),
-    "row-bigger": row("r101"),
-}
-MADE = {
-    "row-quarter": (60, 0.4),
-    "row-half": (120, 0.6),
-    "row-whole": (240, 0.75),
-    "row-bigger": (240, 0.85),
-}
-NAMES = {
-    "row-quarter": "1/4 of r50",
-    "row-half": "1/2 of r50",
-    "row-whole": "all of r50",
-    "row-bigger": "r101",
-}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The cells, and the judgement of them, which finds the four rows' curve."""
-    root = tmp_path_factory.mktemp("made")
-    for split in ("val", "test"):
-        write_truth(root, split)
-    for number, (name, (images, quality)) in enumerate(MADE.items()):
-        run = {"train_images": images, "epochs": 30}
-        write_cell(root, name, ROWS[name], quality, seed=number, run=run)
-    cells = []
-    for cell in load(root, ROWS):
-        steps = {"iterations": 30 * MADE[cell.name][0] // 4}
-        cells.append(dataclasses.replace(cell, run=cell.run | steps))
-    judgement = conclude(study_of(ROWS), cells, root=root)
-    return cells, dataclasses.replace(judgement, names=NAMES)
+    return concluded(tmp_path_factory.mktemp("made"))
 
 
 def changed(judgement, **changes):
@@ -134,11 +106,43 @@ def test_the_page_and_the_text_show_the_sentence_and_the_table(made, tmp_path):
     assert len(whole.findall(".//g[@data-cell]")) == 2 * 4
 
 
+def test_the_summary_and_mlflow_have_the_gain_of_twice_the_images(made):
+    cells, judgement = made
+    [share] = judgement.shares
+    gain = share.curve.doubled
+    summary = json.loads(summary_json(cells, judgement))
+    assert list(summary)[-4:] == ["more_images_cell", "more_images_gain", "more_images_low", "more_images_high"]
+    assert [summary[f"more_images_{key}"] for key in ("gain", "low", "high")] == [gain.value, gain.low, gain.high]
+    assert summary["more_images_cell"] == share.cells[-1] == "row-whole"
+    assert not any(isinstance(value, dict | list) for value in summary.values())
+    metrics = outcomes.metrics(judgement)
+    assert [metrics[f"more_images_{key}/row-whole"] for key in ("gain", "low", "high")] == [
+        gain.value, gain.low, gain.high]
+    assert "by a power law through 3 shares" in outcomes.tags(judgement, study_of(ROWS))["more_images.1"]
+    assert "all of r50: twice its 240 training images are expected to give +" in outcomes.note(judgement)
+    # A gain that cannot be told has its interval alone.
+    useless = changed(judgement, doubled=Gain(480, 0.1, -0.5, 0.5, True))
+    summary, metrics = json.loads(summary_json(cells, useless)), outcomes.metrics(useless)
+    assert (summary["more_images_gain"], summary["more_images_low"]) == (None, -0.5)
+    assert "more_images_gain/row-whole" not in metrics and metrics["more_images_high/row-whole"] == 0.5
+
+
+def test_of_several_curves_the_summary_has_that_of_the_chosen_cell(made):
+    cells, judgement = made
+    [share] = judgement.shares
+    another = dataclasses.replace(share, cells=("row-bigger",) * 3)
+    both = dataclasses.replace(judgement, shares=(share, another))
+    assert judgement.choice.chosen == "row-bigger"
+    assert json.loads(summary_json(cells, both))["more_images_cell"] == "row-bigger"
+    assert json.loads(summary_json(cells, judgement))["more_images_cell"] == "row-whole"
+
+
 def test_no_shares_no_section(tmp_path):
     files = report(load_all(tmp_path), tmp_path / "page")
     page = Page(files["index.html"])
     assert "More images" not in page.text and "More images" not in files["report.md"]
     assert not [attributes for _, attributes in page.elements if attributes.get("id") == "images"]
+    assert "more_images" not in files["summary.json"]
 
 
 def test_a_gain_that_cannot_be_told_is_not_drawn(made, tmp_path):

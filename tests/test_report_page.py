@@ -7,7 +7,7 @@ import dataclasses
 import re
 
 import pytest
-from report_cells import EPOCHS, NAMES, STEPS, Page, load_all, report
+from report_cells import EPOCHS, NAMES, STEPS, Page, load_all, rendered, report
 from report_judgements import judged
 
 from stages.report import Series
@@ -54,10 +54,10 @@ def test_hostile_names_stay_text(cells, tmp_path):
     data = {"source": HOSTILE[0], "digest": HOSTILE[1], "splits": {HOSTILE[1]: {"classes": {HOSTILE[0]: 3}}}}
     stated = [Hypothesis(name, "r50 < swin_l") for name in HOSTILE]
     judgement = judged(renamed, stated=stated, holes={HOSTILE[0]: HOSTILE[1]}, holds=False, why=HOSTILE[1])
-    files = report(
+    files = rendered(
         renamed,
-        tmp_path / "reports",
-        judgement=judgement,
+        tmp_path,
+        judgement,
         listed=HOSTILE,
         data=data,
         selection={"backbone": HOSTILE[1], "neck": HOSTILE[0]},

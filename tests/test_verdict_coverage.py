@@ -100,7 +100,7 @@ def sample(cell: Matches, drawn: np.ndarray) -> Matches:
         times = counts[ranked.image]
         rows = np.repeat(np.arange(len(times)), times)
         copy = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
-        classes.append(Ranked(first[ranked.image[rows]] + copy, ranked.found[:, :, rows], ranked.counted[:, :, rows]))
+        classes.append(Ranked(first[ranked.image[rows]] + copy, ranked.finds[:, :, rows], ranked.counted[:, :, rows]))
     return Matches(tuple(classes), np.repeat(cell.boxes, counts, axis=2))
 
 

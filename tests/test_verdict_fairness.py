@@ -50,7 +50,8 @@ def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
     assert keys(found, "declared") == {"backbone"} and keys(found, "consequence") == {"milestones"}
     rate = next(one for one in found.confounders if one.key == "lr_per_sample")
     assert (rate.a, rate.b) == (0.02 / 32, 0.005) and not any("Both" in one for one in found.cautions)
-    assert "swin_t-sgd-512 4 times the linear rule's rate" in rate.why and "-r50-sgd-512 has 0.5 times" in rate.why
+    assert "swin_t-sgd-512 4 times the linear rule's rate" in rate.reason
+    assert "-r50-sgd-512 has 0.5 times" in rate.reason
     assert found.sentence == (
         "Confounded: faster_rcnn-r50-sgd-512 and faster_rcnn-swin_t-sgd-512 differ in backbone, and also in batch size "
         "(32 against 4), length of training (15 against 20), learning rate per image (0.000625 against 0.005).")
@@ -66,7 +67,7 @@ def test_swapping_the_cells_swaps_the_differences():
 def test_sgd_against_adamw_is_confounded_by_a_rate_off_the_rule():
     found = compare(SWIN_L, ADAMW, ["optimizer"])
     assert keys(found) == {"lr_per_sample"}
-    assert "has 4 times and faster_rcnn-swin_l-adamw-512 1 times" in found.confounders[0].why
+    assert "has 4 times and faster_rcnn-swin_l-adamw-512 1 times" in found.confounders[0].reason
     # Both off alike: still not what the optimizers are made for.
     assert not compare(SWIN_L, study_cell("swin_l", 4, 20, optimizer="adamw", lr=0.0001), ["optimizer"]).fair
     # One number for both optimizers is no difference, and yet a flaw.
@@ -134,7 +135,7 @@ def test_a_commit_that_nobody_knows_is_no_commit():
 def test_each_setting_alone_confounds(change, key):
     found = compare(R50, dataclasses.replace(R101, recorded={**R101.recorded, **change}), ["backbone"])
     assert key in keys(found) and not found.fair
-    assert all(one.why and one.topic for one in found.differences)
+    assert all(one.reason and one.topic for one in found.differences)
 
 
 @pytest.mark.parametrize("change", [
@@ -253,7 +254,7 @@ def test_an_inserted_transform_is_one_difference_and_an_order_another(composed):
 
 def test_the_table_ends_with_doubt_and_gives_reasons():
     assert rule_of("anything\nat all") is RULES[-1]
-    assert all(rule.topic and rule.why and not (rule.harmless and rule.follows) for rule in RULES)
+    assert all(rule.topic and rule.reason and not (rule.harmless and rule.follows) for rule in RULES)
 
 
 def test_what_is_not_at_hand_is_named():

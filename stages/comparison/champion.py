@@ -1,4 +1,5 @@
-"""The chosen cell against the champion alone: only that verdict moves the alias of the model registry."""
+"""The chosen cell against the champion alone: only that verdict moves the alias of the model
+registry."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contest:
-    """Whether the alias moves from the champion to the chosen cell, and why, to stand after "because"."""
+    """Whether the alias moves from the champion to the chosen cell, and why, to stand after
+    "because"."""
 
     moves: bool
     why: str
@@ -43,11 +45,12 @@ def contest(
     study: Study,
     root: Path = ROOT,
 ) -> Contest:
-    """The chosen cell against the champion. row: the row of this comparison whose run the champion is, None where it is
-    none of them: its predictions then come from MLflow.
+    """The chosen cell against the champion. row: the row of this comparison whose run the champion
+    is, None where it is none of them: its predictions then come from MLflow.
 
-    Two differences move the alias: a 95 % interval of the metric that decides above 0, or above -margin where the
-    champion is not better and the chosen cell is shown to cost less. What is not comparable moves nothing.
+    Two differences move the alias: a 95 % interval of the metric that decides above 0, or above
+    -margin where the champion is not better and the chosen cell is shown to cost less. What is not
+    comparable moves nothing.
     """
     chosen = judgement.choice.chosen
     cell = _cell_of(row, judgement)
@@ -72,7 +75,9 @@ def _cell_of(row: str | None, judgement: Judgement) -> str | None:
 
 
 def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Contest:
-    interval = f"{difference.value:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    interval = (
+        f"{difference.value:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    )
     told = f"the difference of {judgement.metric} is {interval}"
     if difference.thin:
         return Contest(False, f"{told}, on too few boxes to decide")
@@ -80,7 +85,9 @@ def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Co
         return Contest(True, told)
     cheaper = cell is not None and _costs_less(judgement, cell)
     if cheaper and difference.high >= 0 and difference.low >= -judgement.margin:
-        return Contest(True, f"{told}, within the margin of {judgement.margin:g}, and it costs less")
+        return Contest(
+            True, f"{told}, within the margin of {judgement.margin:g}, and it costs less"
+        )
     return Contest(False, told)
 
 

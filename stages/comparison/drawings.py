@@ -1,4 +1,5 @@
-"""Drawings of a judgement for MLflow's page: the cells with their intervals, and AP50 of each class."""
+"""Drawings of a judgement for MLflow's page: the cells with their intervals, and AP50 of each
+class."""
 
 from __future__ import annotations
 
@@ -25,15 +26,26 @@ _LONGEST_NAME = 50
 
 
 def draw(judgement: Judgement) -> dict[str, str]:
-    """File name -> SVG: every cell's deciding metric, and the chosen cell's AP50 of each class on val and on test."""
+    """File name -> SVG: every cell's deciding metric, and the chosen cell's AP50 of each class on
+    val and on test."""
     import matplotlib
 
-    # hashsalt and the date make equal drawings equal files; text stays text, so that a browser finds its letters.
-    with matplotlib.rc_context({"svg.hashsalt": "comparison", "svg.fonttype": "none", "font.family": "sans-serif"}):
+    # hashsalt and the date make equal drawings equal files; text stays text, so that a browser
+    # finds its letters.
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "comparison", "svg.fonttype": "none", "font.family": "sans-serif"}
+    ):
         found = {"cells.svg": _cells(judgement)}
         for split, groups in judgement.groups.get(judgement.choice.chosen or "", {}).items():
-            rows = [(f"{group.name} ({group.boxes})", group.AP50, "#3f7fbf" if not (group.AP50 and group.AP50.thin)
-                     else "#9a9a9a") for group in groups if group.kind == "class"][:_MOST_CLASSES]
+            rows = [
+                (
+                    f"{group.name} ({group.boxes})",
+                    group.AP50,
+                    "#3f7fbf" if not (group.AP50 and group.AP50.thin) else "#9a9a9a",
+                )
+                for group in groups
+                if group.kind == "class"
+            ][:_MOST_CLASSES]
             if rows:
                 title = f"{split} AP50 of {judgement.choice.chosen}; boxes in brackets, grey: too few to decide"
                 found[f"classes_{split}.svg"] = _rows(rows, title)
@@ -45,8 +57,13 @@ def _cells(judgement: Judgement) -> str:
     known = {cell: judgement.estimates[cell].get(metric) for cell in judgement.repeats}
     order = sorted(known, key=lambda cell: -(known[cell].value if known[cell] else -1.0))
     verdicts = {cell: cell_tags(judgement, cell)["verdict"] for cell in order}
-    return _rows([(f"{cell} - {verdicts[cell]}", known[cell], _COLOURS.get(verdicts[cell], "#3f7fbf"))
-                  for cell in order], f"{metric} with its 95 % interval, and the verdict against the best")
+    return _rows(
+        [
+            (f"{cell} - {verdicts[cell]}", known[cell], _COLOURS.get(verdicts[cell], "#3f7fbf"))
+            for cell in order
+        ],
+        f"{metric} with its 95 % interval, and the verdict against the best",
+    )
 
 
 def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
@@ -61,8 +78,16 @@ def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
         if one is not None:
             axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2)
             axes.plot([one.value], [place], "o", color=colour, markersize=6)
-            axes.annotate(f"{one.value:.3f}", (one.high, place), xytext=(6, -3), textcoords="offset points", fontsize=8)
-    axes.set_yticks(range(len(rows)), [_short(name) for name, _, _ in rows], fontsize=9, parse_math=False)
+            axes.annotate(
+                f"{one.value:.3f}",
+                (one.high, place),
+                xytext=(6, -3),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    axes.set_yticks(
+        range(len(rows)), [_short(name) for name, _, _ in rows], fontsize=9, parse_math=False
+    )
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd")
     axes.set_axisbelow(True)
@@ -78,4 +103,4 @@ def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
 
 def _short(name: str) -> str:
     name = " ".join(name.split())
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME - 3]}..."
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

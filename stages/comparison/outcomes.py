@@ -1,4 +1,5 @@
-"""What MLflow is told of a comparison: tags, metrics and a table of classes, all of it from the judgement."""
+"""What MLflow is told of a comparison: tags, metrics and a table of classes, all of it from the
+judgement."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.report.markdown import escape
@@ -18,131 +19,235 @@ from stages.study import names
 from stages.study.params import Study
 from stages.verdict import wording
 from stages.verdict.estimates import Estimate
-from stages.verdict.judgement import Judgement
+from stages.verdict.judgement import Group, Judgement
 
 # Of a class's name in a metric's; MLflow allows 250 characters in all.
 _LONGEST_NAME = 60
-_COLUMNS = ("cell", "split", "kind", "name", "metric", "boxes", "thin",
-            *(f"{level}{end}" for level in ("AP", "AP50") for end in ("", "_low", "_high")))
+_COLUMNS = (
+    "cell",
+    "split",
+    "kind",
+    "name",
+    "metric",
+    "boxes",
+    "thin",
+    "AP",
+    "AP_low",
+    "AP_high",
+    "AP50",
+    "AP50_low",
+    "AP50_high",
+)
 
 
-def digest(judgement: Judgement, cells: Sequence[CellResult]) -> str:
-    """32 hex digits over all that was concluded and the runs that it rests on: equal means the same comparison."""
+def digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
+    """32 hex digits over all that was concluded and the runs that it rests on: equal means the same
+    comparison."""
     content = [_plain(judgement), [[cell.name, cell.run_id] for cell in cells]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def name(judgement: Judgement, study: Study) -> str:
     """Of the comparison's run: "comparison of 13 cells", with the selection where there is one."""
-    number = len(judgement.repeats)
-    chosen = [f"{key} {value}" for key, value in (("backbone", study.backbone), ("neck", study.neck)) if value]
-    return ", ".join([f"comparison of {number} cell{'s' * (number != 1)}", *chosen])
+    text = f"comparison of {wording.count(len(judgement.repeats), 'cell')}"
+    for key, value in (("backbone", study.backbone), ("neck", study.neck)):
+        if value:
+            text += f", {key} {value}"
+    return text
 
 
 def tags(judgement: Judgement, study: Study) -> dict[str, str]:
-    """Of the comparison's run. hypothesis.1, .2, ... are supported, rejected or undecided, in params.yaml's order."""
+    """Of the comparison's run.
+
+    hypothesis.1, .2, ... are supported, rejected or undecided, in params.yaml's order;
+    more_images.1,
+    .2, ...: a sentence for each learning curve.
+    """
     choice = judgement.choice
-    found = {
-        "kind": "comparison", "scale": study.scale, "metric": judgement.metric, "best": choice.best or "",
-        "chosen": choice.chosen or "", "verdict": "holds" if judgement.holds else "does not hold", "why": judgement.why,
-        "shown": "yes" if choice.shown else "no", "margin": f"{judgement.margin:g}",
+    table = {
+        "kind": "comparison",
+        "scale": study.scale,
+        "metric": judgement.metric,
+        "best": choice.best or "",
+        "chosen": choice.chosen or "",
+        "verdict": "holds" if judgement.holds else "does not hold",
+        "why": judgement.why,
+        "shown": _yes(choice.shown),
+        "margin": f"{judgement.margin:g}",
         "possible_best": ", ".join(judgement.possible_best),
-        **names.tags(study), "selection.backbone": study.backbone, "selection.neck": study.neck,
-        "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items())}
+        **names.tags(study),
+        "selection.backbone": study.backbone,
+        "selection.neck": study.neck,
+        "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items()),
+    }
     for number, finding in enumerate(judgement.findings, 1):
-        found |= {f"hypothesis.{number}": finding.outcome, f"hypothesis.{number}.sentence": finding.sentence}
-    return found
+        table[f"hypothesis.{number}"] = finding.outcome
+        table[f"hypothesis.{number}.sentence"] = finding.sentence
+    for number, share in enumerate(judgement.shares, 1):
+        table[f"more_images.{number}"] = share.sentence
+    return table
 
 
 def note(judgement: Judgement) -> str:
     """What MLflow's page of the comparison shows as its description, in Markdown."""
-    lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence,
-             *(finding.sentence for finding in judgement.findings), wording.false_alarms(judgement.false_alarms),
-             *(f"{row} is left out: {why}" for row, why in judgement.holes.items())]
+    lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence]
+    lines += [finding.sentence for finding in judgement.findings]
+    lines.append(wording.false_alarms(judgement.false_alarms))
+    lines += [share.sentence for share in judgement.shares]
+    lines += [f"{row} is left out: {why}" for row, why in judgement.holes.items()]
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
 
 
 def metrics(judgement: Judgement) -> dict[str, float]:
-    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false alarms; the
-    deciding metric of each cell with the ends of its 95 % interval, such as val_bbox_mAP_50_low/<cell>, its probability
-    to be the best and its losses."""
-    outcomes = [finding.outcome for finding in judgement.findings]
-    found = {"cells": float(len(judgement.repeats)), "holes": float(len(judgement.holes)),
-             **{outcome: float(outcomes.count(outcome)) for outcome in ("supported", "rejected", "undecided")},
-             "false_alarms_expected": judgement.false_alarms, "margin": judgement.margin}
+    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false
+    alarms; the deciding metric of each cell with the ends of its 95 % interval, such as
+    val_bbox_mAP_50_low/<cell>, its probability to be the best and its losses; what twice the
+    training images would give the last cell of each learning curve, with its 95 % interval, the
+    gain itself only where it can be told."""
+    values = {
+        "cells": float(len(judgement.repeats)),
+        "holes": float(len(judgement.holes)),
+        "supported": 0.0,
+        "rejected": 0.0,
+        "undecided": 0.0,
+        "false_alarms_expected": judgement.false_alarms,
+        "margin": judgement.margin,
+    }
+    for finding in judgement.findings:
+        values[finding.outcome] += 1
     decides = _metric_key(judgement.metric)
     for cell in judgement.repeats:
-        ends = _interval(decides, judgement.estimates.get(cell, {}).get(judgement.metric))
-        found |= {f"{key}/{cell}": value for key, value in {**ends, **_standing(judgement, cell)}.items()}
-    return found
+        estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
+        of_cell = _interval(decides, estimate) | _standing(judgement, cell)
+        for key, value in of_cell.items():
+            values[f"{key}/{cell}"] = value
+    for share in judgement.shares:
+        gain, cell = share.curve.doubled, share.cells[-1]
+        if not gain.useless:
+            values[f"more_images_gain/{cell}"] = gain.value
+        values[f"more_images_low/{cell}"] = gain.low
+        values[f"more_images_high/{cell}"] = gain.high
+    return values
 
 
 def cell_tags(judgement: Judgement, cell: str) -> dict[str, str]:
-    """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto front and in the end."""
-    choice, front = judgement.choice, judgement.front
+    """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto
+    front and in the end."""
     standing = judgement.standings.get(cell)
-    verdict = "no verdict" if standing is None else standing.word
-    pareto = "member" if cell in front.members else next(
-        (word for word, found in (("dominated", front.dominated), ("incomplete", front.incomplete))
-         if any(one.name == cell for one in found)), "not placed")
-    return {"kind": "cell", "verdict": verdict, "pareto": pareto, "chosen": "yes" if cell == choice.chosen else "no",
-            "possible_best": "yes" if cell in judgement.possible_best else "no"}
+    return {
+        "kind": "cell",
+        "verdict": "no verdict" if standing is None else standing.word,
+        "pareto": _pareto(judgement, cell),
+        "chosen": _yes(cell == judgement.choice.chosen),
+        "possible_best": _yes(cell in judgement.possible_best),
+    }
+
+
+def _pareto(judgement: Judgement, cell: str) -> str:
+    front = judgement.front
+    if cell in front.members:
+        return "member"
+    if any(placed.name == cell for placed in front.dominated):
+        return "dominated"
+    if any(placed.name == cell for placed in front.incomplete):
+        return "incomplete"
+    return "not placed"
 
 
 def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:
-    """The metric that decides and the difference to the best, each with the ends of its 95 % interval, that of the
-    difference simultaneous; the probability to be the best and the losses. On MLflow's page of charts this group stands
-    last, below the study's panels."""
+    """The metric that decides and the difference to the best, each with the ends of its 95 %
+    interval, that of the difference simultaneous; the probability to be the best and the losses. On
+    MLflow's page of charts this group stands last, below the study's panels."""
     choice = judgement.choice
     decides = _metric_key(judgement.metric)
-    found = _interval(f"verdict/{decides}", judgement.estimates.get(cell, {}).get(judgement.metric))
-    pair = judgement.pair(cell, choice.best) if choice.best and choice.best != cell else None
+    estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
+    values = _interval(f"verdict/{decides}", estimate)
+    pair = None
+    if choice.best and choice.best != cell:
+        pair = judgement.pair(cell, choice.best)
     if pair is not None and cell in judgement.standings:
         low, high = judgement.standings[cell].interval
-        found |= {"verdict/to_best": pair.difference.value, "verdict/to_best_low": low, "verdict/to_best_high": high}
-    return found | {f"verdict/{key}": value for key, value in _standing(judgement, cell).items()}
+        values["verdict/to_best"] = pair.difference.value
+        values["verdict/to_best_low"] = low
+        values["verdict/to_best_high"] = high
+    for key, value in _standing(judgement, cell).items():
+        values[f"verdict/{key}"] = value
+    return values
 
 
 def _standing(judgement: Judgement, cell: str) -> dict[str, float]:
     standing = judgement.standings.get(cell)
     if standing is None:
         return {}
-    return {"p_best": standing.p_best, "expected_loss": standing.expected_loss, "loss_high": standing.loss_high}
+    return {
+        "p_best": standing.p_best,
+        "expected_loss": standing.expected_loss,
+        "loss_high": standing.loss_high,
+    }
 
 
 def class_metrics(cell: CellResult, keys: Mapping[str, str]) -> dict[str, float]:
     """AP50 of each class that has boxes, such as "val/AP50/01 General trash"."""
-    return {f"{split}/AP50/{keys[score.name]}": score.AP50
-            for split in SPLITS for score in cell.per_class[split] if score.AP50 is not None}
+    values = {}
+    for split in SPLITS:
+        for score in cell.per_class[split]:
+            if score.AP50 is not None:
+                values[f"{split}/AP50/{keys[score.name]}"] = score.AP50
+    return values
 
 
 def class_keys(cells: Iterable[CellResult]) -> dict[str, str]:
-    """Class -> its part of a metric's name: its number from 1, which tells it from all others, and what MLflow
-    allows of its name. classes.csv has both, so that every metric leads back to its class."""
-    names = list(dict.fromkeys(score.name for cell in cells for split in SPLITS for score in cell.per_class[split]))
-    digits = max(2, len(str(len(names))))
-    return {one: f"{number:0{digits}} {_allowed(one)}".strip() for number, one in enumerate(names, 1)}
+    """Class -> its part of a metric's name: its number from 1, which tells it from all others, and
+    what MLflow allows of its name. classes.csv has both, so that every metric leads back to its
+    class."""
+    numbers: dict[str, int] = {}
+    for cell in cells:
+        for split in SPLITS:
+            for score in cell.per_class[split]:
+                numbers.setdefault(score.name, len(numbers) + 1)
+    digits = max(2, len(str(len(numbers))))
+    keys = {}
+    for class_name, number in numbers.items():
+        keys[class_name] = f"{number:0{digits}} {_allowed(class_name)}".strip()
+    return keys
 
 
 def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
-    """A row for each class and size of each cell and split; empty where the split has no such box. `metric` is the
-    class's part of the metric names on the cells' runs."""
+    """A row for each class and size of each cell and split; empty where the split has no such box.
+    `metric` is the class's part of the metric names on the cells' runs."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for cell, splits in judgement.groups.items():
         for split, groups in splits.items():
             for group in groups:
-                key = keys.get(group.name, "") if group.kind == "class" else ""
-                ends = [None if one is None else getattr(one, end)
-                        for one in (group.AP, group.AP50) for end in ("value", "low", "high")]
-                thin = any(one is not None and one.thin for one in (group.AP, group.AP50))
-                writer.writerow([cell, split, group.kind, group.name, key, group.boxes, "yes" if thin else "no", *ends])
+                writer.writerow([cell, split, *_class_row(group, keys)])
     return stream.getvalue()
 
 
-def _interval(key: str, one: Estimate | None) -> dict[str, float]:
-    return {} if one is None else {key: one.value, f"{key}_low": one.low, f"{key}_high": one.high}
+def _class_row(group: Group, keys: Mapping[str, str]) -> list[Any]:
+    """The columns from `kind` on."""
+    key = keys.get(group.name, "") if group.kind == "class" else ""
+    thin = False
+    ends: list[float | None] = []
+    for estimate in (group.AP, group.AP50):
+        if estimate is None:
+            ends += [None, None, None]
+        else:
+            ends += [estimate.value, estimate.low, estimate.high]
+            thin = thin or estimate.thin
+    return [group.kind, group.name, key, group.boxes, _yes(thin), *ends]
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"
+
+
+def _interval(key: str, estimate: Estimate | None) -> dict[str, float]:
+    if estimate is None:
+        return {}
+    return {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
 
 
 def _metric_key(metric: str) -> str:
@@ -151,17 +256,20 @@ def _metric_key(metric: str) -> str:
 
 
 def _allowed(text: str) -> str:
-    # MLflow takes letters of any script, digits and _ - . : and space; a slash would begin a group of its charts.
-    kept = re.sub(r"[^\w.\- ]", "_", unicodedata.normalize("NFC", text))
-    return " ".join(kept.split())[:_LONGEST_NAME].rstrip()
+    # MLflow takes letters of any script, digits and _ - . : and space; a slash would begin a group
+    # of its charts.
+    allowed = re.sub(r"[^\w.\- ]", "_", unicodedata.normalize("NFC", text))
+    return " ".join(allowed.split())[:_LONGEST_NAME].rstrip()
 
 
 def _plain(value: Any) -> Any:
     """Something that JSON can write, the same for equal values."""
     if dataclasses.is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
-        return [[_plain(key), _plain(one)] for key, one in value.items()]
+        return [[_plain(key), _plain(entry)] for key, entry in value.items()]
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(entry) for entry in value]
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)

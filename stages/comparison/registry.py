@@ -1,4 +1,5 @@
-"""The model registry: the chosen cell's checkpoint as a version, and the alias that says which one to use."""
+"""The model registry: the chosen cell's checkpoint as a version, and the alias that says which one
+to use."""
 
 from __future__ import annotations
 
@@ -26,8 +27,10 @@ CHECKPOINT = "checkpoint"
 FILE = "best.pth"
 # The SHA-256 of a version's checkpoint, as a tag.
 DIGEST = "checkpoint"
-_ABOUT = ("The cells that comparisons chose: a checkpoint and the config that MMDetection loads it with. "
-          f"{ALIAS}: the one to use.")
+_ABOUT = (
+    "The cells that comparisons chose: a checkpoint and the config that MMDetection loads it with. "
+    f"{ALIAS}: the one to use."
+)
 
 
 def model_name() -> str:
@@ -44,21 +47,24 @@ def promote(
     study: Study,
     root: Path = ROOT,
 ) -> str:
-    """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it, only where it wins
-    against the champion (champion.contest); what was done, or why nothing was, as a sentence.
+    """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it,
+    only where it wins against the champion (champion.contest); what was done, or why nothing was,
+    as a sentence.
 
-    runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id; root: of models/, whose
-    config.py goes beside the checkpoint. A checkpoint becomes one version, however often it is trained or compared.
+    runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id;
+    root: of models/, whose config.py goes beside the checkpoint. A checkpoint becomes one version,
+    however often it is trained or compared.
     """
     name, chosen = model_name(), judgement.choice.chosen
     if not judgement.holds or chosen is None:
-        return f"Nothing is registered. {judgement.why}"
+        return f"Nothing is registered. {judgement.named(judgement.why)}"
     run = runs.get(chosen)
+    short = judgement.short(chosen)
     if run is None:
-        return f"Nothing is registered: MLflow does not know the run of {chosen}."
+        return f"Nothing is registered: MLflow does not know the run of {short}."
     artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id, CHECKPOINT)}
     if f"{CHECKPOINT}/{FILE}" not in artifacts:
-        return f"Nothing is registered: the run of {chosen} has no {CHECKPOINT}/{FILE} in MLflow."
+        return f"Nothing is registered: the run of {short} has no {CHECKPOINT}/{FILE} in MLflow."
     registered = _registered(client, name)
     tags = _tags(judgement, comparison, study.scale)
     folder = root / paths.model(chosen)
@@ -68,7 +74,8 @@ def promote(
     if version is None:
         if (folder / "config.py").is_file():
             client.log_artifact(run.info.run_id, str(folder / "config.py"), CHECKPOINT)
-        # The folder, not the file in it: MLflow downloads nothing, without a word, for a version that is one file.
+        # The folder, not the file in it: MLflow downloads nothing, without a word, for a version
+        # that is one file.
         version = client.create_model_version(
             name,
             f"runs:/{run.info.run_id}/{CHECKPOINT}",
@@ -80,7 +87,7 @@ def promote(
         for key, text in tags.items():
             client.set_model_version_tag(name, version.version, key, text)
         client.update_model_version(name, version.version, _description(judgement, name))
-    what = f"{chosen} is version {version.version} of {name}"
+    what = f"{short} is version {version.version} of {name}"
     number = registered.aliases.get(ALIAS)
     if not number:
         client.set_registered_model_alias(name, ALIAS, version.version)
@@ -89,11 +96,12 @@ def promote(
         return f"{what} and stays its {ALIAS}."
     holder = client.get_model_version(name, number)
     result = _contest(client, holder, runs, judgement, study, root)
-    cell = holder.tags.get("cell", "another cell")
+    cell = judgement.short(holder.tags.get("cell", "another cell"))
+    why = judgement.named(result.why)
     if not result.moves:
-        return f"{what}; its {ALIAS} stays version {number}, {cell}: {result.why}."
+        return f"{what}; its {ALIAS} stays version {number}, {cell}: {why}."
     client.set_registered_model_alias(name, ALIAS, version.version)
-    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {result.why}."
+    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {why}."
 
 
 def _contest(
@@ -134,21 +142,40 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel:
         return client.get_registered_model(name)
 
 
-def _version(client: MlflowClient, name: str, run_id: str, digest: str | None) -> ModelVersion | None:
-    """The version of a run, or of another run that ended in the same checkpoint; of several the first."""
+def _version(
+    client: MlflowClient, name: str, run_id: str, digest: str | None
+) -> ModelVersion | None:
+    """The version of a run, or of another run that ended in the same checkpoint; of several the
+    first."""
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
     if not versions and digest:
-        versions = list(client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'"))
+        versions = list(
+            client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'")
+        )
     return min(versions, key=lambda version: int(version.version), default=None)
 
 
 def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
     one = judgement.estimates[judgement.choice.chosen][judgement.metric]
-    return {"cell": judgement.choice.chosen, "scale": scale, "comparison": comparison, "metric": judgement.metric,
-            "value": value(one.value), "interval": f"{value(one.low)} to {value(one.high)}", "file": FILE}
+    return {
+        "cell": judgement.choice.chosen,
+        "scale": scale,
+        "comparison": comparison,
+        "metric": judgement.metric,
+        "value": value(one.value),
+        "interval": f"{value(one.low)} to {value(one.high)}",
+        "file": FILE,
+    }
 
 
 def _description(judgement: Judgement, name: str) -> str:
-    return (f"{escape(judgement.choice.sentence)}\n\n{escape(judgement.why)}\n\nTo load it, in this project's folder: "
-            f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
-            f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`.")
+    chosen = judgement.choice.chosen
+    sentence = escape(judgement.named(judgement.choice.sentence))
+    why = escape(judgement.named(judgement.why))
+    # Short names are of this comparison; the row's name stays what it is in later ones.
+    row = f"`{chosen}` in params.yaml. " if judgement.short(chosen) != chosen else ""
+    return (
+        f"{sentence}\n\n{why}\n\n{row}To load it, in this project's folder: "
+        f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
+        f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`."
+    )

@@ -1,7 +1,9 @@
-"""The comparison in MLflow: a run of its own, whose children are the cells' runs, with verdicts as their tags.
+"""The comparison in MLflow: a run of its own, whose children are the cells' runs, with verdicts as
+their tags.
 
-It has an experiment of its own. In the cells' one MLflow 3.17 would fold all cells away below it, in its table and in
-its charts, and also those that a filter names. Who ticks both experiments and presses Compare sees them nested.
+It has an experiment of its own. In the cells' one MLflow 3.17 would fold all cells away below it,
+in its table and in its charts, and also those that a filter names. Who ticks both experiments and
+presses Compare sees them nested.
 """
 
 from __future__ import annotations
@@ -35,10 +37,11 @@ _AGAIN = "`dvc repro --force --single-item compare`"
 
 
 def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
-    """Sends what compare concluded, with the report in `folder`, once that is written. Never raises for the tracker's
-    sake: what it does not take within PATIENCE_S is said in one line.
+    """Sends what compare concluded, with the report in `folder`, once that is written. Never raises
+    for the tracker's sake: what it does not take within PATIENCE_S is said in one line.
 
-    cells: the rows with results, repeats among them. An equal judgement of the same runs updates the run that it has.
+    cells: the rows with results, repeats among them. An equal judgement of the same runs updates
+    the run that it has.
     """
     told = _Telling(judgement, cells, study, folder)
     sender = Sender()
@@ -47,18 +50,34 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
     left = sender.finish(PATIENCE_S)
     told.over = True
     if left:
-        logger.warning("MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; %s sends "
-                       "the rest once MLflow answers", without_password(store.uri()), left.reason, folder, _AGAIN)
+        logger.warning(
+            "MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; %s sends "
+            "the rest once MLflow answers",
+            without_password(store.uri()),
+            left.reason,
+            folder,
+            _AGAIN,
+        )
     elif told.unknown:
-        names = [*told.unknown][:_MOST] + [f"{len(told.unknown) - _MOST} more"] * (len(told.unknown) > _MOST)
-        logger.warning("MLflow at %s does not know the runs of %s, so they carry no verdict there; `make sync` makes "
-                       "them again, and %s then adds it", without_password(store.uri()), ", ".join(names), _AGAIN)
+        names = [*told.unknown][:_MOST] + [f"{len(told.unknown) - _MOST} more"] * (
+            len(told.unknown) > _MOST
+        )
+        logger.warning(
+            "MLflow at %s does not know the runs of %s, so they carry no verdict there; `make sync` makes "
+            "them again, and %s then adds it",
+            without_password(store.uri()),
+            ", ".join(names),
+            _AGAIN,
+        )
 
 
 class _Telling:
-    """The jobs of one comparison. Each can be done again: it sends what the tracker lacks or has otherwise."""
+    """The jobs of one comparison. Each can be done again: it sends what the tracker lacks or has
+    otherwise."""
 
-    def __init__(self, judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
+    def __init__(
+        self, judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path
+    ) -> None:
         self.judgement, self.study, self.folder = judgement, study, folder
         self.cells = {cell.name: cell for cell in cells}
         self.keys = outcomes.class_keys(cells)
@@ -74,22 +93,44 @@ class _Telling:
 
     def jobs(self) -> list[Callable[[], None]]:
         """In their order. Without the comparison's run the others have nothing to do."""
-        later = [self.report, *(lambda row=row: self.cell(row) for row in self.rows), self.champion, self.end]
-        return [lambda: self.over or self.open(),
-                *(lambda send=send: self.over or self.run_id is None or send() for send in later)]
+        later = [
+            self.report,
+            *(lambda row=row: self.cell(row) for row in self.rows),
+            self.champion,
+            self.end,
+        ]
+        return [
+            lambda: self.over or self.open(),
+            *(lambda send=send: self.over or self.run_id is None or send() for send in later),
+        ]
 
     def open(self) -> None:
         """Finds the comparison's run or makes it, and says in it what was concluded."""
         _, self._cells = store.open_client()
         client, experiment = store.open_client(SUFFIX)
-        tags = {**outcomes.tags(self.judgement, self.study), **provenance.dvc_tags(), **owner.tags(),
-                "mlflow.note.content": outcomes.note(self.judgement), "mlflow.source.name": "stages.compare",
-                "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": checkout.commit()}
+        tags = {
+            **outcomes.tags(self.judgement, self.study),
+            **provenance.dvc_tags(),
+            **owner.tags(),
+            "mlflow.note.content": outcomes.note(self.judgement),
+            "mlflow.source.name": "stages.compare",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": checkout.commit(),
+        }
         with store.turn():
             owner.close_vanished(client, [experiment], but=self.digest)
             found = identity.find(client, experiment, self.digest)
-            run_id = found.info.run_id if found else identity.make(
-                client, experiment, self.digest, outcomes.name(self.judgement, self.study), {"kind": "comparison"})
+            run_id = (
+                found.info.run_id
+                if found
+                else identity.make(
+                    client,
+                    experiment,
+                    self.digest,
+                    outcomes.name(self.judgement, self.study),
+                    {"kind": "comparison"},
+                )
+            )
             if found:
                 client.update_run(run_id, "RUNNING")
         self._client = client
@@ -101,13 +142,18 @@ class _Telling:
         for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
             below = file.parent.relative_to(self.folder).as_posix()
             # A copy and no link: the next report may be written over this file.
-            self._client.log_artifact(self.run_id, str(file), "report" if below == "." else f"report/{below}")
-        self._client.log_text(self.run_id, outcomes.classes_csv(self.judgement, self.keys), "classes.csv")
+            self._client.log_artifact(
+                self.run_id, str(file), "report" if below == "." else f"report/{below}"
+            )
+        self._client.log_text(
+            self.run_id, outcomes.classes_csv(self.judgement, self.keys), "classes.csv"
+        )
         for name, svg in drawings.draw(self.judgement).items():
             self._client.log_text(self.run_id, svg, f"plots/{name}")
 
     def cell(self, row: str) -> None:
-        """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its classes."""
+        """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its
+        classes."""
         result = self.cells[row]
         run = self._run(result.run)
         if run is None:
@@ -115,17 +161,22 @@ class _Telling:
             return
         self.runs[row] = run
         cell = self.rows[row]
-        tags = {**outcomes.cell_tags(self.judgement, cell), "comparison": self.run_id,
-                "mlflow.parentRunId": self.run_id}
-        metrics = outcomes.cell_metrics(self.judgement, cell) | outcomes.class_metrics(result, self.keys)
+        tags = {
+            **outcomes.cell_tags(self.judgement, cell),
+            "comparison": self.run_id,
+            "mlflow.parentRunId": self.run_id,
+        }
+        metrics = outcomes.cell_metrics(self.judgement, cell) | outcomes.class_metrics(
+            result, self.keys
+        )
         # Where analyse's scores stand as well.
         step = result.run.get("best", {}).get("step", 0)
         self._complete(run.info.run_id, tags, metrics, step, run)
         identity.mark_current(self._client, self._cells, run.info.run_id, row)
 
     def champion(self) -> None:
-        """The chosen cell's checkpoint in the model registry, where the judgement holds; the alias moves by a verdict
-        against the champion alone."""
+        """The chosen cell's checkpoint in the model registry, where the judgement holds; the alias
+        moves by a verdict against the champion alone."""
         said = registry.promote(
             self._client, self.judgement, self.runs, self.run_id, self.study, self.folder.parent
         )
@@ -150,16 +201,32 @@ class _Telling:
             return None
         return run if run and run.info.lifecycle_stage == "active" else None
 
-    def _complete(self, run_id: str, tags: dict[str, str], metrics: dict[str, float], step: int,
-                  run: Run | None = None) -> None:
+    def _complete(
+        self,
+        run_id: str,
+        tags: dict[str, str],
+        metrics: dict[str, float],
+        step: int,
+        run: Run | None = None,
+    ) -> None:
         """Sets the tags and metrics that the run does not have with just these values."""
         from mlflow.entities import RunTag
 
         held = (run or self._client.get_run(run_id)).data
-        changed = [RunTag(key, str(value)[:TAG_LENGTH]) for key, value in tags.items()
-                   if value != held.tags.get(key) and (value or key in held.tags)]
+        changed = [
+            RunTag(key, str(value)[:TAG_LENGTH])
+            for key, value in tags.items()
+            if value != held.tags.get(key) and (value or key in held.tags)
+        ]
         for start in range(0, len(changed), BATCH):
-            self._client.log_batch(run_id, tags=changed[start:start + BATCH])
-        lacking = {name: value for name, value in metrics.items()
-                   if name not in held.metrics or not points.same(held.metrics[name], value)}
-        points.send(self._client, run_id, points.of_rows([{**lacking, "step": step}], int(time.time() * 1000)))
+            self._client.log_batch(run_id, tags=changed[start : start + BATCH])
+        lacking = {
+            name: value
+            for name, value in metrics.items()
+            if name not in held.metrics or not points.same(held.metrics[name], value)
+        }
+        points.send(
+            self._client,
+            run_id,
+            points.of_rows([{**lacking, "step": step}], int(time.time() * 1000)),
+        )

@@ -1,4 +1,5 @@
-"""Geometry of one panel: ticks, lines and points in SVG user units, drawn by templates/_panels.html.j2."""
+"""Geometry of one panel: ticks, lines and points in SVG user units, drawn by
+templates/_panels.html.j2."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 430, 10, 246
 _POINTS = 260
 # More points than this on a line run into each other; then only the last one is drawn.
 _MOST_MARKERS = 24
-# A loss axis ends here times the median of the cells' highest losses: a diverging one may flatten no other.
+# A loss axis ends here times the median of the cells' highest losses: a diverging one may flatten
+# no other.
 _LOSS_CUT = 3.0
 
 
@@ -30,7 +32,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """`index` is the cell's place on the page; `path` and `raw` are SVG path data ("" for a single point)."""
+    """`index` is the cell's place on the page; `path` and `raw` are SVG path data ("" for a single
+    point)."""
 
     index: int
     look: Look
@@ -42,7 +45,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """`cut` names the cells that leave the top of the axis, `empty` those without a single value."""
+    """`cut` names the cells that leave the top of the axis, `empty` those without a single
+    value."""
 
     name: str
     x_ticks: tuple[tuple[float, str], ...]
@@ -60,7 +64,8 @@ def draw(
 
     names: row of params.yaml -> what the page calls it.
 
-    Train loss is drawn as the running mean over an epoch, the raw curve behind it; validations as they are.
+    Train loss is drawn as the running mean over an epoch, the raw curve behind it; validations as
+    they are.
     """
     is_loss = name == "train/loss"
     raw = {cell.name: series_of(cell, name) for cell in cells}
@@ -73,14 +78,19 @@ def draw(
     limit = min(highest, _LOSS_CUT * statistics.median_low(peaks)) if is_loss and peaks else highest
     top, y_step = _nice(limit)
     last = max(
-        (series.steps[-1] for cell in cells for series in cell.history.values() if series.steps), default=1
+        (series.steps[-1] for cell in cells for series in cell.history.values() if series.steps),
+        default=1,
     )
     x_step = max(1, nice_step(last, 5))
     frame = _Frame(last, top)
     return Panel(
         name=name,
-        x_ticks=tuple((frame.x(tick), _thousands(tick)) for tick in range(0, last + 1, int(x_step))),
-        y_ticks=tuple((frame.y(y_step * n), f"{y_step * n:.10g}") for n in range(round(top / y_step) + 1)),
+        x_ticks=tuple(
+            (frame.x(tick), _thousands(tick)) for tick in range(0, last + 1, int(x_step))
+        ),
+        y_ticks=tuple(
+            (frame.y(y_step * n), f"{y_step * n:.10g}") for n in range(round(top / y_step) + 1)
+        ),
         top=top,
         lines=tuple(
             _line(
@@ -95,8 +105,14 @@ def draw(
             for index, cell in enumerate(cells)
             if shown[cell.name].steps
         ),
-        cut=tuple(names.get(cell.name, cell.name) for cell in cells if max(shown[cell.name].values, default=0.0) > top),
-        empty=tuple(names.get(cell.name, cell.name) for cell in cells if not shown[cell.name].steps),
+        cut=tuple(
+            names.get(cell.name, cell.name)
+            for cell in cells
+            if max(shown[cell.name].values, default=0.0) > top
+        ),
+        empty=tuple(
+            names.get(cell.name, cell.name) for cell in cells if not shown[cell.name].steps
+        ),
     )
 
 
@@ -109,7 +125,8 @@ class _Frame:
         return round(LEFT + (RIGHT - LEFT) * step / self.last, 1)
 
     def y(self, value: float) -> float:
-        # Far outside the frame is as good as just outside: the clip path hides both, the file stays small.
+        # Far outside the frame is as good as just outside: the clip path hides both, the file stays
+        # small.
         return round(BOTTOM - (BOTTOM - TOP) * min(max(value / self.top, -1.0), 3.0), 1)
 
     def path(self, series: Series) -> str:
@@ -146,9 +163,12 @@ def _line(
 
 
 def nice_step(span: float, most: int) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that divides `span` into at most `most` parts."""
+    """The smallest of 1, 2, 5 times a power of ten that divides `span` into at most `most`
+    parts."""
     power = 10.0 ** math.floor(math.log10(span / most))
-    return next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= most + 1e-9)
+    return next(
+        factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= most + 1e-9
+    )
 
 
 def _nice(highest: float) -> tuple[float, float]:

@@ -1,4 +1,5 @@
-"""The study's seven panels as series: raw values for DVC, a named smoothing and thinning for the page."""
+"""The study's seven panels as series: raw values for DVC, a named smoothing and thinning for the
+page."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from stages.report.results import METRICS, CellResult, Series
 
 PANELS = ("train/loss", *(f"val/{metric}" for metric in METRICS))
 EMPTY = Series((), ())
-# More rows per cell make the page of `dvc plots show` slow and show nothing more; history.csv has them all.
+# More rows per cell make the page of `dvc plots show` slow and show nothing more; history.csv has
+# them all.
 MAX_ROWS = 1000
 
 
@@ -26,7 +28,8 @@ def file_name(panel: str) -> str:
 
 
 def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
-    """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long groups of
+    """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long
+    groups of
     steps, each at the last step of its group."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -34,13 +37,15 @@ def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
     for cell in cells:
         series = grouped_means(series_of(cell, panel), MAX_ROWS)
         writer.writerows(
-            (step, value, cell.name) for step, value in zip(series.steps, series.values, strict=True)
+            (step, value, cell.name)
+            for step, value in zip(series.steps, series.values, strict=True)
         )
     return stream.getvalue()
 
 
 def grouped_means(series: Series, most: int) -> Series:
-    """At most `most` points: means over groups of consecutive values, each at its group's last step."""
+    """At most `most` points: means over groups of consecutive values, each at its group's last
+    step."""
     size = -(-len(series.steps) // most)
     if size <= 1:
         return series
@@ -56,7 +61,8 @@ def grouped_means(series: Series, most: int) -> Series:
 def running_mean(series: Series, window: int) -> Series:
     """Mean of the latest `window` values at each step (of all values so far in the beginning).
 
-    With the steps of an epoch as window the last point is the mean over the last epoch: the curve ends at the
+    With the steps of an epoch as window the last point is the mean over the last epoch: the curve
+    ends at the
     train loss that the table prints.
     """
     values = np.asarray(series.values, dtype=float)
@@ -79,12 +85,15 @@ def sampled(series: Series, most: int) -> Series:
 
 
 def envelope(series: Series, most: int) -> Series:
-    """At most 2 x `most` points, the lowest and highest value of every group: a noisy curve as it looks."""
+    """At most 2 x `most` points, the lowest and highest value of every group: a noisy curve as it
+    looks."""
     size = -(-len(series.steps) // most)
     if size <= 2:
         return series
     kept: list[int] = []
     for start in range(0, len(series.steps), size):
         group = range(start, min(start + size, len(series.steps)))
-        kept += sorted({min(group, key=series.values.__getitem__), max(group, key=series.values.__getitem__)})
+        kept += sorted(
+            {min(group, key=series.values.__getitem__), max(group, key=series.values.__getitem__)}
+        )
     return Series(tuple(series.steps[i] for i in kept), tuple(series.values[i] for i in kept))

@@ -1,4 +1,5 @@
-"""Which colour, dash and marker stand for a cell: the same backbone is the same colour on every page."""
+"""Which colour, dash and marker stand for a cell: the same backbone is the same colour on every
+page."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _MARKERS = (
 
 @dataclass(frozen=True)
 class Look:
-    """`colour` and `shade` are slots of the style sheet, `dash` a stroke-dasharray, `marker` an SVG path."""
+    """`colour` and `shade` are slots of the style sheet, `dash` a stroke-dasharray, `marker` an SVG
+    path."""
 
     colour: int
     shade: int
@@ -34,7 +36,8 @@ class Look:
 
 
 def looks_of(cells: Sequence[CellResult]) -> dict[str, Look]:
-    """A look per cell: colour by backbone, dash and marker by detector, neck, optimizer and image size.
+    """A look per cell: colour by backbone, dash and marker by detector, neck, optimizer and image
+    size.
 
     Cells of one backbone take turns in its shades.
     """

@@ -1,4 +1,5 @@
-"""Writes the report: all is rendered first, then written, so that bad input leaves an earlier one be."""
+"""Writes the report: all is rendered first, then written, so that bad input leaves an earlier one
+be."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from stages.errors import InputError
 from stages.files import replacing
 from stages.report import chart, curves, header, remarks
 from stages.report.classes import class_tables
@@ -21,6 +23,7 @@ from stages.report.shown_rows import judged_rows, shown_rows
 from stages.report.summary import cell_files, summary_json
 from stages.report.table import ALL, COSTS, MISSING, SCORES, compare_csv, in_order, marked
 from stages.report.verdicts.view import view as view_of_verdicts
+from stages.study import names
 from stages.verdict.judgement import Group, Judgement
 
 log = logging.getLogger(__name__)
@@ -56,24 +59,17 @@ _STRICT = {
 def write_report(
     cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, folder: Path
 ) -> None:
-    """Write summary.json, cells/<cell>.json, compare.csv, report.md, index.html and curves/<panel>.csv into `folder`.
+    """Write the files of render() into `folder`.
 
-    The pictures are of what lies beside it: metrics/, predictions/ and data/.
-
-    The same cells, context and judgement give the same bytes. Raises InputError, before anything is written, where
-    there is no cell, or a cell that params.yaml does not list once.
+    The pictures are of what lies beside it: metrics/, predictions/ and data/. Raises InputError,
+    before anything is written, where there is no cell, a cell that params.yaml does not list once,
+    or one whose name is no file's.
     """
-    cells = in_order(cells, context.listed)
-    view = _view(cells, context, judgement) | pictures(cells, judgement, Path(folder).parent)
-    files = {
-        "summary.json": summary_json(cells, judgement),
-        **cell_files(cells, judgement),
-        "compare.csv": compare_csv(cells, judgement),
-        "report.md": _markdown().get_template("report.md.j2").render(view),
-        "index.html": _html().get_template("index.html.j2").render(view),
-    }
-    for panel in curves.PANELS:
-        files[f"curves/{curves.file_name(panel)}"] = curves.curve_csv(cells, panel)
+    for cell in cells:
+        if not names.KEY.fullmatch(cell.name):
+            # params.yaml is refused for it: a name with / would lead out of the folder.
+            raise InputError(f"cells.{cell.name!r}: {names.KEY_RULE}; correct params.yaml")
+    files = render(cells, context, judgement, Path(folder).parent)
     for name, text in files.items():
         path = Path(folder) / name
         # A file that DVC has put here is a link to the one in its cache.
@@ -84,6 +80,30 @@ def write_report(
         if f"cells/{path.name}" not in files:
             path.unlink()
     log.info("report of %s in %s", header.coverage(cells, context), folder)
+
+
+def render(
+    cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, root: Path
+) -> dict[str, str]:
+    """Path -> text: summary.json, cells/<cell>.json, compare.csv, report.md, index.html,
+    curves/<panel>.csv.
+
+    The pictures are of metrics/, predictions/ and data/ under `root`. The same cells, context and
+    judgement give the same bytes. Raises InputError where there is no cell, or one that params.yaml
+    does not list once.
+    """
+    cells = in_order(cells, context.listed)
+    view = _view(cells, context, judgement) | pictures(cells, judgement, Path(root))
+    files = {
+        "summary.json": summary_json(cells, judgement),
+        **cell_files(cells, judgement),
+        "compare.csv": compare_csv(cells, judgement),
+        "report.md": _markdown().get_template("report.md.j2").render(view),
+        "index.html": _html().get_template("index.html.j2").render(view),
+    }
+    for panel in curves.PANELS:
+        files[f"curves/{curves.file_name(panel)}"] = curves.curve_csv(cells, panel)
+    return files
 
 
 def _view(

@@ -1,4 +1,5 @@
-"""What there is to say about the table of results: the highest scores, whether training went well."""
+"""What there is to say about the table of results: the highest scores, whether training went
+well."""
 
 from __future__ import annotations
 
@@ -67,4 +68,6 @@ def losses(cells: Sequence[CellResult]) -> list[str]:
     if len(set(detectors)) < 2:
         return []
     names = ", ".join(dict.fromkeys(detectors))
-    return [f"Train losses of {names} are sums of different terms: compare them within one detector."]
+    return [
+        f"Train losses of {names} are sums of different terms: compare them within one detector."
+    ]

@@ -22,7 +22,8 @@ SCALES = ("miniature", "full")
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class on one split. AP and AP50 are in [0, 1], None where the split has no box of the class."""
+    """One class on one split. AP and AP50 are in [0, 1], None where the split has no box of the
+    class."""
 
     name: str
     boxes: int
@@ -42,14 +43,17 @@ class Series:
 class CellResult:
     """A trained and evaluated cell.
 
-    `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss` is the mean
-    total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a count. `history` maps a
-    column of history.csv to its curve; `epoch_steps` is the number of training steps in the last epoch and
-    `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as it is. `costs` maps
-    latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a value in the unit of its name (of one
-    image; images_per_second of a batch), or None; what was not measured may be absent. `cost_spread` maps those that
-    vary to their lowest and highest round, and `others` is the share of the machine's cores that other processes used
-    while they were measured, None where that is unknown; `measured_on` names the machine, "" where
+    `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss`
+    is the mean
+    total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a count.
+    `history` maps a
+    column of history.csv to its curve; `epoch_steps` is the number of training steps in the last
+    epoch and `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as
+    it is. `costs` maps latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a
+    value in the unit of its name (of one image; images_per_second of a batch), or None; what was
+    not measured may be absent. `cost_spread` maps those that vary to their lowest and highest
+    round, and `others` is the share of the machine's cores that other processes used while they
+    were measured, None where that is unknown; `measured_on` names the machine, "" where
     nothing was measured.
     """
 
@@ -71,8 +75,9 @@ class CellResult:
 
     @property
     def run_id(self) -> str:
-        """MLflow's id of the run. Where MLflow never answered the training, the training's own id, which is the tag
-        training_id of the run that make sync has made or will make. Empty where neither was written."""
+        """MLflow's id of the run. Where MLflow never answered the training, the training's own id,
+        which is the tag training_id of the run that make sync has made or will make. Empty where
+        neither was written."""
         if found := self.run.get("run_id"):
             return str(found)
         training = self.run.get("training_id")
@@ -81,7 +86,8 @@ class CellResult:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What was asked for: `data` is data/prepared/report.json, `listed` every cell of params.yaml in its
+    """What was asked for: `data` is data/prepared/report.json, `listed` every cell of params.yaml
+    in its
     order, `selection` the two scalars of params.yaml ("" or an absent key means all)."""
 
     scale: str
@@ -96,14 +102,16 @@ class ReportContext:
 
     @property
     def max_detections(self) -> int:
-        """Detections of a class in an image that the scores count. Earlier data reports do not say."""
+        """Detections of a class in an image that the scores count. Earlier data reports do not
+        say."""
         return self.data.get("max_detections", MAX_DETECTIONS)
 
 
 def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResult:
     """Read the result files of the cell `name`, whose row of params.yaml is `row`, under `root`.
 
-    Raises InputError for an absent or unreadable file; its message is one line with the path and what to run.
+    Raises InputError for an absent or unreadable file; its message is one line with the path and
+    what to run.
     """
     row = row if isinstance(row, Mapping) else vars(row)
     absent = [key for key in ROW_KEYS if key not in row]
@@ -115,15 +123,20 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
     run = _Json(root, folder / name / "run.json", name, "train")
     history, epoch_steps, lost_steps = _read_history(root, folder / name / "history.csv", name)
     steps = run.content.get("iterations")
-    if steps is not None and steps != (found := max((curve.steps[-1] for curve in history.values() if curve.steps),
-                                                    default=0)):
-        raise InputError(f"{(folder / name / 'history.csv').as_posix()}: ends at step {found} of {steps}; "
-                         f"{_remedy(name, 'train')}")
+    if steps is not None and steps != (
+        found := max((curve.steps[-1] for curve in history.values() if curve.steps), default=0)
+    ):
+        raise InputError(
+            f"{(folder / name / 'history.csv').as_posix()}: ends at step {found} of {steps}; "
+            f"{_remedy(name, 'train')}"
+        )
     parameters = metrics.number("model", "parameters")
     return CellResult(
         name=name,
         row={key: row[key] for key in ROW_KEYS},
-        scores={split: {key: _score(metrics.number(split, key)) for key in METRICS} for split in SPLITS},
+        scores={
+            split: {key: _score(metrics.number(split, key)) for key in METRICS} for split in SPLITS
+        },
         train_loss=metrics.number("train", "loss"),
         train_minutes=metrics.number("train", "minutes"),
         parameters=None if parameters is None else int(parameters),
@@ -137,7 +150,8 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
 
 
 def _costs(root: Path, name: str, training: str | None) -> dict[str, Any]:
-    """What stage costs measured of this training, as arguments of CellResult; nothing where it did not."""
+    """What stage costs measured of this training, as arguments of CellResult; nothing where it did
+    not."""
     if not (root / COSTS).is_file():
         return {}
     measured = _Json(root, COSTS, name, "costs", "run `dvc repro costs`")
@@ -145,13 +159,23 @@ def _costs(root: Path, name: str, training: str | None) -> dict[str, Any]:
         cell = measured.content["cells"].get(name)
         if cell is None or cell["training_id"] != training:
             return {}
-        costs = {key: measured.checked(value, f"{name}.costs.{key}") for key, value in cell["costs"].items()}
+        costs = {
+            key: measured.checked(value, f"{name}.costs.{key}")
+            for key, value in cell["costs"].items()
+        }
         spread = {}
         for key, (low, high) in cell["spread"].items():
             spread[key] = (float(low), float(high))
-        machine, device, threads = (measured.content[key] for key in ("machine", "device", "threads"))
+        machine, device, threads = (
+            measured.content[key] for key in ("machine", "device", "threads")
+        )
         place = f"{machine}, {device} with {threads} threads"
-        return {"costs": costs, "cost_spread": spread, "others": cell["others"], "measured_on": place}
+        return {
+            "costs": costs,
+            "cost_spread": spread,
+            "others": cell["others"],
+            "measured_on": place,
+        }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise measured.wrong(f"not what stage costs writes ({error!r})") from None
 
@@ -190,14 +214,17 @@ def _class_scores(classes: _Json, split: str) -> tuple[ClassScore, ...]:
     try:
         for entry in classes.content["per_class"][split]:
             boxes, ap, ap50 = (classes.checked(entry[key], key) for key in ("boxes", "AP", "AP50"))
-            scores.append(ClassScore(str(entry["class"]), int(boxes or 0), _score(ap), _score(ap50)))
+            scores.append(
+                ClassScore(str(entry["class"]), int(boxes or 0), _score(ap), _score(ap50))
+            )
     except (KeyError, TypeError):
         raise classes.wrong(f"per_class.{split} is not a list of class, boxes, AP, AP50") from None
     return tuple(scores)
 
 
 def _score(value: float | None) -> float | None:
-    # COCO's evaluation says -1 where there is no box to find; an average precision is never negative.
+    # COCO's evaluation says -1 where there is no box to find; an average precision is never
+    # negative.
     return None if value is None or value < 0 else value
 
 
@@ -223,8 +250,14 @@ def _read_history(root: Path, path: Path, cell: str) -> tuple[dict[str, Series],
                     curves[key][0].append(step)
                     curves[key][1].append(value)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path.as_posix()}: not a training history ({error!r}); {remedy}") from None
-    return {key: Series(tuple(x), tuple(y)) for key, (x, y) in sorted(curves.items())}, last_epoch, lost
+        raise InputError(
+            f"{path.as_posix()}: not a training history ({error!r}); {remedy}"
+        ) from None
+    return (
+        {key: Series(tuple(x), tuple(y)) for key, (x, y) in sorted(curves.items())},
+        last_epoch,
+        lost,
+    )
 
 
 def _read(root: Path, path: Path, remedy: str) -> str:

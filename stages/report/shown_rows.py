@@ -11,7 +11,8 @@ from stages.verdict.judgement import Judgement
 
 
 def shown_rows(cells: Sequence[CellResult], judgement: Judgement) -> list[CellResult]:
-    """A row for each of `cells`, in their order. The rows that repeat a cell keep their own numbers."""
+    """A row for each of `cells`, in their order. The rows that repeat a cell keep their own
+    numbers."""
     by_name = {cell.name: cell for cell in cells}
     rows = []
     for cell in cells:

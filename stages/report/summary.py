@@ -1,4 +1,5 @@
-"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each cell's."""
+"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each
+cell's."""
 
 from __future__ import annotations
 
@@ -10,28 +11,49 @@ from stages.verdict.judgement import Judgement
 
 
 def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
-    """What was concluded; null where there was nothing to measure. `cells`: the rows with results, repeats among them.
-    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every cell's.
+    """What was concluded; null where there was nothing to measure. `cells`: the rows with results,
+    repeats among them.
 
-    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen comes first, and the
-    cells have a file of their own.
+    p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every
+    cell's.
+    more_images_*, in a study with a learning curve: what twice the training images of its last cell
+    are expected to give in the metric that decides, with the 95 % interval; the gain is null where
+    the interval is wider than all of the curve.
+
+    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen
+    comes first, and the cells have a file of their own.
     """
     choice = judgement.choice
+    content: dict[str, object] = {}
+    for split in SPLITS:
+        content[f"best_{split}_mAP_50"] = _highest(judgement, f"{split}/bbox_mAP_50")
+    content["holds"] = judgement.holds
+    content["chosen"] = choice.chosen
+    content["best"] = choice.best
     chosen = judgement.standings.get(choice.chosen or "")
+    content["p_best"] = chosen and chosen.p_best
+    content["expected_loss"] = chosen and chosen.expected_loss
     outcomes = [finding.outcome for finding in judgement.findings]
-    return _text({
-        **{f"best_{split}_mAP_50": _highest(judgement, f"{split}/bbox_mAP_50") for split in SPLITS},
-        "holds": judgement.holds, "chosen": choice.chosen, "best": choice.best,
-        "p_best": chosen and chosen.p_best, "expected_loss": chosen and chosen.expected_loss,
-        **{outcome: outcomes.count(outcome) for outcome in ("supported", "rejected", "undecided")},
-        "cells": len(cells), "holes": len(judgement.holes)})
+    for outcome in ("supported", "rejected", "undecided"):
+        content[outcome] = outcomes.count(outcome)
+    content["cells"] = len(cells)
+    content["holes"] = len(judgement.holes)
+    share = judgement.learning_curve
+    if share is not None:
+        gain = share.curve.doubled
+        content["more_images_cell"] = share.cells[-1]
+        content["more_images_gain"] = None if gain.useless else gain.value
+        content["more_images_low"] = gain.low
+        content["more_images_high"] = gain.high
+    return _text(content)
 
 
 def cell_files(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, str]:
-    """cells/<row>.json: its bbox_mAP_50 on val and test, and of the rows that stand for a cell the probability that it
-    is the best.
+    """cells/<row>.json: its bbox_mAP_50 on val and test, and of the rows that stand for a cell the
+    probability that it is the best.
 
-    A file per row is a row per cell in `dvc metrics show`, and in `dvc exp show` some columns beside the cell's params.
+    A file per row is a row per cell in `dvc metrics show`, and in `dvc exp show` some columns
+    beside the cell's params.
     """
     files = {}
     for cell in cells:
@@ -45,7 +67,12 @@ def cell_files(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, s
 
 def _highest(judgement: Judgement, metric: str) -> float | None:
     """Of all cells; that of a repeated cell is the mean of its repeats."""
-    return max((known[metric].value for known in judgement.estimates.values() if known.get(metric)), default=None)
+    values = []
+    for estimates in judgement.estimates.values():
+        estimate = estimates.get(metric)
+        if estimate:
+            values.append(estimate.value)
+    return max(values, default=None)
 
 
 def _text(content: dict[str, object]) -> str:

@@ -32,8 +32,10 @@ _SPLIT_NOTES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One measured column. `better` is "higher", "lower" or "" (not ranked); values are ranked among the
-    cells that share `within` (a key of the row), since not every number means the same in every detector."""
+    """One measured column. `better` is "higher", "lower" or "" (not ranked); values are ranked
+    among the
+    cells that share `within` (a key of the row), since not every number means the same in every
+    detector."""
 
     key: str
     label: str
@@ -74,7 +76,10 @@ TRAIN_LOSS = Column(
     within="detector",
 )
 PARAMETERS = Column(
-    "parameters", "parameters", "Number of parameters of the whole detector.", lambda cell: cell.parameters
+    "parameters",
+    "parameters",
+    "Number of parameters of the whole detector.",
+    lambda cell: cell.parameters,
 )
 MINUTES = Column(
     "train_minutes",
@@ -140,7 +145,9 @@ COSTS = (
 
 def measured(columns: Sequence[Column], cells: Sequence[CellResult]) -> tuple[Column, ...]:
     """Those in which at least one cell has a value."""
-    return tuple(column for column in columns if any(column.value(cell) is not None for cell in cells))
+    return tuple(
+        column for column in columns if any(column.value(cell) is not None for cell in cells)
+    )
 
 
 def label_of(metric: str) -> str:
@@ -150,10 +157,13 @@ def label_of(metric: str) -> str:
 
 
 def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellResult]:
-    """`cells` in the order of params.yaml. Raises InputError for none, an unlisted or a repeated cell."""
+    """`cells` in the order of params.yaml. Raises InputError for none, an unlisted or a repeated
+    cell."""
     names = [cell.name for cell in cells]
     if not names:
-        raise InputError("no cell to report; look at backbone and neck in params.yaml, or run `dvc repro`")
+        raise InputError(
+            "no cell to report; look at backbone and neck in params.yaml, or run `dvc repro`"
+        )
     wrong = sorted({name for name in names if name not in listed or names.count(name) > 1})
     if wrong:
         raise InputError(f"cells that params.yaml does not list once: {', '.join(wrong)}")
@@ -161,7 +171,8 @@ def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellRes
 
 
 def extreme(column: Column, cells: Sequence[CellResult]) -> CellResult | None:
-    """The cell with the highest (lowest, where lower is better) value, the first of equals, or None."""
+    """The cell with the highest (lowest, where lower is better) value, the first of equals, or
+    None."""
     measured = [cell for cell in cells if column.value(cell) is not None]
     if not measured or not column.better:
         return None
@@ -169,7 +180,8 @@ def extreme(column: Column, cells: Sequence[CellResult]) -> CellResult | None:
 
 
 def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
-    """Cells that hold the extreme value of `column`, ties included, with the words that say among what."""
+    """Cells that hold the extreme value of `column`, ties included, with the words that say among
+    what."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
         groups.setdefault(str(cell.row[column.within]) if column.within else "", []).append(cell)
@@ -229,7 +241,8 @@ def _pareto(judgement: Judgement, name: str) -> str | None:
 
 
 def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
-    """One row per cell in full float precision; an empty field is a value that could not be measured.
+    """One row per cell in full float precision; an empty field is a value that could not be
+    measured.
 
     against_best, difference, ...: the cell against the one of highest score in the deciding metric
     (stages/verdict/best.py). A row that repeats another cell has none of its own.
@@ -237,7 +250,9 @@ def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = (*ALL, *COSTS)
-    writer.writerow(["cell", *ROW_KEYS, *(column.key for column in columns), *VERDICT_KEYS, "run_id"])
+    writer.writerow(
+        ["cell", *ROW_KEYS, *(column.key for column in columns), *VERDICT_KEYS, "run_id"]
+    )
     for cell in cells:
         writer.writerow(
             [

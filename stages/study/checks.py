@@ -14,15 +14,6 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Cell, Data, Study
 
-# A cell's or backbone's name becomes a DVC stage, a folder and an MLflow run: nothing that a shell
-# or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,
-# quoted or not.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
-_NAME_RULE = (
-    "a name has letters, digits, '_' and '-' only; "
-    "to DVC a dot would be a step down to the next key"
-)
-
 
 def check(study: Study) -> None:
     """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the
@@ -47,8 +38,7 @@ def check(study: Study) -> None:
                     f"{', '.join(parts['optimizer'])}"
                 )
     for name, backbone in study.backbones.items():
-        if not NAME.fullmatch(name):
-            raise StudyError(f"backbones.{name}: {_NAME_RULE}")
+        names.check_key("backbones", name)
         if name not in parts["backbone"]:
             raise StudyError(
                 f"backbones.{name}: no configs/backbones/{name}.py; there are: "
@@ -66,8 +56,7 @@ def check(study: Study) -> None:
                 f"backbones.{cell.backbone}: missing, and cell {name} uses it; add its weights, or "
                 f"`{cell.backbone}: {{weights: null}}` to train it from random ones"
             )
-        if not NAME.fullmatch(name):
-            raise StudyError(f"cells.{name}: {_NAME_RULE}")
+        names.check_key("cells", name)
         for part, fragments in parts.items():
             if getattr(cell, part) not in fragments:
                 raise StudyError(

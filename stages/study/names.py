@@ -1,4 +1,4 @@
-"""Names that params.yaml gives to the study and to its data set, as MLflow will hold them."""
+"""Names that params.yaml gives to cells, backbones, the study and its data set, as DVC, files and MLflow take them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from stages.study.strict import StudyError
 if TYPE_CHECKING:
     from stages.study.params import Study
 
+# A cell's or backbone's name becomes a DVC stage, a file, a folder and an MLflow run: nothing that a
+# shell or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,
+# quoted or not.
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
+KEY_RULE = (
+    "a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"
+)
 # A study's name becomes an experiment, a folder below mlruns/ and a registered model. MLflow's
 # models may not have / and : (mlflow/utils/validation.py); blanks and quotes would have to be
 # quoted in the commands that messages print.
@@ -20,6 +27,12 @@ SUFFIXES = ("-data", "-comparisons")
 # MLflow takes 500 characters for a data set, of which a split's name is a part
 # (MAX_DATASET_NAME_SIZE in mlflow/utils/validation.py); a title has fewer.
 LONGEST_DATA_NAME = 100
+
+
+def check_key(section: str, name: str) -> None:
+    """Raises StudyError where the name of a cell or backbone is none that DVC and files can have."""
+    if not KEY.fullmatch(name):
+        raise StudyError(f"{section}.{name}: {KEY_RULE}")
 
 
 def check_study(name: str) -> None:

@@ -1,8 +1,10 @@
-"""Multiple comparisons with the best: what each cell may lose against the best of all, whichever that is.
+"""Multiple comparisons with the best: what each cell may lose against the best of all, whichever
+that is.
 
-Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best", Annals of Statistics
-12: with cell j as the control, d_j is the .95 quantile of the largest studentized difference of another cell to it.
-With probability .95 the true best, whichever it is, is in the confidence set
+Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best",
+Annals of Statistics 12: with cell j as the control, d_j is the .95 quantile of the largest
+studentized difference of another cell to it. With probability .95 the true best, whichever it is,
+is in the confidence set
 
     S = {i: score i - score j + d_i x error(i, j) > 0 for every j}
 
@@ -10,17 +12,19 @@ and no cell i loses more against it than
 
     max over j in S of (score j - score i + d_j x error(i, j)), and not less than 0.
 
-The K quantiles come from the joint paired replicates (differences.py), so that they know how the cells' scores are
-correlated. A quantile of the replicates is one of a normal variable; each difference takes Student's quantile of the
-same level with its own degrees of freedom (balanced simultaneous bounds, Beran 1988, "Balanced simultaneous confidence
-sets", Journal of the American Statistical Association 83).
+The K quantiles come from the joint paired replicates (differences.py), so that they know how the
+cells' scores are correlated. A quantile of the replicates is one of a normal variable; each
+difference takes Student's quantile of the same level with its own degrees of freedom (balanced
+simultaneous bounds, Beran 1988, "Balanced simultaneous confidence sets", Journal of the American
+Statistical Association 83).
 
-A cell against the one of highest score has a two-sided simultaneous interval of these K - 1 comparisons (Dunnett 1955,
-"A multiple comparison procedure for comparing several treatments with a control"). Which cell is the highest, chance
-has its part in: it draws the differences down. The upper end therefore takes the quantile over every cell of S as the
-control. With that of the highest alone, 9 to 27 % of the studies of 13 equal cells called one of them worse. Where the
-lower end reaches further than the bound on the loss, the bound is taken to be that, so that a cell that is shown to be
-within the margin is as good by its interval too.
+A cell against the one of highest score has a two-sided simultaneous interval of these K - 1
+comparisons (Dunnett 1955, "A multiple comparison procedure for comparing several treatments with a
+control"). Which cell is the highest, chance has its part in: it draws the differences down. The
+upper end therefore takes the quantile over every cell of S as the control. With that of the highest
+alone, 9 to 27 % of the studies of 13 equal cells called one of them worse. Where the lower end
+reaches further than the bound on the loss, the bound is taken to be that, so that a cell that is
+shown to be within the margin is as good by its interval too.
 """
 
 from __future__ import annotations
@@ -43,14 +47,15 @@ _LARGEST_QUANTILE = 8.0
 class Standing:
     """A cell among all, in the metric that decides. Losses are in its units.
 
-    p_best: probability to be the best; expected_loss: mean of max(0, best of each replicate - cell); loss_high:
-    simultaneous 95 % upper bound on what it loses against the best of the others; possible_best: in the confidence set
-    of the best.
-    interval: simultaneous 95 % of cell - cell of highest score, (0, 0) for that one, never below -loss_high; word:
-    where it lies: above -margin "as good", below 0 "worse" (both: as good), else "undecided"; thin: too few boxes, so
-    that the word is "undecided" wherever the interval lies.
-    images_needed, repeats_needed: as many would decide with probability POWER whether it loses more than the margin, if
-    the differences are what was observed; None where that is decided, or no number would do.
+    p_best: probability to be the best; expected_loss: mean of max(0, best of each replicate -
+    cell); loss_high: simultaneous 95 % upper bound on what it loses against the best of the others;
+    possible_best: in the confidence set of the best.
+    interval: simultaneous 95 % of cell - cell of highest score, (0, 0) for that one, never below
+    -loss_high; word: where it lies: above -margin "as good", below 0 "worse" (both: as good), else
+    "undecided"; thin: too few boxes, so that the word is "undecided" wherever the interval lies.
+    images_needed, repeats_needed: as many would decide with probability POWER whether it loses more
+    than the margin, if the differences are what was observed; None where that is decided, or no
+    number would do.
     """
 
     p_best: float
@@ -67,7 +72,8 @@ class Standing:
 def standings(
     differences: Differences, highest: str, margin: float, thin: bool = False
 ) -> dict[str, Standing]:
-    """highest: the cell of highest score; margin: the loss that is accepted; thin: the metric rests on too few boxes.
+    """highest: the cell of highest score; margin: the loss that is accepted; thin: the metric rests
+    on too few boxes.
 
     Empty where there is nothing to compare.
     """
@@ -131,8 +137,8 @@ def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) 
 
 
 def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) and (K,): in how many of the draws each cell is the best, ties shared, and its mean loss against the best
-    of each. A draw is that of the differences to the cell of highest score."""
+    """(K,) and (K,): in how many of the draws each cell is the best, ties shared, and its mean loss
+    against the best of each. A draw is that of the differences to the cell of highest score."""
     centre = differences.centre[:, top, None]
     scores = centre + differences.error[:, top, None] * differences.noise[:, top]
     best = scores.max(axis=0)
@@ -143,8 +149,8 @@ def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.n
 def _intervals(
     differences: Differences, top: int, possible: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) and (K,): the ends of each cell's interval against the cell of highest score. possible (K,) bool: the cells
-    that may be the best, and so might have come out as the highest."""
+    """(K,) and (K,): the ends of each cell's interval against the cell of highest score. possible
+    (K,) bool: the cells that may be the best, and so might have come out as the highest."""
     size = np.abs(differences.noise)
     centre, error = differences.centre[:, top], differences.error[:, top]
     freedom = differences.freedom[:, top]
@@ -172,8 +178,9 @@ def _word(is_highest: bool, low: float, high: float, margin: float, thin: bool) 
 def _needed(
     differences: Differences, critical: np.ndarray, rivals: np.ndarray, index: int, margin: float
 ) -> tuple[int | None, int | None]:
-    """How many images, or repeats, would show that the cell loses no more than the margin against any of the rivals,
-    or, where one is better by more than it, that the cell loses more than it against that one."""
+    """How many images, or repeats, would show that the cell loses no more than the margin against
+    any of the rivals, or, where one is better by more than it, that the cell loses more than it
+    against that one."""
     names = differences.names
     gaps = {}
     for rival in np.flatnonzero(rivals):
@@ -196,5 +203,5 @@ def _needed(
 
 def _largest(numbers: list[int | None]) -> int | None:
     """None where one of them is: no number does for all."""
-    known = [number for number in numbers if number is not None]
-    return max(known) if len(known) == len(numbers) else None
+    finite = [number for number in numbers if number is not None]
+    return max(finite) if len(finite) == len(numbers) else None

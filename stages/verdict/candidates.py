@@ -19,9 +19,10 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cell to choose from. score: the metric, higher is better, None where there is nothing to measure; costs: a key
-    of COSTS -> value in its unit, None or absent where it was not measured. NaN and infinity count as None. spread: of
-    what varies from round to round the lowest and the highest, around the value; a cost without one is exact."""
+    """A cell to choose from. score: the metric, higher is better, None where there is nothing to
+    measure; costs: a key of COSTS -> value in its unit, None or absent where it was not measured.
+    NaN and infinity count as None. spread: of what varies from round to round the lowest and the
+    highest, around the value; a cost without one is exact."""
 
     name: str
     score: float | None
@@ -34,7 +35,8 @@ class Candidate:
 
 
 def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be cheaper: the spreads do not overlap. A cost that overlaps decides nothing."""
+    """Whether `first` is shown to be cheaper: the spreads do not overlap. A cost that overlaps
+    decides nothing."""
     costs = first.cost(key), second.cost(key)
     if None in costs:
         return False

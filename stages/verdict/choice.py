@@ -1,4 +1,5 @@
-"""Which cell to ship: the cheapest one that is shown to lose no more than the margin against the best."""
+"""Which cell to ship: the cheapest one that is shown to lose no more than the margin against the
+best."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ CHEAPER_BY = ("latency_ms", "parameters")
 
 @dataclass(frozen=True)
 class Possible:
-    """A cheaper cell than the chosen one that may lose no more than the margin, but is not shown to.
+    """A cheaper cell than the chosen one that may lose no more than the margin, but is not shown
+    to.
 
-    saved: share of the chosen cell's cost; loss_high, images_needed, repeats_needed: as in best.Standing.
+    saved: share of the chosen cell's cost; loss_high, images_needed, repeats_needed: as in
+    best.Standing.
     """
 
     name: str
@@ -31,16 +34,16 @@ class Possible:
 
 @dataclass(frozen=True)
 class Choice:
-    """The cheapest cell that is shown to lose no more than `margin` against the best of all; where none is, the most
-    probable one. `chosen` is None where no cell has a score.
+    """The cheapest cell that is shown to lose no more than `margin` against the best of all; where
+    none is, the most probable one. `chosen` is None where no cell has a score.
 
-    cost: the key of COSTS that decides, None where none is known. best: the cell of highest score. shown: whether the
-    chosen cell is shown to be within the margin. as_good: best and the cells whose interval against it lies above
-    -margin, cheapest first; worse: those whose interval lies below 0; undecided: the others; unknown: cells without a
-    score, a comparison or that cost.
-    saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is unknown or their
-    spreads overlap. level: the other cells within the margin whose cost is not shown to be another than the chosen
-    one's; of them it has the fewest parameters.
+    cost: the key of COSTS that decides, None where none is known. best: the cell of highest score.
+    shown: whether the chosen cell is shown to be within the margin. as_good: best and the cells
+    whose interval against it lies above -margin, cheapest first; worse: those whose interval lies
+    below 0; undecided: the others; unknown: cells without a score, a comparison or that cost.
+    saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where either is
+    unknown or their spreads overlap. level: the other cells within the margin whose cost is not
+    shown to be another than the chosen one's; of them it has the fewest parameters.
     cheaper: cells that cost less than the chosen one and remain possible, cheapest first.
     """
 
@@ -61,7 +64,8 @@ class Choice:
 
 
 def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises ValueError as
+    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises
+    ValueError as
     `front` does."""
     check(candidates, [] if cost is None else [cost])
     if cost is not None:
@@ -74,7 +78,8 @@ def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> s
 
 
 def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """The cell of highest score, of equal ones the cheapest; None where no cell has one. cost: as in `choose`."""
+    """The cell of highest score, of equal ones the cheapest; None where no cell has one. cost: as
+    in `choose`."""
     key = deciding_cost(candidates, cost)
     scored = [candidate for candidate in candidates if finite(candidate.score) is not None]
     if not scored:
@@ -89,11 +94,13 @@ def choose(
     margin: float,
     cost: str | None = None,
 ) -> Choice:
-    """The cheapest cell that is shown to lose no more than `margin`; where none is, that of highest score.
+    """The cheapest cell that is shown to lose no more than `margin`; where none is, that of highest
+    score.
 
-    standings: of stages.verdict.best.standings, against highest(candidates, cost). cost: a key of COSTS; None takes the
-    first of CHEAPER_BY that any cell has. Cells that lack it cannot be called cheap and are left aside. Ties of the
-    cost go to fewer parameters, then to the higher score, then to the name. Raises ValueError as `front` does.
+    standings: of stages.verdict.best.standings, against highest(candidates, cost). cost: a key of
+    COSTS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
+    cheap and are left aside. Ties of the cost go to fewer parameters, then to the higher score,
+    then to the name. Raises ValueError as `front` does.
     """
     key = deciding_cost(candidates, cost)
     leader = highest(candidates, cost)
@@ -129,8 +136,8 @@ def choose(
     if priced:
         cheaper = _possible(placed, chosen, standings, key, margin)
     saved = None
-    known = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
-    if known and (chosen.cost(key) == best.cost(key) or costs_less(chosen, best, key)):
+    comparable = key is not None and chosen.cost(key) is not None and bool(best.cost(key))
+    if comparable and (chosen.cost(key) == best.cost(key) or costs_less(chosen, best, key)):
         saved = max(0.0, 1 - chosen.cost(key) / best.cost(key))
     choice = Choice(
         metric=metric,
@@ -158,7 +165,8 @@ def _possible(
     key: str,
     margin: float,
 ) -> tuple[Possible, ...]:
-    """The cells that cost less than the chosen one and are not shown to lose more than the margin."""
+    """The cells that cost less than the chosen one and are not shown to lose more than the
+    margin."""
     result = []
     for candidate in placed:
         if not costs_less(candidate, chosen, key):
@@ -178,8 +186,8 @@ def _possible(
 
 
 def _cheapest(within: Sequence[Candidate], key: str) -> tuple[Candidate, tuple[str, ...]]:
-    """Of cells by rising price the one to take, and the others that are not shown to cost more: where costs overlap,
-    fewer parameters decide, then the higher score, then the name."""
+    """Of cells by rising price the one to take, and the others that are not shown to cost more:
+    where costs overlap, fewer parameters decide, then the higher score, then the name."""
     lowest = within[0]
     level = [candidate for candidate in within if not costs_less(lowest, candidate, key)]
     chosen = min(level, key=lambda candidate: _price(candidate, None))

@@ -1,4 +1,5 @@
-"""Which pairs of cells were compared fairly, and which repeats are none: fairness.py over the cells of a study."""
+"""Which pairs of cells were compared fairly, and which repeats are none: fairness.py over the cells
+of a study."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ def fair_pairs(
     rows: Mapping[str, tuple[str, ...]],
     root: Path,
 ) -> dict[tuple[str, str], Fairness]:
-    """Every two cells in both orders, over the factors in which they are declared to differ. results: of each row;
-    rows: cell -> its rows."""
+    """Every two cells in both orders, over the factors in which they are declared to differ.
+    results: of each row; rows: cell -> its rows."""
     settings = {name: _settings(name, results[name], root) for name in rows}
     repeated = {}
     for name, names in rows.items():

@@ -27,7 +27,8 @@ def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:
 
 
 def spreads_of(runs: Sequence[CellResult]) -> dict[str, tuple[float, float]]:
-    """A key of COSTS -> from the lowest round of any repeat to the highest; what has none is exact."""
+    """A key of COSTS -> from the lowest round of any repeat to the highest; what has none is
+    exact."""
     result: dict[str, tuple[float, float]] = {}
     for run in runs:
         for key, (low, high) in run.cost_spread.items():
@@ -43,5 +44,6 @@ def machines(cells: Sequence[CellResult]) -> set[str]:
 
 
 def busy(cells: Sequence[CellResult]) -> dict[str, float]:
-    """Row -> what other processes used of the machine while its latency was measured, where that is known."""
+    """Row -> what other processes used of the machine while its latency was measured, where that is
+    known."""
     return {cell.name: cell.others for cell in cells if cell.others is not None}

@@ -1,4 +1,5 @@
-"""Every cell against every other in one statistic, with joint replicates: what simultaneous statements rest on."""
+"""Every cell against every other in one statistic, with joint replicates: what simultaneous
+statements rest on."""
 
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Differences:
-    """names: K cells. Of row cell less column cell, (K, K) float64, as stages.verdict.pairs estimates the two: centre,
-    bias-corrected; error, its standard error; freedom, its degrees of freedom. estimates: (row, column) -> the same
-    as an Estimate.
+    """names: K cells. Of row cell less column cell, (K, K) float64, as stages.verdict.pairs
+    estimates the two: centre, bias-corrected; error, its standard error; freedom, its degrees of
+    freedom. estimates: (row, column) -> the same as an Estimate.
 
-    noise (K, K, R): how far the difference may lie from its centre by chance, R joint draws in units of `error`.
-    Images' part is that of the paired replicates, so that it is correlated as the cells' scores are; the part of seeds
-    and folds, whose draws nobody has, is normal and independent between cells.
+    noise (K, K, R): how far the difference may lie from its centre by chance, R joint draws in
+    units of `error`. Images' part is that of the paired replicates, so that it is correlated as the
+    cells' scores are; the part of seeds and folds, whose draws nobody has, is normal and
+    independent between cells.
     """
 
     names: tuple[str, ...]
@@ -37,9 +39,11 @@ class Differences:
 def differences(
     cells: Mapping[str, Sequence[Replicates]], pairs: Sequence[Pair], statistic: Statistic
 ) -> Differences:
-    """cells: name -> its runs, as stages.verdict.pairs.compare takes them; pairs: its verdicts over all of them.
+    """cells: name -> its runs, as stages.verdict.pairs.compare takes them; pairs: its verdicts over
+    all of them.
 
-    Cells without a pair are left out, so is a cell that cannot be compared with one that stands before it.
+    Cells without a pair are left out, so is a cell that cannot be compared with one that stands
+    before it.
     """
     estimates = {}
     for pair in pairs:
@@ -69,21 +73,25 @@ def differences(
     noise = np.sqrt(variances[0])[:, :, None] * image_noise
     if variances[1].any():
         noise += np.sqrt(variances[1])[:, :, None] * _run_noise(runs, noise.shape[2])
-    noise = np.divide(noise, error[:, :, None], out=np.zeros_like(noise), where=error[:, :, None] > 0)
+    noise = np.divide(
+        noise, error[:, :, None], out=np.zeros_like(noise), where=error[:, :, None] > 0
+    )
     return Differences(tuple(names), centre, error, freedom, noise, estimates)
 
 
 def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) -> np.ndarray:
-    """(K, K, R) with mean 0 and standard deviation 1: the replicates of each difference, 0 where it never varies.
+    """(K, K, R) with mean 0 and standard deviation 1: the replicates of each difference, 0 where it
+    never varies.
 
     Several splits have replicates of their own, which are averaged over those that both cells have.
     """
     splits: dict[int, list[list[np.ndarray]]] = {}
+    replicates = 0
     for index, runs in enumerate(cells):
         for run in runs:
             by_cell = splits.setdefault(run.split, [[] for _ in cells])
             by_cell[index].append(run.of(statistic)[1:])
-    replicates = max(len(run.ap) - 1 for runs in cells for run in runs)
+            replicates = max(replicates, len(run.ap) - 1)
     total = np.zeros((len(cells), len(cells), replicates))
     for by_cell in splits.values():
         values = np.zeros((len(cells), replicates))
@@ -103,7 +111,8 @@ def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) ->
 
 
 def _run_noise(runs: np.ndarray, replicates: int) -> np.ndarray:
-    """(K, K, R) of standard deviation 1. runs (K, K): of the row's cell in each comparison; more runs, less of it."""
+    """(K, K, R) of standard deviation 1. runs (K, K): of the row's cell in each comparison; more
+    runs, less of it."""
     draws = np.random.default_rng(_SEED).normal(size=(len(runs), replicates))
     share = np.sqrt(1 / runs)
     noise = share[:, :, None] * draws[:, None, :] - share.T[:, :, None] * draws[None, :, :]

@@ -1,24 +1,29 @@
-"""A statistic of a cell, or its difference between two cells, with its interval, from replicates on the same images.
+"""A statistic of a cell, or its difference between two cells, with its interval, from replicates on
+the same images.
 
-Interval. AP is biased upwards on few images, and its replicates, which hold fewer different images, are so once more:
-percentile intervals of one cell's AP covered 80 to 92 % in place of 95 in simulations, of the difference of two very
-unequal cells 91 to 93. BCa repairs most of that; its acceleration adds nothing and costs a jackknife. As good and
-simpler is the standard interval around the bias-corrected value: value - bias -/+ quantile x error, both from the
-replicates (Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 5.2; Efron & Tibshirani 1993,
+Interval. AP is biased upwards on few images, and its replicates, which hold fewer different images,
+are so once more: percentile intervals of one cell's AP covered 80 to 92 % in place of 95 in
+simulations, of the difference of two very unequal cells 91 to 93. BCa repairs most of that; its
+acceleration adds nothing and costs a jackknife. As good and simpler is the standard interval around
+the bias-corrected value: value - bias -/+ quantile x error, both from the replicates (Davison &
+Hinkley 1997, "Bootstrap Methods and their Application", section 5.2; Efron & Tibshirani 1993,
 chapters 10 and 13; "norm" of R's boot.ci). It covered 93 to 96 % in all but very thin groups
-(tests/test_verdict_coverage.py), extends to repeats, and its p is no multiple of 1 / R, which 66 pairs would exhaust.
+(tests/test_verdict_coverage.py), extends to repeats, and its p is no multiple of 1 / R, which 66
+pairs would exhaust.
 
-Few images. AP is no mean: replicates vary less than fresh images do. Between detectors that are equal by construction
-(3,200 samples of 300 images, 2,800 of 100, three classes, mAP) the values lay 4.5 and 7.3 % further out than the
-replicates' error said, which is about .75 / sqrt(images), and the error scattered as with 110 and 49 degrees of freedom
-in place of 299 and 99. Without regard to that 6 and 7 % of the families had a false verdict. Hence WIDER and SCATTER,
-somewhat more than was measured; then it is 3.5 and 2.9 %. Plain means need none of it and are covered more often.
+Few images. AP is no mean: replicates vary less than fresh images do. Between detectors that are
+equal by construction (3,200 samples of 300 images, 2,800 of 100, three classes, mAP) the values lay
+4.5 and 7.3 % further out than the replicates' error said, which is about .75 / sqrt(images), and
+the error scattered as with 110 and 49 degrees of freedom in place of 299 and 99. Without regard to
+that 6 and 7 % of the families had a false verdict. Hence WIDER and SCATTER, somewhat more than was
+measured; then it is 3.5 and 2.9 %. Plain means need none of it and are covered more often.
 
-Repeats. Images vary and trainings vary. With several runs of a cell on one split the variance between runs is pooled
-over the two cells (as in Student's two-sample t) and added to that of the images, degrees of freedom as by Welch 1947
-and Satterthwaite 1946. With several splits (folds) the differences on each are the sample; their variance holds both.
-Folds share training images, so that it is taken 1 / F + 1 / (F - 1) times instead of 1 / F (Nadeau & Bengio 2003,
-"Inference for the generalization error"), and is at least that of the images alone. With one run of each cell the
+Repeats. Images vary and trainings vary. With several runs of a cell on one split the variance
+between runs is pooled over the two cells (as in Student's two-sample t) and added to that of the
+images, degrees of freedom as by Welch 1947 and Satterthwaite 1946. With several splits (folds) the
+differences on each are the sample; their variance holds both. Folds share training images, so that
+it is taken 1 / F + 1 / (F - 1) times instead of 1 / F (Nadeau & Bengio 2003, "Inference for the
+generalization error"), and is at least that of the images alone. With one run of each cell the
 interval is about these two trained models; another seed may say otherwise.
 """
 
@@ -46,13 +51,15 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic of a cell, or the difference of one between two: value, the mean over the runs; [low, high], its
-    95 % interval, which need not have the value in its middle; error: its standard error, None where nothing varies
-    that could be measured (one image), the interval then is all that is possible.
+    """A statistic of a cell, or the difference of one between two: value, the mean over the runs;
+    [low, high], its 95 % interval, which need not have the value in its middle; error: its standard
+    error, None where nothing varies that could be measured (one image), the interval then is all
+    that is possible.
 
-    of_images, of_runs: the two parts of error squared; freedom: degrees of freedom of the interval; boxes, images: of
-    all splits together; splits: on how many the cells were evaluated; runs: of the first and the second cell on all of
-    them; thin: fewer than MIN_BOXES boxes, which decide nothing.
+    of_images, of_runs: the two parts of error squared; freedom: degrees of freedom of the interval;
+    boxes, images: of all splits together; splits: on how many the cells were evaluated; runs: of
+    the first and the second cell on all of them; thin: fewer than MIN_BOXES boxes, which decide
+    nothing.
     """
 
     value: float
@@ -92,7 +99,8 @@ class Estimate:
         return _ends(self.centre, self.error, self.freedom, alpha, (-largest, largest))
 
     def test(self, bound: float = 0.0) -> tuple[float, float]:
-        """Of a difference: the probability that it is above `bound`, and the two-sided p of its being that."""
+        """Of a difference: the probability that it is above `bound`, and the two-sided p of its
+        being that."""
         distance = self.centre - bound
         if self.error is None or (self.error == 0 and distance == 0):
             return 0.5, 1.0
@@ -102,8 +110,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SplitScores:
-    """A statistic of a cell's runs on one split: scores (N runs, 1 + R), the split itself first, then its replicates;
-    mean (1 + R,), over the runs; boxes, images: that the split has."""
+    """A statistic of a cell's runs on one split: scores (N runs, 1 + R), the split itself first,
+    then its replicates; mean (1 + R,), over the runs; boxes, images: that the split has."""
 
     scores: np.ndarray
     mean: np.ndarray
@@ -128,27 +136,28 @@ def scores_of(runs: Sequence[Replicates], statistic: Statistic) -> dict[int, Spl
 
 
 def estimate(runs: Sequence[Replicates], statistic: Statistic) -> Estimate | None:
-    """One cell, of one or several runs. None where the splits have no such box. Raises InputError without runs."""
+    """One cell, of one or several runs. None where the splits have no such box. Raises InputError
+    without runs."""
     return _estimate("the cell", [scores_of(runs, statistic)])
 
 
 def difference(
     first: str, first_scores: Scores, second: str, second_scores: Scores
 ) -> Estimate | None:
-    """The first cell less the second, on the splits that both have; None where those have no such box.
+    """The first cell less the second, on the splits that both have; None where those have no such
+    box.
 
     Raises InputError where they share no split, or one of them has no run.
     """
     return _estimate(f"{first} and {second}", [first_scores, second_scores])
 
 
-def needed(
-    estimated: Estimate, distance: float, quantile: float
-) -> tuple[int | None, int | None]:
-    """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error, the usual sample size (Lachin 1981,
-    "Introduction to sample size determination and power analysis for clinical trials"): images' part of the squared
-    error shrinks as 1 / images, the runs' as 1 / runs, and each has the other as its floor. None where that cannot be
-    told from these runs, or no number would do."""
+def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int | None, int | None]:
+    """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error, the usual sample
+    size (Lachin 1981, "Introduction to sample size determination and power analysis for clinical
+    trials"): images' part of the squared error shrinks as 1 / images, the runs' as 1 / runs, and
+    each has the other as its floor. None where that cannot be told from these runs, or no number
+    would do."""
     if not estimated.error or not distance:
         return None, None
     allowed = (distance / (quantile + ndtri(POWER))) ** 2
@@ -169,39 +178,35 @@ def needed(
 
 def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
     """Of one cell, or of the first less the second."""
-    if not all(cells):
-        raise InputError(f"{names}: no evaluated run")
-    common = [split for split in cells[0] if all(split in scores for scores in cells)]
-    if not common:
-        raise InputError(
-            f"{names} were not evaluated on the same annotations with the same draws; "
-            "evaluate both again"
-        )
-    common = [split for split in common if cells[0][split].boxes]
-    if not common:
+    splits = _common_splits(names, cells)
+    if not splits:
         return None
-    boxes = sum(cells[0][split].boxes for split in common)
-    images = sum(cells[0][split].images for split in common)
+    first = [cells[0][split] for split in splits]
+    boxes = sum(scores.boxes for scores in first)
+    images = sum(scores.images for scores in first)
     # (1 + R,) for each split.
-    values = [cells[0][split].mean for split in common]
+    values = [scores.mean for scores in first]
     if len(cells) > 1:
-        values = [cells[0][split].mean - cells[1][split].mean for split in common]
-    value = float(np.mean([array[0] for array in values]))
-    finite = [array[1:][~np.isnan(array[1:])] for array in values]
-    varies = images > 1 and all(len(array) > 1 for array in finite)
+        values = [cells[0][split].mean - cells[1][split].mean for split in splits]
+    measured = [float(array[0]) for array in values]
+    value = float(np.mean(measured))
+    replicates = []
+    for array in values:
+        replicates.append(array[1:][~np.isnan(array[1:])])
+    varies = images > 1 and min(map(len, replicates)) > 1
     bias = of_images = 0.0
     if varies:
-        bias = float(np.mean([array.mean() for array in finite])) - value
+        bias = float(np.mean([array.mean() for array in replicates])) - value
         variances = []
-        for split, array in zip(common, finite, strict=True):
-            wider = 1 + WIDER / math.sqrt(cells[0][split].images)
+        for scores, array in zip(first, replicates, strict=True):
+            wider = 1 + WIDER / math.sqrt(scores.images)
             variances.append(array.var(ddof=1) * wider**2)
-        of_images = float(np.mean(variances)) / len(common)
-    if len(common) > 1:
-        of_runs = _between_splits([float(array[0]) for array in values], of_images)
-        freedom = float(len(common) - 1)
+        of_images = float(np.mean(variances)) / len(splits)
+    if len(splits) > 1:
+        of_runs = _between_splits(measured, of_images)
+        freedom = float(len(splits) - 1)
     else:
-        of_runs, run_freedom = _between_runs([scores[common[0]].scores[:, 0] for scores in cells])
+        of_runs, run_freedom = _between_runs([scores[splits[0]].scores[:, 0] for scores in cells])
         freedom = _freedom(of_images, (images - 1) / SCATTER, of_runs, run_freedom)
     lowest = 0.0 if len(cells) == 1 else -1.0
     error, ends = None, (lowest, 1.0)
@@ -209,8 +214,8 @@ def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
         error = math.sqrt(of_images + of_runs)
         ends = _ends(value - bias, error, freedom, ALPHA, (lowest, 1.0))
     runs = []
-    for scores in cells:
-        runs.append(sum(len(scores[split].scores) for split in common))
+    for scores_of_cell in cells:
+        runs.append(sum(len(scores_of_cell[split].scores) for split in splits))
     return Estimate(
         value,
         *ends,
@@ -221,10 +226,24 @@ def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
         freedom,
         boxes,
         images,
-        splits=len(common),
+        splits=len(splits),
         runs=tuple(runs),
         thin=boxes < MIN_BOXES,
     )
+
+
+def _common_splits(names: str, cells: Sequence[Scores]) -> list[int]:
+    """Those that all cells have and that hold a box of the statistic. Raises InputError where a
+    cell has no run, or they share no split."""
+    if not all(cells):
+        raise InputError(f"{names}: no evaluated run")
+    common = set(cells[0]).intersection(*cells)
+    if not common:
+        raise InputError(
+            f"{names} were not evaluated on the same annotations with the same draws; "
+            "evaluate both again"
+        )
+    return [split for split in cells[0] if split in common and cells[0][split].boxes]
 
 
 def _ends(
@@ -243,8 +262,8 @@ def _between_splits(values: Sequence[float], of_images: float) -> float:
 
 
 def _between_runs(groups: Sequence[np.ndarray]) -> tuple[float, int]:
-    """The variance that seeds give the mean of each cell, or the difference of the two means, and its degrees of
-    freedom; 0 and 0 for single runs. groups: each cell's scores of its runs."""
+    """The variance that seeds give the mean of each cell, or the difference of the two means, and
+    its degrees of freedom; 0 and 0 for single runs. groups: each cell's scores of its runs."""
     freedom = sum(len(group) - 1 for group in groups)
     if not freedom:
         return 0.0, 0

@@ -1,4 +1,5 @@
-"""Every training's replicates on a split: annotations read once, detections matched once, the same draws for all."""
+"""Every training's replicates on a split: annotations read once, detections matched once, the same
+draws for all."""
 
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """truth: of the study's own fold, None where the split has no box; runs: training -> its replicates, on its own
-    fold; elsewhere: trainings that were evaluated on other annotations than those in data/prepared now, and have
-    none."""
+    """truth: of the study's own fold, None where the split has no box; runs: training -> its
+    replicates, on its own fold; elsewhere: trainings that were evaluated on other annotations than
+    those in data/prepared now, and have none."""
 
     name: str
     truth: Truth | None
@@ -36,13 +37,21 @@ class Split:
     elsewhere: tuple[str, ...]
 
 
-def read_split(name: str, cells: Sequence[CellResult], folds: Mapping[str, int | None],
-               digests: Mapping[str, Mapping[str, str]], number: int, seed: int, root: Path, progress: tqdm) -> Split:
-    """folds: training -> Study.fold_of(). digests: training -> split -> the SHA-256 of the annotations that it was
-    evaluated on, where that was recorded.
+def read_split(
+    name: str,
+    cells: Sequence[CellResult],
+    folds: Mapping[str, int | None],
+    digests: Mapping[str, Mapping[str, str]],
+    number: int,
+    seed: int,
+    root: Path,
+    progress: tqdm,
+) -> Split:
+    """folds: training -> Study.fold_of(). digests: training -> split -> the SHA-256 of the
+    annotations that it was evaluated on, where that was recorded.
 
-    number, seed: of the replicates. Raises InputError, one line, where the annotations or a training's detections
-    cannot be read, or those do not give the scores that were recorded.
+    number, seed: of the replicates. Raises InputError, one line, where the annotations or a
+    training's detections cannot be read, or those do not give the scores that were recorded.
     """
     own = read_truth(root / paths.annotations(name))
     if own.crowd.all():
@@ -57,19 +66,21 @@ def read_split(name: str, cells: Sequence[CellResult], folds: Mapping[str, int |
             if digests.get(cell.name, {}).get(name, now) != now:
                 elsewhere.append(cell.name)
             else:
-                found = _detections(cell, name, truth, root)
-                runs[cell.name] = replicates.evaluate(match(truth, found), weights)
+                detections = _detections(cell, name, truth, root)
+                runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
                 _check(cell, name, runs[cell.name])
             progress.update()
     return Split(name, own, runs, tuple(elsewhere))
 
 
-def _by_file(split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]) -> dict[Path, list[CellResult]]:
+def _by_file(
+    split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]
+) -> dict[Path, list[CellResult]]:
     """The cells that are evaluated on each file of annotations."""
-    found: dict[Path, list[CellResult]] = {}
+    by_file: dict[Path, list[CellResult]] = {}
     for cell in cells:
-        found.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
-    return found
+        by_file.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
+    return by_file
 
 
 def _detections(cell: CellResult, split: str, truth: Truth, root: Path) -> Detections:
@@ -79,7 +90,9 @@ def _detections(cell: CellResult, split: str, truth: Truth, root: Path) -> Detec
     except InputError as error:
         raise InputError(f"{path}: {error}; {_remedy(cell.name)}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {_remedy(cell.name)}") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); {_remedy(cell.name)}"
+        ) from None
 
 
 def _results(path: Path) -> list[Any]:
@@ -96,10 +109,13 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
     """The same detections on the same annotations give the same scores, to rounding."""
     for metric, statistic in STUDY.items():
         score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
-        if not math.isclose(score, math.nan if recorded is None else recorded, abs_tol=1e-6) and not (
-                recorded is None and math.isnan(score)):
-            raise InputError(f"{_path(cell, split)}: its {split}/{metric} is {score:.4f}, and "
-                             f"{'none' if recorded is None else f'{recorded:.4f}'} was recorded; {_remedy(cell.name)}")
+        if not math.isclose(
+            score, math.nan if recorded is None else recorded, abs_tol=1e-6
+        ) and not (recorded is None and math.isnan(score)):
+            raise InputError(
+                f"{_path(cell, split)}: its {split}/{metric} is {score:.4f}, and "
+                f"{'none' if recorded is None else f'{recorded:.4f}'} was recorded; {_remedy(cell.name)}"
+            )
 
 
 def _path(cell: CellResult, split: str) -> Path:

@@ -10,7 +10,8 @@ from stages.verdict.candidates import COSTS, Candidate, check, finite, names_of
 
 @dataclass(frozen=True)
 class Dominated:
-    """A cell that each member `by` beats or equals in score and every cost, and beats in one of them."""
+    """A cell that each member `by` beats or equals in score and every cost, and beats in one of
+    them."""
 
     name: str
     by: tuple[str, ...]
@@ -26,8 +27,8 @@ class Incomplete:
 
 @dataclass(frozen=True)
 class Front:
-    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling score. Every cell is
-    in one of the three."""
+    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling
+    score. Every cell is in one of the three."""
 
     metric: str
     costs: tuple[str, ...]
@@ -40,8 +41,9 @@ class Front:
 def front(
     candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
 ) -> Front:
-    """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that others have is
-    incomplete, since nobody can say whether it is dominated. Cells with equal numbers do not dominate each other.
+    """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that
+    others have is incomplete, since nobody can say whether it is dominated. Cells with equal
+    numbers do not dominate each other.
 
     Raises ValueError for a cost that is not one of COSTS, and for two cells of one name.
     """
@@ -88,25 +90,25 @@ def _beats(first: Candidate, second: Candidate, costs: Sequence[str]) -> bool:
     return better
 
 
-def _front_sentence(found: Front) -> str:
-    axes = ", ".join([found.metric, *_words(found.costs)])
-    members = ", ".join(found.members)
+def _front_sentence(result: Front) -> str:
+    axes = ", ".join([result.metric, *_words(result.costs)])
+    members = ", ".join(result.members)
     parts = []
-    if not found.members:
+    if not result.members:
         parts.append("No cell can be placed on the Pareto front")
-    elif not found.dominated and len(found.members) == 1:
+    elif not result.dominated and len(result.members) == 1:
         parts.append(f"{members} is alone: there is nothing that could dominate it in {axes}")
-    elif not found.dominated:
+    elif not result.dominated:
         parts.append(f"No cell is dominated in {axes}: {members}")
-    elif len(found.members) == 1:
-        others = ", ".join(cell.name for cell in found.dominated)
+    elif len(result.members) == 1:
+        others = ", ".join(cell.name for cell in result.dominated)
         parts.append(f"{members} dominates every other cell in {axes}: {others}")
     else:
         parts.append(f"On the Pareto front of {axes}: {members}")
-        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in found.dominated]
+        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in result.dominated]
         parts.append(f"Dominated: {'; '.join(by)}")
-    if found.incomplete:
-        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in found.incomplete]
+    if result.incomplete:
+        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in result.incomplete]
         parts.append(f"Not placed: {'; '.join(lacks)}")
     return ". ".join(parts) + "."
 

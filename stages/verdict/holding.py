@@ -1,4 +1,5 @@
-"""Whether the choice may be acted on: what stands in its way, or what it rests on, in sentences that follow from it."""
+"""Whether the choice may be acted on: what stands in its way, or what it rests on, in sentences
+that follow from it."""
 
 from __future__ import annotations
 
@@ -29,11 +30,13 @@ def holds(
     busy: Mapping[str, float],
     uneven: Mapping[str, Sequence[str]],
 ) -> tuple[bool, str]:
-    """Whether the chosen cell is shown to be within the margin and nothing speaks against it, and why.
+    """Whether the chosen cell is shown to be within the margin and nothing speaks against it, and
+    why.
 
-    elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were measured; busy: row ->
-    the share of the cores that other processes used while its latency was; uneven: cell -> what its repeats differ in
-    beside the seed. A confounded comparison does not forbid to ship its better cell, but is mentioned.
+    elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were
+    measured; busy: row -> the share of the cores that other processes used while its latency was;
+    uneven: cell -> what its repeats differ in beside the seed. A confounded comparison does not
+    forbid to ship its better cell, but is mentioned.
     """
     against = obstacles(judgement, elsewhere, busy)
     if against:
@@ -53,7 +56,8 @@ def holds(
 def obstacles(
     judgement: Judgement, elsewhere: Mapping[str, Collection[str]], busy: Mapping[str, float]
 ) -> list[str]:
-    """What speaks against the choice, whether it is shown or not. elsewhere, busy: as in holds()."""
+    """What speaks against the choice, whether it is shown or not. elsewhere, busy: as in
+    holds()."""
     metric, choice = judgement.metric, judgement.choice
     against = []
     for split, names in elsewhere.items():
@@ -85,8 +89,9 @@ def obstacles(
 
 
 def contradictions(judgement: Judgement) -> list[Pair]:
-    """The cells that the chosen one loses more than the margin against on test, by the interval that decided the pair:
-    a smaller loss is what was accepted. The chosen cell is the first of each pair."""
+    """The cells that the chosen one loses more than the margin against on test, by the interval
+    that decided the pair: a smaller loss is what was accepted. The chosen cell is the first of each
+    pair."""
     chosen, metric = judgement.choice.chosen, judgement.test_metric
     pairs = []
     for name in judgement.repeats:
@@ -219,7 +224,8 @@ def _measurements(
 
 
 def _on_test(judgement: Judgement) -> Pair | None:
-    """The chosen cell against the best on test; None where they are the same cell or were not compared there."""
+    """The chosen cell against the best on test; None where they are the same cell or were not
+    compared there."""
     choice = judgement.choice
     if choice.chosen == choice.best:
         return None

@@ -1,10 +1,12 @@
-"""Hypotheses of params.yaml, judged: supported, rejected or undecided, with the pairs of cells that say so.
+"""Hypotheses of params.yaml, judged: supported, rejected or undecided, with the pairs of cells that
+say so.
 
-The comparisons of a hypothesis were planned, so that they are a family of their own. It claims that all of them come
-out one way. Supported is where each one alone is significant at ALPHA: an intersection-union test (Berger 1982,
-"Multiparameter hypothesis testing and acceptance sampling", Technometrics 24), whose error is at most ALPHA without a
-correction. Rejected is where one is contrary after Holm's correction over the hypothesis' own comparisons, since any of
-them would do. A claimed bound (a - b > 0.02) is tested against itself.
+The comparisons of a hypothesis were planned, so that they are a family of their own. It claims that
+all of them come out one way. Supported is where each one alone is significant at ALPHA: an
+intersection-union test (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling",
+Technometrics 24), whose error is at most ALPHA without a correction. Rejected is where one is
+contrary after Holm's correction over the hypothesis' own comparisons, since any of them would do. A
+claimed bound (a - b > 0.02) is tested against itself.
 """
 
 from __future__ import annotations
@@ -29,11 +31,12 @@ Outcome = Literal["supported", "rejected", "undecided"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one comparison came out: difference = left - right in the metric's units; p: two-sided, against the claimed
-    bound or 0; [low, high]: the interval at the level at which it was judged, so that it holds the bound exactly where
-    it decides nothing.
+    """How one comparison came out: difference = left - right in the metric's units; p: two-sided,
+    against the claimed bound or 0; [low, high]: the interval at the level at which it was judged,
+    so that it holds the bound exactly where it decides nothing.
 
-    comparisons: for how many p and interval are corrected: 1 on the claim's side, on the other side by Holm's factor.
+    comparisons: for how many p and interval are corrected: 1 on the claim's side, on the other side
+    by Holm's factor.
     """
 
     difference: float
@@ -52,9 +55,10 @@ FairnessOf = Callable[[str, str, str], "Fairness | None"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """One pair of cells under one step and metric. Values are in the metric's units, None where there is nothing to
-    measure; `agrees` says whether the two values alone obey the step; `verdict` is of left against right; `fairness` is
-    the pair's stages.verdict.fairness.Fairness over the step's factor, None where it was not asked for."""
+    """One pair of cells under one step and metric. Values are in the metric's units, None where
+    there is nothing to measure; `agrees` says whether the two values alone obey the step; `verdict`
+    is of left against right; `fairness` is the pair's stages.verdict.fairness.Fairness over the
+    step's factor, None where it was not asked for."""
 
     step: Step
     metric: str
@@ -63,7 +67,7 @@ class Evidence:
     agrees: bool | None
     verdict: Verdict | None
     outcome: Outcome
-    why: str
+    reason: str
     fairness: Fairness | None
 
     @property
@@ -78,8 +82,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """A judged hypothesis. `missing` are the rows, as text, that no trained cell fills; `points` says whether the plain
-    numbers obey the whole claim (None: not all are there), which decides nothing."""
+    """A judged hypothesis. `missing` are the rows, as text, that no trained cell fills; `points`
+    says whether the plain numbers obey the whole claim (None: not all are there), which decides
+    nothing."""
 
     claim: str
     outcome: Outcome
@@ -110,14 +115,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What is put to one pair of cells. estimate: left - right, None where nothing can be tested, and `why`."""
+    """What is put to one pair of cells. estimate: left - right, None where nothing can be tested,
+    and `why`."""
 
     step: Step
     metric: str
-    left: Trained
-    right: Trained
+    first: Trained
+    second: Trained
     estimate: Estimate | None
-    why: str
+    reason: str
 
     @property
     def bound(self) -> float:
@@ -126,7 +132,7 @@ class _Comparison:
     @property
     def agrees(self) -> bool | None:
         """Whether the two values alone obey the step."""
-        first, second = number(self.left, self.metric), number(self.right, self.metric)
+        first, second = number(self.first, self.metric), number(self.second, self.metric)
         if first is None or second is None:
             return None
         if self.step.sign == "<":
@@ -144,10 +150,10 @@ def judge(
 ) -> list[Finding]:
     """Every hypothesis against the trained cells, in the order of params.yaml.
 
-    Each step is put to all pairs of cells that differ in its factor only and agree with `where`. A claim is rejected
-    where one pair is contrary, supported where there is a pair for every step and all of them agree, else undecided.
-    thin: metric -> its number of boxes, where that is too small to decide. Raises StudyError as
-    stages.verdict.statements.check does.
+    Each step is put to all pairs of cells that differ in its factor only and agree with `where`. A
+    claim is rejected where one pair is contrary, supported where there is a pair for every step and
+    all of them agree, else undecided. thin: metric -> its number of boxes, where that is too small
+    to decide. Raises StudyError as stages.verdict.statements.check does.
     """
     cells = list(cells)
     findings = []
@@ -157,15 +163,15 @@ def judge(
         for metric, step in steps:
             pairs, absent = pairs_of(step, hypothesis.where, cells)
             missing += absent
-            for left, right in pairs:
-                comparisons.append(_comparison(step, metric, left, right, estimate, thin or {}))
+            for first, second in pairs:
+                comparisons.append(_comparison(step, metric, first, second, estimate, thin or {}))
         findings.append(_finding(hypothesis.claim, comparisons, missing, fairness))
     return findings
 
 
 def false_alarms(findings: Iterable[Finding]) -> float:
-    """How many hypotheses would be expected to come out supported or rejected by chance, if no cell differed from
-    another: at most ALPHA for each one of which a comparison was tested."""
+    """How many hypotheses would be expected to come out supported or rejected by chance, if no cell
+    differed from another: at most ALPHA for each one of which a comparison was tested."""
     tested = 0
     for finding in findings:
         tested += any(evidence.verdict is not None for evidence in finding.evidence)
@@ -243,42 +249,43 @@ def _same_side(comparison: _Comparison) -> bool:
 def _comparison(
     step: Step,
     metric: str,
-    left: Trained,
-    right: Trained,
+    first: Trained,
+    second: Trained,
     estimate_of: EstimateOf | None,
     thin: Mapping[str, int],
 ) -> _Comparison:
     estimate = None
     if estimate_of is not None:
-        estimate = estimate_of(left.name, right.name, metric)
-    why = ""
-    if number(left, metric) is None or number(right, metric) is None:
-        why = "there is nothing to measure"
-    elif metric == TRAIN_LOSS and min(left.repeats, right.repeats) < 2:
-        # A loss has no images to resample: only other seeds show how much of a difference is chance.
-        why = "one training each shows no chance variation of a loss"
+        estimate = estimate_of(first.name, second.name, metric)
+    reason = ""
+    if number(first, metric) is None or number(second, metric) is None:
+        reason = "there is nothing to measure"
+    elif metric == TRAIN_LOSS and min(first.repeats, second.repeats) < 2:
+        # A loss has no images to resample: only other seeds show how much of a difference is
+        # chance.
+        reason = "one training each shows no chance variation of a loss"
     elif estimate is None:
-        why = "no verdict was computed"
+        reason = "no verdict was computed"
     elif metric in thin:
-        why = f"{thin[metric]} boxes are too few to decide"
-    return _Comparison(step, metric, left, right, None if why else estimate, why)
+        reason = f"{thin[metric]} boxes are too few to decide"
+    return _Comparison(step, metric, first, second, None if reason else estimate, reason)
 
 
 def _weighed(
     comparison: _Comparison, verdict: Verdict | None, fairness: FairnessOf | None
 ) -> Evidence:
-    step, why = comparison.step, comparison.why
+    step, reason = comparison.step, comparison.reason
     outcome: Outcome = "undecided"
     if verdict is not None:
         if verdict.p < ALPHA and _same_side(comparison):
             outcome = "supported" if _points_to_claim(comparison) else "rejected"
         elif step.bound is None:
-            why = "the two cannot be distinguished"
+            reason = "the two cannot be distinguished"
         else:
-            why = f"the interval holds the bound {step.bound:g}"
-    left, right = comparison.left, comparison.right
+            reason = f"the interval holds the bound {step.bound:g}"
+    first, second = comparison.first, comparison.second
     fair = None
     if fairness is not None:
-        fair = fairness(left.name, right.name, step.factor)
+        fair = fairness(first.name, second.name, step.factor)
     agrees = comparison.agrees
-    return Evidence(step, comparison.metric, left, right, agrees, verdict, outcome, why, fair)
+    return Evidence(step, comparison.metric, first, second, agrees, verdict, outcome, reason, fair)

@@ -1,4 +1,5 @@
-"""What compare concludes of a study: one object that the report, the summary and MLflow read, and nobody changes."""
+"""What compare concludes of a study: one object that the report, the summary and MLflow read, and
+nobody changes."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from stages.verdict.shares import ShareCurve
 
 @dataclass(frozen=True)
 class Group:
-    """A class or a size of boxes of one cell and split. kind: "class" or "size"; AP, AP50: None without such a box."""
+    """A class or a size of boxes of one cell and split. kind: "class" or "size"; AP, AP50: None
+    without such a box."""
 
     kind: str
     name: str
@@ -36,20 +38,25 @@ def good_cells(standings: Mapping[str, Standing]) -> tuple[str, ...]:
 class Judgement:
     """Verdicts over the cells with results. A cell's name stands for all of its repeats.
 
-    metric: what decides, such as val/bbox_mAP_50; repeats: cell -> the rows of params.yaml that repeat it with another
-    seed, itself first; holes: selected rows without results -> why, one line each.
-    estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where nothing is measured;
-    groups: cell -> split -> its classes and sizes; pairs: metric -> every pair of cells, Holm-corrected within it.
-    fairness: (cell, cell), in both orders -> the two compared over the factors in which they are declared to differ.
-    suspects: split -> stages.analysis.suspects.combine() over the good cells: those that no interval shows to be
-    worse than the best.
-    holds: whether the choice may be acted on; why: what it rests on or what is in its way, in sentences; obstructed:
-    whether something speaks against the choice, beside that it may not be shown.
-    margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell -> where it stands among
-    all in the metric; absent where it could not be compared.
-    shares: what more training images are expected to give, of rows that differ in train_share alone.
-    costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not measured; what front
-    and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and highest round, where it varies.
+    metric: what decides, such as val/bbox_mAP_50; repeats: cell -> the rows of params.yaml that
+    repeat it with another seed, itself first; holes: selected rows without results -> why, one line
+    each.
+    estimates: cell -> metric ("val/bbox_mAP", ..., "test/bbox_mAP_l") -> its Estimate, None where
+    nothing is measured; groups: cell -> split -> its classes and sizes; pairs: metric -> every pair
+    of cells, Holm-corrected within it. fairness: (cell, cell), in both orders -> the two compared
+    over the factors in which they are declared to differ. suspects: split ->
+    stages.analysis.suspects.combine() over the good cells: those that no interval shows to be worse
+    than the best.
+    holds: whether the choice may be acted on; why: what it rests on or what is in its way, in
+    sentences; obstructed: whether something speaks against the choice, beside that it may not be
+    shown.
+    margin: the loss that is accepted for a lower cost, in the metric's units; standings: cell ->
+    where it stands among all in the metric; absent where it could not be compared.
+    shares: what more training images are expected to give, of rows that differ in train_share
+    alone.
+    costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not
+    measured; what front and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and
+    highest round, where it varies.
     names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
     stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
     """
@@ -83,7 +90,8 @@ class Judgement:
 
     @property
     def good(self) -> tuple[str, ...]:
-        """The cells that no interval shows to be worse than the best; the best alone where none was compared."""
+        """The cells that no interval shows to be worse than the best; the best alone where none was
+        compared."""
         best = () if self.choice.best is None else (self.choice.best,)
         return good_cells(self.standings) or best
 
@@ -102,15 +110,26 @@ class Judgement:
         return tuple(sorted(names, key=lambda name: -self.standings[name].p_best))
 
     @property
+    def learning_curve(self) -> ShareCurve | None:
+        """Of `shares` the one that the chosen cell is on, else the first; None in a study without
+        any."""
+        for share in self.shares:
+            if self.choice.chosen in share.cells:
+                return share
+        return next(iter(self.shares), None)
+
+    @property
     def false_alarms(self) -> float:
-        """How many hypotheses would be expected to be decided by chance, if no cell differed from another."""
+        """How many hypotheses would be expected to be decided by chance, if no cell differed from
+        another."""
         return false_alarms(self.findings)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
-        """The verdict on `first` against `second`, in `metric` or the one that decides; None where there is none."""
-        for one in self.pairs.get(metric or self.metric, ()):
-            if (one.first, one.second) == (first, second):
-                return one
-            if (one.second, one.first) == (first, second):
-                return one.swapped()
+        """The verdict on `first` against `second`, in `metric` or the one that decides; None where
+        there is none."""
+        for pair in self.pairs.get(metric or self.metric, ()):
+            if (pair.first, pair.second) == (first, second):
+                return pair
+            if (pair.second, pair.first) == (first, second):
+                return pair.swapped()
         return None

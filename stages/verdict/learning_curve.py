@@ -40,7 +40,8 @@ class Gain:
 @dataclass(frozen=True)
 class LearningCurve:
     """images (K,) ascending, scores (K,): as measured. law: "power" with three shares or more, else
-    "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images. band: (images,
+    "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images. band:
+    (images,
     low, high) from the fewest images to twice the most, the 95 % interval of the law at each."""
 
     images: tuple[int, ...]
@@ -59,7 +60,8 @@ class LearningCurve:
 
 
 def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurve:
-    """images: of each share, all different; replicates: of each, (1 + R,) scores, the first measured
+    """images: of each share, all different; replicates: of each, (1 + R,) scores, the first
+    measured
     and the rest of the same draws for all. Raises ValueError with fewer than two shares."""
     if len(set(images)) != len(images) or len(images) < 2:
         raise ValueError(f"a learning curve needs two numbers of images, not {list(images)}")
@@ -92,7 +94,8 @@ def _line(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _power(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(3, 1 + R): a, b and c of least squares with 0 <= b and a <= 1. numbers (K,), scores (K, 1 + R)."""
+    """(3, 1 + R): a, b and c of least squares with 0 <= b and a <= 1. numbers (K,), scores (K, 1 +
+    R)."""
     best = np.full(scores.shape[1], np.inf)
     parameters = np.zeros((3, scores.shape[1]))
     for c in _EXPONENTS:
@@ -118,7 +121,8 @@ def _linear(power: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray) -> Gain:
-    """The law at twice the images less the law at the most that were measured, of all replicates."""
+    """The law at twice the images less the law at the most that were measured, of all
+    replicates."""
     _, b, c = parameters
     gains = b if law == "line" else b * (1 - 2**-c)
     value, replicates = float(gains[0]), gains[1:]
@@ -137,7 +141,8 @@ def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndar
 def _band(
     law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray
 ) -> tuple[tuple[float, float, float], ...]:
-    """Of each number of images the law of all replicates, less the bias of a score as in estimates.py."""
+    """Of each number of images the law of all replicates, less the bias of a score as in
+    estimates.py."""
     a, b, c = parameters
     images = np.geomspace(numbers[0], 2 * numbers[-1], _BAND_POINTS)
     laws = a + b * np.log2(images)[:, None]

@@ -1,4 +1,5 @@
-"""Verdicts on the train loss. It has no images to resample: only repeats show how much of a difference is chance."""
+"""Verdicts on the train loss. It has no images to resample: only repeats show how much of a
+difference is chance."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ from stages.verdict.pairs import Outcome, Pair, levels
 def compare(
     losses: Mapping[str, Sequence[float]], detectors: Mapping[str, str]
 ) -> tuple[Pair, ...]:
-    """Student's two-sample t test with pooled variance, as estimates.py pools that between runs, Holm-corrected over
-    all pairs. losses: cell -> the train loss of each of its trainings; cells with a single one are left out, and so
-    are pairs of different detectors, which sum different terms.
+    """Student's two-sample t test with pooled variance, as estimates.py pools that between runs,
+    Holm-corrected over all pairs. losses: cell -> the train loss of each of its trainings; cells
+    with a single one are left out, and so are pairs of different detectors, which sum different
+    terms.
 
     "better" is the lower loss. The Estimates have no boxes, images and splits.
     """

@@ -1,7 +1,8 @@
-"""Which detections of a cell are right at each IoU and box size, once per cell, as pycocotools' COCOeval decides it.
+"""Which detections of a cell are right at each IoU and box size, once per cell, as pycocotools'
+COCOeval decides it.
 
-hotcoco evaluates faster than this but shows its matches at one IoU only, and as Python dicts; the bootstrap needs
-them at all ten, as arrays. pycocotools is the oracle of the tests.
+hotcoco evaluates faster than this but shows its matches at one IoU only, and as Python dicts; the
+bootstrap needs them at all ten, as arrays. pycocotools is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -17,32 +18,33 @@ from stages.scoring.tables import Detections, Truth, overlaps
 
 @dataclass(frozen=True)
 class Ranked:
-    """The detections of one class over all images by falling score, equal scores by image and then as given; of an
-    image only the best Truth.max_detections.
+    """The detections of one class over all images by falling score, equal scores by image and then
+    as given; of an image only the best Truth.max_detections.
 
-    image (D,) int64: positions as in Truth; found, counted (4 SIZES, 10 IOUS, D) bool: whether the detection finds a
-    box of this size, and whether it counts at all, right or wrong. What lies in a crowd, finds a box of another size,
-    or finds none and is itself of another size, does not count.
+    image (D,) int64: positions as in Truth; finds, counted (4 SIZES, 10 IOUS, D) bool: whether the
+    detection finds a box of this size, and whether it counts at all, right or wrong. What lies in a
+    crowd, finds a box of another size, or finds none and is itself of another size, does not count.
     """
 
     image: np.ndarray
-    found: np.ndarray
+    finds: np.ndarray
     counted: np.ndarray
 
 
 @dataclass(frozen=True)
 class Matches:
-    """A cell on a split. classes: a Ranked for each of Truth.classes; boxes (K, 4 SIZES, I) int32: how many boxes of a
-    class and size an image has, crowds left out."""
+    """A cell on a split. classes: a Ranked for each of Truth.classes; boxes (K, 4 SIZES, I) int32:
+    how many boxes of a class and size an image has, crowds left out."""
 
     classes: tuple[Ranked, ...]
     boxes: np.ndarray
 
 
 def match(truth: Truth, detections: Detections) -> Matches:
-    """COCO's greedy matching (pycocotools, COCOeval.evaluateImg): within an image and a class, by falling score, each
-    detection takes the free box with the largest IoU of at least the threshold, the last of equals; boxes that do not
-    count (crowds, which are never used up, and other sizes) only where no other is free.
+    """COCO's greedy matching (pycocotools, COCOeval.evaluateImg): within an image and a class, by
+    falling score, each detection takes the free box with the largest IoU of at least the threshold,
+    the last of equals; boxes that do not count (crowds, which are never used up, and other sizes)
+    only where no other is free.
     """
     images, classes = len(truth.image_ids), len(truth.classes)
     low, high = np.array(list(SIZES.values())).T[:, :, None]
@@ -54,21 +56,29 @@ def match(truth: Truth, detections: Detections) -> Matches:
     order, within = _ranking(detections, images)
     area = detections.boxes[:, 2] * detections.boxes[:, 3]
     matched = np.zeros((len(SIZES), len(IOUS), len(area)), dtype=bool)
-    found = np.zeros_like(matched)
-    _assign(truth, detections, np.where(within < truth.max_detections, within, -1), ignored, matched, found)
-    beside = (area < low) | (area > high)
-    counted = found | ~(matched | beside[:, None, :])
+    finds = np.zeros_like(matched)
+    _assign(
+        truth,
+        detections,
+        np.where(within < truth.max_detections, within, -1),
+        ignored,
+        matched,
+        finds,
+    )
+    outside_size = (area < low) | (area > high)
+    counted = finds | ~(matched | outside_size[:, None, :])
     ranked = []
     kept = order[within[order] < truth.max_detections]
     for index in range(classes):
         rows = kept[detections.category[kept] == index]
         rows = rows[np.argsort(-detections.score[rows], kind="stable")]
-        ranked.append(Ranked(detections.image[rows], found[:, :, rows], counted[:, :, rows]))
+        ranked.append(Ranked(detections.image[rows], finds[:, :, rows], counted[:, :, rows]))
     return Matches(tuple(ranked), boxes)
 
 
 def _ranking(detections: Detections, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows by class, image, falling score, then as given; and (D,) each one's rank in its class and image."""
+    """Rows by class, image, falling score, then as given; and (D,) each one's rank in its class and
+    image."""
     group = detections.category * images + detections.image
     order = np.lexsort((-detections.score, group))
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
@@ -77,34 +87,51 @@ def _ranking(detections: Detections, images: int) -> tuple[np.ndarray, np.ndarra
     return order, within
 
 
-def _assign(truth: Truth, detections: Detections, rank: np.ndarray, ignored: np.ndarray, matched: np.ndarray,
-            found: np.ndarray) -> None:
-    """Fills matched (has taken any box) and found (one that counts). rank: -1 for detections beyond the best."""
+def _assign(
+    truth: Truth,
+    detections: Detections,
+    rank: np.ndarray,
+    ignored: np.ndarray,
+    matched: np.ndarray,
+    finds: np.ndarray,
+) -> None:
+    """Fills matched (has taken any box) and finds (one that counts). rank: -1 for detections beyond
+    the best."""
     pairs = overlaps(truth, detections)
-    near = np.flatnonzero((truth.category[pairs.box] == detections.category[pairs.detection])
-                          & (pairs.iou >= IOUS[0]) & (rank[pairs.detection] >= 0))
+    near = np.flatnonzero(
+        (truth.category[pairs.box] == detections.category[pairs.detection])
+        & (pairs.iou >= IOUS[0])
+        & (rank[pairs.detection] >= 0)
+    )
     detection, box, iou = pairs.detection[near], pairs.box[near], pairs.iou[near]
     free = np.ones((*matched.shape[:2], len(truth.ids)), dtype=bool)
     for rows in _rounds(detection, rank):
-        one, other, overlap = detection[rows], box[rows], iou[rows]
-        first = np.flatnonzero(np.diff(one, prepend=-1))
-        length = np.diff(first, append=len(one))
-        open_to = free[:, :, other] & (overlap >= IOUS[:, None])
-        counts = ~ignored[:, None, other]
+        detections_of_pairs, boxes_of_pairs, overlap = detection[rows], box[rows], iou[rows]
+        first = np.flatnonzero(np.diff(detections_of_pairs, prepend=-1))
+        length = np.diff(first, append=len(detections_of_pairs))
+        open_to = free[:, :, boxes_of_pairs] & (overlap >= IOUS[:, None])
+        counts = ~ignored[:, None, boxes_of_pairs]
         # A box that counts goes before one that does not, whatever their overlaps.
         proper = np.logical_or.reduceat(open_to & counts, first, axis=2)
         candidate = open_to & (counts | ~np.repeat(proper, length, axis=2))
         value = np.where(candidate, overlap, -1.0)
         best = np.repeat(np.maximum.reduceat(value, first, axis=2), length, axis=2)
-        chosen = np.maximum.reduceat(np.where(candidate & (value == best), np.arange(len(one)), -1), first, axis=2)
-        size, threshold, which = np.nonzero(chosen >= 0)
-        taken = other[chosen[size, threshold, which]]
-        matched[size, threshold, one[first[which]]] = True
-        found[size, threshold, one[first[which]]] = ~ignored[size, taken]
-        free[size, threshold, taken] = truth.crowd[taken]
+        chosen = np.maximum.reduceat(
+            np.where(candidate & (value == best), np.arange(len(detections_of_pairs)), -1),
+            first,
+            axis=2,
+        )
+        size, threshold, winner = np.nonzero(chosen >= 0)
+        won = boxes_of_pairs[chosen[size, threshold, winner]]
+        matched[size, threshold, detections_of_pairs[first[winner]]] = True
+        finds[size, threshold, detections_of_pairs[first[winner]]] = ~ignored[size, won]
+        free[size, threshold, won] = truth.crowd[won]
 
 
 def _rounds(detection: np.ndarray, rank: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows of pairs, so that a round has at most one detection of an image and class, the better ranked earlier."""
+    """Rows of pairs, so that a round has at most one detection of an image and class, the better
+    ranked earlier."""
     order = np.argsort(rank[detection], kind="stable")
-    yield from np.split(order, np.flatnonzero(np.diff(rank[detection][order])) + 1) if len(order) else ()
+    yield from (
+        np.split(order, np.flatnonzero(np.diff(rank[detection][order])) + 1) if len(order) else ()
+    )

@@ -1,4 +1,5 @@
-"""What compare concludes of the trained cells: everything in this package, put to the files that the stages left."""
+"""What compare concludes of the trained cells: everything in this package, put to the files that
+the stages left."""
 
 from __future__ import annotations
 
@@ -54,10 +55,12 @@ def conclude(
     holes: Mapping[str, str] | None = None,
     root: Path = ROOT,
 ) -> Judgement:
-    """The verdicts over `cells`, which are rows of the study with results, in the order of params.yaml.
+    """The verdicts over `cells`, which are rows of the study with results, in the order of
+    params.yaml.
 
-    holes: rows without results -> why. Reads data/prepared/, predictions/, details.json and models/<cell>/config.py
-    under `root`. Raises InputError, one line, where one of those cannot be read.
+    holes: rows without results -> why. Reads data/prepared/, predictions/, details.json and
+    models/<cell>/config.py under `root`. Raises InputError, one line, where one of those cannot be
+    read.
     """
     results = {cell.name: cell for cell in cells}
     rows = groups(study, results)
@@ -194,8 +197,8 @@ def _findings(
         return fair.get((first, second))
 
     levels = params.levels(study)
-    found = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
-    return tuple(found)
+    findings = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
+    return tuple(findings)
 
 
 def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:

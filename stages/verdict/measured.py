@@ -1,4 +1,5 @@
-"""What was measured of the cells: each metric on its split, its estimates, pairs, classes and sizes."""
+"""What was measured of the cells: each metric on its split, its estimates, pairs, classes and
+sizes."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ def groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[
 
 
 def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
-    """Every class, then COCO's three sizes; none where the split has no box or the cell was not evaluated on it."""
+    """Every class, then COCO's three sizes; none where the split has no box or the cell was not
+    evaluated on it."""
     runs = _runs_of(split, names)
     if not runs:
         return ()

@@ -1,4 +1,5 @@
-"""The metrics that are judged: the study's own on both splits, and those of classes and sizes that it names."""
+"""The metrics that are judged: the study's own on both splits, and those of classes and sizes that
+it names."""
 
 from __future__ import annotations
 

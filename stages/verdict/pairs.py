@@ -1,8 +1,10 @@
-"""Which of two cells is better in a statistic, corrected for the number of pairs that were compared.
+"""Which of two cells is better in a statistic, corrected for the number of pairs that were
+compared.
 
-Holm 1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6: the smallest
-p is multiplied by the number of pairs, the next one by one less, and the first that is not below ALPHA ends it. What
-the differences and their errors are is in stages/verdict/estimates.py.
+Holm 1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+Statistics 6: the smallest p is multiplied by the number of pairs, the next one by one less, and the
+first that is not below ALPHA ends it. What the differences and their errors are is in
+stages/verdict/estimates.py.
 """
 
 from __future__ import annotations
@@ -29,14 +31,17 @@ OPPOSITE: dict[Outcome, Outcome] = {
 class Pair:
     """Cell `first` against `second` in a statistic. difference: an Estimate, first - second.
 
-    outcome: of `first`. probability: that first is the better one; p: two-sided, of no difference; p_holm: p after
-    Holm's correction over all pairs compared, which decides: better or worse under ALPHA, unless thin.
-    adjusted: the difference's interval at the level that decided the outcome, so that it holds 0 exactly where the two
-    are not distinguishable; None where thin, where no level decides. `difference` has the plain 95 % interval.
+    outcome: of `first`. probability: that first is the better one; p: two-sided, of no difference;
+    p_holm: p after Holm's correction over all pairs compared, which decides: better or worse under
+    ALPHA, unless thin.
+    adjusted: the difference's interval at the level that decided the outcome, so that it holds 0
+    exactly where the two are not distinguishable; None where thin, where no level decides.
+    `difference` has the plain 95 % interval.
 
-    images_needed, repeats_needed: where it is not distinguishable, how many images, or runs of each cell (or splits,
-    where there are several), would decide it with probability POWER at the observed difference; None where thin, where
-    that cannot be told from these runs, or where no number of them would do.
+    images_needed, repeats_needed: where it is not distinguishable, how many images, or runs of each
+    cell (or splits, where there are several), would decide it with probability POWER at the
+    observed difference; None where thin, where that cannot be told from these runs, or where no
+    number of them would do.
     """
 
     first: str
@@ -71,8 +76,9 @@ def compare(
 ) -> tuple[Pair, ...]:
     """Verdicts over pairs of cells: the `family`, by default every two in the order of `cells`.
 
-    cells: name -> its runs: seeds, with replicates of the same split, or folds, on different ones; a pair is compared
-    on the splits that both have. Where a pair's splits have no such box, it is left out.
+    cells: name -> its runs: seeds, with replicates of the same split, or folds, on different ones;
+    a pair is compared on the splits that both have. Where a pair's splits have no such box, it is
+    left out.
     Raises InputError where two cells share no split, or a cell has no run.
     """
     scores = {name: scores_of(runs, statistic) for name, runs in cells.items()}
@@ -89,8 +95,8 @@ def compare(
 
 
 def holm(p: Sequence[float]) -> tuple[list[float], list[int]]:
-    """Holm's step-down: corrected p values, at most 1, and what each one was multiplied by: the number of hypotheses
-    for the smallest, one less for the next, never falling in p."""
+    """Holm's step-down: corrected p values, at most 1, and what each one was multiplied by: the
+    number of hypotheses for the smallest, one less for the next, never falling in p."""
     corrected, factor, largest = [0.0] * len(p), [0] * len(p), 0.0
     for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
         factor[index] = len(p) - rank
@@ -99,8 +105,8 @@ def holm(p: Sequence[float]) -> tuple[list[float], list[int]]:
 
 
 def levels(p: Sequence[float]) -> tuple[list[float], list[int], list[float]]:
-    """Holm's corrected p values and factors, and the level at which each one was decided: ALPHA by its own factor, and
-    after the first that is not below it, by that one's."""
+    """Holm's corrected p values and factors, and the level at which each one was decided: ALPHA by
+    its own factor, and after the first that is not below it, by that one's."""
     corrected, factors = holm(p)
     # The procedure ends at the smallest p that is not rejected, which has the largest factor.
     last = max((factor for value, factor in zip(corrected, factors) if value >= ALPHA), default=0)

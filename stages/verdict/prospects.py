@@ -39,20 +39,20 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
             absent |= dict.fromkeys(rows_without)
         if not absent:
             continue
-        what = "cannot be judged"
+        trouble = "cannot be judged"
         if comparisons:
-            what = "cannot be supported, because a part of it has no pair"
+            trouble = "cannot be supported, because a part of it has no pair"
         missing = " or ".join(list(absent)[: wording.MOST])
         lines.append(
-            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {what}: no two selected "
+            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {trouble}: no two selected "
             f"rows differ in its factor alone; there is no {missing}"
         )
     return lines
 
 
 def _tied(rows: Mapping[str, Mapping[str, Level]]) -> list[str]:
-    """Factors of which two levels never meet in a level of another factor: one line for each two factors, with the
-    first such levels."""
+    """Factors of which two levels never meet in a level of another factor: one line for each two
+    factors, with the first such levels."""
     lines = []
     for factor, partner in combinations(FACTORS, 2):
         met = _levels(rows, factor, partner)

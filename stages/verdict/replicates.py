@@ -1,9 +1,11 @@
-"""The bootstrap over images: average precisions of a cell on resampled splits, each evaluated once, without matching.
+"""The bootstrap over images: average precisions of a cell on resampled splits, each evaluated once,
+without matching.
 
-Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapters 6 and 8: a replicate draws as many images as the
-split has, with replacement; an image drawn k times counts k times. All cells of a split share the draws, so that
-differences between them are paired. Matching happens within an image, so that a replicate only changes how often each
-detection and box counts: with the detections of a class sorted once, its precisions are ratios of cumulative weights.
+Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapters 6 and 8: a replicate draws as
+many images as the split has, with replacement; an image drawn k times counts k times. All cells of
+a split share the draws, so that differences between them are paired. Matching happens within an
+image, so that a replicate only changes how often each detection and box counts: with the detections
+of a class sorted once, its precisions are ratios of cumulative weights.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from stages.verdict.matches import Matches, Ranked
 
 # Average precision over IoU .50:.95, and at one IoU; the positions are those in IOUS.
 LEVELS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
-# Numbers in an array of a thread, of which it needs some four at once, 4 bytes each. With a tenth of it numpy's calls
-# are so short that threads wait for each other between them.
+# Numbers in an array of a thread, of which it needs some four at once, 4 bytes each. With a tenth
+# of it numpy's calls are so short that threads wait for each other between them.
 _BLOCK = 1 << 21
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """level: of LEVELS; size: of SIZES; category: a position in Truth.classes, or None for the mean over all classes
-    that have such boxes."""
+    """level: of LEVELS; size: of SIZES; category: a position in Truth.classes, or None for the mean
+    over all classes that have such boxes."""
 
     level: str = "AP"
     size: str = "all"
@@ -38,15 +40,27 @@ class Statistic:
 
 
 # The study's metrics, COCO's first six numbers.
-STUDY = dict(zip(METRICS, (Statistic(), Statistic("AP50"), Statistic("AP75"), Statistic(size="small"),
-                           Statistic(size="medium"), Statistic(size="large"))))
+STUDY = dict(
+    zip(
+        METRICS,
+        (
+            Statistic(),
+            Statistic("AP50"),
+            Statistic("AP75"),
+            Statistic(size="small"),
+            Statistic(size="medium"),
+            Statistic(size="large"),
+        ),
+    )
+)
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """ap (1 + R, K, 4 SIZES, 3 LEVELS) float64: row 0 is the split itself, then its replicates; NaN where a class has
-    no box of the size there. boxes (K, 4 SIZES) int64 and images: of the split itself. split: a number that says which
-    boxes and draws these are: replicates are paired where it is the same."""
+    """ap (1 + R, K, 4 SIZES, 3 LEVELS) float64: row 0 is the split itself, then its replicates; NaN
+    where a class has no box of the size there. boxes (K, 4 SIZES) int64 and images: of the split
+    itself. split: a number that says which boxes and draws these are: replicates are paired where
+    it is the same."""
 
     ap: np.ndarray
     boxes: np.ndarray
@@ -55,7 +69,9 @@ class Replicates:
 
     def of(self, statistic: Statistic) -> np.ndarray:
         """(1 + R,) float64; NaN where there is nothing to measure."""
-        values = self.ap[:, :, list(SIZES).index(statistic.size), list(LEVELS).index(statistic.level)]
+        values = self.ap[
+            :, :, list(SIZES).index(statistic.size), list(LEVELS).index(statistic.level)
+        ]
         if statistic.category is not None:
             return values[:, statistic.category]
         present = ~np.isnan(values)
@@ -70,39 +86,50 @@ class Replicates:
 
 
 def draw(images: int, replicates: int, seed: int) -> np.ndarray:
-    """(R, I) int32: how often each image counts in each replicate; a row sums to I. The same for the same arguments.
+    """(R, I) int32: how often each image counts in each replicate; a row sums to I. The same for
+    the same arguments.
 
     Raises InputError where there is no image.
     """
     if images < 1:
         raise InputError("the bootstrap draws images, and the split has none")
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), replicates).astype(np.int32)
+    return (
+        np.random.default_rng(seed)
+        .multinomial(images, np.full(images, 1 / images), replicates)
+        .astype(np.int32)
+    )
 
 
 def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) -> Replicates:
-    """The average precisions of the split and of its replicates, each equal to pycocotools' on a set in which every
-    image stands as often as its weight says. (Equal scores within one image and class keep their order: all copies of
-    the first stand before all copies of the second.)
+    """The average precisions of the split and of its replicates, each equal to pycocotools' on a
+    set in which every image stands as often as its weight says. (Equal scores within one image and
+    class keep their order: all copies of the first stand before all copies of the second.)
 
     weights (R, I) of integers from 0; workers: threads, by default one per CPU.
     Raises InputError where the weights are not of these images.
     """
     if weights.ndim != 2 or weights.shape[1] != matches.boxes.shape[2]:
-        raise InputError(f"weights of shape {weights.shape} for a split of {matches.boxes.shape[2]} images")
+        raise InputError(
+            f"weights of shape {weights.shape} for a split of {matches.boxes.shape[2]} images"
+        )
     rows = np.vstack((np.ones((1, weights.shape[1]), dtype=np.int32), weights), dtype=np.int32)
-    groups = [[_Group.of(ranked, size) for size in range(len(SIZES))] for ranked in matches.classes]
+    groups = []
+    longest = 0
+    for ranked in matches.classes:
+        sizes = [_Group.of(ranked, size) for size in range(len(SIZES))]
+        longest = max(longest, *(len(group.images) for group in sizes))
+        groups.append(sizes)
     ap = np.full((len(rows), len(groups), len(SIZES), len(LEVELS)), np.nan)
-    longest = max((len(group.images) for sizes in groups for group in sizes), default=1)
     length = max(1, min(256, _BLOCK // (longest + 1)))
 
     def work(start: int) -> None:
-        block = rows[start:start + length]
+        block = rows[start : start + length]
         for index, sizes in enumerate(groups):
             boxes = (block @ matches.boxes[index].T).astype(np.int64)
             for size, group in enumerate(sizes):
                 precision = _average_precisions(group, block, boxes[:, size])
                 for level, at in enumerate(LEVELS.values()):
-                    ap[start:start + length, index, size, level] = precision[at].mean(axis=0)
+                    ap[start : start + length, index, size, level] = precision[at].mean(axis=0)
 
     with ThreadPoolExecutor(workers or machine.cpus()) as pool:
         list(pool.map(work, range(0, len(rows), length)))
@@ -112,8 +139,9 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
 
 @dataclass(frozen=True)
 class _Threshold:
-    """One IoU of a group, all int64. images (F,): of the detections that find a box, by falling score; at (F,): their
-    positions in _Group.cut; more (M,): images of detections that count at this IoU though not at every one;
+    """One IoU of a group, all int64. images (F,): of the detections that find a box, by falling
+    score; at (F,): their positions in _Group.cut; more (M,): images of detections that count at
+    this IoU though not at every one;
     more_at (F,): how many of them are ranked no later."""
 
     images: np.ndarray
@@ -124,8 +152,9 @@ class _Threshold:
 
 @dataclass(frozen=True)
 class _Group:
-    """One class and size. images (B,) int64: of the detections that count at every IoU, by falling score; cut (U,)
-    int64: how many of them are ranked no later than each detection that finds a box at some IoU.
+    """One class and size. images (B,) int64: of the detections that count at every IoU, by falling
+    score; cut (U,) int64: how many of them are ranked no later than each detection that finds a box
+    at some IoU.
 
     Nearly all detections count at every IoU, so that their weights are summed once for all of them.
     """
@@ -136,23 +165,32 @@ class _Group:
 
     @classmethod
     def of(cls, ranked: Ranked, size: int) -> _Group:
-        found, counted = ranked.found[size], ranked.counted[size]
-        finders = np.flatnonzero(found.any(axis=0))
+        finds, counted = ranked.finds[size], ranked.counted[size]
+        finders = np.flatnonzero(finds.any(axis=0))
         # What comes after the last box that is found changes no precision at a found box.
         last = int(finders[-1]) + 1 if len(finders) else 0
         always = counted[:, :last].all(axis=0)
         base = np.flatnonzero(always)
         thresholds = []
         for index in range(len(IOUS)):
-            here = np.flatnonzero(found[index])
+            at_threshold = np.flatnonzero(finds[index])
             more = np.flatnonzero(counted[index, :last] & ~always)
-            thresholds.append(_Threshold(ranked.image[here], np.searchsorted(finders, here), ranked.image[more],
-                                         np.searchsorted(more, here, side="right")))
-        return cls(ranked.image[base], np.searchsorted(base, finders, side="right"), tuple(thresholds))
+            thresholds.append(
+                _Threshold(
+                    ranked.image[at_threshold],
+                    np.searchsorted(finders, at_threshold),
+                    ranked.image[more],
+                    np.searchsorted(more, at_threshold, side="right"),
+                )
+            )
+        return cls(
+            ranked.image[base], np.searchsorted(base, finders, side="right"), tuple(thresholds)
+        )
 
 
 def _average_precisions(group: _Group, weights: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """COCO's 101-point AP (pycocotools, COCOeval.accumulate): (10 IOUS, R); NaN where there is no box.
+    """COCO's 101-point AP (pycocotools, COCOeval.accumulate): (10 IOUS, R); NaN where there is no
+    box.
 
     weights (R, I) int32; boxes (R,): how many there are to find.
     """
@@ -160,21 +198,22 @@ def _average_precisions(group: _Group, weights: np.ndarray, boxes: np.ndarray) -
     if len(group.cut):
         counted = _sums(weights, group.images).take(group.cut, axis=1)
         reached, start = _reached(boxes)
-        for index, one in enumerate(group.thresholds):
-            if not len(one.images):
+        for index, threshold in enumerate(group.thresholds):
+            if not len(threshold.images):
                 continue
-            true = weights.take(one.images, axis=1)
+            true = weights.take(threshold.images, axis=1)
             true = np.cumsum(true, axis=1, out=true)
-            total = counted.take(one.at, axis=1)
-            if len(one.more):
-                total += _sums(weights, one.more).take(one.more_at, axis=1)
+            total = counted.take(threshold.at, axis=1)
+            if len(threshold.more):
+                total += _sums(weights, threshold.more).take(threshold.more_at, axis=1)
             # Images of weight 0 may leave 0 / 0 at the top, which is no precision.
             precision = true / np.maximum(total, 1, out=total)
-            # The envelope: the best precision at this recall or a higher one. Floats from 0 order as their bits do,
-            # and the maximum of integers is four times as fast.
+            # The envelope: the best precision at this recall or a higher one. Floats from 0 order
+            # as their bits do, and the maximum of integers is four times as fast.
             bits = precision.view(np.int64)[:, ::-1]
             np.maximum.accumulate(bits, axis=1, out=bits)
-            # Each found box brings the curve past some of the 101 recalls, which take the envelope there.
+            # Each found box brings the curve past some of the 101 recalls, which take the envelope
+            # there.
             passed = reached.take(true + start[:, None])
             result[index] = np.einsum("re,re->r", precision, passed)
             result[index] -= np.einsum("re,re->r", precision[:, 1:], passed[:, :-1])
@@ -191,14 +230,16 @@ def _sums(weights: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def _reached(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of RECALLS are reached with 0, 1, ..., n found of n boxes, one table after the other, as float64;
-    and the start (R,) of each one's. A table as comparing found / n with RECALLS is the only way to agree with
-    pycocotools in the last bit: .07 * 100 is above 7."""
-    number, which = np.unique(boxes, return_inverse=True)
+    """How many of RECALLS are reached with 0, 1, ..., n found of n boxes, one table after the
+    other, as float64;
+    and the start (R,) of each one's. A table as comparing found / n with RECALLS is the only way to
+    agree with pycocotools in the last bit: .07 * 100 is above 7."""
+    number, row = np.unique(boxes, return_inverse=True)
     start = np.cumsum(number + 1) - (number + 1)
     every = np.repeat(np.maximum(number, 1), number + 1)
-    found = np.arange(len(every)) - np.repeat(start, number + 1)
-    recall = found / every
-    below = found * 100 // every
-    reached = below + (RECALLS[below] <= recall) + (RECALLS[np.minimum(below + 1, 100)] <= recall) * (below < 100)
-    return reached.astype(np.float64), start[which]
+    boxes_found = np.arange(len(every)) - np.repeat(start, number + 1)
+    recall = boxes_found / every
+    below = boxes_found * 100 // every
+    next_reached = (RECALLS[np.minimum(below + 1, 100)] <= recall) & (below < 100)
+    reached = below + (RECALLS[below] <= recall) + next_reached
+    return reached.astype(np.float64), start[row]

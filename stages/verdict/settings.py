@@ -1,4 +1,5 @@
-"""What a cell was trained with, flat and comparable: run.json, the resolved config, and what follows from both."""
+"""What a cell was trained with, flat and comparable: run.json, the resolved config, and what
+follows from both."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ NOT_RECORDED = "not recorded"
 
 @dataclass(frozen=True)
 class Settings:
-    """What one cell was trained with. recorded: run.json's content, any of its keys; also train_images, val_images,
-    train_val_overlap (images that are in both) and code_digest where they are known. config: the resolved MMDetection
-    config as nested dicts, None where it is not at hand."""
+    """What one cell was trained with. recorded: run.json's content, any of its keys; also
+    train_images, val_images, train_val_overlap (images that are in both) and code_digest where they
+    are known. config: the resolved MMDetection config as nested dicts, None where it is not at
+    hand."""
 
     name: str
     recorded: Mapping[str, Any]
@@ -28,46 +30,67 @@ class Settings:
 
     @cached_property
     def flat(self) -> dict[str, Any]:
-        """The config by flatten() under "config."; num_classes, which every head repeats, is one key."""
-        known = flatten(self.config or {})
-        heads = {key for key in known if key.endswith(".num_classes")}
-        kept = {f"config.{key}": value for key, value in known.items() if key not in heads}
-        return kept | {"config.num_classes": tuple(sorted({known[key] for key in heads}))} if heads else kept
+        """The config by flatten() under "config."; num_classes, which every head repeats, is one
+        key."""
+        values = {}
+        heads = set()
+        for key, value in flatten(self.config or {}).items():
+            if key.endswith(".num_classes"):
+                heads.add(value)
+            else:
+                values[f"config.{key}"] = value
+        if heads:
+            values["config.num_classes"] = tuple(sorted(heads))
+        return values
 
 
 def recorded(cell: Settings) -> dict[str, Any]:
-    """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch instead of lr and
-    iterations, and train_val_overlap where images that are validated are also learnt."""
-    known = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
-    known.setdefault("train_share", 1.0)
-    if known.get("git_commit") in ("", UNKNOWN):
-        del known["git_commit"]
-    batch = known.get("batch_size")
-    if "lr" in known and batch:
-        known.setdefault("lr_per_sample", known["lr"] / batch)
-    if "lr_per_sample" in known:
-        known.pop("lr", None)
-    if batch and known.get("epochs") and "iterations" in known:
-        known["images_an_epoch"] = known.pop("iterations") * batch / known["epochs"]
-    if not known.get("train_val_overlap"):
-        known.pop("train_val_overlap", None)
-        loaders = [flatten((cell.config or {}).get(f"{split}_dataloader", {})) for split in ("train", "val")]
-        files = [loader.get("dataset.ann_file") for loader in loaders]
-        if files[0] and files[0] == files[1]:
-            known["train_val_overlap"] = f"all: both read {files[0]}"
-    return known
+    """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch
+    instead of lr and iterations, and train_val_overlap where images that are validated are also
+    learnt."""
+    values = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
+    values.setdefault("train_share", 1.0)
+    if values.get("git_commit") in ("", UNKNOWN):
+        del values["git_commit"]
+    batch = values.get("batch_size")
+    if "lr" in values and batch:
+        values.setdefault("lr_per_sample", values["lr"] / batch)
+    if "lr_per_sample" in values:
+        values.pop("lr", None)
+    if batch and values.get("epochs") and "iterations" in values:
+        values["images_an_epoch"] = values.pop("iterations") * batch / values["epochs"]
+    if not values.get("train_val_overlap"):
+        values.pop("train_val_overlap", None)
+        train, val = _annotations(cell, "train"), _annotations(cell, "val")
+        if train and train == val:
+            values["train_val_overlap"] = f"all: both read {train}"
+    return values
 
 
-def with_configs(one: dict[str, Any], a: Settings, other: dict[str, Any], b: Settings) -> tuple[dict, dict]:
+def _annotations(cell: Settings, split: str) -> Any:
+    """The file that the config's loader of a split reads, None where there is none."""
+    loader = (cell.config or {}).get(f"{split}_dataloader", {})
+    return flatten(loader).get("dataset.ann_file")
+
+
+def with_configs(
+    flat_a: dict[str, Any], a: Settings, flat_b: dict[str, Any], b: Settings
+) -> tuple[dict, dict]:
     """Both with the keys of their configs, less those that repeat what both have recorded."""
-    first, second = ({key: value for key, value in cell.flat.items()
-                      if not ((twin := twin_of(key)) and twin in one and twin in other)} for cell in (a, b))
-    return one | first, other | second
+    both = flat_a.keys() & flat_b.keys()
+    merged = []
+    for flat, cell in ((flat_a, a), (flat_b, b)):
+        values = dict(flat)
+        for key, value in cell.flat.items():
+            if twin_of(key) not in both:
+                values[key] = value
+        merged.append(values)
+    return merged[0], merged[1]
 
 
-def differ(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def differ(key: str, flat_a: Mapping[str, Any], flat_b: Mapping[str, Any]) -> bool:
     """Whether the two values differ by more than rounding."""
-    a, b = one.get(key, NOT_RECORDED), other.get(key, NOT_RECORDED)
+    a, b = flat_a.get(key, NOT_RECORDED), flat_b.get(key, NOT_RECORDED)
     if NOT_RECORDED in (str(a), str(b)):
         return a != b
     if key.endswith("[]") and sorted(a) != sorted(b):
@@ -75,14 +98,15 @@ def differ(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
     if key == "images_an_epoch":
         # The last batch of an epoch may be smaller or be filled up.
-        return abs(a - b) > max(one["batch_size"], other["batch_size"])
+        return abs(a - b) > max(flat_a["batch_size"], flat_b["batch_size"])
     if isinstance(a, float) and isinstance(b, float):
         return not math.isclose(a, b, rel_tol=1e-9)
     return a != b
 
 
 def same_file(a: Any, b: Any) -> bool:
-    """Whether two paths end in the same name: another folder of the same data, not another file of it."""
+    """Whether two paths end in the same name: another folder of the same data, not another file of
+    it."""
     return PurePosixPath(str(a)).name == PurePosixPath(str(b)).name
 
 
@@ -94,38 +118,53 @@ def overlap(train: Iterable[str], val: Iterable[str]) -> int:
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """A nested config as dotted keys and plain values (lists become tuples).
 
-    A list of typed dicts is addressed by type, pipeline[Resize].scale, a second one of a type by [Resize#2], so that an
-    inserted transform does not shift the others; `pipeline[]` is the order of the types. Empty parts are left out.
+    A list of typed dicts is addressed by type, pipeline[Resize].scale, a second one of a type by
+    [Resize#2], so that an inserted transform does not shift the others; `pipeline[]` is the order
+    of the types. Empty parts are left out.
     """
     return dict(_flat(config, ""))
 
 
 def trains_batch_norm(config: Mapping[str, Any] | None) -> bool:
-    """Whether batch statistics are learnt; without a config, or for a backbone that does not say, they may be."""
+    """Whether batch statistics are learnt; without a config, or for a backbone that does not say,
+    they may be."""
     if not config:
         return True
     flat = flatten(config)
     backbone = str(flat.get("model.backbone.type", ""))
-    norm = str(flat.get("model.backbone.norm_cfg.type", "" if "Swin" in backbone else "BN"))
-    elsewhere = (value for key, value in flat.items()
-                 if key.endswith("norm_cfg.type") and not key.startswith("model.backbone."))
-    return ("BN" in norm and not flat.get("model.backbone.norm_eval")) or any("BN" in str(value) for value in elsewhere)
+    usual = "" if "Swin" in backbone else "BN"
+    norm = str(flat.get("model.backbone.norm_cfg.type", usual))
+    if "BN" in norm and not flat.get("model.backbone.norm_eval"):
+        return True
+    for key, value in flat.items():
+        outside = key.endswith("norm_cfg.type") and not key.startswith("model.backbone.")
+        if outside and "BN" in str(value):
+            return True
+    return False
 
 
 def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for name, item in value.items():
             yield from _flat(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
-        names, seen = [str(item.get("type", "")) for item in value], Counter()
+    elif isinstance(value, list | tuple) and value and _all_mappings(value):
+        names = [str(item.get("type", "")) for item in value]
         if key.endswith("pipeline"):
             yield f"{key}[]", tuple(names)
+        times: Counter[str] = Counter()
         for name, item in zip(names, value, strict=True):
-            seen[name] += 1
-            yield from _flat(item, f"{key}[{name}{f'#{seen[name]}' if seen[name] > 1 else ''}]")
+            times[name] += 1
+            number = f"#{times[name]}" if times[name] > 1 else ""
+            yield from _flat(item, f"{key}[{name}{number}]")
     elif not isinstance(value, Mapping | list | tuple) or value:
         yield key, _plain(value)
 
 
+def _all_mappings(items: Iterable[Any]) -> bool:
+    return all(isinstance(item, Mapping) for item in items)
+
+
 def _plain(value: Any) -> Any:
-    return tuple(_plain(item) for item in value) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
+    return value

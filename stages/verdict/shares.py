@@ -1,4 +1,5 @@
-"""Rows that differ in train_share alone: what twice the training images are expected to give, beside
+"""Rows that differ in train_share alone: what twice the training images are expected to give,
+beside
 what another backbone gives."""
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def curves(
     statistic: Statistic,
     pairs: Sequence[Pair],
 ) -> tuple[ShareCurve, ...]:
-    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer steps.
+    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer
+    steps.
 
     images: cell -> its training images; runs: cell -> its evaluated runs; pairs: of `statistic`,
     which is study.verdicts.metric.
@@ -46,13 +48,13 @@ def curves(
                 study.cell(name), train_share=None, epochs=None, seed=None, fold=None
             )
             alike.setdefault(row, []).append(name)
-    found = []
+    result = []
     for names in alike.values():
         by_images = {images[name]: name for name in names}
         if len(by_images) > 1 and len(by_images) == len(names):
             cells = tuple(by_images[number] for number in sorted(by_images))
-            found.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
-    return tuple(curve for curve in found if curve)
+            result.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
+    return tuple(curve for curve in result if curve)
 
 
 def _curve(
@@ -79,15 +81,15 @@ def _curve(
 def _rival(study: Study, cell: str, pairs: Sequence[Pair]) -> Pair | None:
     """Of cells that differ from `cell` in the backbone alone, the highest against it."""
     own = study.cell(cell)
-    found = []
+    rivals = []
     for pair in pairs:
         if cell not in (pair.first, pair.second):
             continue
         turned = pair if pair.second == cell else pair.swapped()
         row = study.cell(turned.first)
         if row.backbone != own.backbone and dataclasses.replace(row, backbone=own.backbone) == own:
-            found.append(turned)
-    return max(found, key=lambda pair: pair.difference.value, default=None)
+            rivals.append(turned)
+    return max(rivals, key=lambda pair: pair.difference.value, default=None)
 
 
 def _sentence(

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A cell with results. row: COMPARABLE -> level, without train_share where all images were learnt; values:
-    metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None; repeats: trainings of
+    """A cell with results. row: COMPARABLE -> level, without train_share where all images were
+    learnt; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None;
+    repeats: trainings of
     this row that `values` and the verdicts rest on."""
 
     name: str
@@ -55,33 +56,33 @@ def number(cell: Trained, metric: str) -> float | None:
 
 
 def pairs_of(
-    step: Step, where: Mapping[str, Level], cells: Sequence[Trained]
+    step: Step, conditions: Mapping[str, Level], cells: Sequence[Trained]
 ) -> tuple[list[tuple[Trained, Trained]], list[str]]:
-    """The (left, right) cells that differ in the step's factor alone and agree with `where`, and the rows that are
-    missing, as text, where there is no such pair."""
+    """The (left, right) cells that differ in the step's factor alone and meet the conditions, and
+    the rows that are missing, as text, where there is no such pair."""
     fitting = []
     for cell in cells:
-        if all(cell.level(factor) == level for factor, level in where.items()):
+        if all(cell.level(factor) == level for factor, level in conditions.items()):
             fitting.append(cell)
     fixed = [factor for factor in COMPARABLE if factor != step.factor]
-    left = _by_other_factors(fitting, step.factor, step.left, fixed)
-    right = _by_other_factors(fitting, step.factor, step.right, fixed)
+    first = _by_other_factors(fitting, step.factor, step.left, fixed)
+    second = _by_other_factors(fitting, step.factor, step.right, fixed)
     pairs = []
-    for rest, partners in left.items():
+    for rest, partners in first.items():
         for cell in partners:
-            for partner in right.get(rest, ()):
+            for partner in second.get(rest, ()):
                 pairs.append((cell, partner))
     if pairs:
         return pairs, []
     # The nearest rows to a pair are the partners of the cells that there are.
     absent = []
-    for level, present in ((step.right, left), (step.left, right)):
+    for level, present in ((step.right, first), (step.left, second)):
         for rest in present:
-            levels = dict(zip(fixed, rest, strict=True))
-            absent.append(wording.row({step.factor: level, **levels}))
+            levels_of_row = dict(zip(fixed, rest, strict=True))
+            absent.append(wording.row({step.factor: level, **levels_of_row}))
     if not absent:
         for level in (step.left, step.right):
-            absent.append(wording.row({step.factor: level, **where}))
+            absent.append(wording.row({step.factor: level, **conditions}))
     return [], absent
 
 

@@ -1,4 +1,5 @@
-"""Judged hypotheses in words. Every sentence follows from the evidence; the claim alone is quoted as it was written."""
+"""Judged hypotheses in words. Every sentence follows from the evidence; the claim alone is quoted
+as it was written."""
 
 from __future__ import annotations
 
@@ -16,61 +17,97 @@ MOST = 6
 
 
 def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> str:
-    """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open ones of an
-    undecided one; then what is missing and what the pairs differ in beside the claim. Plain text, not escaped."""
-    telling = [one for one in evidence if one.outcome == outcome]
-    parts = [f"{outcome.capitalize()}: \"{' '.join(claim.split())}\""]
-    if telling:
-        told = [pair(one) for one in telling[:MOST]]
-        told += [f"and {len(telling) - MOST} more"] * (len(telling) > MOST)
-        parts.append("; ".join(told))
+    """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open
+    ones of an undecided one; then what is missing and what the pairs differ in beside the claim.
+    Plain text, not escaped."""
+    parts = [f'{outcome.capitalize()}: "{" ".join(claim.split())}"']
+    deciding = [item for item in evidence if item.outcome == outcome]
+    if deciding:
+        texts = [pair(item) for item in deciding[:MOST]]
+        if len(deciding) > MOST:
+            texts.append(f"and {len(deciding) - MOST} more")
+        parts.append("; ".join(texts))
     if outcome == "undecided" and evidence:
-        against = [one for one in evidence if one.agrees is False]
-        if against:
-            parts.append(f"Taken alone, the numbers contradict it in {len(against)} of "
-                         f"{count(len(evidence), 'comparison')}")
-        elif all(one.agrees for one in evidence) and not missing:
+        agreement = {item.agrees for item in evidence}
+        if False in agreement:
+            contrary = sum(item.agrees is False for item in evidence)
+            parts.append(
+                f"Taken alone, the numbers contradict it in {contrary} of "
+                f"{count(len(evidence), 'comparison')}"
+            )
+        elif agreement == {True} and not missing:
             parts.append("Taken alone, the numbers agree with it")
     if missing:
-        told = [*missing[:MOST], *[f"{len(missing) - MOST} more rows"] * (len(missing) > MOST)]
-        parts.append(f"No cell is trained for {' or for '.join(told)}")
-    topics = list(dict.fromkeys(topic for one in evidence for topic in one.confounders))
-    if topics:
-        pairs = {(one.left.name, one.right.name): bool(one.confounders) for one in evidence}
-        number = sum(pairs.values())
-        parts.append(f"Confounded: {number} of {count(len(pairs), 'pair')} of cells also differ"
-                     f"{'s' * (number == 1)} in {', '.join(topics)}")
+        texts = list(missing[:MOST])
+        if len(missing) > MOST:
+            texts.append(f"{len(missing) - MOST} more rows")
+        parts.append(f"No cell is trained for {' or for '.join(texts)}")
+    confounded = _confounded(evidence)
+    if confounded:
+        parts.append(confounded)
     return ". ".join(parts) + "."
 
 
-def pair(one: Evidence) -> str:
-    """One pair: metric, values, and the difference in the direction of the claim with interval and p."""
-    step, (left, right) = one.step, one.values
-    first, second, sign = (step.right, step.left, -1) if step.bound is None and step.sign == "<" else (
-        step.left, step.right, 1)
-    values = (right, left) if sign < 0 else (left, right)
-    rest = {factor: known for factor, known in one.left.row.items() if factor != step.factor}
-    text = (f"{one.metric} is {value(values[0])} with {level(first)} and {value(values[1])} with {level(second)} "
-            f"({row(rest)})")
-    if one.verdict:
-        ends = sorted((sign * one.verdict.low, sign * one.verdict.high))
-        text += (f", a difference of {signed(sign * one.verdict.difference)}, 95 % interval {signed(ends[0])} to "
-                 f"{signed(ends[1])}, {chance(one.verdict.p)}{corrected(one.verdict.comparisons)}")
+def _confounded(evidence: Sequence[Evidence]) -> str:
+    """In which topics how many of the pairs differ beside the claim; "" where none does."""
+    topics: dict[str, None] = {}
+    # A pair of cells may stand in several comparisons, the last of which counts.
+    pairs = {}
+    for item in evidence:
+        topics.update(dict.fromkeys(item.confounders))
+        pairs[item.left.name, item.right.name] = bool(item.confounders)
+    if not topics:
+        return ""
+    number = sum(pairs.values())
+    differ = "differs" if number == 1 else "differ"
+    return (
+        f"Confounded: {number} of {count(len(pairs), 'pair')} of cells also {differ} in "
+        f"{', '.join(topics)}"
+    )
+
+
+def pair(evidence: Evidence) -> str:
+    """One pair: metric, values, and the difference in the direction of the claim with interval and
+    p."""
+    step, verdict = evidence.step, evidence.verdict
+    first, second = step.left, step.right
+    values = evidence.values
+    sign = 1
+    if step.bound is None and step.sign == "<":
+        first, second = second, first
+        values = values[::-1]
+        sign = -1
+    rest = dict(evidence.left.row)
+    rest.pop(step.factor, None)
+    text = (
+        f"{evidence.metric} is {value(values[0])} with {level(first)} and {value(values[1])} "
+        f"with {level(second)} ({row(rest)})"
+    )
+    if verdict:
+        low, high = sorted((sign * verdict.low, sign * verdict.high))
+        text += (
+            f", a difference of {signed(sign * verdict.difference)}, 95 % interval "
+            f"{signed(low)} to {signed(high)}, {chance(verdict.p)}{corrected(verdict.comparisons)}"
+        )
     if step.bound is not None:
         text += f", against a bound of {step.bound:g}"
-    return f"{text}: {one.why}" if one.why else text
+    return f"{text}: {evidence.reason}" if evidence.reason else text
 
 
 def corrected(comparisons: int) -> str:
     """What follows an interval and a p that are corrected for this number of comparisons."""
-    return f" (corrected for {comparisons} comparisons)" if comparisons > 1 else ""
+    if comparisons < 2:
+        return ""
+    return f" (corrected for {comparisons} comparisons)"
 
 
 def false_alarms(number: float) -> str:
     """What Judgement.false_alarms says, "" where no hypothesis was tested."""
     if not number:
         return ""
-    return f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
+    return (
+        f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
+    )
 
 
 def row(levels: Mapping[str, Any]) -> str:
@@ -84,11 +121,15 @@ def row(levels: Mapping[str, Any]) -> str:
 
 def level(of_factor: Level) -> str:
     """A bare share would not say what it is."""
-    return f"{TRAIN_SHARE} {of_factor:g}" if is_share(of_factor) else str(of_factor)
+    if is_share(of_factor):
+        return f"{TRAIN_SHARE} {of_factor:g}"
+    return str(of_factor)
 
 
 def value(number: float | None) -> str:
-    return "n/a" if number is None else f"{number:.3f}"
+    if number is None:
+        return "n/a"
+    return f"{number:.3f}"
 
 
 def signed(difference: float) -> str:
@@ -103,9 +144,13 @@ def chance(p: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}s"
 
 
 def amount(cost: float) -> str:
     """A cost in its unit, as a reader needs it."""
-    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}"
+    if cost >= 1000:
+        return f"{cost:,.0f}"
+    return f"{cost:.3g}"

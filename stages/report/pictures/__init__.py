@@ -1,1 +1,2 @@
-"""The sections of the report that are looked at rather than read: bars, errors, confusion, scores, images."""
+"""The sections of the report that are looked at rather than read: bars, errors, confusion, scores,
+images."""

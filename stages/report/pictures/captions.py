@@ -25,7 +25,8 @@ _MOST_NAMES = 5
 def boxes(
     view: View, image_id: int, lit_boxes: Collection[int] = (), lit: Collection[int] = ()
 ) -> list[Box]:
-    """The labelled boxes of an image, solid, and what a cell shows, dashed in the colour of its kind.
+    """The labelled boxes of an image, solid, and what a cell shows, dashed in the colour of its
+    kind.
 
     lit_boxes, lit: positions in Truth and of detections that the picture is there for.
     """

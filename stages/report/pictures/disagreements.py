@@ -1,4 +1,5 @@
-"""Where two cells disagree on a split: boxes that only one of them finds, and things that only one of them sees."""
+"""Where two cells disagree on a split: boxes that only one of them finds, and things that only one
+of them sees."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ _IOU = 0.5
 
 @dataclass(frozen=True)
 class View:
-    """What a cell shows from its threshold up. kept (D,) bool: detections that count and reach it; fate (N,) of each
-    box: -1 found, else the position in KINDS of what happens to it; by (N,): the detection that confuses or misplaces
-    it, the one with the highest score, else -1."""
+    """What a cell shows from its threshold up. kept (D,) bool: detections that count and reach it;
+    fate (N,) of each box: -1 found, else the position in KINDS of what happens to it; by (N,): the
+    detection that confuses or misplaces it, the one with the highest score, else -1."""
 
     inspected: Inspection
     score: float
@@ -30,9 +31,10 @@ class View:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """One entry for each (E,): kind, the position in KINDS of what the wrong cell does; right: 0 where the first cell
-    is right, 1 where the second is; image: position in Truth; box: its position in Truth, or -1 where nothing is;
-    detection: the wrong cell's detection, -1 where it shows none."""
+    """One entry for each (E,): kind, the position in KINDS of what the wrong cell does; right: 0
+    where the first cell is right, 1 where the second is; image: position in Truth; box: its
+    position in Truth, or -1 where nothing is; detection: the wrong cell's detection, -1 where it
+    shows none."""
 
     kind: np.ndarray
     right: np.ndarray
@@ -45,7 +47,8 @@ class Disagreements:
 
 
 def view(inspected: Inspection, score: float) -> View:
-    """A box counts as found where a detection of at least `score` finds it at IoU .5, as in images.per_image()."""
+    """A box counts as found where a detection of at least `score` finds it at IoU .5, as in
+    images.per_image()."""
     found, errors = inspected.evaluated, inspected.errors
     kept = found.counted & (inspected.detections.score >= score)
     fate = np.zeros(len(inspected.truth.ids), dtype=np.int64)
@@ -69,8 +72,15 @@ def compare(first: View, second: View) -> Disagreements:
         box = np.flatnonzero(~truth.crowd & (good.fate < 0) & (bad.fate >= 0))
         parts.append((bad.fate[box], np.full(len(box), right), truth.image[box], box, bad.by[box]))
         ghost = _unshared(bad, good)
-        parts.append((np.full(len(ghost), KINDS.index("background")), np.full(len(ghost), right),
-                      bad.inspected.detections.image[ghost], np.full(len(ghost), -1), ghost))
+        parts.append(
+            (
+                np.full(len(ghost), KINDS.index("background")),
+                np.full(len(ghost), right),
+                bad.inspected.detections.image[ghost],
+                np.full(len(ghost), -1),
+                ghost,
+            )
+        )
     return Disagreements(*(np.concatenate(column).astype(np.int64) for column in zip(*parts)))
 
 
@@ -83,5 +93,11 @@ def _unshared(bad: View, good: View) -> np.ndarray:
     image = others.image[theirs]
     low = np.searchsorted(image, ours.image[ghosts], side="left")
     high = np.searchsorted(image, ours.image[ghosts], side="right")
-    return np.array([one for one, a, b in zip(ghosts.tolist(), low.tolist(), high.tolist())
-                     if not (iou_with(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()], dtype=np.int64)
+    return np.array(
+        [
+            one
+            for one, a, b in zip(ghosts.tolist(), low.tolist(), high.tolist())
+            if not (iou_with(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()
+        ],
+        dtype=np.int64,
+    )

@@ -1,4 +1,5 @@
-"""What keeps each cell from a perfect mAP50: TIDE's six kinds of error as bars, and what classes that
+"""What keeps each cell from a perfect mAP50: TIDE's six kinds of error as bars, and what classes
+that
 are never found take from the mean."""
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from stages.report.verdicts.weak_classes import NEAR_ZERO
 
 # TIDE's names in the words of a sentence, and what each means (arXiv:2008.08115, section 2.2).
 WORDS = {
-    "classification": ("a wrong class", "The box is right, IoU 0.5 or more, and the class is wrong."),
+    "classification": (
+        "a wrong class",
+        "The box is right, IoU 0.5 or more, and the class is wrong.",
+    ),
     "localisation": ("a poor box", "The class is right and the box is off, IoU 0.1 to 0.5."),
     "both": ("a wrong class on a poor box", "The class is wrong and the box is off."),
-    "duplicate": ("a second detection of a box", "A detection with a higher score has the box already."),
+    "duplicate": (
+        "a second detection of a box",
+        "A detection with a higher score has the box already.",
+    ),
     "background": ("a detection of nothing", "No labelled box is there, IoU 0.1 at most."),
     "missed": ("a missed box", "No detection finds the box or comes near it."),
 }

@@ -175,9 +175,7 @@ def _worst(cell: Shown, view: View, album: Album) -> tuple[tuple[Shot, ...], str
     )
 
 
-def _kinds(
-    views: Sequence[tuple[Shown, View]], album: Album
-) -> tuple[tuple[Kind, ...], str]:
+def _kinds(views: Sequence[tuple[Shown, View]], album: Album) -> tuple[tuple[Kind, ...], str]:
     (first, view), (second, other_view) = views
     disagreement = disagreements.compare(view, other_view)
     if not len(disagreement.kind):

@@ -1,4 +1,5 @@
-"""Precision against recall, and scores against what they promise: two plots and a table of thresholds."""
+"""Precision against recall, and scores against what they promise: two plots and a table of
+thresholds."""
 
 from __future__ import annotations
 
@@ -57,8 +58,9 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Scores:
-    """first: the cells drawn at once, at most two; others: those to be picked beside them. Without curves the
-    sentence says why; absent: a sentence on cells whose details lack this part, or ""."""
+    """first: the cells drawn at once, at most two; others: those to be picked beside them.
+    Without curves the sentence says why; absent: a sentence on cells whose details lack this
+    part, or ""."""
 
     recalls: tuple[Curve, ...]
     reliability: tuple[Curve, ...]
@@ -85,48 +87,81 @@ def scores(shown: ShownCells) -> Scores:
     drawn = [cell for cell in cells if cell.splits[split]["curves"]["mean"]["AP50"] is not None]
     nothing = ""
     if not drawn:
-        nothing = (f"The {split} split has no box: no score can be right or wrong." if cells else
-                   "No cell has curves of its scores.")
+        nothing = (
+            f"The {split} split has no box: no score can be right or wrong."
+            if cells
+            else "No cell has curves of its scores."
+        )
     elif not any(cell.splits[split]["calibration"]["detections"] for cell in drawn):
         nothing = f"No cell detects anything on the {split} split: there is no score to draw."
     if nothing:
         return Scores((), (), (), (), (), split, (nothing,), absent)
     calibrated = [cell for cell in drawn if cell.splits[split]["calibration"]["detections"]]
-    return Scores(tuple(_recall(cell, cell.splits[split], cell is drawn[0]) for cell in drawn),
-                  tuple(_reliability(cell, cell.splits[split]["calibration"]) for cell in calibrated),
-                  tuple(_threshold(cell, cell.splits[split]) for cell in drawn), tuple(drawn[:2]), tuple(drawn[2:]),
-                  split, tuple(_sentences(drawn[0], drawn[0].splits[split])), absent)
+    return Scores(
+        tuple(_recall(cell, cell.splits[split], cell is drawn[0]) for cell in drawn),
+        tuple(_reliability(cell, cell.splits[split]["calibration"]) for cell in calibrated),
+        tuple(_threshold(cell, cell.splits[split]) for cell in drawn),
+        tuple(drawn[:2]),
+        tuple(drawn[2:]),
+        split,
+        tuple(_sentences(drawn[0], drawn[0].splits[split])),
+        absent,
+    )
 
 
 def _recall(cell: Shown, details: dict[str, Any], with_classes: bool) -> Curve:
     curves, best = details["curves"], details["best_f1"]
     points = ()
     if best["threshold"] is not None:
-        points = (Point(x(best["recall"]), y(best["precision"]),
-                        f"{cell.name}\nbest F1 {best['f1']:.3f} at scores from {best['threshold']:.3f}: precision "
-                        f"{best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\nrun {cell.run}"),)
+        points = (
+            Point(
+                x(best["recall"]),
+                y(best["precision"]),
+                f"{cell.name}\nbest F1 {best['f1']:.3f} at scores from {best['threshold']:.3f}: precision "
+                f"{best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\nrun {cell.run}",
+            ),
+        )
     behind: tuple[Line, ...] = ()
     if with_classes:
         boxes = {entry["class"]: entry["boxes"] for entry in details.get("per_class", [])}
         classes = [entry for entry in curves["per_class"] if entry["AP50"] is not None]
         classes = sorted(classes, key=lambda entry: -boxes.get(entry["class"], 0))[:_MOST_CLASSES]
-        behind = tuple(Line(_path(curves["recall"], entry["AP50"]),
-                            f"{entry['class']}, {boxes.get(entry['class'], 0):,} boxes: AP50 {_mean(entry['AP50'])}")
-                       for entry in classes)
+        behind = tuple(
+            Line(
+                _path(curves["recall"], entry["AP50"]),
+                f"{entry['class']}, {boxes.get(entry['class'], 0):,} boxes: AP50 {_mean(entry['AP50'])}",
+            )
+            for entry in classes
+        )
     mean = curves["mean"]["AP50"]
-    return Curve(cell, Line(_path(curves["recall"], mean), f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\n"
-                                                           f"run {cell.run}"), points, behind)
+    return Curve(
+        cell,
+        Line(
+            _path(curves["recall"], mean),
+            f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\nrun {cell.run}",
+        ),
+        points,
+        behind,
+    )
 
 
 def _reliability(cell: Shown, calibration: dict[str, Any]) -> Curve:
     bins = [one for one in calibration["bins"] if one["detections"]]
-    points = tuple(Point(x(one["confidence"]), y(one["precision"]),
-                         f"{cell.name}\nscores {one['low']:.2f} to {one['high']:.2f}: {one['detections']:,} "
-                         f"detections, mean score {one['confidence']:.3f}, {one['precision']:.3f} of them right\n"
-                         f"run {cell.run}",
-                         one["detections"] < MIN_BOXES) for one in bins)
+    points = tuple(
+        Point(
+            x(one["confidence"]),
+            y(one["precision"]),
+            f"{cell.name}\nscores {one['low']:.2f} to {one['high']:.2f}: {one['detections']:,} "
+            f"detections, mean score {one['confidence']:.3f}, {one['precision']:.3f} of them right\n"
+            f"run {cell.run}",
+            one["detections"] < MIN_BOXES,
+        )
+        for one in bins
+    )
     path = "M" + "L".join(f"{point.x:g} {point.y:g}" for point in points) if len(points) > 1 else ""
-    return Curve(cell, Line(path, f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"), points)
+    return Curve(
+        cell, Line(path, f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"), points
+    )
 
 
 def _threshold(cell: Shown, details: dict[str, Any]) -> Threshold:
@@ -135,8 +170,15 @@ def _threshold(cell: Shown, details: dict[str, Any]) -> Threshold:
     def text(value: float | None) -> str:
         return "n/a" if value is None else f"{value:.3f}"
 
-    return Threshold(cell, text(best["threshold"]), text(best["f1"]), text(best["precision"]), text(best["recall"]),
-                     text(calibration["ECE"]), _lean(calibration))
+    return Threshold(
+        cell,
+        text(best["threshold"]),
+        text(best["f1"]),
+        text(best["precision"]),
+        text(best["recall"]),
+        text(calibration["ECE"]),
+        _lean(calibration),
+    )
 
 
 def _lean(calibration: dict[str, Any]) -> str:
@@ -150,8 +192,14 @@ def _promised(calibration: dict[str, Any]) -> float | None:
     total = calibration["detections"]
     if not total:
         return None
-    return sum(one["detections"] * (one["confidence"] - one["precision"])
-               for one in calibration["bins"] if one["detections"]) / total
+    return (
+        sum(
+            one["detections"] * (one["confidence"] - one["precision"])
+            for one in calibration["bins"]
+            if one["detections"]
+        )
+        / total
+    )
 
 
 def _sentences(cell: Shown, details: dict[str, Any]) -> list[str]:
@@ -160,21 +208,32 @@ def _sentences(cell: Shown, details: dict[str, Any]) -> list[str]:
     if best["threshold"] is None:
         told.append(f"{cell.short} finds no box with any score: it has no threshold to recommend.")
     else:
-        told.append(f"{cell.short} does best with scores from {best['threshold']:.3f} up (F1 {best['f1']:.3f}): "
-                    f"{100 * best['precision']:.0f} % of what it then shows is right, and it finds "
-                    f"{100 * best['recall']:.0f} % of the boxes.")
+        told.append(
+            f"{cell.short} does best with scores from {best['threshold']:.3f} up (F1 {best['f1']:.3f}): "
+            f"{100 * best['precision']:.0f} % of what it then shows is right, and it finds "
+            f"{100 * best['recall']:.0f} % of the boxes."
+        )
     by = _promised(calibration)
     if by is not None:
-        lean = f"on average {abs(by):.3f} too {'high' if by > 0 else 'low'}" if by else "right on average"
-        told.append(f"Its scores are {lean}; bin by bin they are off by {calibration['ECE']:.3f} (ECE).")
+        lean = (
+            f"on average {abs(by):.3f} too {'high' if by > 0 else 'low'}"
+            if by
+            else "right on average"
+        )
+        told.append(
+            f"Its scores are {lean}; bin by bin they are off by {calibration['ECE']:.3f} (ECE)."
+        )
     return told
 
 
 def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
     """A line of the points where it bends."""
     points = [(x(a), y(b)) for a, b in zip(recall, precision, strict=True)]
-    kept = [point for at, point in enumerate(points) if at in (0, len(points) - 1)
-            or not points[at - 1][1] == point[1] == points[at + 1][1]]
+    kept = [
+        point
+        for at, point in enumerate(points)
+        if at in (0, len(points) - 1) or not points[at - 1][1] == point[1] == points[at + 1][1]
+    ]
     return "M" + "L".join(f"{a:g} {b:g}" for a, b in kept)
 
 

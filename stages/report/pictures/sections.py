@@ -17,15 +17,16 @@ from stages.verdict.judgement import Judgement
 
 
 def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> dict[str, object]:
-    """The views of all sections, by the name of their template. `cells`: in the order of the page; `root`: the folder
-    under which metrics/, predictions/ and data/ lie. A file or a part of one that is missing is named on the page."""
-    shown = shown_cells(cells, judgement, Path(root))
+    """The views of all sections, by the name of their template. `cells`: in the order of the page;
+    `root`: the folder under which metrics/, predictions/ and data/ lie. A file or a part of one
+    that is missing is named on the page."""
+    study = shown_cells(cells, judgement, Path(root))
     return {
-        "groups": groups(shown, judgement),
-        "errors": errors(shown),
-        "confusion": confusion(shown),
-        "scores": scores(shown),
-        "gallery": gallery(shown, judgement, Path(root)),
+        "groups": groups(study, judgement),
+        "errors": errors(study),
+        "confusion": confusion(study),
+        "scores": scores(study),
+        "gallery": gallery(study, judgement, Path(root)),
         "score_axes": scores_plot,
-        "details_absent": shown.absent,
+        "details_absent": study.absent,
     }

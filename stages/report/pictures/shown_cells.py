@@ -1,4 +1,5 @@
-"""The cells that the pictures show, in their order, with what evaluation knows of each (details.json)."""
+"""The cells that the pictures show, in their order, with what evaluation knows of each
+(details.json)."""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ def suspects(judgement: Judgement, albums: Mapping[str, Album]) -> Suspects:
     boxes = [_contradicted(split, entry, albums, judgement) for split, entry in contradicted[:MOST]]
     images = [_unlabelled(split, entry, albums) for split, entry in unlabelled[:MOST]]
     return Suspects(
-        tuple(boxes), _contradicted_words(contradicted), tuple(images), _unlabelled_words(unlabelled)
+        tuple(boxes),
+        _contradicted_words(contradicted),
+        tuple(images),
+        _unlabelled_words(unlabelled),
     )
 
 

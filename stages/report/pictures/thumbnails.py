@@ -1,4 +1,5 @@
-"""Small pictures of a split's images: a JPEG as a data URI, shared by all that show it, and boxes as SVG over it."""
+"""Small pictures of a split's images: a JPEG as a data URI, shared by all that show it, and boxes
+as SVG over it."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ MOST_SHAPES = 60
 
 @dataclass(frozen=True)
 class Shape:
-    """A box on a picture in its units. kind: a class of the style sheet; title: what pointing at it says; lit: one that
-    the picture is there for."""
+    """A box on a picture in its units. kind: a class of the style sheet; title: what pointing at it
+    says; lit: one that the picture is there for."""
 
     x: float
     y: float
@@ -37,7 +38,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Photo:
-    """uri: "" for an image that cannot be read, of which `why` says so; place: x, y, width, height on the canvas."""
+    """uri: "" for an image that cannot be read, of which `why` says so; place: x, y, width, height
+    on the canvas."""
 
     key: str
     uri: str
@@ -69,17 +71,21 @@ class Box:
 
 
 class Album:
-    """The images of one split. Each piece of an image is decoded and stored once, however often it is shown."""
+    """The images of one split. Each piece of an image is decoded and stored once, however often it
+    is shown."""
 
     def __init__(self, annotations: Path, root: Path) -> None:
-        """annotations: the split's COCO file as stage prepare writes it; root: what info.image_root starts from.
+        """annotations: the split's COCO file as stage prepare writes it; root: what info.image_root
+        starts from.
 
         Raises OSError, KeyError, TypeError or ValueError where it is no such file.
         """
         coco = json.loads(annotations.read_bytes())
         self.split = annotations.stem
         self._root = root / coco["info"]["image_root"]
-        self._images: dict[int, Mapping[str, Any]] = {image["id"]: image for image in coco["images"]}
+        self._images: dict[int, Mapping[str, Any]] = {
+            image["id"]: image for image in coco["images"]
+        }
         self._photos: dict[tuple[int, tuple[float, ...]], Photo] = {}
 
     def __contains__(self, image_id: object) -> bool:
@@ -90,31 +96,84 @@ class Album:
         """All that were shown and could be read."""
         return [photo for photo in self._photos.values() if photo.uri]
 
-    def picture(self, image_id: int, boxes: Sequence[Box], focus: Sequence[float] | None = None) -> Picture:
-        """An image with boxes; large ones lie behind small ones, so that each can be pointed at. With a small `focus`
-        only the piece around it. Never raises for a bad image."""
+    def picture(
+        self, image_id: int, boxes: Sequence[Box], focus: Sequence[float] | None = None
+    ) -> Picture:
+        """An image with boxes; large ones lie behind small ones, so that each can be pointed at.
+        With a small `focus` only the piece around it. Never raises for a bad image."""
         image = self._images[image_id]
         name = str(image["file_name"])
         size = (max(1, int(image.get("width") or 1)), max(1, int(image.get("height") or 1)))
         window = choose_window(size, focus, _LEAST)
         scale = LONG_SIDE / max(window.width, window.height)
         # What a picture is there for first, then the largest.
-        chosen = sorted(boxes, key=lambda box: (not box.lit, -box.pixels[2] * box.pixels[3]))[:MOST_SHAPES]
-        shapes = [Shape(*(round(float(value) * scale, 1) for value in (
-            box.pixels[0] - window.x, box.pixels[1] - window.y, box.pixels[2], box.pixels[3])),
-            box.kind, box.dashed, box.title, box.lit) for box in chosen]
-        shapes = [one for one in shapes if one.x < window.width * scale and one.y < window.height * scale
-                  and one.x + one.width > 0 and one.y + one.height > 0]
-        photo = self._photo(image_id, name, size, focus if (window.width, window.height) != size else None)
-        return Picture(photo, name, tuple(sorted(shapes, key=lambda one: -one.width * one.height)),
-                       len(boxes) - len(chosen))
+        chosen = sorted(boxes, key=lambda box: (not box.lit, -box.pixels[2] * box.pixels[3]))[
+            :MOST_SHAPES
+        ]
+        shapes = [
+            Shape(
+                *(
+                    round(float(value) * scale, 1)
+                    for value in (
+                        box.pixels[0] - window.x,
+                        box.pixels[1] - window.y,
+                        box.pixels[2],
+                        box.pixels[3],
+                    )
+                ),
+                box.kind,
+                box.dashed,
+                box.title,
+                box.lit,
+            )
+            for box in chosen
+        ]
+        shapes = [
+            one
+            for one in shapes
+            if one.x < window.width * scale
+            and one.y < window.height * scale
+            and one.x + one.width > 0
+            and one.y + one.height > 0
+        ]
+        photo = self._photo(
+            image_id, name, size, focus if (window.width, window.height) != size else None
+        )
+        return Picture(
+            photo,
+            name,
+            tuple(sorted(shapes, key=lambda one: -one.width * one.height)),
+            len(boxes) - len(chosen),
+        )
 
-    def _photo(self, image_id: int, name: str, size: tuple[int, int], focus: Sequence[float] | None) -> Photo:
+    def _photo(
+        self, image_id: int, name: str, size: tuple[int, int], focus: Sequence[float] | None
+    ) -> Photo:
         known = (image_id, tuple(focus or ()))
         if known not in self._photos:
             path = inside(self._root, name)
-            drawn = draw(path, size, (), focus=focus, least=_LEAST, long_side=LONG_SIDE, most_bytes=_MOST_BYTES)
-            why = "" if drawn.uri else "this image is missing" if path is None else "this image cannot be read"
-            self._photos[known] = Photo(f"{self.split}{len(self._photos)}", drawn.uri, drawn.width, drawn.height,
-                                        drawn.place, why)
+            drawn = draw(
+                path,
+                size,
+                (),
+                focus=focus,
+                least=_LEAST,
+                long_side=LONG_SIDE,
+                most_bytes=_MOST_BYTES,
+            )
+            why = (
+                ""
+                if drawn.uri
+                else "this image is missing"
+                if path is None
+                else "this image cannot be read"
+            )
+            self._photos[known] = Photo(
+                f"{self.split}{len(self._photos)}",
+                drawn.uri,
+                drawn.width,
+                drawn.height,
+                drawn.place,
+                why,
+            )
         return self._photos[known]

@@ -1,4 +1,5 @@
-"""What the report says first: which cell to ship, why, how sure that is, at what cost, and what test
+"""What the report says first: which cell to ship, why, how sure that is, at what cost, and what
+test
 says of it."""
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Card:
-    """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how sure,
+    """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how
+    sure,
     at what cost, what test says; warning: on classes that are hardly found, or "".
 
     why: what the choice rests on, or what is in its way; details: the rest, in sentences; holes:
@@ -190,7 +192,9 @@ def _test(judgement: Judgement) -> str:
     if pair is None:
         return f"Cannot confirm it: {name} and {judgement.short(top)} were not compared there."
     if contradictions(judgement):
-        return f"Contradicts it: {score}; {highest}, more by over the accepted {judgement.margin:g}."
+        return (
+            f"Contradicts it: {score}; {highest}, more by over the accepted {judgement.margin:g}."
+        )
     if pair.outcome == "worse":
         return (
             f"Does not contradict it: {score}; {highest}, significantly more, but not shown to be so by "
@@ -208,9 +212,7 @@ def _details(judgement: Judgement) -> list[str]:
         details.append(pair_sentence(pair, judgement, judgement.metric))
         by = topics(judgement, chosen, other)
         if by:
-            details.append(
-                f"The two also differ in {', '.join(by)}: the comparison is confounded."
-            )
+            details.append(f"The two also differ in {', '.join(by)}: the comparison is confounded.")
     for possible in judgement.choice.cheaper:
         details.append(f"{_possible(possible, judgement)}{_decides(possible)}.")
     return details

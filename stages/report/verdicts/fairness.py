@@ -1,4 +1,5 @@
-"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in full."""
+"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in
+full."""
 
 from __future__ import annotations
 
@@ -122,7 +123,7 @@ def _detail(fairness: Fairness, judgement: Judgement) -> Detail:
 
 
 def _row(difference: Difference, judgement: Judgement) -> Row:
-    why = judgement.named(difference.why)
+    why = judgement.named(difference.reason)
     if difference.follows:
         why = f"follows from {', '.join(difference.follows)}; {why}"
     return difference.kind, difference.key, show(difference.a), show(difference.b), why

@@ -1,4 +1,5 @@
-"""Judged hypotheses as cards: the claim, its outcome, and the pairs behind it on an axis per metric."""
+"""Judged hypotheses as cards: the claim, its outcome, and the pairs behind it on an axis per
+metric."""
 
 from __future__ import annotations
 
@@ -86,9 +87,7 @@ def tally(findings: Sequence[Finding]) -> str:
         verb = "rests" if confounded == 1 else "rest"
         text += f"; {confounded} {verb} on confounded pairs"
     if expected := false_alarms(findings):
-        text += (
-            f". If no cell differed from any other, chance would decide {expected:.2g} of them"
-        )
+        text += f". If no cell differed from any other, chance would decide {expected:.2g} of them"
     return f"{text}."
 
 
@@ -121,7 +120,11 @@ def _sentence(finding: Finding) -> str:
     pairs = len(finding.evidence)
     parts = []
     if pairs:
-        noun = "the only comparison" if pairs == 1 else f"{counts[finding.outcome]} of {pairs} comparisons"
+        noun = (
+            "the only comparison"
+            if pairs == 1
+            else f"{counts[finding.outcome]} of {pairs} comparisons"
+        )
         verb = "is" if pairs == 1 or counts[finding.outcome] == 1 else "are"
         words = {
             "supported": "for it",
@@ -175,9 +178,7 @@ def _difference(evidence: Evidence) -> _Difference:
     return _Difference(turned, sign * (left - right), None)
 
 
-def _row(
-    evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping[str, str]
-) -> Row:
+def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping[str, str]) -> Row:
     cells = [evidence.left, evidence.right]
     values = list(evidence.values)
     levels = [level(evidence.step.left), level(evidence.step.right)]
@@ -193,7 +194,7 @@ def _row(
     if evidence.verdict is not None:
         p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
     lines = [f"{label_of(evidence.metric)}: {cells[0].name} less {cells[1].name}", text, p]
-    lines.append(f"{evidence.outcome}: {evidence.why}" if evidence.why else evidence.outcome)
+    lines.append(f"{evidence.outcome}: {evidence.reason}" if evidence.reason else evidence.outcome)
     if evidence.confounders:
         lines.append(f"confounded by {', '.join(evidence.confounders)}")
     runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells]
@@ -209,7 +210,7 @@ def _row(
         values=f"{value(values[0])} and {value(values[1])}",
         text=text,
         p=p,
-        why=evidence.why,
+        why=evidence.reason,
         title="\n".join(line for line in lines if line),
         mark=drawn,
         confounders=evidence.confounders,

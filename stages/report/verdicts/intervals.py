@@ -1,4 +1,5 @@
-"""Geometry of small interval plots: rows of a value with its interval on one axis, in per cent of its width."""
+"""Geometry of small interval plots: rows of a value with its interval on one axis, in per cent of
+its width."""
 
 from __future__ import annotations
 

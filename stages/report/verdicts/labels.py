@@ -1,4 +1,5 @@
-"""Places for the labels of points, so that none lies on another one, on a point or outside the frame."""
+"""Places for the labels of points, so that none lies on another one, on a point or outside the
+frame."""
 
 from __future__ import annotations
 
@@ -26,17 +27,26 @@ class Box:
     bottom: float
 
     def touches(self, other: Box) -> bool:
-        return (self.left < other.right and other.left < self.right
-                and self.top < other.bottom and other.top < self.bottom)
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
 
     def holds(self, other: Box) -> bool:
-        return (self.left <= other.left and other.right <= self.right
-                and self.top <= other.top and other.bottom <= self.bottom)
+        return (
+            self.left <= other.left
+            and other.right <= self.right
+            and self.top <= other.top
+            and other.bottom <= self.bottom
+        )
 
 
 @dataclass(frozen=True)
 class Label:
-    """text at (x, y), the baseline's start; leader: the line from the point, "" where the two are close."""
+    """text at (x, y), the baseline's start; leader: the line from the point, "" where the two are
+    close."""
 
     text: str
     x: float
@@ -45,7 +55,9 @@ class Label:
     box: Box
 
 
-def place(points: Sequence[tuple[float, float, str]], lines: Sequence[Box], frame: Box) -> list[Label | None]:
+def place(
+    points: Sequence[tuple[float, float, str]], lines: Sequence[Box], frame: Box
+) -> list[Label | None]:
     """A label for each (x, y, text), the first ones first; None for one that no place is left for.
 
     Lines are kept clear where there is a choice.
@@ -64,12 +76,15 @@ def place(points: Sequence[tuple[float, float, str]], lines: Sequence[Box], fram
 def shorten(text: str, most: int = _LONGEST) -> str:
     """One line of at most `most` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[:most - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def width(text: str) -> float:
-    """About how wide the text is drawn, rather too much: CJK letters are as wide as high, others about six tenths."""
-    return sum(FONT if unicodedata.east_asian_width(letter) in "WF" else 0.6 * FONT for letter in text)
+    """About how wide the text is drawn, rather too much: CJK letters are as wide as high, others
+    about six tenths."""
+    return sum(
+        FONT if unicodedata.east_asian_width(letter) in "WF" else 0.6 * FONT for letter in text
+    )
 
 
 def _free(x: float, y: float, text: str, taken: Sequence[Box], frame: Box) -> Label | None:

@@ -1,4 +1,5 @@
-"""Score against number of training images: a figure, a table and a sentence for each learning curve."""
+"""Score against number of training images: a figure, a table and a sentence for each learning
+curve."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from stages.verdict.wording import value
 
 @dataclass(frozen=True)
 class ShareRow:
-    """A line of the table, as text; name: of the cell, "" for what is expected of twice the images."""
+    """A line of the table, as text; name: of the cell, "" for what is expected of twice the
+    images."""
 
     name: str
     images: str

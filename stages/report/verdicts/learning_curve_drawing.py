@@ -1,4 +1,5 @@
-"""The drawing of a learning curve: shares, the fitted law with its band, twice the images, the rival."""
+"""The drawing of a learning curve: shares, the fitted law with its band, twice the images, the
+rival."""
 
 from __future__ import annotations
 

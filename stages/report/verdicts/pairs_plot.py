@@ -27,7 +27,8 @@ class Square:
 
 @dataclass(frozen=True)
 class PairMatrix:
-    """Rows and columns are `names`, the best in what decides first; None where nothing was compared."""
+    """Rows and columns are `names`, the best in what decides first; None where nothing was
+    compared."""
 
     metric: str
     label: str

@@ -44,8 +44,9 @@ NARROW = Frame(350, 340, 40, 340, 14, 300)
 
 @dataclass(frozen=True)
 class Dot:
-    """A cell: `index` is its place on the page, `number` its rank by score, which narrow screens show. low, high: y of
-    its interval's ends. pale: another cell is as good for less; struck: so in everything that was weighed."""
+    """A cell: `index` is its place on the page, `number` its rank by score, which narrow screens
+    show. low, high: y of its interval's ends. pale: another cell is as good for less; struck: so in
+    everything that was weighed."""
 
     index: int
     number: int
@@ -74,7 +75,8 @@ class Plot:
 
 @dataclass(frozen=True)
 class Trade:
-    """One cost: the same plot for wide and narrow screens; `absent` were not measured or have no score."""
+    """One cost: the same plot for wide and narrow screens; `absent` were not measured or have no
+    score."""
 
     cost: str
     label: str
@@ -84,12 +86,23 @@ class Trade:
     sentence: str
 
 
-def trades(judgement: Judgement, looks: dict[str, Look], places: dict[str, int], run_ids: dict[str, str],
-           first: str | None = None) -> tuple[Trade, ...]:
+def trades(
+    judgement: Judgement,
+    looks: dict[str, Look],
+    places: dict[str, int],
+    run_ids: dict[str, str],
+    first: str | None = None,
+) -> tuple[Trade, ...]:
     """One for each cost that any cell has, the deciding one first."""
-    known = [key for key in COSTS if any(_finite(costs.get(key)) is not None for costs in judgement.costs.values())]
+    known = [
+        key
+        for key in COSTS
+        if any(_finite(costs.get(key)) is not None for costs in judgement.costs.values())
+    ]
     known.sort(key=lambda key: key != (first or judgement.choice.cost))
-    return tuple(trade for key in known if (trade := _trade(key, judgement, looks, places, run_ids)))
+    return tuple(
+        trade for key in known if (trade := _trade(key, judgement, looks, places, run_ids))
+    )
 
 
 @dataclass(frozen=True)
@@ -100,55 +113,112 @@ class _Point:
     pale: bool
 
 
-def _trade(key: str, judgement: Judgement, looks: dict[str, Look], places: dict[str, int],
-           run_ids: dict[str, str]) -> Trade | None:
-    candidates = [Candidate(name, found.value if (found := known.get(judgement.metric)) else None,
-                            {key: judgement.costs.get(name, {}).get(key)})
-                  for name, known in judgement.estimates.items()]
+def _trade(
+    key: str,
+    judgement: Judgement,
+    looks: dict[str, Look],
+    places: dict[str, int],
+    run_ids: dict[str, str],
+) -> Trade | None:
+    candidates = [
+        Candidate(
+            name,
+            found.value if (found := known.get(judgement.metric)) else None,
+            {key: judgement.costs.get(name, {}).get(key)},
+        )
+        for name, known in judgement.estimates.items()
+    ]
     placed = front(candidates, judgement.metric, [key])
     if not placed.members:
         return None
     costs = {one.name: one.cost(key) for one in candidates}
-    points = [_Point(name, costs[name], judgement.estimates[name][judgement.metric], name not in placed.members)
-              for name in (*placed.members, *(one.name for one in placed.dominated))]
+    points = [
+        _Point(
+            name,
+            costs[name],
+            judgement.estimates[name][judgement.metric],
+            name not in placed.members,
+        )
+        for name in (*placed.members, *(one.name for one in placed.dominated))
+    ]
     points.sort(key=lambda point: point.name != judgement.choice.chosen)
     word, unit = COSTS[key]
     label = f"{word}{f', {unit}' * bool(unit)}"
-    drawn = [_plot(frame, points, judgement, looks, places, run_ids, label) for frame in (WIDE, NARROW)]
-    return Trade(key, label, *drawn, tuple(judgement.short(one.name) for one in placed.incomplete),
-                 judgement.named(placed.sentence))
+    drawn = [
+        _plot(frame, points, judgement, looks, places, run_ids, label) for frame in (WIDE, NARROW)
+    ]
+    return Trade(
+        key,
+        label,
+        *drawn,
+        tuple(judgement.short(one.name) for one in placed.incomplete),
+        judgement.named(placed.sentence),
+    )
 
 
-def _plot(frame: Frame, points: Sequence[_Point], judgement: Judgement, looks: dict[str, Look],
-          places: dict[str, int], run_ids: dict[str, str], label: str) -> Plot:
+def _plot(
+    frame: Frame,
+    points: Sequence[_Point],
+    judgement: Judgement,
+    looks: dict[str, Look],
+    places: dict[str, int],
+    run_ids: dict[str, str],
+    label: str,
+) -> Plot:
     x_of, x_ticks = _cost_axis(frame, [point.cost for point in points])
-    y_of, y_ticks = score_axis(frame, [end for point in points
-                                        for end in (point.score.low, point.score.high, point.score.value)])
+    y_of, y_ticks = score_axis(
+        frame,
+        [end for point in points for end in (point.score.low, point.score.high, point.score.value)],
+    )
     at = {point.name: (x_of(point.cost), y_of(point.score.value)) for point in points}
     ends = {point.name: (y_of(point.score.low), y_of(point.score.high)) for point in points}
     numbers = {name: number for number, name in enumerate(order(judgement), 1)}
     members = sorted(at[point.name] for point in points if not point.pale)
     lines = [Box(at[name][0] - 2, high, at[name][0] + 2, low) for name, (low, high) in ends.items()]
-    texts = [judgement.short(point.name) if frame is WIDE else str(numbers[point.name]) for point in points]
-    labels = place([(*at[point.name], text) for point, text in zip(points, texts, strict=True)],
-                   [*lines, *_treads(members, frame), *_risers(members, frame)], frame.box)
+    texts = [
+        judgement.short(point.name) if frame is WIDE else str(numbers[point.name])
+        for point in points
+    ]
+    labels = place(
+        [(*at[point.name], text) for point, text in zip(points, texts, strict=True)],
+        [*lines, *_treads(members, frame), *_risers(members, frame)],
+        frame.box,
+    )
     struck = {one.name for one in judgement.front.dominated}
     dots = tuple(
-        Dot(places[point.name], numbers[point.name], point.name, looks[point.name], *at[point.name],
-            *ends[point.name], f"{point.name}\n{label_of(judgement.metric)} = {interval_text(point.score)}\n{label} = "
-            f"{point.cost:.4g}\nrun {run_ids.get(point.name) or 'not tracked'}", point.pale, point.name in struck,
-            point.name == judgement.choice.chosen, text)
-        for point, text in zip(points, labels, strict=True))
+        Dot(
+            places[point.name],
+            numbers[point.name],
+            point.name,
+            looks[point.name],
+            *at[point.name],
+            *ends[point.name],
+            f"{point.name}\n{label_of(judgement.metric)} = {interval_text(point.score)}\n{label} = "
+            f"{point.cost:.4g}\nrun {run_ids.get(point.name) or 'not tracked'}",
+            point.pale,
+            point.name in struck,
+            point.name == judgement.choice.chosen,
+            text,
+        )
+        for point, text in zip(points, labels, strict=True)
+    )
     # Dots that are on top of all come last.
-    return Plot(frame, x_ticks, y_ticks, _stairs(members, frame),
-                tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
-                tuple(judgement.short(dot.name) for dot in dots if dot.label is None))
+    return Plot(
+        frame,
+        x_ticks,
+        y_ticks,
+        _stairs(members, frame),
+        tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
+        tuple(judgement.short(dot.name) for dot in dots if dot.label is None),
+    )
 
 
 def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> str:
-    """The front: no cell lies above it and to its left. From the cheapest member's foot up to the best, and on."""
-    return f"M{members[0][0]:g} {frame.bottom:g}" + "".join(f"V{one.bottom - 1:g}H{one.right:g}"
-                                                            for one in _treads(members, frame))
+    """The front: no cell lies above it and to its left. From the cheapest member's foot up to the
+    best, and on."""
+    return f"M{members[0][0]:g} {frame.bottom:g}" + "".join(
+        f"V{one.bottom - 1:g}H{one.right:g}" for one in _treads(members, frame)
+    )
 
 
 def _treads(members: Sequence[tuple[float, float]], frame: Frame) -> list[Box]:
@@ -167,8 +237,12 @@ def _cost_axis(frame: Frame, costs: Sequence[float]):
     low, high = min(costs), max(costs)
     if low > 0 and high / low > _LOGARITHMIC:
         first, last = math.log10(low / 1.25), math.log10(high * 1.25)
-        ticks = [factor * 10.0**power for power in range(math.floor(first), math.ceil(last) + 1) for factor in (1, 2, 5)
-                 if first <= math.log10(factor * 10.0**power) <= last]
+        ticks = [
+            factor * 10.0**power
+            for power in range(math.floor(first), math.ceil(last) + 1)
+            for factor in (1, 2, 5)
+            if first <= math.log10(factor * 10.0**power) <= last
+        ]
 
         def share(value: float) -> float:
             return (math.log10(value) - first) / (last - first)
@@ -183,6 +257,7 @@ def _cost_axis(frame: Frame, costs: Sequence[float]):
 
     def x_of(value: float) -> float:
         return round(frame.left + (frame.right - frame.left) * share(value), 1)
+
     return x_of, tuple((x_of(tick), _amount(tick)) for tick in ticks)
 
 
@@ -197,8 +272,11 @@ def score_axis(
 
     def y_of(value: float) -> float:
         return round(frame.bottom - (frame.bottom - frame.top) * (value - low) / (high - low), 1)
+
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return y_of, tuple((y_of(step * number), f"{step * number:.10g}") for number in range(first, last + 1))
+    return y_of, tuple(
+        (y_of(step * number), f"{step * number:.10g}") for number in range(first, last + 1)
+    )
 
 
 def _amount(value: float) -> str:

@@ -1,4 +1,5 @@
-"""Estimates, pairs and standings as short texts: values with intervals, what would decide, tooltips."""
+"""Estimates, pairs and standings as short texts: values with intervals, what would decide,
+tooltips."""
 
 from __future__ import annotations
 

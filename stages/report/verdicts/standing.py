@@ -1,4 +1,5 @@
-"""Where each row of the table stands: against the highest cell, and on the Pareto front or off it."""
+"""Where each row of the table stands: against the highest cell, and on the Pareto front or off
+it."""
 
 from __future__ import annotations
 
