@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from stages.acceptance import record
 from stages.data import catalogue
 from stages.errors import InputError
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
@@ -49,6 +50,14 @@ def main() -> None:
     say_warmups(study)
     for line in prospects.warnings(study):
         log.warning("%s", line)
+    other_code = record.trained_by_other_code(selected)
+    if other_code:
+        log.warning(
+            "%d of the cells are finished and were trained with other code than this folder has: "
+            "dvc repro trains them again, unless `make accept` shows before that they would end in "
+            "the same bits",
+            len(other_code),
+        )
     left_behind = summary(leftovers(study.cells), study.cells)
     if left_behind:
         log.warning("%s", left_behind)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import CELLS, Project, make_project
+from made_matrix import row
 from mmengine.config import Config
 
 from stages.acceptance import record, samples, stale
 from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
 from stages.study import paths
+from stages.tracking import provenance
 from stages.training.cell_file import ResolvedCell
 
 R50 = next(iter(CELLS))
@@ -139,6 +141,26 @@ def test_what_only_a_larger_cell_uses_is_tried_with_it(own):
 def test_a_cell_that_shows_it_for_all_is_tried_alone():
     rows = (finished_cell("small"), finished_cell("larger", hooks=("PrecisionHook",)))
     assert chosen(*rows) == ["larger"]
+
+
+def test_plan_counts_the_finished_cells_of_other_code(tmp_path):
+    rows = {name: row("r50") for name in ("same", "accepted", "earlier", "unfinished", "damaged")}
+    for name in provenance.DECIDING:
+        part = tmp_path / name
+        if part.suffix:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text("code")
+        else:
+            part.mkdir(parents=True)
+    current = provenance.code_digest(tmp_path)
+    for name, digest in {"same": current, "accepted": "b" * 16, "earlier": "c" * 16, "damaged": ""}.items():
+        folder = tmp_path / paths.record(name, rows[name])
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"code_digest": digest}) if digest else "{")
+    assert record.trained_by_other_code(rows, tmp_path) == ["accepted", "earlier"]
+    record.add({"then": ["b" * 16], "now": "d" * 16}, tmp_path)
+    record.add({"then": ["d" * 16], "now": current}, tmp_path)
+    assert record.trained_by_other_code(rows, tmp_path) == ["earlier"]
 
 
 @pytest.mark.slow

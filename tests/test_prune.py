@@ -70,8 +70,8 @@ def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeyp
 def test_plan_names_the_rows_that_are_gone(finished):
     rows = {R50: ROWS[R50]}
     assert summary(leftovers(rows, finished), rows) == (
-        f"params.yaml no longer has {R101}; what lay before is still in data/weights/, metrics/, models/, "
-        "predictions/: `make prune` deletes it, and DVC's cache keeps it for a row that comes back")
+        f"params.yaml no longer has {R101}; files that were left behind are in data/weights/, metrics/, "
+        "models/, predictions/: `make prune` deletes them, and DVC's cache keeps them for a row that comes back")
 
 
 def test_a_row_that_is_gone_leaves_no_file_and_the_others_all(finished, cache, caplog, monkeypatch):
@@ -119,5 +119,5 @@ def test_files_where_they_lay_before_are_left_behind_and_no_row_is_called_gone(f
         "r101": [weights.relative_to(finished)],
     }
     line = summary(found, ROWS)
-    assert line.startswith(f"the files of {R50}, r101 have another place now; what lay before is")
+    assert line.startswith(f"the files of {R50}, r101 have another place now; files that were left ")
     assert "no longer" not in line

@@ -25,7 +25,8 @@ SYSTEM = ("stages/errors.py", "stages/files.py", "stages/machine.py", "stages/pr
 # test_observers_change_no_bit shows that they are observers.
 AROUND = ("stages/safety", "stages/tracking", "stages/study", "stages/model/compose.py", "stages/model/resolve.py",
           "stages/model/schedule.py", "stages/model/subset.py")
-OBSERVERS = {"train": AROUND, "weights": (*AROUND, "stages/training"), "plan": ("stages/safety", "stages/tracking"),
+OBSERVERS = {"train": AROUND, "weights": (*AROUND, "stages/training"),
+             "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
              "compose": ("stages/safety",), "prepare": ("stages/tracking",),
              "predict": AROUND, "costs": AROUND, "analyse": ("stages/tracking", "stages/study")}
 CELL = next(iter(CELLS))

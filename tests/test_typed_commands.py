@@ -30,6 +30,7 @@ TYPED = {
     "dvc repro stages/dvc.yaml:predict@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
     "git config --global --add": "test_checkout.py::test_the_repository_of_another_user_until_the_command_is_typed",
+    "make accept": "faults/test_commands.py::test_commands_of_make",
     "make costs": "faults/test_commands.py::test_commands_of_make",
     "make prune": "faults/test_commands.py::test_commands_of_make",
     "make data-check": "faults/test_commands.py::test_commands_of_make",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.files import read_json, replacing
-from stages.study.params import ROOT
+from stages.errors import InputError
+from stages.files import read_json, write_json
+from stages.study import paths
+from stages.study.params import ROOT, Cell
+from stages.tracking import provenance
 
 FILE = Path("accepted.json")
 
@@ -20,8 +23,8 @@ def read(root: Path = ROOT) -> list[dict[str, Any]]:
 
 
 def add(entry: dict[str, Any], root: Path = ROOT) -> None:
-    with replacing(root / FILE) as beside:
-        beside.write_text(json.dumps([*read(root), entry], indent=1) + "\n", encoding="utf-8")
+    """Appends an entry of read()."""
+    write_json(root / FILE, [*read(root), entry])
 
 
 def newest(digest: str, entries: list[dict[str, Any]]) -> str:
@@ -30,3 +33,19 @@ def newest(digest: str, entries: list[dict[str, Any]]) -> str:
         if digest in entry["then"]:
             digest = entry["now"]
     return digest
+
+
+def trained_by_other_code(cells: Mapping[str, Cell], root: Path = ROOT) -> list[str]:
+    """The finished cells whose code was not shown to make the same bits as that of `root`."""
+    current = provenance.code_digest(root)
+    entries = read(root)
+    names = []
+    for name, cell in cells.items():
+        try:
+            digest = read_json(root / paths.record(name, cell) / "run.json")["code_digest"]
+        # Not finished, or damaged: its training says so.
+        except (OSError, InputError, KeyError, TypeError):
+            continue
+        if newest(digest, entries) != current:
+            names.append(name)
+    return names

@@ -10,44 +10,56 @@ from stages.scoring.engine import Evaluated
 from stages.scoring.tables import Detections, Pairs, Truth
 
 
-def confusion(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated, score: float,
-              iou: float = 0.5) -> dict[str, Any]:
-    """A plain dict: labels: classes and then "background"; matrix: rows are what is there, columns what is detected;
-    score, iou: the thresholds.
+def confusion(
+    truth: Truth,
+    detections: Detections,
+    pairs: Pairs,
+    evaluated: Evaluated,
+    score: float,
+    iou: float = 0.5,
+) -> dict[str, Any]:
+    """A plain dict: labels: classes and then "background"; matrix: rows are what is there, columns
+    what is detected; score, iou: the thresholds.
 
-    Detections with at least `score` take, by falling score, the box that is left with the largest IoU of at least
-    `iou`, whatever the classes. The row background holds detections that took none, the column background boxes that
-    were not taken; their corner is 0. Detections that COCO does not count, or that lie in a crowd region of any class
-    with at least `iou` of their area, count nowhere unless they take a box. None for the matrix without any box.
+    Detections with at least `score` take, by falling score, the box that is left with the largest
+    IoU of at least `iou`, whatever the classes. The row background holds detections that took none,
+    the column background boxes that were not taken; their corner is 0. Detections that COCO does not
+    count, or that lie in a crowd region of any class with at least `iou` of their area, count nowhere
+    unless they take a box. None for the matrix without any box.
     """
     size = len(truth.classes)
-    result: dict[str, Any] = {"labels": [*truth.classes, "background"], "score": float(score), "iou": float(iou),
-                              "matrix": None}
+    result: dict[str, Any] = {
+        "labels": [*truth.classes, "background"],
+        "score": float(score),
+        "iou": float(iou),
+        "matrix": None,
+    }
     real = ~truth.crowd
     if not real.any():
         return result
-    kept = evaluated.counted & (detections.score >= score)
-    close = np.flatnonzero(kept[pairs.detection] & (pairs.iou >= iou))
+    counted = evaluated.counted & (detections.score >= score)
+    close = np.flatnonzero(counted[pairs.detection] & (pairs.iou >= iou))
     detection, box = pairs.detection[close], pairs.box[close]
-    in_crowd = np.zeros(len(kept), dtype=bool)
+    in_crowd = np.zeros(len(counted), dtype=bool)
     in_crowd[detection[~real[box]]] = True
-    rank = np.empty(len(kept), dtype=np.int64)
-    rank[detections.ranking()] = np.arange(len(kept))
+    rank = np.empty(len(counted), dtype=np.int64)
+    rank[detections.ranking()] = np.arange(len(counted))
     # Of boxes that overlap a detection equally, the last one, as in COCO's matching.
     order = np.lexsort((-box, -pairs.iou[close], rank[detection]))
     order = order[real[box[order]]]
-    taken: dict[int, int] = {}
-    done = set()
-    for one, found in zip(detection[order].tolist(), box[order].tolist()):
-        if one not in done and found not in taken:
-            taken[found] = one
-            done.add(one)
+    taker: dict[int, int] = {}
+    matched = set()
+    for detection_index, box_index in zip(detection[order].tolist(), box[order].tolist()):
+        if detection_index not in matched and box_index not in taker:
+            taker[box_index] = detection_index
+            matched.add(detection_index)
     matrix = np.zeros((size + 1, size + 1), dtype=np.int64)
-    found, by = np.array(list(taken), dtype=np.int64), np.array(list(taken.values()), dtype=np.int64)
-    np.add.at(matrix, (truth.category[found], detections.category[by]), 1)
-    left = kept & ~in_crowd
-    left[by] = False
-    matrix[size, :size] = np.bincount(detections.category[left], minlength=size)
-    real[found] = False
+    taken = np.array(list(taker), dtype=np.int64)
+    takers = np.array(list(taker.values()), dtype=np.int64)
+    np.add.at(matrix, (truth.category[taken], detections.category[takers]), 1)
+    unmatched = counted & ~in_crowd
+    unmatched[takers] = False
+    matrix[size, :size] = np.bincount(detections.category[unmatched], minlength=size)
+    real[taken] = False
     matrix[:size, size] = np.bincount(truth.category[real], minlength=size)
     return {**result, "matrix": matrix.tolist()}

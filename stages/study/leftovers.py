@@ -85,8 +85,8 @@ def summary(found: Mapping[str, list[Path]], cells: Mapping[str, Cell]) -> str:
     if moved:
         said.append(f"the files of {_listed(moved)} have another place now")
     return (
-        f"{', and '.join(said)}; what lay before is still in {', '.join(sorted(folders))}: "
-        "`make prune` deletes it, and DVC's cache keeps it for a row that comes back"
+        f"{', and '.join(said)}; files that were left behind are in {', '.join(sorted(folders))}: "
+        "`make prune` deletes them, and DVC's cache keeps them for a row that comes back"
     )
 
 

@@ -47,6 +47,7 @@ def test_commands_of_make(study: Project, make):
     assert f"{FPN}: 1 file sent" in make("sync").stdout and lost.is_file()
     make("set-up")
     make("prune")
+    assert "nothing to accept" in make("accept").stdout
     (study.folder / "costs/costs.json").unlink()
     make("costs")
     assert (study.folder / "costs/costs.json").is_file()
