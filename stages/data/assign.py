@@ -201,7 +201,8 @@ class _Search:
         """Squares of the images that parts have too many or too few, over their shares; `part`
         where they are not all of them in their order."""
         far = np.maximum(self.low[part] - images, images - self.high[part])
-        return np.square(np.maximum(far, 0)) * self.inverse[part] + self.empty * (images == 0)
+        empty = np.where(images == 0, self.empty, 0.0)
+        return np.square(np.maximum(far, 0)) * self.inverse[part] + empty
 
     def put(self, group: int, part: int) -> None:
         self.total[:, self.part[group]] -= self.boxes[group]

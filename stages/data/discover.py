@@ -110,10 +110,8 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
     for parent in tree.root.parents[:2]:
         above = walk(parent, _FOLDERS, _DEPTH)
         near = tree.root.relative_to(parent).as_posix()
-        if layout.stems:
-            folder = above.stem_folder(layout.examples, near)
-        else:
-            folder = above.image_folder(layout.examples, near)
+        find = above.stem_folder if layout.stems else above.image_folder
+        folder = find(layout.examples, near)
         if folder is None:
             continue
         advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
