@@ -168,7 +168,7 @@ def _without_end(folder: str, end: str) -> str:
 
 
 def _has_image(folder: Path, stem: str) -> bool:
-    return any((folder / f"{stem}{suffix}").is_file() for suffix in (".jpg", ".jpeg", ".png"))
+    return any((folder / f"{stem}{ending}").is_file() for ending in (".jpg", ".jpeg", ".png"))
 
 
 def elected(votes: Counter[str], near: str) -> str | None:

@@ -65,8 +65,8 @@ def check_class_names(tree: Tree) -> None:
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
         if path.endswith((".names", "/classes.txt")):
             raise InputError(
-                f"{tree.root}: the names of the classes lie in {path}, where prepare does not look; "
-                f"copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+                f"{tree.root}: the names of the classes lie in {path}, where prepare does not "
+                f"look; copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
             )
 
 
