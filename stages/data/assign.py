@@ -19,12 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-_BLOCK = 256  # groups on each side of one table of exchanges: all of a small set, a sample of a larger one
+# Groups on each side of one table of exchanges: all of a small set, a sample of a larger one.
+_BLOCK = 256
 _TABLES = 4000  # looked at in all
 _DRY_TABLES = 15  # samples in a row without a gain that end a descent
 _DRY_KICKS = 3  # disturbances in a row without a gain that end the search; more in a small set
 _KICK = 5  # groups thrown to random parts by one disturbance
-_TOLERANCE = 0.05  # of a part's wanted number of images: what it may have more or fewer for the sake of the strata
+# Of a part's wanted number of images: what it may have more or fewer for the sake of the strata.
+_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,8 @@ def assign(
     where there are fewer groups than parts, and on other forms of arguments.
     """
     counts, groups, share = np.asarray(counts), np.asarray(groups), np.asarray(shares, dtype=float)
-    if (
-        counts.ndim != 2
-        or groups.shape != counts.shape[:1]
-        or counts.dtype.kind not in "iu"
-        or (counts < 0).any()
-    ):
+    fit = counts.ndim == 2 and groups.shape == counts.shape[:1]
+    if not fit or counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ValueError(
             f"counts {counts.shape} are not numbers of boxes per stratum of {groups.shape} images"
         )
@@ -66,12 +64,12 @@ def assign(
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < len(share):
         raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
-    used = np.flatnonzero(counts.any(axis=0))
+    strata = np.flatnonzero(counts.any(axis=0))
     # The last rows are one empty group for ever in every part: exchanging a group with it is a
     # move.
-    boxes = np.zeros((len(names) + len(share), 1 + len(used)))
+    boxes = np.zeros((len(names) + len(share), 1 + len(strata)))
     boxes[: len(names), 0] = np.bincount(group)
-    for column, stratum in enumerate(used, start=1):
+    for column, stratum in enumerate(strata, start=1):
         boxes[: len(names), column] = np.bincount(group, weights=counts[:, stratum])
     search = _Search(boxes, share, np.random.default_rng(seed))
     # The products are small: threads would spend twice their time on waiting for each other.
@@ -108,20 +106,21 @@ def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> 
     """
     counts, parts = np.asarray(counts, dtype=float), np.asarray(parts)
     whole = counts.sum(axis=0)
-    used = np.flatnonzero(whole)
-    if not used.size:
-        return [
-            Distance(float(np.mean(parts == part)), 0.0, 0.0, None) for part in range(len(shares))
-        ]
+    strata = np.flatnonzero(whole)
     result = []
     for part, wanted in enumerate(shares):
+        share = float(np.mean(parts == part))
+        if not strata.size:
+            result.append(Distance(share, 0.0, 0.0, None))
+            continue
         inside = counts[parts == part].sum(axis=0)
-        variation = (
-            np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2 if inside.any() else 1.0
-        )
-        deviation = 100 * (inside[used] / whole[used] - wanted)
-        share, worst = float(np.mean(parts == part)), np.abs(deviation).argmax()
-        result.append(Distance(share, float(variation), float(deviation[worst]), int(used[worst])))
+        variation = 1.0
+        if inside.any():
+            variation = np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2
+        deviation = 100 * (inside[strata] / whole[strata] - wanted)
+        worst = np.abs(deviation).argmax()
+        stratum = int(strata[worst])
+        result.append(Distance(share, float(variation), float(deviation[worst]), stratum))
     return result
 
 
@@ -138,28 +137,28 @@ class _Search:
         self, boxes: np.ndarray, share: np.ndarray, rng: np.random.Generator, bounded: bool = False
     ) -> None:
         parts = len(share)
-        self.rng, self.inverse, self.boxes, self.groups = rng, 1 / share, boxes, len(boxes) - parts
+        self.rng, self.boxes, self.bounded = rng, boxes, bounded
+        self.inverse = 1 / share
+        self.groups = len(boxes) - parts
         self.part = np.concatenate([np.zeros(self.groups, dtype=int), np.arange(parts)])
-        self.total, self.tables = np.zeros((boxes.shape[1], parts)), 0
+        self.total = np.zeros((boxes.shape[1], parts))
+        self.tables = 0
         whole = boxes.sum(axis=0)
         unit = 2.0**50 / whole.sum()
         self.weight = np.maximum(np.rint(unit / whole), 1)
         self.square = np.einsum("gs,gs,s->g", boxes, boxes, self.weight)
         self.most, self.spread = boxes.max(axis=0), np.count_nonzero(boxes, axis=0)
-        self.due = self.spread >= parts  # strata that no part should lack
-        self.price = (
-            2.0**52 * self.inverse.max()
-        )  # above the largest cost: presence outweighs any imbalance
+        # Strata that no part should lack.
+        self.due = self.spread >= parts
+        # Above the largest cost: presence outweighs any imbalance.
+        self.price = 2.0**52 * self.inverse.max()
         # Above the price of all that can be lacking: the bounds outweigh presence.
         self.toll = self.price * parts * boxes.shape[1]
-        self.bounded = bounded
         self.low, self.high = bounds(int(whole[0]), self.groups, share)
-        self.empty = (
-            2 * whole[0] ** 2 * self.inverse.max()
-        )  # above all that can be outside of the bounds
-        self.least = (
-            1e-6 * unit
-        )  # a millionth of the cost's 1, well above what dividing by the shares rounds away
+        # Above all that can be outside of the bounds.
+        self.empty = 2 * whole[0] ** 2 * self.inverse.max()
+        # A millionth of the cost's 1, well above what dividing by the shares rounds away.
+        self.least = 1e-6 * unit
 
     def run(self) -> np.ndarray:
         self.place()
@@ -170,7 +169,12 @@ class _Search:
         # What cost() names first. What a part lacks within its bounds is mostly more than they have
         # room for.
         first = 0 if self.bounded else 1
-        while dry < patience * (10 if best_cost[first] else 1) and self.tables < _TABLES:
+        while self.tables < _TABLES:
+            rounds = patience
+            if best_cost[first]:
+                rounds = 10 * patience
+            if dry >= rounds:
+                break
             for group in self.rng.integers(self.groups, size=_KICK):
                 self.put(group, self.rng.integers(len(self.inverse)))
             self.descend()
@@ -188,14 +192,17 @@ class _Search:
         in this order."""
         lacking = int(np.count_nonzero(self.total[self.due] == 0))
         cost = math.fsum((self.weight @ np.square(self.total) * self.inverse).tolist())
-        outside = math.fsum(self.outside(self.total[0]).tolist()) if self.bounded else 0.0
+        outside = 0.0
+        if self.bounded:
+            outside = math.fsum(self.outside(self.total[0]).tolist())
         return outside, lacking, cost
 
     def outside(self, images: np.ndarray, part: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Squares of the images that parts have too many or too few, over their shares; `part`
         where they are not all of them in their order."""
         far = np.maximum(self.low[part] - images, images - self.high[part])
-        return np.square(np.maximum(far, 0)) * self.inverse[part] + self.empty * (images == 0)
+        empty = np.where(images == 0, self.empty, 0.0)
+        return np.square(np.maximum(far, 0)) * self.inverse[part] + empty
 
     def put(self, group: int, part: int) -> None:
         self.total[:, self.part[group]] -= self.boxes[group]
@@ -255,60 +262,57 @@ class _Search:
 
     def descend(self) -> None:
         """Makes the best exchange of one table after another until they stop showing a gain."""
-        every, dry, enough = (
-            np.arange(len(self.part)),
-            0,
-            1 if self.groups <= _BLOCK else _DRY_TABLES,
-        )
+        every = np.arange(len(self.part))
+        # One table has all groups of a small set.
+        enough = 1 if self.groups <= _BLOCK else _DRY_TABLES
+        dry = 0
         while dry < enough and self.tables < _TABLES:
             self.tables += 1
-            some, others = every[: self.groups], every
+            rows, columns = every[: self.groups], every
             if self.groups > _BLOCK:
-                some, others = self.rng.integers(self.groups, size=(2, _BLOCK))
-                others = np.append(others, every[self.groups :])
-            change = self.changes(some, others)
+                rows, columns = self.rng.integers(self.groups, size=(2, _BLOCK))
+                columns = np.append(columns, every[self.groups :])
+            change = self.changes(rows, columns)
             row, column = np.unravel_index(change.argmin(), change.shape)
             if change[row, column] > -self.least:
                 dry += 1
                 continue
-            first, second, dry = some[row], others[column], 0
-            here, there = self.part[first], self.part[second]
-            self.put(first, there)
+            dry = 0
+            first, second = rows[row], columns[column]
+            first_part, second_part = self.part[first], self.part[second]
+            self.put(first, second_part)
             if second < self.groups:
-                self.put(second, here)
+                self.put(second, first_part)
 
-    def changes(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Change of the cost by exchanging g of `some` (in part a) with h of `others` (in part b),
-        (some, others).
+    def changes(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Change of the cost by exchanging g of `rows` (in part a) with h of `columns` (in part b),
+        (rows, columns).
 
         With u = x_h - x_g it is (2 n_a u + u^2) / p_a + (u^2 - 2 n_b u) / p_b, all products
         weighted.
         """
-        here, there = self.part[some], self.part[others]
-        x, y = self.boxes[some], self.boxes[others]
+        a, b = self.part[rows], self.part[columns]
+        x, y = self.boxes[rows], self.boxes[columns]
         x_total = (x * self.weight) @ self.total * self.inverse
         y_total = (y * self.weight) @ self.total * self.inverse
-        change = self.square[some][:, None] + self.square[others] - 2 * ((x * self.weight) @ y.T)
-        change *= self.inverse[here][:, None] + self.inverse[there]
-        change += 2 * (y_total.T[here] - x_total[np.arange(len(some)), here][:, None])
-        change += 2 * (x_total[:, there] - y_total[np.arange(len(others)), there])
+        change = self.square[rows][:, None] + self.square[columns] - 2 * ((x * self.weight) @ y.T)
+        change *= self.inverse[a][:, None] + self.inverse[b]
+        change += 2 * (y_total.T[a] - x_total[np.arange(len(rows)), a][:, None])
+        change += 2 * (x_total[:, b] - y_total[np.arange(len(columns)), b])
         scarce = self.due & (self.total.min(axis=1) <= self.most)
         if scarce.any():
             total, x, y = self.total[scarce].T, x[:, scarce], y[:, scarce]
             lacking = (total == 0).sum(axis=1)
             # A part lacks afterwards what neither the groups it keeps nor the one it gets have.
-            after = (total[here] == x).astype(float) @ (y == 0).T + (x == 0).astype(float) @ (
-                total[there] == y
-            ).T
-            change += self.price * (after - lacking[here][:, None] - lacking[there])
+            a_lacks = (total[a] == x).astype(float) @ (y == 0).T
+            b_lacks = (x == 0).astype(float) @ (total[b] == y).T
+            change += self.price * (a_lacks + b_lacks - lacking[a][:, None] - lacking[b])
         if self.bounded:
             images = self.total[0]
-            more = self.boxes[others, 0] - self.boxes[some, 0][:, None]
+            more = self.boxes[columns, 0] - self.boxes[rows, 0][:, None]
             outside = self.outside(images)
-            first = (
-                self.outside(images[here][:, None] + more, here[:, None]) - outside[here][:, None]
-            )
-            second = self.outside(images[there] - more, there) - outside[there]
-            change += self.toll * (first + second)
-        change[here[:, None] == there] = np.inf
+            a_change = self.outside(images[a][:, None] + more, a[:, None]) - outside[a][:, None]
+            b_change = self.outside(images[b] - more, b) - outside[b]
+            change += self.toll * (a_change + b_change)
+        change[a[:, None] == b] = np.inf
         return change

@@ -28,5 +28,6 @@ def decode(data: bytes, reduction: int = 1) -> np.ndarray | None:
     except cv2.error:
         return None
     # Of a greyscale PFM OpenCV gives floats of one channel, at which MMDetection stops.
-    fits = picture is not None and picture.ndim == 3 and picture.dtype == np.uint8
-    return picture if fits else None
+    if picture is None or picture.ndim != 3 or picture.dtype != np.uint8:
+        return None
+    return picture

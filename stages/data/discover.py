@@ -35,7 +35,8 @@ def discover(root: Path, data: Data) -> Data:
     """
     if root.is_file():
         raise InputError(
-            f"{root}: is a file; unpack an archive, and give the folder of your images and annotations"
+            f"{root}: is a file; unpack an archive, and give the folder of your images and "
+            "annotations"
         )
     if not root.is_dir():
         raise InputError(
@@ -67,9 +68,13 @@ def _refuse(tree: Tree) -> None:
     root = tree.root
     fits = _folders_that_fit(tree)
     if fits:
-        several = f" {len(fits)} sets lie below it" if len(fits) > 1 else " the set lies below it"
-        named = ", ".join(str(root / folder) for folder in fits[:_NAMED])
-        raise InputError(f"{root}:{several}: {named}; make data-check ROOT={root / fits[0]}")
+        sets = "the set lies"
+        if len(fits) > 1:
+            sets = f"{len(fits)} sets lie"
+        folders = ", ".join(str(root / folder) for folder in fits[:_NAMED])
+        raise InputError(
+            f"{root}: {sets} below it: {folders}; make data-check ROOT={root / fits[0]}"
+        )
     tool = refusal(tree)
     if tool:
         raise InputError(
@@ -79,8 +84,8 @@ def _refuse(tree: Tree) -> None:
         return
     _check_images_alone(tree)
     raise InputError(
-        f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor YOLO "
-        "(a text file per image) was recognised; export your set in one of these formats"
+        f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor "
+        "YOLO (a text file per image) was recognised; export your set in one of these formats"
     )
 
 
@@ -105,7 +110,8 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
     for parent in tree.root.parents[:2]:
         above = walk(parent, _FOLDERS, _DEPTH)
         near = tree.root.relative_to(parent).as_posix()
-        folder = (above.stem_folder if layout.stems else above.image_folder)(layout.examples, near)
+        find = above.stem_folder if layout.stems else above.image_folder
+        folder = find(layout.examples, near)
         if folder is None:
             continue
         advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
@@ -115,16 +121,16 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         break
     if layout.source == "yolo":
         raise InputError(
-            f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); export "
-            "the images too: YOLO with Images in Label Studio, Save images in CVAT"
+            f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); "
+            "export the images too: YOLO with Images in Label Studio, Save images in CVAT"
         )
 
 
 def _lead_somewhere(tree: Tree, layout: Layout) -> bool:
     """Whether a file of the set has the last part of a name: prepare then knows which."""
     for name in layout.examples:
-        last = posixpath.basename(name.replace("\\", "/"))
-        if any(last.casefold() in index for index in (tree.images, tree.stems)):
+        last = posixpath.basename(name.replace("\\", "/")).casefold()
+        if last in tree.images or last in tree.stems:
             return True
     return False
 

@@ -58,7 +58,8 @@ class Findings:
         self._remember(code)
 
     def report(self, code: str, place: dict[str, Any], action: str = "", **fields: Any) -> None:
-        """One fault at `place`; `fields`: keys of PLACE that come to it. action: as add() has it."""
+        """One fault at `place`; `fields`: keys of PLACE that come to it. action: as add() has
+        it."""
         self.add(code, [{**place, **fields}], action)
 
     def change(self, code: str, place: dict[str, Any], action: str = "") -> None:

@@ -76,7 +76,9 @@ def _text(value: Any) -> Any:
         plain = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):
         plain = None
-    return value if plain == value else DoubleQuotedScalarString(value)
+    if plain == value:
+        return value
+    return DoubleQuotedScalarString(value)
 
 
 def _yaml() -> YAML:

@@ -81,14 +81,15 @@ class Probe(NamedTuple):
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
     """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not
     decoded."""
-    one = partial(probe_file, root, pixels == "decode")
+    work = partial(probe_file, root, pixels == "decode")
     workers = min(machine.cpus(), len(names) // 16)
     if workers < 2:
-        return [one(name) for name in names]
+        return list(map(work, names))
+    chunk = max(1, min(32, len(names) // (4 * workers)))
     # Forked, so that a worker starts at once: nothing here has threads or a GPU.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-        found = pool.map(one, names, chunksize=max(1, min(32, len(names) // (4 * workers))))
-        return list(tqdm(found, "images", len(names), unit="image", delay=2, leave=False))
+        probes = pool.map(work, names, chunksize=chunk)
+        return list(tqdm(probes, "images", len(names), unit="image", delay=2, leave=False))
 
 
 def probe_file(root: Path, pixels: bool, name: str) -> Probe:
@@ -96,10 +97,8 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     try:
         # A named pipe would be waited for without end.
         if not (root / name).is_file():
-            return Probe(
-                "image_unreadable",
-                "a folder" if (root / name).is_dir() else "a broken link or no file",
-            )
+            kind = "a folder" if (root / name).is_dir() else "a broken link or no file"
+            return Probe("image_unreadable", kind)
         data = (root / name).read_bytes()
     except OSError as error:
         return Probe("image_unreadable", error.strerror or str(error))
@@ -113,64 +112,68 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     except Image.DecompressionBombError as error:
         return Probe("image_too_large", str(error), digest=digest)
     except Exception as error:  # Pillow's plugins raise what they like for broken files
-        return Probe(
-            _fault(data, error),
-            f"{type(error).__name__}: {error}"[:200].split(" <_io")[0],
-            digest=digest,
-        )
+        note = f"{type(error).__name__}: {error}"[:200].split(" <_io")[0]
+        return Probe(_fault(data, error), note, digest=digest)
 
 
 def _opened(data: bytes, decoded: bool) -> Probe:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
-        # Others mean nothing to OpenCV either.
-        orientation = orientation if orientation in range(2, 9) else 1
+        if orientation not in range(2, 9):
+            # Others mean nothing to OpenCV either.
+            orientation = 1
+        width, height = image.size
         # Pillow turns a TIFF by itself, and says so in its size.
         by_pillow = image.format == "TIFF"
-        width, height = image.size[::-1] if by_pillow and orientation in SWAPPED else image.size
+        if by_pillow and orientation in SWAPPED:
+            width, height = height, width
         if width * height > Image.MAX_IMAGE_PIXELS * 2:
             raise Image.DecompressionBombError(f"{width} x {height} pixels")
-        mode = "transparency" if image.mode == "P" and "transparency" in image.info else image.mode
+        mode = image.mode
+        if mode == "P" and "transparency" in image.info:
+            mode = "transparency"
         deep = mode.startswith(("I", "F")) or _is_deep_png(data)
-        found = Probe(
+        animated = image.format != "MPO" and getattr(image, "is_animated", False)
+        result = Probe(
             width=width,
             height=height,
             mode=mode,
             deep=deep,
-            animated=image.format != "MPO" and getattr(image, "is_animated", False),
+            animated=animated,
             orientation=orientation,
         )
         if not decoded:
-            return found
-        # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for
-        # the pixels.
-        image.draft("L", (_SMALL, _SMALL))
-        image.load()
-        if image.mode.startswith(("I", "F")):
-            pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
-            pixels = pixels * (255 / max(float(pixels.max()), 1.0))
-        else:
-            pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
-        agreed = (
-            image.format in _AGREED_FORMATS
-            and mode in _AGREED_MODES
-            and not (deep or found.animated)
-        )
-    if not agreed or pixels.max() <= _BLACK or pixels.min() == pixels.max():
-        found = _as_trained(data, found)
-    return found._replace(looks=looks(pixels, 1 if by_pillow else orientation))
+            return result
+        pixels = _grey(image)
+        agreed = image.format in _AGREED_FORMATS and mode in _AGREED_MODES
+    if not agreed or deep or animated or pixels.max() <= _BLACK or pixels.min() == pixels.max():
+        result = _as_trained(data, result)
+    return result._replace(looks=looks(pixels, 1 if by_pillow else orientation))
 
 
-def _as_trained(data: bytes, found: Probe) -> Probe:
+def _grey(image: Image.Image) -> np.ndarray:
+    """(height, width) of 0 to 255, a JPEG at about an eighth of its size."""
+    # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the
+    # pixels.
+    image.draft("L", (_SMALL, _SMALL))
+    image.load()
+    if image.mode.startswith(("I", "F")):
+        pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+        return pixels * (255 / max(float(pixels.max()), 1.0))
+    if image.mode != "L":
+        image = image.convert("L")
+    return np.asarray(image)
+
+
+def _as_trained(data: bytes, result: Probe) -> Probe:
     """The probe with what OpenCV makes of the file."""
     picture = decode(data)
     if picture is None:
-        return found._replace(fault="image_unsupported", note=f"mode {found.mode}")
+        return result._replace(fault="image_unsupported", note=f"mode {result.mode}")
+    if picture.max() <= _BLACK:
+        return result._replace(black=True)
     colours = picture.reshape(-1, 3)
-    black = bool(picture.max() <= _BLACK)
-    return found._replace(
-        black=black, single_colour=not black and bool((colours == colours[0]).all())
-    )
+    return result._replace(single_colour=bool((colours == colours[0]).all()))
 
 
 def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:
@@ -209,4 +212,6 @@ def _fault(data: bytes, error: Exception) -> str:
     if not data.startswith(_SIGNATURES):
         return "image_not_an_image"
     cut_webp = data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return "image_truncated" if cut_webp or "truncated" in str(error).lower() else "image_corrupt"
+    if cut_webp or "truncated" in str(error).lower():
+        return "image_truncated"
+    return "image_corrupt"

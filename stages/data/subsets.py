@@ -20,10 +20,10 @@ def order(counts: np.ndarray, groups: np.ndarray, seed: int) -> list[list[int]]:
     """
     names, group = np.unique(groups, return_inverse=True)
     images = np.bincount(group, minlength=len(names)).astype(float)
-    used = np.flatnonzero(counts.any(axis=0))
-    content = np.zeros((len(names), 1 + len(used)))
+    present = np.flatnonzero(counts.any(axis=0))
+    content = np.zeros((len(names), 1 + len(present)))
     content[:, 0] = images
-    for column, stratum in enumerate(used, start=1):
+    for column, stratum in enumerate(present, start=1):
         content[:, column] = np.bincount(group, counts[:, stratum], len(names))
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(images.astype(int))[:-1])
     return [members[number].tolist() for number in _herd(content, np.random.default_rng(seed))]

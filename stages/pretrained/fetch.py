@@ -38,7 +38,7 @@ def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     """The file of backbone `name` in `folder` and its SHA-256, 64 hex digits.
 
     A file that lies there already, put there by hand or by an earlier call, is checked and not
-    fetched again. A download that was interrupted goes on from `<file>.part`. Raises InputError,
+    fetched again. A download that was interrupted resumes from `<file>.part`. Raises InputError,
     naming the file and where to put it, where it can neither be found nor fetched, or is not the
     one that params.yaml names.
     """
@@ -51,10 +51,9 @@ def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     part = path.with_name(f"{path.name}.part")
     with _alone(part):
         _download(name, weights.source, part, path)
+        remedy = "nothing was kept; check the address and the hash"
         try:
-            digest = _check(
-                name, weights, part, path, "nothing was kept; check the address and the hash"
-            )
+            digest = _check(name, weights, part, path, remedy)
         except InputError:
             # It would otherwise be taken up again for ever.
             part.unlink()
@@ -69,21 +68,22 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(name: str, weights: Weights, file: Path, shown: Path, remedy: str) -> str:
-    found = sha256(file)
+def _check(name: str, weights: Weights, file: Path, path: Path, remedy: str) -> str:
+    """The SHA-256 of `file`, which is, or is to be, at `path`."""
+    digest = sha256(file)
     if weights.sha256 is None:
         log.warning(
             "backbones.%s.weights.sha256 is not set: whatever %s is, is trusted. Its SHA-256 is %s",
             name,
-            shown.name,
-            found,
+            path.name,
+            digest,
         )
-    elif not found.startswith(weights.sha256.lower()):
+    elif not digest.startswith(weights.sha256.lower()):
         raise InputError(
-            f"{shown}: its SHA-256 is {found}, and backbones.{name}.weights.sha256 says "
+            f"{path}: its SHA-256 is {digest}, and backbones.{name}.weights.sha256 says "
             f"{weights.sha256}; {remedy}"
         )
-    return found
+    return digest
 
 
 def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
@@ -99,8 +99,10 @@ def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
     if parts.scheme not in ("http", "https"):
         return True, Path(source).expanduser()
     # Only the last part, so that no address can name a place outside of the folder.
-    last = Path(urllib.parse.unquote(parts.path)).name
-    return False, folder / (last if last not in ("", "..") and "\0" not in last else f"{name}.pth")
+    file_name = Path(urllib.parse.unquote(parts.path)).name
+    if file_name in ("", "..") or "\0" in file_name:
+        file_name = f"{name}.pth"
+    return False, folder / file_name
 
 
 @contextlib.contextmanager
@@ -125,7 +127,7 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
     while True:
         problem, final = "the connection ended early", False
         try:
-            if _continue(source, part, path.name):
+            if _resume(source, part, path.name):
                 return
         except urllib.error.HTTPError as error:
             problem = f"HTTP {error.code} {error.reason}"
@@ -137,20 +139,24 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
         # Against the most there ever was: a server without ranges begins anew each time, and could
         # do so for ever.
         size = part.stat().st_size
-        tries = 0 if size > most else tries + 1
+        has_grown = size > most
+        tries = 0 if has_grown else tries + 1
         if final or tries >= _ATTEMPTS:
             raise InputError(
-                f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at {path} "
-                "yourself, or set weights: none in the scale to train from scratch"
+                f"backbones.{name}.weights: cannot fetch {source}: {problem}. Put the file at "
+                f"{path} yourself, or set weights: none in the scale to train from scratch"
             )
-        time.sleep(0 if size > most else _PAUSE_S)
+        if not has_grown:
+            time.sleep(_PAUSE_S)
         most = max(most, size)
 
 
-def _continue(source: str, part: Path, shown: str) -> bool:
+def _resume(source: str, part: Path, name: str) -> bool:
     """Appends to `part` what the server has beyond it; True where that is all."""
     start = part.stat().st_size
-    request = urllib.request.Request(source, headers={"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(source)
+    if start:
+        request.add_header("Range", f"bytes={start}-")
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -167,25 +173,19 @@ def _continue(source: str, part: Path, shown: str) -> bool:
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise HTTPException("the server sent other bytes than it was asked for")
         length = answer.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        total = None
+        if length:
+            total = start + int(length)
         free = shutil.disk_usage(part.parent).free
         if total and free < total - start:
             raise InputError(
-                f"{part.parent}: {shown} needs {(total - start) / 1e6:.0f} MB more, and {free / 1e6:.0f} "
-                "MB of the disk are free"
+                f"{part.parent}: {name} needs {(total - start) / 1e6:.0f} MB more, and "
+                f"{free / 1e6:.0f} MB of the disk are free"
             )
-        with (
-            part.open("ab" if start else "wb") as file,
-            tqdm(
-                total=total,
-                initial=start,
-                unit="B",
-                unit_scale=True,
-                desc=shown,
-                delay=2,
-                leave=False,
-            ) as bar,
-        ):
+        progress = tqdm(
+            desc=name, total=total, initial=start, unit="B", unit_scale=True, delay=2, leave=False
+        )
+        with part.open("ab" if start else "wb") as file, progress as bar:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))

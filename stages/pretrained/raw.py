@@ -15,8 +15,7 @@ def folder(root: Path = Path()) -> Path:
     `dvc exp run --temp` and the queue run stages in copies of it below its .dvc/tmp, where git's
     ignored files are missing; a file that was fetched there would be fetched again by the next one.
     """
-    here = root.resolve()
-    for parent in here.parents:
+    for parent in root.resolve().parents:
         if parent.name == "tmp" and parent.parent.name == ".dvc":
             return parent.parents[1] / FOLDER
     return root / FOLDER

@@ -54,15 +54,12 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    tensors = (
-        {
-            name: value
-            for name, value in content.items()
-            if isinstance(name, str) and isinstance(value, torch.Tensor)
-        }
-        if isinstance(content, dict)
-        else {}
-    )
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds no tensors")
+    tensors = {}
+    for name, value in content.items():
+        if isinstance(name, str) and isinstance(value, torch.Tensor):
+            tensors[name] = value
     if not tensors:
         raise InputError(f"{path}: holds no tensors")
     return tensors
@@ -85,20 +82,17 @@ def match(tensors: dict[str, torch.Tensor], backbone: torch.nn.Module) -> Match:
         import stages.model.ops  # noqa: F401  before anything of MMDetection
         from mmdet.models.backbones.swin import swin_converter  # isort: skip
 
-        tensors = {
-            name.removeprefix("backbone."): value for name, value in swin_converter(tensors).items()
-        }
-    wanted = {
-        name: value for name, value in backbone.state_dict().items() if not name.endswith(_DERIVED)
-    }
-    matched = {
-        name: tensors[name].contiguous()
-        for name, value in wanted.items()
-        if name in tensors and tensors[name].shape == value.shape
-    }
-    return Match(
-        matched, sorted(wanted.keys() - matched.keys()), sorted(tensors.keys() - matched.keys())
-    )
+        converted = swin_converter(tensors)
+        tensors = {name.removeprefix("backbone."): value for name, value in converted.items()}
+    matched, missing = {}, []
+    for name, value in backbone.state_dict().items():
+        if name.endswith(_DERIVED):
+            continue
+        if name in tensors and tensors[name].shape == value.shape:
+            matched[name] = tensors[name].contiguous()
+        else:
+            missing.append(name)
+    return Match(matched, sorted(missing), sorted(tensors.keys() - matched.keys()))
 
 
 def _reason(error: Exception) -> str:

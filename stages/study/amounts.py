@@ -45,5 +45,9 @@ def _boxes(metric: str, split: Mapping[str, Any]) -> int:
     group = group_metrics.read(metric)
     if group and group.category:
         return split["classes"].get(group.category, 0)
-    size = group.size if group else _SIZES.get(metric.partition("/")[2])
-    return split["sizes"][size] if size else split["boxes"]
+    size = _SIZES.get(metric.partition("/")[2])
+    if group:
+        size = group.size
+    if not size:
+        return split["boxes"]
+    return split["sizes"][size]

@@ -20,11 +20,13 @@ def check(study: Study) -> None:
     remedy."""
     if study.scale not in study.scales:
         raise StudyError(
-            f"scale: {study.scale!r} has no block under scales; there are: {', '.join(study.scales)}"
+            f"scale: {study.scale!r} has no block under scales; there are: "
+            f"{', '.join(study.scales)}"
         )
     if not study.cells:
         raise StudyError(
-            "cells: no cell is listed; add a row such as {detector: faster_rcnn, backbone: r50, ...}"
+            "cells: no cell is listed; add a row such as "
+            "{detector: faster_rcnn, backbone: r50, ...}"
         )
     names.check_study(study.study)
     check_data(study.data)
@@ -70,8 +72,8 @@ def check(study: Study) -> None:
         _check_batch(study, name, cell)
         if cell.fold is not None and cell.fold >= study.data.folds:
             raise StudyError(
-                f"cells.{name}.fold: {cell.fold} is not one of {study.data.folds} folds, which count from "
-                "0; data.folds is their number"
+                f"cells.{name}.fold: {cell.fold} is not one of {study.data.folds} folds, which "
+                "count from 0; data.folds is their number"
             )
         if cell.epochs is not None:
             _check_milestones(study.training.milestones, cell.epochs, f"cells.{name}.epochs")
@@ -107,13 +109,16 @@ def _check_metric(metric: str) -> None:
 def _check_batch(study: Study, name: str, cell: Cell) -> None:
     """One optimizer step must be a whole number of passes over all processes."""
     batch = cell.batch_size or study.training.batch_size
-    per_pass = (
-        cell.device_batch if cell.device_batch is not None else study.training.device_batch
-    ) or batch
+    per_pass = cell.device_batch
+    if per_pass is None:
+        per_pass = study.training.device_batch
+    per_pass = per_pass or batch
     processes = study.training.processes
-    if batch % (min(per_pass, batch) * processes) and not (
-        per_pass >= batch and batch % processes == 0
-    ):
+    # Of a pass that holds the whole batch, each process takes a part.
+    divisor = processes
+    if per_pass < batch:
+        divisor = per_pass * processes
+    if batch % divisor:
         raise StudyError(
             f"cells.{name}: a batch_size of {batch} is not a multiple of device_batch {per_pass} x "
             f"processes {processes}; an optimizer step must see whole passes"
@@ -142,9 +147,8 @@ def check_data(data: Data) -> None:
 
 
 def _check_milestones(milestones: list[int], epochs: int, key: str) -> None:
-    if milestones != sorted(set(milestones)) or any(
-        not 1 <= milestone < epochs for milestone in milestones
-    ):
+    inside = all(1 <= milestone < epochs for milestone in milestones)
+    if not inside or milestones != sorted(set(milestones)):
         raise StudyError(
             f"{key}: milestones {milestones} must rise and lie between 1 and {epochs - 1}, "
             f"before the last of {epochs} epochs"
@@ -156,9 +160,9 @@ def _check_selection(study: Study, parts: dict[str, list[str]]) -> None:
         listed = sorted({getattr(cell, part) for cell in study.cells.values()})
         chosen = getattr(study, part)
         if chosen and chosen not in listed:
-            what = "no cell uses it" if chosen in parts[part] else f"unknown {part}"
+            reason = "no cell uses it" if chosen in parts[part] else f"unknown {part}"
             raise StudyError(
-                f'{part}: {chosen!r}: {what}; the cells use: {", ".join(listed)} (or "" for all)'
+                f'{part}: {chosen!r}: {reason}; the cells use: {", ".join(listed)} (or "" for all)'
             )
     if not study.selected():
         pairs = sorted({f"{cell.backbone} with {cell.neck}" for cell in study.cells.values()})

@@ -72,26 +72,28 @@ def _keys(path: Path, root: Path, above: tuple[Path, ...] = ()) -> Iterator[str]
 
 
 def _statements(path: Path, root: Path, above: tuple[Path, ...]) -> list[ast.stmt]:
-    shown = _below(path, root)
+    place = _below(path, root)
     if path in above:
-        raise StudyError(f"{shown}: _base_ leads back to the file itself")
+        raise StudyError(f"{place}: _base_ leads back to the file itself")
     try:
         return ast.parse(path.read_text(encoding="utf-8")).body
     except SyntaxError as error:
         # None for a null, which no line is named for.
-        raise StudyError(f"{shown}: line {error.lineno or 1}: {error.msg}") from None
+        raise StudyError(f"{place}: line {error.lineno or 1}: {error.msg}") from None
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         if above:
-            raise StudyError(f"{_below(above[-1], root)}: _base_ {shown}: {reason}") from None
-        raise StudyError(f"{shown}: {reason}") from None
+            raise StudyError(f"{_below(above[-1], root)}: _base_ {place}: {reason}") from None
+        raise StudyError(f"{place}: {reason}") from None
     # Bytes that are no UTF-8.
     except ValueError as error:
-        raise StudyError(f"{shown}: is no Python file ({error})") from None
+        raise StudyError(f"{place}: is no Python file ({error})") from None
 
 
 def _below(path: Path, root: Path) -> Path:
-    return path.relative_to(root) if path.is_relative_to(root) else path
+    if not path.is_relative_to(root):
+        return path
+    return path.relative_to(root)
 
 
 def _dotted(key: str, value: ast.expr) -> Iterator[str]:
@@ -100,9 +102,8 @@ def _dotted(key: str, value: ast.expr) -> Iterator[str]:
     if isinstance(value, ast.Call):
         entries = [(keyword.arg, keyword.value) for keyword in value.keywords]
     elif isinstance(value, ast.Dict):
-        entries = [
-            (getattr(name, "value", None), entry) for name, entry in zip(value.keys, value.values)
-        ]
+        names = [getattr(name, "value", None) for name in value.keys]
+        entries = list(zip(names, value.values))
     for name, entry in entries:
         yield from _dotted(f"{key}.{name}", entry)
 
@@ -112,6 +113,8 @@ def base(name: str, path: Path) -> Path:
     package, separator, rest = name.partition("::")
     if not separator:
         return (path.parent / name).resolve()
-    found = importlib.util.find_spec(package)
-    folder = Path(found.origin).parent if found and found.origin else Path(package)
+    spec = importlib.util.find_spec(package)
+    folder = Path(package)
+    if spec and spec.origin:
+        folder = Path(spec.origin).parent
     return folder / ".mim" / "configs" / rest

@@ -82,11 +82,11 @@ def check_classes(study: Study, classes: Sequence[str]) -> None:
 
 
 def _unknown(name: str, classes: Sequence[str]) -> str:
-    lower = {each.lower(): each for each in classes}
+    lower = {category.lower(): category for category in classes}
     nearest = difflib.get_close_matches(name.lower(), lower, 1, cutoff=0.5)
     if nearest:
         return f"the data has no class {name!r}; the nearest is {lower[nearest[0]]!r}"
-    shown = ", ".join(classes[:12])
+    names = ", ".join(classes[:12])
     if len(classes) > 12:
-        shown += f" and {len(classes) - 12} more"
-    return f"the data has no class {name!r}; there are: {shown}"
+        names += f" and {len(classes) - 12} more"
+    return f"the data has no class {name!r}; there are: {names}"

@@ -7,6 +7,7 @@ with them in it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,49 +54,49 @@ def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Pa
     expected = set()
     for name, cell in cells.items():
         expected |= _files_of(name, cell)
-    found: dict[str, list[Path]] = {}
+    by_row: dict[str, list[Path]] = {}
     for pattern in _PATTERNS:
         for file in sorted(root.glob(pattern)):
             path = file.relative_to(root)
-            if path not in expected and path not in found.get(_cell_of(path), ()):
-                found.setdefault(_cell_of(path), []).append(path)
-    return found
+            if path not in expected and path not in by_row.get(_cell_of(path), ()):
+                by_row.setdefault(_cell_of(path), []).append(path)
+    return by_row
 
 
-def summary(found: Mapping[str, list[Path]], cells: Mapping[str, Cell]) -> str:
+def summary(by_row: Mapping[str, list[Path]], cells: Mapping[str, Cell]) -> str:
     """Which rows left files behind, and in which folders, as a line; "" where none did.
 
     Rows that are gone are told from those that are there and whose files moved.
     """
-    if not found:
+    if not by_row:
         return ""
     folders = set()
-    for files in found.values():
-        for path in files:
-            folders.add(f"{path.parts[0]}/" if path.parts[0] != "data" else "data/weights/")
+    for path in itertools.chain.from_iterable(by_row.values()):
+        top = path.parts[0]
+        folders.add("data/weights/" if top == "data" else f"{top}/")
     current = set(cells)
     for cell in cells.values():
         # Weights were filed by backbone before each row had its own.
         current.add(cell.backbone)
-    gone = sorted(set(found) - current)
-    moved = sorted(set(found) & current)
-    said = []
+    gone = sorted(set(by_row) - current)
+    moved = sorted(set(by_row) & current)
+    sentences = []
     if gone:
-        said.append(f"params.yaml no longer has {_listed(gone)}")
+        sentences.append(f"params.yaml no longer has {_listed(gone)}")
     if moved:
-        said.append(f"the files of {_listed(moved)} have another place now")
+        sentences.append(f"the files of {_listed(moved)} have another place now")
     return (
-        f"{', and '.join(said)}; files that were left behind are in {', '.join(sorted(folders))}: "
+        f"{', and '.join(sentences)}; files that were left behind are in {', '.join(sorted(folders))}: "
         "`make prune` deletes them, and DVC's cache keeps them for a row that comes back"
     )
 
 
 def _listed(names: list[str]) -> str:
     """The first four names, and how many more there are."""
-    shown = names[:4]
-    if len(names) > len(shown):
-        shown.append(f"{len(names) - len(shown)} more")
-    return ", ".join(shown)
+    listed = names[:4]
+    if len(names) > len(listed):
+        listed.append(f"{len(names) - len(listed)} more")
+    return ", ".join(listed)
 
 
 def _files_of(name: str, cell: Cell) -> set[Path]:
@@ -115,4 +116,6 @@ def _files_of(name: str, cell: Cell) -> set[Path]:
 
 
 def _cell_of(path: Path) -> str:
-    return path.parent.name if path.stem in _FILES_OF_A_CELL else path.stem
+    if path.stem in _FILES_OF_A_CELL:
+        return path.parent.name
+    return path.stem

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 # shell or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,
 # quoted or not.
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
-KEY_RULE = (
-    "a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"
-)
+KEY_RULE = "a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"
 # A study's name becomes an experiment, a folder below mlruns/ and a registered model. MLflow's
 # models may not have / and : (mlflow/utils/validation.py); blanks and quotes would have to be
 # quoted in the commands that messages print.

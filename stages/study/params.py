@@ -209,7 +209,9 @@ class Study:
     def reduced(self) -> bool:
         """Whether models are cut down as the fragments' `miniature` says, and images are shrunk
         accordingly."""
-        return self.scale == "miniature" if self.training.reduced is None else self.training.reduced
+        if self.training.reduced is None:
+            return self.scale == "miniature"
+        return self.training.reduced
 
     def selected(self) -> dict[str, Cell]:
         """The cells under `backbone` and `neck`, in the order of params.yaml."""
@@ -233,7 +235,9 @@ class Study:
 
     def fold_of(self, cell: Cell) -> int | None:
         """The fold that a row validates on, where it is another than the study's own."""
-        return None if cell.fold in (None, self.data.fold) else cell.fold
+        if cell.fold == self.data.fold:
+            return None
+        return cell.fold
 
     def pretrained(self, backbone: str) -> Weights | None:
         """What cells with this backbone start from; None: random weights."""

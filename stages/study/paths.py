@@ -23,11 +23,10 @@ SPLITS = ("train", "val", "test")
 def annotations(split: str, fold: int | None = None) -> Path:
     """The COCO file of a split, ids from 1. fold: that of Study.fold_of(), which has train and val
     of its own."""
-    return (
-        PREPARED / f"{split}.json"
-        if fold is None or split == "test"
-        else PREPARED / f"folds/{fold}/{split}.json"
-    )
+    folder = PREPARED
+    if fold is not None and split != "test":
+        folder = PREPARED / "folds" / str(fold)
+    return folder / f"{split}.json"
 
 
 def order(fold: int | None = None) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from operator import itemgetter
 
 from stages.study.params import Cell, Study
 
@@ -45,16 +46,22 @@ def short_names(study: Study) -> dict[str, str]:
     the names that params.yaml gives them.
     """
     rows = {name: _levels(study, cell) for name, cell in study.cells.items()}
-    varying = [key for key in KEYS if len({row[key] for row in rows.values()}) > 1]
+    # Key -> level -> the rows that have it.
+    counts = {key: Counter(map(itemgetter(key), rows.values())) for key in KEYS}
+    varying = [key for key in KEYS if len(counts[key]) > 1]
     if not varying:
         return {name: name for name in rows}
     # max() takes the first of equals: a backbone rather than one of as many necks.
-    main = max(varying, key=lambda key: len({row[key] for row in rows.values()}))
-    usual = {key: _commonest([row[key] for row in rows.values()]) for key in varying}
+    main = max(varying, key=lambda key: len(counts[key]))
     names = {}
     for name, row in rows.items():
-        said = [row[key] for key in varying if key == main or row[key] != usual[key]]
-        names[name] = SEPARATOR.join(filter(None, said))
+        parts = []
+        for key in varying:
+            # most_common() gives the first of equals.
+            usual, _ = counts[key].most_common(1)[0]
+            if key == main or row[key] != usual:
+                parts.append(row[key])
+        names[name] = SEPARATOR.join(filter(None, parts))
     return _unique(names)
 
 
@@ -90,16 +97,15 @@ def _levels(study: Study, cell: Cell) -> dict[str, str]:
     }
     levels = {}
     for key, value in values.items():
-        level = of_study.get(key) if value is None else value
-        levels[key] = "" if level is None else _TEXTS.get(key, "{}").format(level)
-        if key == "train_share" and level == 1:
+        if value is None:
+            value = of_study.get(key)
+        if value is None:
+            levels[key] = ""
+        elif key == "train_share" and value == 1:
             levels[key] = "all of train"
+        else:
+            levels[key] = _TEXTS.get(key, "{}").format(value)
     return levels
-
-
-def _commonest(levels: list[str]) -> str:
-    """The first of equals."""
-    return Counter(levels).most_common(1)[0][0]
 
 
 def _unique(names: dict[str, str]) -> dict[str, str]:
@@ -108,6 +114,8 @@ def _unique(names: dict[str, str]) -> dict[str, str]:
     times = Counter(names.values())
     unique = {}
     for row, short in names.items():
-        of_another = short != row and short in names
-        unique[row] = row if not short or times[short] > 1 or of_another else short
+        is_other_row = short != row and short in names
+        unique[row] = short
+        if not short or times[short] > 1 or is_other_row:
+            unique[row] = row
     return unique

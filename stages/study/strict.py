@@ -41,38 +41,32 @@ def read(kind: Any, value: Any, key: str) -> Any:
     if origin in (Union, types.UnionType):
         first, *more = get_args(kind)
         if more == [types.NoneType]:
-            return None if value is None else read(first, value, key)
+            if value is None:
+                return None
+            return read(first, value, key)
         for alternative in more:
             if isinstance(value, get_origin(alternative) or alternative):
                 return read(alternative, value, key)
         return read(first, value, key)
     if origin is dict:
         _expect(isinstance(value, dict), key, "a mapping", value)
-        return {
-            _text_key(name, key): read(get_args(kind)[1], item, f"{key}.{name}")
-            for name, item in value.items()
-        }
+        entries = {}
+        for name, item in value.items():
+            _expect(isinstance(name, str), key, "keys that are text", name)
+            entries[name] = read(get_args(kind)[1], item, f"{key}.{name}")
+        return entries
     if origin is list:
         _expect(isinstance(value, list), key, "a list", value)
         return [read(get_args(kind)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     # bool is an int to Python, but `epochs: yes` is a mistake.
-    _expect(
-        isinstance(value, kind) and (kind is bool or not isinstance(value, bool)),
-        key,
-        _NAMES[kind],
-        value,
-    )
+    is_mistaken = isinstance(value, bool) and kind is not bool
+    _expect(isinstance(value, kind) and not is_mistaken, key, _NAMES[kind], value)
     return value
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def _text_key(name: Any, key: str) -> str:
-    _expect(isinstance(name, str), key, "keys that are text", name)
-    return name
 
 
 def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
@@ -89,9 +83,8 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
             hint = f"; write {int(value)} without quotes"
     elif isinstance(value, str) and wanted == _NAMES[bool]:
         hint = "; write true or false without quotes"
-    raise StudyError(
-        f"{key}: expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)} {value!r}{hint}"
-    )
+    kind = _NAMES.get(type(value), type(value).__name__)
+    raise StudyError(f"{key}: expected {wanted}, found {kind} {value!r}{hint}")
 
 
 def _read_dataclass(kind: Any, value: Any, key: str) -> Any:
@@ -122,7 +115,10 @@ def _check_bounds(field: dataclasses.Field, value: Any, key: str) -> None:
     if not field.metadata or value is None:
         return
     minimum, maximum, above = (field.metadata.get(name) for name in ("minimum", "maximum", "above"))
-    for number in value.values() if isinstance(value, dict) else [value]:
+    numbers = [value]
+    if isinstance(value, dict):
+        numbers = list(value.values())
+    for number in numbers:
         # The negated forms also refuse NaN.
         if minimum is not None and not number >= minimum:
             raise StudyError(f"{key}: {number} is below the least allowed, {minimum}")

@@ -15,12 +15,12 @@ _FILE = re.compile(r"(?P<start>file:)(?P<path>[^/].*)")
 
 def absolute(address: str, folder: Path) -> str:
     """The address with its path, where it is a relative one, taken from `folder`."""
-    found = _SQLITE.fullmatch(address)
-    if found and not found["path"].startswith("file:"):
-        return f"{found['start']}{_below(folder, found['path'])}{found['options'] or ''}"
-    found = _FILE.fullmatch(address)
-    if found:
-        return f"{found['start']}{_below(folder, found['path'])}"
+    parts = _SQLITE.fullmatch(address)
+    if parts and not parts["path"].startswith("file:"):
+        return f"{parts['start']}{_below(folder, parts['path'])}{parts['options'] or ''}"
+    parts = _FILE.fullmatch(address)
+    if parts:
+        return f"{parts['start']}{_below(folder, parts['path'])}"
     # "databricks" is no folder, and names a server.
     if re.match(r"[A-Za-z][\w+.-]*:", address) or address.startswith(("databricks", "/")):
         return address

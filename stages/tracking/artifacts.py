@@ -47,11 +47,14 @@ def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[s
     for folder in {str(Path(path).parent) for path in files}:
         for entry in client.list_artifacts(run_id, None if folder == "." else folder):
             sizes[entry.path] = entry.file_size
-    return {
-        path: file
-        for path, file in files.items()
-        if path not in sizes or (file.is_file() and sizes[path] not in (None, file.stat().st_size))
-    }
+    lacking = {}
+    for path, file in files.items():
+        is_stored = path in sizes
+        if is_stored and file.is_file():
+            is_stored = sizes[path] in (None, file.stat().st_size)
+        if not is_stored:
+            lacking[path] = file
+    return lacking
 
 
 def _link(file: Path, target: Path) -> bool:

@@ -17,7 +17,7 @@ from stages.study.params import Cell
 from stages.tracking import artifacts, identity, points, store
 from stages.tracking.description import Description
 from stages.tracking.points import Point
-from stages.tracking.sending import Job, Sender, without_password
+from stages.tracking.sending import Job, Sender, counted, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,7 +58,10 @@ class Sent:
 
     def __str__(self) -> str:
         if self.deleted:
-            return f"was deleted on the server and stays so; {identity.restoring(self.deleted)} undoes that"
+            return (
+                "was deleted on the server and stays so; "
+                f"{identity.restoring(self.deleted)} undoes that"
+            )
         if self.lost:
             return (
                 f"{self._amounts()}, but {', '.join(self.lost)} is neither there nor here; "
@@ -67,20 +70,15 @@ class Sent:
         return self._amounts()
 
     def _amounts(self) -> str:
-        amounts = ", ".join(
-            f"{count} {name}{'s' * (count != 1)}"
-            for count, name in (
-                (self.points, "point"),
-                (self.files, "file"),
-                (self.entries, "param or tag"),
-            )
-            if count
-        )
+        counts = {"point": self.points, "file": self.files, "param or tag": self.entries}
+        amounts = ", ".join(counted(count, name) for name, count in counts.items() if count)
         if self.created:
             return f"created, {amounts} sent"
         if amounts:
             return f"{amounts} sent"
-        return "closed" if self.closed else "complete"
+        if self.closed:
+            return "closed"
+        return "complete"
 
 
 def summary(record: dict[str, Any]) -> dict[str, float | None]:
@@ -136,20 +134,17 @@ def read(name: str, cell: Cell) -> Contents | None:
 
     Raises Damaged, with the path, where a file is not what they write.
     """
-    record_path, history = (
-        paths.record(name, cell) / "run.json",
-        paths.record(name, cell) / "history.csv",
-    )
+    record_path = paths.record(name, cell) / "run.json"
+    history = paths.record(name, cell) / "history.csv"
     if not record_path.is_file():
         return None
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
         finished = points.milliseconds(record["finished"])
-        trained = points.of_history(history, record) + [
-            (key, value, finished, record["iterations"])
-            for key, value in summary(record).items()
-            if value is not None
-        ]
+        trained = points.of_history(history, record)
+        for key, value in summary(record).items():
+            if value is not None:
+                trained.append((key, value, finished, record["iterations"]))
         contents = Contents(record, Description(**record["tracking"]), trained, [])
         if not re.fullmatch(r"[0-9a-f]{32}", record["training_id"]):
             raise ValueError("training_id")
@@ -182,10 +177,9 @@ def read(name: str, cell: Cell) -> Contents | None:
         moment = max(finished, int(paths.COSTS.stat().st_mtime * 1000))
         contents.evaluated += [(key, value, moment, step) for key, value in costs.items()]
         contents.files["costs/costs.json"] = paths.COSTS
-    contents.absent = {path: file for path, file in contents.files.items() if not file.is_file()}
-    contents.files = {
-        path: file for path, file in contents.files.items() if path not in contents.absent
-    }
+    for path, file in list(contents.files.items()):
+        if not file.is_file():
+            contents.absent[path] = contents.files.pop(path)
     return contents
 
 
@@ -195,10 +189,8 @@ def analysis_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
     if not all(file.is_file() for file in files):
         return False
     try:
-        return (
-            json.loads(files[-1].read_text(encoding="utf-8"))["training_id"]
-            == record["training_id"]
-        )
+        analysis = json.loads(files[-1].read_text(encoding="utf-8"))
+        return analysis["training_id"] == record["training_id"]
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -236,21 +228,19 @@ def complete(
         else:
             run_id = run.info.run_id
         entries = contents.description.complete(client, run_id)
-        sent.entries = 0 if sent.created else entries
-        held = points.on_server(client, run_id)
-        lacking = points.missing(held, contents.trained) + points.missing(
-            held, contents.evaluated, compare=True
-        )
+        if not sent.created:
+            sent.entries = entries
+        stored = points.on_server(client, run_id)
+        lacking = points.missing(stored, contents.trained)
+        lacking += points.missing(stored, contents.evaluated, compare=True)
         for batch in points.batches(lacking):
             points.send(client, run_id, batch)
             moved()
         files = artifacts.missing(client, run_id, contents.files)
         if again:
-            files = {
-                path: file
-                for path, file in contents.files.items()
-                if path in files or not path.startswith("checkpoint/")
-            }
+            for path, file in contents.files.items():
+                if not path.startswith("checkpoint/"):
+                    files[path] = file
         for path, file in files.items():
             folder = path.rpartition("/")[0]
             artifacts.put(client, run_id, file, folder)
@@ -276,13 +266,13 @@ def file(name: str, cell: Cell) -> None:
     contents = read(name, cell)
     sender = Sender()
     sender.put(Job(send))
-    left = sender.finish(
-        large_s=sum(path.stat().st_size for path in contents.files.values()) / artifacts.BYTES_PER_S
-    )
-    if left:
+    size = sum(path.stat().st_size for path in contents.files.values())
+    pending = sender.finish(large_s=size / artifacts.BYTES_PER_S)
+    if pending:
         log.warning(
-            "%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make sync` sends it",
+            "%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make "
+            "sync` sends it",
             name,
             without_password(store.uri()),
-            left.reason,
+            pending.reason,
         )

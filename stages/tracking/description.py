@@ -41,22 +41,22 @@ class Description:
         from mlflow.entities import Param, RunTag
 
         run = client.get_run(run_id)
-        texts = {
-            key: str(value) for key, value in self.params.items() if key not in run.data.params
-        }
-        for key, text in texts.items():
+        params, tags = [], []
+        for key, value in self.params.items():
+            if key in run.data.params:
+                continue
+            text = str(value)
             if len(text) > PARAM_LENGTH:
                 client.log_text(run_id, text, f"params/{key}.txt")
-        params = [Param(key, cut(text, key)) for key, text in texts.items()]
-        tags = [
-            RunTag(key, value) for key, value in self.cut_tags().items() if key not in run.data.tags
-        ]
+            params.append(Param(key, cut(text, key)))
+        for key, text in self.cut_tags().items():
+            if key not in run.data.tags:
+                tags.append(RunTag(key, text))
         for start in range(0, max(len(params), len(tags)), BATCH):
-            client.log_batch(
-                run_id, params=params[start : start + BATCH], tags=tags[start : start + BATCH]
-            )
-        known = {entry.dataset.name for entry in run.inputs.dataset_inputs}
-        datasets = [entry for entry in self.datasets if entry["name"] not in known]
+            end = start + BATCH
+            client.log_batch(run_id, params=params[start:end], tags=tags[start:end])
+        logged = {entry.dataset.name for entry in run.inputs.dataset_inputs}
+        datasets = [entry for entry in self.datasets if entry["name"] not in logged]
         if datasets:
             client.log_inputs(run_id, [_input(entry) for entry in datasets])
         return len(params) + len(tags) + len(datasets)

@@ -42,8 +42,7 @@ def find(
         else:
             if run.data.tags.get(TAG) == training_id and run.info.lifecycle_stage == "active":
                 return run
-    runs = _tagged(client, experiment, training_id)
-    return runs[0] if runs else None
+    return next(iter(_tagged(client, experiment, training_id)), None)
 
 
 def make(
@@ -59,17 +58,10 @@ def make(
     A request that was repeated, or two programs at once, may have made several: all but the first
     go to MLflow's trash. `start` is in milliseconds since 1970, now where it is None.
     """
-    made = client.create_run(
-        experiment,
-        start_time=start,
-        run_name=name,
-        tags={
-            **tags,
-            TAG: training_id,
-            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
-        },
-    )
-    first = (_tagged(client, experiment, training_id) or [made])[0].info.run_id
+    created = datetime.now(UTC).isoformat(timespec="microseconds")
+    tags = {**tags, TAG: training_id, "created": created}
+    run = client.create_run(experiment, start_time=start, run_name=name, tags=tags)
+    first = next(iter(_tagged(client, experiment, training_id)), run).info.run_id
     drop_doubles(client, experiment, training_id, first)
     return first
 
@@ -86,9 +78,8 @@ def mark_current(client: MlflowClient, experiment: str, run_id: str, cell: str) 
     """Tags the run as the current one of the runs of its cell: that whose results are on disk.
     Earlier ones lose it."""
     quoted = cell.replace("'", "")
-    for run in client.search_runs(
-        [experiment], f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"
-    ):
+    condition = f"tags.cell = '{quoted}' and tags.{CURRENT} = 'true'"
+    for run in client.search_runs([experiment], condition):
         if run.info.run_id != run_id:
             client.delete_tag(run.info.run_id, CURRENT)
     if client.get_run(run_id).data.tags.get(CURRENT) != "true":
@@ -100,7 +91,9 @@ def deleted(client: MlflowClient, experiment: str, training_id: str) -> str | No
     from mlflow.entities import ViewType
 
     runs = _tagged(client, experiment, training_id, ViewType.DELETED_ONLY)
-    return runs[0].info.run_id if runs else None
+    if not runs:
+        return None
+    return runs[0].info.run_id
 
 
 def restoring(run_id: str) -> str:

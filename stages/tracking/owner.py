@@ -42,33 +42,26 @@ def started(pid: int) -> str | None:
     try:
         # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind
         # it.
-        return (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()[19]
-        )
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return text.rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None
 
 
-def vanished(found: dict[str, str]) -> bool:
+def vanished(run_tags: dict[str, str]) -> bool:
     """Whether the process that wrote these tags is gone for certain: False on other hosts, or where
     nobody can tell."""
     own = tags()
-    if (
-        not own["pid.started"]
-        or found.get("host") != own["host"]
-        or not found.get("pid", "").isdigit()
-    ):
+    if not own["pid.started"] or not run_tags.get("pid", "").isdigit():
         return False
-    if found.get("pid.namespace") != own["pid.namespace"]:
-        return False
-    if found.get("pid.boot") != own["pid.boot"]:
+    for key in ("host", "pid.namespace"):
+        if run_tags.get(key) != own[key]:
+            return False
+    if run_tags.get("pid.boot") != own["pid.boot"]:
         # The machine was started again. A container's host name may also be that of another one,
         # elsewhere.
         return own["pid.namespace"] == MACHINES_OWN
-    return started(int(found["pid"])) != found.get("pid.started")
+    return started(int(run_tags["pid"])) != run_tags.get("pid.started")
 
 
 def close_vanished(

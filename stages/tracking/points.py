@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # name, value, milliseconds since 1970, step
 Point = tuple[str, float, int, int]
+# What a run has: name of a metric -> step -> milliseconds and value of the last point there.
+Stored = dict[str, dict[int, tuple[int, float]]]
 # MLflow takes at most 1000 metrics in one batch.
 BATCH = 1000
 # Columns of a history row that are no metrics.
@@ -26,12 +28,13 @@ class Damaged(Exception):
 
 def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
     """Every number of a history row, but step and epoch, at the row's step."""
-    return [
-        (name, float(value), milliseconds, int(row["step"]))
-        for row in rows
-        for name, value in row.items()
-        if name not in PLACES and value not in (None, "")
-    ]
+    points = []
+    for row in rows:
+        step = int(row["step"])
+        for name, value in row.items():
+            if name not in PLACES and value not in (None, ""):
+                points.append((name, float(value), milliseconds, step))
+    return points
 
 
 def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
@@ -43,18 +46,20 @@ def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        found = of_rows(csv.DictReader(text.splitlines(), strict=True), 0)
+        points = of_rows(csv.DictReader(text.splitlines(), strict=True), 0)
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise Damaged(f"{path}: not a history: {error}") from None
-    steps = found[-1][3] if found else 0
+    steps = 0
+    if points:
+        steps = points[-1][3]
     if not text.endswith("\n") or (record and steps != record["iterations"]):
         raise Damaged(f"{path}: ends in the middle, at step {steps}")
     if not record:
-        return found
-    first, last = (milliseconds(record[key]) for key in ("started", "finished"))
+        return points
+    start, end = milliseconds(record["started"]), milliseconds(record["finished"])
     return [
-        (name, value, first + (last - first) * step // steps, step)
-        for name, value, _, step in found
+        (name, value, start + (end - start) * step // steps, step)
+        for name, value, _, step in points
     ]
 
 
@@ -75,33 +80,33 @@ def send(client: MlflowClient, run_id: str, batch: list[Point]) -> None:
         client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
 
 
-def on_server(client: MlflowClient, run_id: str) -> dict[str, dict[int, tuple[int, float]]]:
-    """Of each metric that the run has: step -> time and value of the last point there."""
-    held: dict[str, dict[int, tuple[int, float]]] = {}
+def on_server(client: MlflowClient, run_id: str) -> Stored:
+    """The last point of each metric of the run at each step."""
+    stored: Stored = {}
     for name in client.get_run(run_id).data.metrics:
-        steps = held.setdefault(name, {})
+        steps = stored.setdefault(name, {})
         for metric in client.get_metric_history(run_id, name):
             if metric.step not in steps or metric.timestamp >= steps[metric.step][0]:
                 steps[metric.step] = (metric.timestamp, metric.value)
-    return held
+    return stored
 
 
-def missing(
-    held: dict[str, dict[int, tuple[int, float]]], points: list[Point], compare: bool = False
-) -> list[Point]:
+def missing(stored: Stored, points: list[Point], compare: bool = False) -> list[Point]:
     """The points whose step their metric does not have; with `compare`, also those whose value
     there is another.
 
     A changed value gets a later time than the old one: MLflow shows the last.
     """
-    found = []
+    lacking = []
     for name, value, moment, step in points:
-        there = held.get(name, {}).get(step)
-        if there is None:
-            found.append((name, value, moment, step))
-        elif compare and not same(there[1], value):
-            found.append((name, value, max(moment, there[0] + 1), step))
-    return found
+        last = stored.get(name, {}).get(step)
+        if last is None:
+            lacking.append((name, value, moment, step))
+            continue
+        stored_moment, stored_value = last
+        if compare and not same(stored_value, value):
+            lacking.append((name, value, max(moment, stored_moment + 1), step))
+    return lacking
 
 
 def same(stored: float, value: float) -> bool:

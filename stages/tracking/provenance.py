@@ -40,13 +40,13 @@ DECIDING = (
 
 def versions() -> dict[str, str]:
     """Python and the packages that decide a result, where they are installed."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def code_digest(root: Path = ROOT) -> str:
@@ -54,12 +54,13 @@ def code_digest(root: Path = ROOT) -> str:
     total = hashlib.sha256()
     files = []
     for part in DECIDING:
-        path = root / part
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        if (root / part).is_dir():
+            files += sorted((root / part).rglob("*.py"))
+        else:
+            files.append(root / part)
     for file in files:
-        total.update(
-            file.relative_to(root).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest()
-        )
+        total.update(file.relative_to(root).as_posix().encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:16]
 
 
@@ -71,9 +72,8 @@ def dvc_tags() -> dict[str, str]:
         "dvc.exp_name": "DVC_EXP_NAME",
         "dvc.baseline_rev": "DVC_EXP_BASELINE_REV",
     }
-    return {
-        tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)
-    }
+    values = {tag: os.environ.get(variable) for tag, variable in names.items()}
+    return {tag: value for tag, value in values.items() if value}
 
 
 def fingerprint(config: str, inputs: list[Path]) -> str:

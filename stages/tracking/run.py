@@ -54,7 +54,7 @@ class Run:
         self._client: Any = None
         self._open = False
         # What the server has, once it had to be asked.
-        self._held: dict[str, dict[int, tuple[int, float]]] | None = None
+        self._stored: points.Stored | None = None
         self._catching_up = False
         self._left_out = 0
         self._lock = threading.Lock()
@@ -89,9 +89,8 @@ class Run:
     def metrics(self, metrics: dict[str, float | None], step: int) -> None:
         """Single numbers at one step; None is left out."""
         now = int(time.time() * 1000)
-        self._queue(
-            [(name, value, now, step) for name, value in metrics.items() if value is not None]
-        )
+        numbers = {name: value for name, value in metrics.items() if value is not None}
+        self._queue([(name, value, now, step) for name, value in numbers.items()])
 
     def artifacts(self, files: list[Path], folder: str = "") -> None:
         """Files for the run's artifact `folder`, each stored once on disk where that is
@@ -104,45 +103,48 @@ class Run:
         the run."""
         if status:
             self._put(lambda: self._close(status))
-        left = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
+        patience_s = KILLED_PATIENCE_S if status == "KILLED" else None
+        pending = self._sender.finish(patience_s)
         if self._left_out:
-            left = left or Pending(reason="more than its queue holds")
-            left.points += self._left_out
-        if left and left.refused and not (left.points or left.files):
+            pending = pending or Pending(reason="more than its queue holds")
+            pending.points += self._left_out
+        if pending is None:
+            return
+        if pending.refused and not (pending.points or pending.files):
             log.warning(
                 "%s: MLflow refused a part (%s); it is complete on disk, and `make sync` sends "
                 "what MLflow then takes",
                 self._description.name,
-                left.refused[0],
+                pending.refused[0],
             )
-        elif left:
+        else:
             log.warning(
                 "%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
                 self._description.name,
                 without_password(store.uri()),
-                left,
-                left.reason,
+                pending,
+                pending.reason,
             )
 
-    def _points(self, found: list[Point]) -> None:
-        if self._sender.queued_points + len(found) > MOST_POINTS:
-            self._leave_out(len(found))
+    def _points(self, new_points: list[Point]) -> None:
+        if self._sender.queued_points + len(new_points) > MOST_POINTS:
+            self._leave_out(len(new_points))
         else:
-            self._queue(found)
+            self._queue(new_points)
 
-    def _queue(self, found: list[Point]) -> None:
-        for batch in points.batches(found):
+    def _queue(self, new_points: list[Point]) -> None:
+        for batch in points.batches(new_points):
             self._put(lambda batch=batch: self._send(batch), points=len(batch))
 
     def _send(self, batch: list[Point]) -> None:
-        if self._held is None:
+        if self._stored is None:
             points.send(self._client, self.run_id, batch)
             return
         # Rows that were queued after their history was written and read are in both.
-        batch = points.missing(self._held, batch)
+        batch = points.missing(self._stored, batch)
         points.send(self._client, self.run_id, batch)
         for name, value, moment, step in batch:
-            self._held.setdefault(name, {})[step] = (moment, value)
+            self._stored.setdefault(name, {})[step] = (moment, value)
 
     def _catch_up_soon(self) -> None:
         """Once the queue is through: what of the history has not arrived."""
@@ -153,15 +155,16 @@ class Run:
         self._put(self._catch_up)
 
     def _catch_up(self) -> None:
-        self._held = points.on_server(self._client, self.run_id)
+        self._stored = points.on_server(self._client, self.run_id)
         with self._lock:
             # Before the history is read: rows that find no place from here on ask for another time.
             self._catching_up, self._left_out = False, 0
-        found = points.of_history(self._history) if self._history.is_file() else []
-        now = int(time.time() * 1000)
-        lacking = [
-            (name, value, now, step) for name, value, _, step in points.missing(self._held, found)
-        ]
+        lacking = []
+        if self._history.is_file():
+            now = int(time.time() * 1000)
+            history = points.of_history(self._history)
+            for name, value, _, step in points.missing(self._stored, history):
+                lacking.append((name, value, now, step))
         room = max(points.BATCH, MOST_POINTS - self._sender.queued_points)
         self._queue(lacking[:room])
         if len(lacking) > room:
@@ -217,9 +220,9 @@ class Run:
 
         with store.turn():
             # A training that has just begun has no run yet, unless an answer was lost.
-            found = identity.find(self._client, self._experiment, self.training_id, self.run_id)
+            run = identity.find(self._client, self._experiment, self.training_id, self.run_id)
             own = owner.tags()
-            if found is None:
+            if run is None:
                 self.run_id = identity.make(
                     self._client,
                     self._experiment,
@@ -228,15 +231,14 @@ class Run:
                     {**self._description.cut_tags(), **own},
                 )
             else:
-                self.run_id, tags = found.info.run_id, found.data.tags
+                self.run_id, tags = run.info.run_id, run.data.tags
                 if any(tags.get(key) != value for key, value in own.items()):
                     own["resumed"] = str(int(tags.get("resumed", 0)) + 1)
-                self._client.log_batch(
-                    self.run_id, tags=[RunTag(key, value) for key, value in own.items()]
-                )
+                own_tags = [RunTag(key, value) for key, value in own.items()]
+                self._client.log_batch(self.run_id, tags=own_tags)
                 self._client.update_run(self.run_id, "RUNNING")
                 # Before anything is sent: steps that a training does again after an interruption
                 # are there already.
-                self._held = points.on_server(self._client, self.run_id)
+                self._stored = points.on_server(self._client, self.run_id)
                 self._catch_up_soon()
         self._open = True

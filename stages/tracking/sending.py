@@ -56,12 +56,16 @@ class Pending:
     refused: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        parts = [
-            f"{count} {name}{'s' * (count > 1)}"
-            for name, count in (("point", self.points), ("file", self.files))
-            if count
-        ]
+        counts = {"point": self.points, "file": self.files}
+        parts = [counted(count, name) for name, count in counts.items() if count]
         return " and ".join(parts) or "the rest"
+
+
+def counted(count: int, name: str) -> str:
+    """`name` is the singular: 2, "file" is "2 files"."""
+    if count == 1:
+        return f"1 {name}"
+    return f"{count} {name}s"
 
 
 class Sender:
@@ -109,26 +113,25 @@ class Sender:
         is.
         """
         start = time.monotonic()
-        end = start + large_s + (PATIENCE_S if patience_s is None else patience_s)
+        if patience_s is None:
+            patience_s = PATIENCE_S
+        end = start + patience_s + large_s
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             while self._jobs:
                 until = end
-                if self._failure:
-                    until = min(
-                        end,
-                        start + NEVER_S
-                        if self._moved is None
-                        else max(start, self._moved) + QUIET_S + large_s,
-                    )
-                left = until - time.monotonic()
-                if left <= 0:
+                if self._failure and self._moved is None:
+                    until = min(end, start + NEVER_S)
+                elif self._failure:
+                    until = min(end, max(start, self._moved) + QUIET_S + large_s)
+                remaining_s = until - time.monotonic()
+                if remaining_s <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(remaining_s)
             if not self._jobs and not self._refused:
                 return None
-            reason = self._failure or (self._refused[0] if self._refused else "no answer yet")
+            reason = next(filter(None, (self._failure, *self._refused)), "no answer yet")
             return Pending(
                 sum(job.points for job in self._jobs),
                 sum(job.files for job in self._jobs),
@@ -157,7 +160,10 @@ class Sender:
                     self._failure = in_a_line(error)
                     self._changed.notify_all()
                     # Who waits for the end wants to know soon.
-                    self._sleep(min(pause, 2 * FIRST_PAUSE_S) if self._closed else pause)
+                    if self._closed:
+                        self._sleep(min(pause, 2 * FIRST_PAUSE_S))
+                    else:
+                        self._sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_S)
                 continue
             pause = FIRST_PAUSE_S
@@ -173,8 +179,8 @@ class Sender:
     def _sleep(self, seconds: float) -> None:
         """Until the time is over, or finish() is called during it; holds the condition."""
         end, closed = time.monotonic() + seconds, self._closed
-        while (left := end - time.monotonic()) > 0 and self._closed == closed:
-            self._changed.wait(left)
+        while self._closed == closed and (remaining_s := end - time.monotonic()) > 0:
+            self._changed.wait(remaining_s)
 
 
 def installed() -> bool:
@@ -185,8 +191,8 @@ def installed() -> bool:
 @cache
 def _say_that_tracking_is_off() -> None:
     log.warning(
-        "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it "
-        "from a machine that has MLflow"
+        "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` "
+        "sends it from a machine that has MLflow"
     )
 
 
@@ -204,12 +210,14 @@ def in_a_line(error: Exception) -> str:
         return str(error)
     text = " ".join(str(error).split()) or type(error).__name__
     # Around these two MLflow wraps the address and five layers of libraries.
-    if found := re.search(r"\[Errno -?\d+\] ([A-Z][\w ]+)", text):
-        return found[1].lower()
+    if reason := re.search(r"\[Errno -?\d+\] ([A-Z][\w ]+)", text):
+        return reason[1].lower()
     if "timed out" in text or "timeout" in text:
         return "no answer in time"
     text = without_password(text)
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+    if len(text) > LONGEST_REASON:
+        text = f"{text[:LONGEST_REASON]}..."
+    return text
 
 
 def without_password(text: str) -> str:

@@ -115,28 +115,28 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     name = experiment_name(suffix)
     own = is_own()
     # By itself MLflow takes the working directory, which under `dvc exp run --temp` will vanish.
-    location = (home() / "mlruns" / name).as_uri() if address.is_database(uri()) else None
+    location = None
+    if address.is_database(uri()):
+        location = (home() / "mlruns" / name).as_uri()
     with turn() if uri().startswith("sqlite") else contextlib.nullcontext():
         try:
             client = MlflowClient(tracking_uri=uri(), registry_uri=registry_uri())
-            found = client.get_experiment_by_name(name)
+            experiment = client.get_experiment_by_name(name)
         except MlflowException as error:
             if "out-of-date database schema" in str(error):
                 raise NeedsPerson(_other_version(error)) from error
             raise
-        if found and found.lifecycle_stage == "deleted":
-            restore = command(f"mlflow experiments restore --experiment-id {found.experiment_id}")
+        if experiment and experiment.lifecycle_stage == "deleted":
+            number = experiment.experiment_id
+            restore = command(f"mlflow experiments restore --experiment-id {number}")
             raise NeedsPerson(
                 f"the experiment {name} was deleted; {restore} brings it back with its runs"
             )
-        if found:
-            if (
-                own
-                and found.artifact_location != location
-                and found.artifact_location.endswith(f"/mlruns/{name}")
-            ):
-                _follow(found.artifact_location.removesuffix(f"/mlruns/{name}"), home().as_uri())
-            return client, found.experiment_id
+        if experiment:
+            former, ending = experiment.artifact_location, f"/mlruns/{name}"
+            if own and former != location and former.endswith(ending):
+                _follow(former.removesuffix(ending), home().as_uri())
+            return client, experiment.experiment_id
         # The kind makes MLflow's page open on model training rather than on its assistants for
         # language models.
         kind = {"mlflow.experimentKind": "custom_model_development"}
@@ -144,12 +144,12 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             return client, client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException as error:
             # On a server somebody else may have been first.
-            found = error.error_code == "RESOURCE_ALREADY_EXISTS" and client.get_experiment_by_name(
-                name
-            )
-            if not found:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return client, found.experiment_id
+            experiment = client.get_experiment_by_name(name)
+            if not experiment:
+                raise
+            return client, experiment.experiment_id
 
 
 def _other_version(error: MlflowException) -> str:
@@ -159,15 +159,15 @@ def _other_version(error: MlflowException) -> str:
     from mlflow.store import db_migrations
 
     place = uri()
-    shown = without_password(place)
+    name = without_password(place)
     revision = re.search(r"found version (\w+)", str(error))
     steps = Path(db_migrations.__file__).parent / "versions"
     if revision and not list(steps.glob(f"{revision[1]}_*.py")):
         return (
-            f"the database {shown} was written by a newer MLflow than {mlflow.__version__}, "
+            f"the database {name} was written by a newer MLflow than {mlflow.__version__}, "
             "which is installed here; move it away, and `make sync` makes the runs again"
         )
-    old = f"the database {shown} was written by an older MLflow than {mlflow.__version__}"
+    old = f"the database {name} was written by an older MLflow than {mlflow.__version__}"
     if place.startswith("sqlite:///"):
         upgrade = f"mlflow db upgrade {shlex.quote(place)}"
         file = shlex.quote(place.removeprefix("sqlite:///").partition("?")[0])
@@ -188,7 +188,8 @@ def _follow(old: str, new: str) -> None:
         for table, column in ADDRESSES:
             if any(row[1] == column for row in base.execute(f"PRAGMA table_info({table})")):
                 base.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
                     (f"{new}/mlruns/", len(prefix) + 1, len(prefix), prefix),
                 )
     log.info("mlflow.db came from %s; its artifacts are now looked for in %s", old, f"{new}/mlruns")

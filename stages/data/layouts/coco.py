@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from pathlib import Path
 
 from stages.data.layouts import json_peek
 from stages.data.layouts.layout import Layout, in_root_alone
@@ -32,16 +33,18 @@ class _File:
 def recognise(tree: Tree) -> Layout | None:
     """Raises InputError where the files of a split name images of several folders, which
     params.yaml cannot say."""
-    candidates = [
-        (folder, file)
-        for folder in tree.files
-        if "/" not in folder
-        for file in _coco_files(tree, folder)
-    ]
-    files = [file for folder, file in candidates if in_root_alone(folder, file.images)]
+    files, candidates = [], 0
+    for folder in tree.files:
+        if "/" in folder:
+            continue
+        for file in _coco_files(tree, folder):
+            candidates += 1
+            if in_root_alone(folder, file.images):
+                files.append(file)
+    without_images = [file for file in files if file.images is None]
     # Beside a folder that is a set of its own, annotations without images are no part of the root
     # either.
-    if not files or (len(files) < len(candidates) and all(file.images is None for file in files)):
+    if not files or (len(files) < candidates and files == without_images):
         return None
     splits: dict[str, list[_File]] = {}
     for file in files:
@@ -53,26 +56,36 @@ def recognise(tree: Tree) -> Layout | None:
         splits["train"] = splits.pop(source)
     for file in splits.pop("", []):
         notes.append(f"{file.path} is left out: its name says no split, and others do")
-    sets = {}
-    for split, several in splits.items():
-        kept = _without_doubles(several, notes)
-        folders = {file.images: file.path for file in kept if file.images is not None}
-        if len(folders) > 1:
-            said = " and ".join(f"of {path} in {folder or '.'}" for folder, path in folders.items())
-            raise InputError(
-                f"{tree.root}: the images of {split} lie in several folders: those {said}; name each "
-                "split by its file (train.json, val.json, test.json), or join the folders"
-            )
-        paths = sorted(file.path for file in kept)
-        sets[split] = Source(paths[0] if len(paths) == 1 else paths, next(iter(folders), ""))
-    order = [split for split in ("train", "val", "test") if split in sets]
+    sources = {}
+    for split, split_files in splits.items():
+        sources[split] = _source(tree, split, _without_doubles(split_files, notes))
+    examples: list[str] = []
+    for file in without_images:
+        examples += file.names[:5]
     return Layout(
         "coco",
-        {split: sets[split] for split in order},
-        images=all(file.images is not None for file in files),
-        examples=[name for file in files if file.images is None for name in file.names[:5]],
+        {split: sources[split] for split in ("train", "val", "test") if split in sources},
+        images=not without_images,
+        examples=examples,
         notes=notes,
     )
+
+
+def _source(tree: Tree, split: str, files: list[_File]) -> Source:
+    """Raises InputError where the files name images of several folders."""
+    # Folder of images -> a file that has its images there.
+    folders = {file.images: file.path for file in files if file.images is not None}
+    if len(folders) > 1:
+        places = [f"of {path} in {folder or '.'}" for folder, path in folders.items()]
+        raise InputError(
+            f"{tree.root}: the images of {split} lie in several folders: those "
+            f"{' and '.join(places)}; name each split by its file (train.json, val.json, "
+            "test.json), or join the folders"
+        )
+    paths = sorted(file.path for file in files)
+    if len(paths) == 1:
+        paths = paths[0]
+    return Source(paths, next(iter(folders), ""))
 
 
 def broken_files(tree: Tree) -> list[str]:
@@ -87,42 +100,35 @@ def broken_files(tree: Tree) -> list[str]:
 
 
 def _coco_files(tree: Tree, folder: str) -> list[_File]:
-    paths = [
-        posixpath.join(folder, name)
-        for name in tree.names(folder, ".json")
-        if tree.is_inside(posixpath.join(folder, name))
-    ]
-    sizes = {path: _size(tree, path) for path in paths}
+    sizes = {}
+    for name in tree.names(folder, ".json"):
+        path = posixpath.join(folder, name)
+        if tree.is_inside(path):
+            sizes[path] = _size(tree, path)
     files = []
-    for path in sorted(paths, key=lambda path: -sizes[path])[:_FILES]:
+    for path in sorted(sizes, key=lambda path: -sizes[path])[:_FILES]:
         images = json_peek.entries(tree.root / path, "images", _NAMES)
         if images is None or (images and not _is_image(images[0])):
             continue
-        annotations = json_peek.entries(tree.root / path, "annotations", 1) or []
+        fields = _annotation_fields(tree.root / path)
         # Captions and panoptic segments are COCO too, without boxes.
-        if (
-            annotations
-            and isinstance(annotations[0], dict)
-            and {"caption", "segments_info"} & annotations[0].keys()
-        ):
+        if "caption" in fields or "segments_info" in fields:
             continue
-        names = tuple(
-            str(image["file_name"])
-            for image in images
-            if isinstance(image, dict) and image.get("file_name")
-        )
-        files.append(
-            _File(
-                path,
-                names,
-                tree.image_folder(names, folder),
-                bool(annotations)
-                and isinstance(annotations[0], dict)
-                and "keypoints" in annotations[0],
-                sizes[path],
-            )
-        )
+        names = []
+        for image in images:
+            if isinstance(image, dict) and image.get("file_name"):
+                names.append(str(image["file_name"]))
+        image_folder = tree.image_folder(names, folder)
+        files.append(_File(path, tuple(names), image_folder, "keypoints" in fields, sizes[path]))
     return files
+
+
+def _annotation_fields(path: Path) -> set[str]:
+    """Those of the first annotation; none where there is none, or where it is no object."""
+    annotations = json_peek.entries(path, "annotations", 1)
+    if not annotations or not isinstance(annotations[0], dict):
+        return set()
+    return set(annotations[0])
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
@@ -137,14 +143,14 @@ def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
             file.path,
         )
 
-    kept: list[_File] = []
+    different: list[_File] = []
     for file in sorted(files, key=rank):
-        twin = next((each for each in kept if _share(file, each)), None)
+        twin = next((earlier for earlier in different if _share(file, earlier)), None)
         if twin is None:
-            kept.append(file)
+            different.append(file)
         else:
             notes.append(f"{file.path} is left out: it names the images of {twin.path}")
-    return kept
+    return different
 
 
 def _share(file: _File, twin: _File) -> bool:

@@ -59,9 +59,8 @@ def entries(path: Path, key: str, most: int) -> list[Any] | None:
             while at >= 0:
                 begin = _LIST.match(data, at + len(word))
                 if begin:
-                    text = data[begin.end() : begin.end() + WINDOW].decode(
-                        "utf-8", errors="replace"
-                    )
+                    window = data[begin.end() : begin.end() + WINDOW]
+                    text = window.decode("utf-8", errors="replace")
                     return list(_decoded(text, 0, most))
                 at = data.find(word, at + 1)
     except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
@@ -109,30 +108,34 @@ def _pairs(text: str, start: int) -> Iterator[tuple[str, str, Any]]:
         try:
             value, start = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            yield key, first, list(_decoded(text, start + 1, 1)) if first == "[" else None
+            value = None
+            if first == "[":
+                value = list(_decoded(text, start + 1, 1))
+            yield key, first, value
             return
         yield key, first, value
 
 
 def _shape_of_list(items: list[Any], text: str) -> Shape:
+    keys: dict[str, str] = {}
+    inner: frozenset[str] = frozenset()
     if items and isinstance(items[0], dict):
-        inner: frozenset[str] = frozenset()
-        for value in items[0].values():
+        for key, value in items[0].items():
+            keys[key] = _first(value)
             inner = inner or _keys_inside(value)
-        return Shape("[", {key: _first(value) for key, value in items[0].items()}, inner)
-    # An entry that is longer than what was read, as one of thousands of boxes is.
-    keys = (
-        {key: "" for key, _, _ in _pairs(text, text.find("{") + 1)}
-        if "{" in text and not items
-        else {}
-    )
-    return Shape("[", keys)
+    elif not items and "{" in text:
+        # An entry that is longer than what was read, as one of thousands of boxes is.
+        for key, _, _ in _pairs(text, text.find("{") + 1):
+            keys[key] = ""
+    return Shape("[", keys, inner)
 
 
 def _keys_inside(value: Any) -> frozenset[str]:
     if isinstance(value, list) and value:
         value = value[0]
-    return frozenset(value) if isinstance(value, dict) else frozenset()
+    if not isinstance(value, dict):
+        return frozenset()
+    return frozenset(value)
 
 
 def _first(value: Any) -> str:

@@ -21,7 +21,9 @@ _SPLITS = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-_SPLIT_OF_WORD = {word: split for split, words in _SPLITS.items() for word in words}
+_SPLIT_OF_WORD: dict[str, str] = {}
+for _split, _words in _SPLITS.items():
+    _SPLIT_OF_WORD.update(dict.fromkeys(_words, _split))
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Tree:
 
     @cached_property
     def has_images(self) -> bool:
-        return any(True for _ in self.paths(*IMAGE_SUFFIXES))
+        return next(self.paths(*IMAGE_SUFFIXES), None) is not None
 
     @cached_property
     def images(self) -> dict[str, list[str]]:
@@ -110,14 +112,9 @@ class Tree:
         for name in stems:
             folder, stem = posixpath.split(name)
             for place in self.stems.get(stem, ()):
-                inner = f"/{folder}" if folder else ""
-                whole = f"/{place}"
-                votes[whole.removesuffix(inner).strip("/") if whole.endswith(inner) else place] += 1
+                votes[_without_end(place, folder)] += 1
             for link in self.links:
-                if any(
-                    (self.root / link / f"{name}{ending}").is_file()
-                    for ending in (".jpg", ".jpeg", ".png")
-                ):
+                if _has_image(self.root / link, name):
                     votes[link] += 1
         return elected(votes, near)
 
@@ -141,9 +138,10 @@ def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tr
     top = os.path.realpath(root)
     for place, inner, names in os.walk(root):
         folder = Path(place).relative_to(root).as_posix()
-        folder = "" if folder == "." else folder
+        level = folder.count("/") + 1
+        if folder == ".":
+            folder, level = "", 0
         tree.files[folder] = sorted(names)
-        level = folder.count("/") + 1 if folder else 0
         followed = []
         for name in sorted(inner):
             path = Path(place, name)
@@ -159,6 +157,18 @@ def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tr
             break
         inner[:] = followed
     return tree
+
+
+def _without_end(folder: str, end: str) -> str:
+    """`folder` without the folders `end`, where it ends in these."""
+    whole = f"/{folder}"
+    if not end or not whole.endswith(f"/{end}"):
+        return folder
+    return whole.removesuffix(f"/{end}").strip("/")
+
+
+def _has_image(folder: Path, stem: str) -> bool:
+    return any((folder / f"{stem}{ending}").is_file() for ending in (".jpg", ".jpeg", ".png"))
 
 
 def elected(votes: Counter[str], near: str) -> str | None:
@@ -191,7 +201,7 @@ def suffix(name: str) -> str:
 
 def common_folder(folders: Iterable[str]) -> str:
     """The deepest folder that holds all of `folders`, "" for the root."""
-    parts = [folder.split("/") if folder else [] for folder in folders]
+    parts = [list(filter(None, folder.split("/"))) for folder in folders]
     shared = []
     for level in zip(*parts):
         if len(set(level)) > 1:

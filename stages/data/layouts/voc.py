@@ -38,15 +38,10 @@ def recognise(tree: Tree) -> Layout | None:
     lists = _lists(tree)
     if lists and _ANNOTATIONS in folders:
         images = folders[_ANNOTATIONS] or ""
-        return Layout(
-            "voc",
-            {split: Source(name, images) for split, name in lists.items()},
-            has_images,
-            examples,
-            True,
-        )
+        sets = {split: Source(name, images) for split, name in lists.items()}
+        return Layout("voc", sets, has_images, examples, stems=True)
     sets, notes = sets_of(tree, folders)
-    return Layout("voc", sets, has_images, examples, True, notes)
+    return Layout("voc", sets, has_images, examples, stems=True, notes=notes)
 
 
 def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Source], list[str]]:
@@ -58,10 +53,8 @@ def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Sourc
         splits.setdefault(split_of(folder) or "", []).append(folder)
     notes = []
     if "train" in splits:
-        notes += [
-            f"{folder or '.'} is left out: its name says no split, and others do"
-            for folder in splits.pop("", [])
-        ]
+        for folder in splits.pop("", []):
+            notes.append(f"{folder or '.'} is left out: its name says no split, and others do")
     else:
         # As FiftyOne does, whose only split is called val where nobody says another.
         splits["train"] = splits.pop(
@@ -69,25 +62,24 @@ def sets_of(tree: Tree, folders: dict[str, str | None]) -> tuple[dict[str, Sourc
         )
     sets = {}
     for split in ("train", "val", "test"):
-        several = splits.get(split, [])
-        if not several:
-            continue
-        top = common_folder(several)
-        strangers = [
-            folder
-            for name, listed in splits.items()
-            if name != split
-            for folder in listed
-            if is_below(folder, top)
-        ]
-        if strangers:
-            raise InputError(
-                f"{tree.root}: the labels of {split} lie in {' and '.join(several)}; put them into one "
-                "folder, and their images likewise"
-            )
-        places = [folders[folder] for folder in several if folders[folder] is not None]
-        sets[split] = Source(top or ".", common_folder(places))
+        if split in splits:
+            top = _common_top(tree, split, splits)
+            images = [folders[folder] for folder in splits[split] if folders[folder] is not None]
+            sets[split] = Source(top or ".", common_folder(images))
     return sets, notes
+
+
+def _common_top(tree: Tree, split: str, splits: dict[str, list[str]]) -> str:
+    """The folder that holds all folders of a split. Raises InputError where it holds one of another
+    split too."""
+    top = common_folder(splits[split])
+    for name, folders in splits.items():
+        if name != split and any(is_below(folder, top) for folder in folders):
+            raise InputError(
+                f"{tree.root}: the labels of {split} lie in {' and '.join(splits[split])}; put "
+                "them into one folder, and their images likewise"
+            )
+    return top
 
 
 def _stems(tree: Tree, folder: str) -> list[str]:

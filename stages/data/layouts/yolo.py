@@ -31,9 +31,11 @@ def recognise(tree: Tree) -> Layout | None:
     named = has_class_names(tree)
     for folder in tree.files:
         stems = label_stems(tree, folder)
-        images = tree.stem_folder(stems, folder) if stems else None
+        if not stems:
+            continue
+        images = tree.stem_folder(stems, folder)
         # Without images and names a table of numbers may be anything.
-        if not stems or (images is None and not named):
+        if images is None and not named:
             continue
         if named or in_root_alone(folder, images):
             folders[folder] = images
@@ -63,24 +65,26 @@ def check_class_names(tree: Tree) -> None:
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
         if path.endswith((".names", "/classes.txt")):
             raise InputError(
-                f"{tree.root}: the names of the classes lie in {path}, where prepare does not look; "
-                f"copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+                f"{tree.root}: the names of the classes lie in {path}, where prepare does not "
+                f"look; copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
             )
 
 
 def label_stems(tree: Tree, folder: str) -> list[str]:
     """Names without a suffix of label files; [] where none of them has a line of numbers."""
     stems = []
-    some = False
+    has_boxes = False
     for name in tree.names(folder, ".txt")[:_FILES]:
         if name.lower() in _NO_LABELS:
             continue
         text = tree.beginning(posixpath.join(folder, name), _BYTES)
         if text.strip() and not _is_label(text):
             continue
-        some = some or bool(text.strip())
+        has_boxes = has_boxes or bool(text.strip())
         stems.append(posixpath.splitext(name)[0])
-    return stems if some else []
+    if not has_boxes:
+        return []
+    return stems
 
 
 def _is_label(text: bytes) -> bool:

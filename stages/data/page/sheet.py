@@ -130,7 +130,8 @@ def _spread(groups: dict[str, list[int]], most: int) -> list[tuple[str, int]]:
             room[split] += 1
     places = []
     for split, rows in groups.items():
-        places += [(split, row) for row in _evenly(rows, room[split])]
+        for row in _evenly(rows, room[split]):
+            places.append((split, row))
     return places
 
 
@@ -149,8 +150,12 @@ class _Artist:
 
     def thumbs(self, places: list[tuple[str, int]], name: str | None) -> tuple[Thumb, ...]:
         """places: splits and rows of images; those that cannot be drawn are left out."""
-        thumbs = (self._thumb(split, row, name) for split, row in places)
-        return tuple(filter(None, thumbs))
+        thumbs = []
+        for split, row in places:
+            thumb = self._thumb(split, row, name)
+            if thumb is not None:
+                thumbs.append(thumb)
+        return tuple(thumbs)
 
     def _thumb(self, split: str, row: int, name: str | None) -> Thumb | None:
         """The image in this row of a split with the boxes of a class; None where neither file nor
@@ -159,8 +164,8 @@ class _Artist:
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         boxes = table.on(row)
-        labels = [table.classes[label] for label in table.label[boxes]]
-        of_class = np.array([label == name for label in labels], dtype=bool)
+        names = np.array(table.classes, dtype=object)[table.label[boxes]]
+        of_class = (names == name).astype(bool)
         marked = table.boxes[boxes[of_class]].tolist()
         others = table.boxes[boxes[~of_class]].tolist()
         path = inside(self.root, file) if self.root else None

@@ -79,12 +79,12 @@ def listed(parts: list[str]) -> str:
 
 def headline(report: dict) -> str:
     """What the dataset is, or what stopped the stage: no splits were written then."""
-    fatal = [finding for finding in report["findings"] if finding["action"] == "fatal"]
+    fatal = []
+    for finding in report["findings"]:
+        if finding["action"] == "fatal":
+            fatal.append(f"{finding['code']} ({counted(finding['count'], finding['unit'])})")
     if fatal:
-        names = [
-            f"{finding['code']} ({counted(finding['count'], finding['unit'])})" for finding in fatal
-        ]
-        return f"Stopped: {listed(names)}"
+        return f"Stopped: {listed(fatal)}"
     parts = list((report.get("splits") or {}).values())
     if not parts:
         return f"Stopped before there were splits: {report.get('stopped') or 'see the log'}"
