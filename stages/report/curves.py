@@ -29,8 +29,7 @@ def file_name(panel: str) -> str:
 
 def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
     """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long
-    groups of
-    steps, each at the last step of its group."""
+    groups of steps, each at the last step of its group."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["step", "value", "cell"])
@@ -62,8 +61,7 @@ def running_mean(series: Series, window: int) -> Series:
     """Mean of the latest `window` values at each step (of all values so far in the beginning).
 
     With the steps of an epoch as window the last point is the mean over the last epoch: the curve
-    ends at the
-    train loss that the table prints.
+    ends at the train loss that the table prints.
     """
     values = np.asarray(series.values, dtype=float)
     if not values.size:

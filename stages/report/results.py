@@ -44,17 +44,15 @@ class CellResult:
     """A trained and evaluated cell.
 
     `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss`
-    is the mean
-    total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a count.
-    `history` maps a
-    column of history.csv to its curve; `epoch_steps` is the number of training steps in the last
-    epoch and `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as
-    it is. `costs` maps latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a
-    value in the unit of its name (of one image; images_per_second of a batch), or None; what was
-    not measured may be absent. `cost_spread` maps those that vary to their lowest and highest
-    round, and `others` is the share of the machine's cores that other processes used while they
-    were measured, None where that is unknown; `measured_on` names the machine, "" where
-    nothing was measured.
+    is the mean total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a
+    count. `history` maps a column of history.csv to its curve; `epoch_steps` is the number of
+    training steps in the last epoch and `lost_steps` the number of steps whose total loss was not
+    finite. `run` is run.json as it is. `costs` maps latency_ms, images_per_second, peak_memory_mib,
+    size_mib and gmacs to a value in the unit of its name (of one image; images_per_second of a
+    batch), or None; what was not measured may be absent. `cost_spread` maps those that vary to
+    their lowest and highest round, and `others` is the share of the machine's cores that other
+    processes used while they were measured, None where that is unknown; `measured_on` names the
+    machine, "" where nothing was measured.
     """
 
     name: str
@@ -87,8 +85,7 @@ class CellResult:
 @dataclass(frozen=True)
 class ReportContext:
     """What was asked for: `data` is data/prepared/report.json, `listed` every cell of params.yaml
-    in its
-    order, `selection` the two scalars of params.yaml ("" or an absent key means all)."""
+    in its order, `selection` the two scalars of params.yaml ("" or an absent key means all)."""
 
     scale: str
     seed: int

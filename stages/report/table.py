@@ -33,9 +33,8 @@ _SPLIT_NOTES = {
 @dataclass(frozen=True)
 class Column:
     """One measured column. `better` is "higher", "lower" or "" (not ranked); values are ranked
-    among the
-    cells that share `within` (a key of the row), since not every number means the same in every
-    detector."""
+    among the cells that share `within` (a key of the row), since not every number means the same in
+    every detector."""
 
     key: str
     label: str

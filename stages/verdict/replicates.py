@@ -231,9 +231,8 @@ def _sums(weights: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 def _reached(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many of RECALLS are reached with 0, 1, ..., n found of n boxes, one table after the
-    other, as float64;
-    and the start (R,) of each one's. A table as comparing found / n with RECALLS is the only way to
-    agree with pycocotools in the last bit: .07 * 100 is above 7."""
+    other, as float64; and the start (R,) of each one's. A table as comparing found / n with RECALLS
+    is the only way to agree with pycocotools in the last bit: .07 * 100 is above 7."""
     number, row = np.unique(boxes, return_inverse=True)
     start = np.cumsum(number + 1) - (number + 1)
     every = np.repeat(np.maximum(number, 1), number + 1)

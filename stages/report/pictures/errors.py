@@ -1,6 +1,5 @@
 """What keeps each cell from a perfect mAP50: TIDE's six kinds of error as bars, and what classes
-that
-are never found take from the mean."""
+that are never found take from the mean."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """What the report says first: which cell to ship, why, how sure that is, at what cost, and what
-test
-says of it."""
+test says of it."""
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ class Point:
 @dataclass(frozen=True)
 class Card:
     """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how
-    sure,
-    at what cost, what test says; warning: on classes that are hardly found, or "".
+    sure, at what cost, what test says; warning: on classes that are hardly found, or "".
 
     why: what the choice rests on, or what is in its way; details: the rest, in sentences; holes:
     selected rows without results and why.
