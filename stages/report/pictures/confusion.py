@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
+from stages.verdict.wording import boxes
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one
 # column.
@@ -145,13 +146,13 @@ def _sentences(
 ) -> list[str]:
     """The commonest confusions, what is found at all, and what is seen where nothing is."""
     size = len(names)
-    boxes = sum(totals[:size])
+    labelled = sum(totals[:size])
     right = sum(counts[index][index] for index in range(size))
     lost = sum(counts[index][size] for index in range(size))
-    wrong = boxes - right - lost
+    wrong = labelled - right - lost
     sentences = [
-        f"Of {_count(boxes, 'box')} {cell.short} finds {_share(right, boxes)} with the right class "
-        f"and {_share(wrong, boxes)} with a wrong one; {_share(lost, boxes)} it does not find. "
+        f"Of {_count(labelled, 'box')} {cell.short} finds {_share(right, labelled)} with the right class "
+        f"and {_share(wrong, labelled)} with a wrong one; {_share(lost, labelled)} it does not find. "
         f"{_count(totals[size], 'detection')} lie where nothing is labelled."
     ]
     confused = []
@@ -178,5 +179,8 @@ def _share(number: int, total: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    plural = "boxes" if noun == "box" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
+    if noun == "box":
+        return boxes(number)
+    if number != 1:
+        noun = f"{noun}s"
+    return f"{number:,} {noun}"
