@@ -129,14 +129,21 @@ def bounds(truth: Truth, matrix: dict[str, Detections], draws: int) -> tuple[flo
     replicates_s = time.perf_counter() - start
     plain, bounded = [], []
     for _ in range(TURNS):
+        unread = copies(runs)
         start = time.perf_counter()
-        compare(runs, statistic)
+        compare(unread, statistic)
         plain.append(time.perf_counter() - start)
+        unread = copies(runs)
         start = time.perf_counter()
-        pairs = compare(runs, statistic)
-        standings(differences(runs, pairs, statistic), next(iter(runs)), 0.01)
+        pairs = compare(unread, statistic)
+        standings(differences(unread, pairs, statistic), next(iter(runs)), 0.01)
         bounded.append(time.perf_counter() - start)
     return replicates_s, statistics.median(plain), statistics.median(bounded)
+
+
+def copies(runs: dict[str, list[Replicates]]) -> dict[str, list[Replicates]]:
+    """Replicates keep the means over classes that they were asked for; copies have kept none."""
+    return {name: [replace(run) for run in members] for name, members in runs.items()}
 
 
 def one_pair(path: Path, matrix: dict[str, Detections], draws: int) -> Callable[[], object]:

@@ -75,7 +75,7 @@ def test_a_bound_is_drawn_and_decides(cells):
 
 def test_one_loss_each_is_a_point_without_interval(cells):
     row = card(cells, LOSS).plots[0].rows[0]
-    assert row.outcome == "undecided" and row.mark.low is None and "one training each" in row.why and row.p == ""
+    assert row.outcome == "undecided" and row.mark.low is None and "one training each" in row.reason and row.p == ""
     assert row.text == "-0.096"
 
 

@@ -68,51 +68,48 @@ def draw(
     they are.
     """
     is_loss = name == "train/loss"
-    raw = {cell.name: series_of(cell, name) for cell in cells}
-    shown = {
-        cell.name: running_mean(raw[cell.name], cell.epoch_steps) if is_loss else raw[cell.name]
-        for cell in cells
-    }
-    peaks = [max(series.values) for series in shown.values() if series.values]
-    highest = max(peaks, default=0.0)
-    limit = min(highest, _LOSS_CUT * statistics.median_low(peaks)) if is_loss and peaks else highest
+    drawn: dict[str, Series] = {}
+    peaks = []
+    last = 1
+    for cell in cells:
+        series = series_of(cell, name)
+        if is_loss:
+            series = running_mean(series, cell.epoch_steps)
+        drawn[cell.name] = series
+        if series.values:
+            peaks.append(max(series.values))
+        for column in cell.history.values():
+            if column.steps:
+                last = max(last, column.steps[-1])
+    limit = max(peaks, default=0.0)
+    if is_loss and peaks:
+        limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
     top, y_step = _nice(limit)
-    last = max(
-        (series.steps[-1] for cell in cells for series in cell.history.values() if series.steps),
-        default=1,
-    )
-    x_step = max(1, nice_step(last, 5))
     frame = _Frame(last, top)
+    lines, cut, empty = [], [], []
+    for index, cell in enumerate(cells):
+        series = drawn[cell.name]
+        called = names.get(cell.name, cell.name)
+        if not series.steps:
+            empty.append(called)
+            continue
+        raw = series_of(cell, name) if is_loss else EMPTY
+        lines.append(_line(index, cell, looks[cell.name], name, series, raw, frame))
+        if max(series.values, default=0.0) > top:
+            cut.append(called)
+    x_ticks, y_ticks = [], []
+    for tick in range(0, last + 1, int(max(1, nice_step(last, 5)))):
+        x_ticks.append((frame.x(tick), _thousands(tick)))
+    for number in range(round(top / y_step) + 1):
+        y_ticks.append((frame.y(y_step * number), f"{y_step * number:.10g}"))
     return Panel(
         name=name,
-        x_ticks=tuple(
-            (frame.x(tick), _thousands(tick)) for tick in range(0, last + 1, int(x_step))
-        ),
-        y_ticks=tuple(
-            (frame.y(y_step * n), f"{y_step * n:.10g}") for n in range(round(top / y_step) + 1)
-        ),
+        x_ticks=tuple(x_ticks),
+        y_ticks=tuple(y_ticks),
         top=top,
-        lines=tuple(
-            _line(
-                index,
-                cell,
-                looks[cell.name],
-                name,
-                shown[cell.name],
-                raw[cell.name] if is_loss else EMPTY,
-                frame,
-            )
-            for index, cell in enumerate(cells)
-            if shown[cell.name].steps
-        ),
-        cut=tuple(
-            names.get(cell.name, cell.name)
-            for cell in cells
-            if max(shown[cell.name].values, default=0.0) > top
-        ),
-        empty=tuple(
-            names.get(cell.name, cell.name) for cell in cells if not shown[cell.name].steps
-        ),
+        lines=tuple(lines),
+        cut=tuple(cut),
+        empty=tuple(empty),
     )
 
 
@@ -130,35 +127,33 @@ class _Frame:
         return round(BOTTOM - (BOTTOM - TOP) * min(max(value / self.top, -1.0), 3.0), 1)
 
     def path(self, series: Series) -> str:
+        """ "" where there is no second point to draw a line to."""
+        if len(series.steps) < 2:
+            return ""
         pairs = zip(series.steps, series.values, strict=True)
         return "M" + "L".join(f"{self.x(step):g} {self.y(value):g}" for step, value in pairs)
 
 
 def _line(
-    index: int, cell: CellResult, look: Look, name: str, shown: Series, raw: Series, frame: _Frame
+    index: int, cell: CellResult, look: Look, name: str, series: Series, raw: Series, frame: _Frame
 ) -> Line:
-    marked = (
-        range(len(shown.steps))
-        if len(shown.steps) <= _MOST_MARKERS and not raw.steps
-        else [len(shown.steps) - 1]
-    )
+    places = range(len(series.steps))
+    if len(places) > _MOST_MARKERS or raw.steps:
+        places = places[-1:]
     unit = "mean over the last epoch's steps" if raw.steps else "validation"
-    drawn = sampled(shown, _POINTS)
+    run = f"run {cell.run_id or 'not tracked'}"
+    points = []
+    for place in places:
+        step, value = series.steps[place], series.values[place]
+        title = f"{cell.name}\n{name} = {value:.4f} at iteration {step} ({unit})\n{run}"
+        points.append(Point(frame.x(step), frame.y(value), title))
     return Line(
         index=index,
         look=look,
-        title=f"{cell.name}\nrun {cell.run_id or 'not tracked'}",
-        path=frame.path(drawn) if len(drawn.steps) > 1 else "",
-        raw=frame.path(envelope(raw, _POINTS)) if len(raw.steps) > 1 else "",
-        points=tuple(
-            Point(
-                frame.x(shown.steps[i]),
-                frame.y(shown.values[i]),
-                f"{cell.name}\n{name} = {shown.values[i]:.4f} at iteration {shown.steps[i]} ({unit})\n"
-                f"run {cell.run_id or 'not tracked'}",
-            )
-            for i in marked
-        ),
+        title=f"{cell.name}\n{run}",
+        path=frame.path(sampled(series, _POINTS)),
+        raw=frame.path(envelope(raw, _POINTS)),
+        points=tuple(points),
     )
 
 

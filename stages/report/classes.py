@@ -22,7 +22,11 @@ class ClassTable:
 
 def class_tables(cells: Sequence[CellResult]) -> list[ClassTable]:
     """AP50 and AP of val and test; a class that any cell knows has a column in all of them."""
-    return [_table(cells, split, metric) for metric in ("AP50", "AP") for split in SPLITS]
+    tables = []
+    for metric in ("AP50", "AP"):
+        for split in SPLITS:
+            tables.append(_table(cells, split, metric))
+    return tables
 
 
 def _table(cells: Sequence[CellResult], split: str, metric: str) -> ClassTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -29,17 +29,14 @@ def file_name(panel: str) -> str:
 
 def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
     """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long
-    groups of
-    steps, each at the last step of its group."""
+    groups of steps, each at the last step of its group."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["step", "value", "cell"])
     for cell in cells:
         series = grouped_means(series_of(cell, panel), MAX_ROWS)
-        writer.writerows(
-            (step, value, cell.name)
-            for step, value in zip(series.steps, series.values, strict=True)
-        )
+        for step, value in zip(series.steps, series.values, strict=True):
+            writer.writerow([step, value, cell.name])
     return stream.getvalue()
 
 
@@ -49,21 +46,19 @@ def grouped_means(series: Series, most: int) -> Series:
     size = -(-len(series.steps) // most)
     if size <= 1:
         return series
-    starts = range(0, len(series.steps), size)
-    groups = [series.values[start : start + size] for start in starts]
-    ends = [min(start + size, len(series.steps)) - 1 for start in starts]
-    return Series(
-        tuple(series.steps[end] for end in ends),
-        tuple(sum(group) / len(group) for group in groups),
-    )
+    steps, values = [], []
+    for start in range(0, len(series.steps), size):
+        group = series.values[start : start + size]
+        steps.append(series.steps[start + len(group) - 1])
+        values.append(sum(group) / len(group))
+    return Series(tuple(steps), tuple(values))
 
 
 def running_mean(series: Series, window: int) -> Series:
     """Mean of the latest `window` values at each step (of all values so far in the beginning).
 
     With the steps of an epoch as window the last point is the mean over the last epoch: the curve
-    ends at the
-    train loss that the table prints.
+    ends at the train loss that the table prints.
     """
     values = np.asarray(series.values, dtype=float)
     if not values.size:
@@ -80,8 +75,7 @@ def sampled(series: Series, most: int) -> Series:
     size = -(-len(series.steps) // most)
     if size <= 1:
         return series
-    kept = sorted({*range(0, len(series.steps), size), len(series.steps) - 1})
-    return Series(tuple(series.steps[i] for i in kept), tuple(series.values[i] for i in kept))
+    return _at(series, {*range(0, len(series.steps), size), len(series.steps) - 1})
 
 
 def envelope(series: Series, most: int) -> Series:
@@ -90,10 +84,18 @@ def envelope(series: Series, most: int) -> Series:
     size = -(-len(series.steps) // most)
     if size <= 2:
         return series
-    kept: list[int] = []
+    places: set[int] = set()
     for start in range(0, len(series.steps), size):
         group = range(start, min(start + size, len(series.steps)))
-        kept += sorted(
-            {min(group, key=series.values.__getitem__), max(group, key=series.values.__getitem__)}
-        )
-    return Series(tuple(series.steps[i] for i in kept), tuple(series.values[i] for i in kept))
+        places.add(min(group, key=series.values.__getitem__))
+        places.add(max(group, key=series.values.__getitem__))
+    return _at(series, places)
+
+
+def _at(series: Series, places: Iterable[int]) -> Series:
+    """The points at some places, in their order."""
+    steps, values = [], []
+    for place in sorted(places):
+        steps.append(series.steps[place])
+        values.append(series.values[place])
+    return Series(tuple(steps), tuple(values))

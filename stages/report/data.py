@@ -22,19 +22,19 @@ def data_summary(data: dict) -> DataSummary:
     for name, split in (data.get("splits") or {}).items():
         if isinstance(split, dict):
             splits[str(name)] = split
-    by_split = {name: split.get("classes") or {} for name, split in splits.items()}
-    names: dict[str, None] = {}
+    images, boxes = {}, {}
+    by_class: dict[str, dict[str, int | None]] = {}
     most = 0
-    for counts in by_split.values():
-        names.update(dict.fromkeys(map(str, counts)))
-        most = max([most, *(number or 0 for number in counts.values())])
-    classes = []
-    for name in names:
-        classes.append((name, {split: counts.get(name) for split, counts in by_split.items()}))
+    for name, split in splits.items():
+        images[name] = split.get("images")
+        boxes[name] = split.get("boxes")
+        for class_name, number in (split.get("classes") or {}).items():
+            by_class.setdefault(str(class_name), dict.fromkeys(splits))[name] = number
+            most = max(most, number or 0)
     return DataSummary(
         splits=tuple(splits),
-        images={name: split.get("images") for name, split in splits.items()},
-        boxes={name: split.get("boxes") for name, split in splits.items()},
-        classes=tuple(classes),
+        images=images,
+        boxes=boxes,
+        classes=tuple(by_class.items()),
         most=most,
     )

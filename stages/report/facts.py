@@ -35,7 +35,10 @@ def facts(cells: Sequence[CellResult], context: ReportContext) -> list[tuple[str
 
 
 def _amounts(summary: DataSummary, counts: dict[str, int | None]) -> str:
-    amounts = [f"{counts[split]} {split}" for split in summary.splits if counts[split] is not None]
+    amounts = []
+    for split in summary.splits:
+        if counts[split] is not None:
+            amounts.append(f"{counts[split]} {split}")
     return ", ".join(amounts) or MISSING
 
 

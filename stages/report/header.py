@@ -44,13 +44,13 @@ def introduction(cells: Sequence[CellResult], context: ReportContext) -> str:
     name = str(context.data.get("name") or "")
     called = f' (data set "{name}")' if name else ""
     if len(cells) == 1:
-        what = f"One detector, trained and evaluated on {images(context)}{called}."
+        first = f"One detector, trained and evaluated on {images(context)}{called}."
     else:
-        what = (
+        first = (
             f"A comparison of {len(cells)} detectors, all trained and evaluated on "
             f"{images(context)}{called}."
         )
-    return f"{what} {_CELL} {_SCALES[context.scale]}"
+    return f"{first} {_CELL} {_SCALES[context.scale]}"
 
 
 def counting(context: ReportContext) -> str:

@@ -3,6 +3,8 @@ page."""
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,17 +43,21 @@ def looks_of(cells: Sequence[CellResult]) -> dict[str, Look]:
 
     Cells of one backbone take turns in its shades.
     """
-    backbones = [str(cell.row["backbone"]) for cell in cells]
-    unknown = [name for name in dict.fromkeys(backbones) if name not in _KNOWN_BACKBONES]
-    free = [slot for slot in range(COLOURS) if slot not in _KNOWN_BACKBONES.values()]
-    slots = _KNOWN_BACKBONES | {name: free[index % len(free)] for index, name in enumerate(unknown)}
-    variants = list(dict.fromkeys(_variant(cell) for cell in cells))
+    slots = dict(_KNOWN_BACKBONES)
+    free = itertools.cycle(sorted(set(range(COLOURS)).difference(slots.values())))
+    variants: dict[tuple[str, ...], int] = {}
+    cells_of: Counter[str] = Counter()
     looks = {}
-    for place, cell in enumerate(cells):
-        variant = variants.index(_variant(cell))
+    for cell in cells:
+        backbone = str(cell.row["backbone"])
+        if backbone not in slots:
+            slots[backbone] = next(free)
+        variant = variants.setdefault(_variant(cell), len(variants))
+        shade = cells_of[backbone] % SHADES
+        cells_of[backbone] += 1
         looks[cell.name] = Look(
-            colour=slots[backbones[place]],
-            shade=backbones[:place].count(backbones[place]) % SHADES,
+            colour=slots[backbone],
+            shade=shade,
             dash=_DASHES[variant % len(_DASHES)],
             marker=_MARKERS[variant % len(_MARKERS)],
         )

@@ -73,8 +73,8 @@ def write_report(
     for name, text in files.items():
         path = Path(folder) / name
         # A file that DVC has put here is a link to the one in its cache.
-        with replacing(path) as beside:
-            beside.write_text(text, encoding="utf-8", newline="")
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
     for path in (Path(folder) / "cells").glob("*.json"):
         # Of an earlier selection, where DVC has not emptied the folder.
         if f"cells/{path.name}" not in files:

@@ -44,17 +44,15 @@ class CellResult:
     """A trained and evaluated cell.
 
     `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss`
-    is the mean
-    total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a count.
-    `history` maps a
-    column of history.csv to its curve; `epoch_steps` is the number of training steps in the last
-    epoch and `lost_steps` the number of steps whose total loss was not finite. `run` is run.json as
-    it is. `costs` maps latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs to a
-    value in the unit of its name (of one image; images_per_second of a batch), or None; what was
-    not measured may be absent. `cost_spread` maps those that vary to their lowest and highest
-    round, and `others` is the share of the machine's cores that other processes used while they
-    were measured, None where that is unknown; `measured_on` names the machine, "" where
-    nothing was measured.
+    is the mean total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a
+    count. `history` maps a column of history.csv to its curve; `epoch_steps` is the number of
+    training steps in the last epoch and `lost_steps` the number of steps whose total loss was not
+    finite. `run` is run.json as it is. `costs` maps latency_ms, images_per_second, peak_memory_mib,
+    size_mib and gmacs to a value in the unit of its name (of one image; images_per_second of a
+    batch), or None; what was not measured may be absent. `cost_spread` maps those that vary to
+    their lowest and highest round, and `others` is the share of the machine's cores that other
+    processes used while they were measured, None where that is unknown; `measured_on` names the
+    machine, "" where nothing was measured.
     """
 
     name: str
@@ -78,17 +76,16 @@ class CellResult:
         """MLflow's id of the run. Where MLflow never answered the training, the training's own id,
         which is the tag training_id of the run that make sync has made or will make. Empty where
         neither was written."""
-        if found := self.run.get("run_id"):
-            return str(found)
-        training = self.run.get("training_id")
+        run_id, training = self.run.get("run_id"), self.run.get("training_id")
+        if run_id:
+            return str(run_id)
         return f"{training} (tag training_id)" if training else ""
 
 
 @dataclass(frozen=True)
 class ReportContext:
     """What was asked for: `data` is data/prepared/report.json, `listed` every cell of params.yaml
-    in its
-    order, `selection` the two scalars of params.yaml ("" or an absent key means all)."""
+    in its order, `selection` the two scalars of params.yaml ("" or an absent key means all)."""
 
     scale: str
     seed: int
@@ -123,20 +120,24 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
     run = _Json(root, folder / name / "run.json", name, "train")
     history, epoch_steps, lost_steps = _read_history(root, folder / name / "history.csv", name)
     steps = run.content.get("iterations")
-    if steps is not None and steps != (
-        found := max((curve.steps[-1] for curve in history.values() if curve.steps), default=0)
-    ):
+    last = 0
+    for curve in history.values():
+        if curve.steps:
+            last = max(last, curve.steps[-1])
+    if steps is not None and steps != last:
         raise InputError(
-            f"{(folder / name / 'history.csv').as_posix()}: ends at step {found} of {steps}; "
+            f"{(folder / name / 'history.csv').as_posix()}: ends at step {last} of {steps}; "
             f"{_remedy(name, 'train')}"
         )
+    scores, per_class = {}, {}
+    for split in SPLITS:
+        scores[split] = {key: _score(metrics.number(split, key)) for key in METRICS}
+        per_class[split] = _class_scores(classes, split)
     parameters = metrics.number("model", "parameters")
     return CellResult(
         name=name,
         row={key: row[key] for key in ROW_KEYS},
-        scores={
-            split: {key: _score(metrics.number(split, key)) for key in METRICS} for split in SPLITS
-        },
+        scores=scores,
         train_loss=metrics.number("train", "loss"),
         train_minutes=metrics.number("train", "minutes"),
         parameters=None if parameters is None else int(parameters),
@@ -144,7 +145,7 @@ def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResul
         epoch_steps=epoch_steps,
         lost_steps=lost_steps,
         run=run.content,
-        per_class={split: _class_scores(classes, split) for split in SPLITS},
+        per_class=per_class,
         **_costs(root, name, run.content.get("training_id")),
     )
 
@@ -159,17 +160,14 @@ def _costs(root: Path, name: str, training: str | None) -> dict[str, Any]:
         cell = measured.content["cells"].get(name)
         if cell is None or cell["training_id"] != training:
             return {}
-        costs = {
-            key: measured.checked(value, f"{name}.costs.{key}")
-            for key, value in cell["costs"].items()
-        }
+        costs = {}
+        for key, value in cell["costs"].items():
+            costs[key] = measured.checked(value, f"{name}.costs.{key}")
         spread = {}
         for key, (low, high) in cell["spread"].items():
             spread[key] = (float(low), float(high))
-        machine, device, threads = (
-            measured.content[key] for key in ("machine", "device", "threads")
-        )
-        place = f"{machine}, {device} with {threads} threads"
+        machine, device = measured.content["machine"], measured.content["device"]
+        place = f"{machine}, {device} with {measured.content['threads']} threads"
         return {
             "costs": costs,
             "cost_spread": spread,
@@ -193,8 +191,8 @@ class _Json:
         if not isinstance(self.content, dict):
             raise self.wrong("not a JSON object")
 
-    def wrong(self, what: str) -> InputError:
-        return InputError(f"{self.path.as_posix()}: {what}; {self.remedy}")
+    def wrong(self, fault: str) -> InputError:
+        return InputError(f"{self.path.as_posix()}: {fault}; {self.remedy}")
 
     def number(self, section: str, key: str) -> float | None:
         try:
@@ -206,17 +204,19 @@ class _Json:
     def checked(self, value: object, key: str) -> float | None:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise self.wrong(f"{key} is {value!r}, not a number")
-        return value if value is not None and math.isfinite(value) else None
+        if value is None or not math.isfinite(value):
+            return None
+        return value
 
 
 def _class_scores(classes: _Json, split: str) -> tuple[ClassScore, ...]:
     scores = []
     try:
         for entry in classes.content["per_class"][split]:
-            boxes, ap, ap50 = (classes.checked(entry[key], key) for key in ("boxes", "AP", "AP50"))
-            scores.append(
-                ClassScore(str(entry["class"]), int(boxes or 0), _score(ap), _score(ap50))
-            )
+            boxes = classes.checked(entry["boxes"], "boxes")
+            ap = _score(classes.checked(entry["AP"], "AP"))
+            ap50 = _score(classes.checked(entry["AP50"], "AP50"))
+            scores.append(ClassScore(str(entry["class"]), int(boxes or 0), ap, ap50))
     except (KeyError, TypeError):
         raise classes.wrong(f"per_class.{split} is not a list of class, boxes, AP, AP50") from None
     return tuple(scores)
@@ -225,7 +225,9 @@ def _class_scores(classes: _Json, split: str) -> tuple[ClassScore, ...]:
 def _score(value: float | None) -> float | None:
     # COCO's evaluation says -1 where there is no box to find; an average precision is never
     # negative.
-    return None if value is None or value < 0 else value
+    if value is None or value < 0:
+        return None
+    return value
 
 
 def _read_history(root: Path, path: Path, cell: str) -> tuple[dict[str, Series], int, int]:
@@ -241,23 +243,19 @@ def _read_history(root: Path, path: Path, cell: str) -> tuple[dict[str, Series],
         for key in rows[0].keys() - {"step", "epoch", None}:
             curves[key] = ([], [])
             for step, row in zip(steps, rows, strict=True):
-                value = float(row[key]) if row[key] else math.nan
-                if key.startswith("val/"):
-                    value = math.nan if value < 0 else value
-                elif key == "train/loss" and not math.isfinite(value):
+                value = float(row[key] or math.nan)
+                if key == "train/loss" and not math.isfinite(value):
                     lost += 1
-                if math.isfinite(value):
+                negative = key.startswith("val/") and value < 0
+                if math.isfinite(value) and not negative:
                     curves[key][0].append(step)
                     curves[key][1].append(value)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path.as_posix()}: not a training history ({error!r}); {remedy}"
         ) from None
-    return (
-        {key: Series(tuple(x), tuple(y)) for key, (x, y) in sorted(curves.items())},
-        last_epoch,
-        lost,
-    )
+    history = {key: Series(tuple(x), tuple(y)) for key, (x, y) in sorted(curves.items())}
+    return history, last_epoch, lost
 
 
 def _read(root: Path, path: Path, remedy: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stages.report.results import CellResult
 from stages.verdict.judgement import Judgement
@@ -16,8 +16,10 @@ def shown_rows(cells: Sequence[CellResult], judgement: Judgement) -> list[CellRe
     by_name = {cell.name: cell for cell in cells}
     rows = []
     for cell in cells:
-        repeats = [by_name[row] for row in judgement.repeats.get(cell.name, ()) if row in by_name]
-        rows.append(_mean(cell, repeats, judgement) if len(repeats) > 1 else cell)
+        names = [row for row in judgement.repeats.get(cell.name, ()) if row in by_name]
+        if len(names) > 1:
+            cell = _mean(cell, [by_name[name] for name in names], judgement)
+        rows.append(cell)
     return rows
 
 
@@ -34,16 +36,21 @@ def _mean(cell: CellResult, repeats: Sequence[CellResult], judgement: Judgement)
         for metric in values:
             estimate = judgement.estimates[cell.name].get(f"{split}/{metric}")
             scores[split][metric] = None if estimate is None else estimate.value
-    losses = [repeat.train_loss for repeat in repeats if repeat.train_loss is not None]
-    minutes = [repeat.train_minutes for repeat in repeats if repeat.train_minutes is not None]
     costs = {}
     for key in cell.costs:
-        measured = [cost for repeat in repeats if (cost := repeat.costs.get(key)) is not None]
-        costs[key] = statistics.median(measured) if measured else None
+        costs[key] = _middle(statistics.median, [repeat.costs.get(key) for repeat in repeats])
     return dataclasses.replace(
         cell,
         scores=scores,
-        train_loss=statistics.fmean(losses) if losses else None,
-        train_minutes=statistics.median(minutes) if minutes else None,
+        train_loss=_middle(statistics.fmean, [repeat.train_loss for repeat in repeats]),
+        train_minutes=_middle(statistics.median, [repeat.train_minutes for repeat in repeats]),
         costs=costs,
     )
+
+
+def _middle(
+    average: Callable[[list[float]], float], values: Sequence[float | None]
+) -> float | None:
+    """Of the values that there are; None where there is none."""
+    measured = [value for value in values if value is not None]
+    return average(measured) if measured else None

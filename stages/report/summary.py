@@ -15,10 +15,9 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     repeats among them.
 
     p_best, expected_loss: of the chosen cell (stages.verdict.best.Standing); cells/ has every
-    cell's.
-    more_images_*, in a study with a learning curve: what twice the training images of its last cell
-    are expected to give in the metric that decides, with the 95 % interval; the gain is null where
-    the interval is wider than all of the curve.
+    cell's. more_images_*, in a study with a learning curve: what twice the training images of its
+    last cell are expected to give in the metric that decides, with the 95 % interval; the gain is
+    null where the interval is wider than all of the curve.
 
     Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen
     comes first, and the cells have a file of their own.

@@ -17,7 +17,8 @@ METRIC_LABELS = dict(
 )
 # COCO's definitions: https://cocodataset.org/#detection-eval
 _METRIC_DEFINITIONS = {
-    "bbox_mAP": "mean of the average precision over classes and the IoU thresholds 0.50, 0.55, ... 0.95",
+    "bbox_mAP": "mean of the average precision over classes and the IoU thresholds 0.50, 0.55, ... "
+    "0.95",
     "bbox_mAP_50": "mean of the average precision over classes at IoU 0.50",
     "bbox_mAP_75": "mean of the average precision over classes at IoU 0.75",
     "bbox_mAP_s": "bbox_mAP over boxes with an area under 32 x 32 pixels",
@@ -33,9 +34,8 @@ _SPLIT_NOTES = {
 @dataclass(frozen=True)
 class Column:
     """One measured column. `better` is "higher", "lower" or "" (not ranked); values are ranked
-    among the
-    cells that share `within` (a key of the row), since not every number means the same in every
-    detector."""
+    among the cells that share `within` (a key of the row), since not every number means the same in
+    every detector."""
 
     key: str
     label: str
@@ -58,7 +58,8 @@ def _score_column(split: str, metric: str) -> Column:
         key=f"{split}_{metric}",
         label=f"{split} {METRIC_LABELS[metric]}",
         definition=(
-            f"{metric} on the {split} split: {_METRIC_DEFINITIONS[metric]} (COCO). {_SPLIT_NOTES[split]}"
+            f"{metric} on the {split} split: {_METRIC_DEFINITIONS[metric]} (COCO). "
+            f"{_SPLIT_NOTES[split]}"
         ),
         value=lambda cell: cell.scores[split][metric],
         better="higher",
@@ -68,8 +69,8 @@ def _score_column(split: str, metric: str) -> Column:
 TRAIN_LOSS = Column(
     "train_loss",
     "train loss",
-    "Mean of the total training loss over the last epoch. Detectors add up different terms, so it is "
-    "ranked within one detector only.",
+    "Mean of the total training loss over the last epoch. Detectors add up different terms, so it "
+    "is ranked within one detector only.",
     lambda cell: cell.train_loss,
     digits=4,
     better="lower",
@@ -84,18 +85,22 @@ PARAMETERS = Column(
 MINUTES = Column(
     "train_minutes",
     "train minutes",
-    "Wall-clock minutes of training with its validations, on the machine and under the load of that moment.",
+    "Wall-clock minutes of training with its validations, on the machine and under the load of that "
+    "moment.",
     lambda cell: cell.train_minutes,
     digits=1,
 )
-SCORES = {
-    (split, metric): _score_column(split, metric)
-    for metric in ("bbox_mAP_50", *(key for key in METRICS if key != "bbox_mAP_50"))
-    for split in SPLITS
-}
+# (split, metric) -> its column; the metric that picks the checkpoint comes first.
+SCORES = {}
+for _metric in dict.fromkeys(("bbox_mAP_50", *METRICS)):
+    for _split in SPLITS:
+        SCORES[_split, _metric] = _score_column(_split, _metric)
 MAIN = (
     TRAIN_LOSS,
-    *(SCORES[split, metric] for metric in ("bbox_mAP_50", "bbox_mAP") for split in SPLITS),
+    SCORES["val", "bbox_mAP_50"],
+    SCORES["test", "bbox_mAP_50"],
+    SCORES["val", "bbox_mAP"],
+    SCORES["test", "bbox_mAP"],
     PARAMETERS,
     MINUTES,
 )
@@ -111,8 +116,8 @@ COSTS = (
     _cost(
         "latency_ms",
         "latency, ms",
-        "Median milliseconds (p50) from one decoded image to its boxes, in fp32 and after a warm-up, on the "
-        "machine that the costs were measured on.",
+        "Median milliseconds (p50) from one decoded image to its boxes, in fp32 and after a "
+        "warm-up, on the machine that the costs were measured on.",
         1,
     ),
     _cost(
@@ -124,8 +129,8 @@ COSTS = (
     _cost(
         "peak_memory_mib",
         "memory, MiB",
-        "Most memory in use while single images are detected, the weights included: of the GPU, or of the "
-        "process on a CPU.",
+        "Most memory in use while single images are detected, the weights included: of the GPU, or "
+        "of the process on a CPU.",
         0,
     ),
     _cost(
@@ -145,9 +150,11 @@ COSTS = (
 
 def measured(columns: Sequence[Column], cells: Sequence[CellResult]) -> tuple[Column, ...]:
     """Those in which at least one cell has a value."""
-    return tuple(
-        column for column in columns if any(column.value(cell) is not None for cell in cells)
-    )
+    result = []
+    for column in columns:
+        if any(column.value(cell) is not None for cell in cells):
+            result.append(column)
+    return tuple(result)
 
 
 def label_of(metric: str) -> str:
@@ -164,7 +171,7 @@ def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellRes
         raise InputError(
             "no cell to report; look at backbone and neck in params.yaml, or run `dvc repro`"
         )
-    wrong = sorted({name for name in names if name not in listed or names.count(name) > 1})
+    wrong = sorted(name for name in set(names) if name not in listed or names.count(name) > 1)
     if wrong:
         raise InputError(f"cells that params.yaml does not list once: {', '.join(wrong)}")
     return sorted(cells, key=lambda cell: list(listed).index(cell.name))
@@ -184,16 +191,19 @@ def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
     what."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
-        groups.setdefault(str(cell.row[column.within]) if column.within else "", []).append(cell)
+        group = str(cell.row[column.within]) if column.within else ""
+        groups.setdefault(group, []).append(cell)
     word = {"higher": "highest", "lower": "lowest"}.get(column.better, "")
-    found = {}
+    marks = {}
     for group, members in groups.items():
         top = extreme(column, members)
         if top is None or len(members) < 2:
             continue
         words = f"{word} of {group}" if len(groups) > 1 else word
-        found |= {cell.name: words for cell in members if column.value(cell) == column.value(top)}
-    return found
+        for cell in members:
+            if column.value(cell) == column.value(top):
+                marks[cell.name] = words
+    return marks
 
 
 VERDICT_KEYS = (

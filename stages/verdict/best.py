@@ -109,10 +109,9 @@ def standings(
 
 def _critical(differences: Differences) -> np.ndarray:
     """(K, K): d of the column's cell as control, for the row's difference to it."""
-    quantile = np.empty(len(differences.names))
-    for control in range(len(quantile)):
-        largest = np.delete(differences.noise[:, control], control, axis=0).max(axis=0)
-        quantile[control] = np.quantile(largest, 1 - ALPHA)
+    itself = np.eye(len(differences.names), dtype=bool)[:, :, None]
+    largest = np.max(differences.noise, axis=0, where=~itself, initial=-np.inf)
+    quantile = np.quantile(largest, 1 - ALPHA, axis=1)
     return _student(quantile[None, :], differences.freedom)
 
 
@@ -151,12 +150,15 @@ def _intervals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(K,) and (K,): the ends of each cell's interval against the cell of highest score. possible
     (K,) bool: the cells that may be the best, and so might have come out as the highest."""
-    size = np.abs(differences.noise)
+    noise = differences.noise
     centre, error = differences.centre[:, top], differences.error[:, top]
     freedom = differences.freedom[:, top]
-    down = np.quantile(size[:, top].max(axis=0), 1 - ALPHA)
+    down = np.quantile(np.abs(noise[:, top]).max(axis=0), 1 - ALPHA)
     controls = np.union1d(np.flatnonzero(possible), [top])
-    up = np.quantile(size[:, controls].max(axis=(0, 1)), 1 - ALPHA)
+    largest = np.zeros(noise.shape[2])
+    for control in controls:
+        np.maximum(largest, np.abs(noise[:, control]).max(axis=0), out=largest)
+    up = np.quantile(largest, 1 - ALPHA)
     low = np.clip(centre - _student(down, freedom) * error, -1, 1)
     high = np.clip(centre + _student(up, freedom) * error, -1, 1)
     low[top] = high[top] = 0

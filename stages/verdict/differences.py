@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def differences(
         # One image alone shows no chance variation.
         if pair.difference.error is not None:
             estimates[pair.first, pair.second] = pair.difference
-            estimates[pair.second, pair.first] = pair.swapped().difference
+            estimates[pair.second, pair.first] = pair.difference.swapped()
     names: list[str] = []
     for name in cells:
         if all((name, earlier) in estimates for earlier in names):
@@ -60,22 +61,22 @@ def differences(
     variances = np.zeros((2, number, number))
     freedom = np.ones((number, number))
     runs = np.ones((number, number))
-    for row, first in enumerate(names):
-        for column, second in enumerate(names):
-            if row != column:
-                estimate = estimates[first, second]
-                centre[row, column] = estimate.value - estimate.bias
-                variances[:, row, column] = estimate.of_images, estimate.of_runs
-                freedom[row, column] = estimate.freedom
-                runs[row, column] = estimate.runs[0]
+    for row, column in combinations(range(number), 2):
+        estimate = estimates[names[row], names[column]]
+        centre[row, column] = estimate.centre
+        centre[column, row] = -estimate.centre
+        variances[0, row, column] = variances[0, column, row] = estimate.of_images
+        variances[1, row, column] = variances[1, column, row] = estimate.of_runs
+        freedom[row, column] = freedom[column, row] = estimate.freedom
+        runs[row, column], runs[column, row] = estimate.runs
     error = np.sqrt(variances.sum(axis=0))
     image_noise = _image_noise([cells[name] for name in names], statistic)
-    noise = np.sqrt(variances[0])[:, :, None] * image_noise
+    # In place throughout: the array is the largest here, and fresh memory costs more than sums.
+    noise = image_noise
+    noise *= np.sqrt(variances[0])[:, :, None]
     if variances[1].any():
         noise += np.sqrt(variances[1])[:, :, None] * _run_noise(runs, noise.shape[2])
-    noise = np.divide(
-        noise, error[:, :, None], out=np.zeros_like(noise), where=error[:, :, None] > 0
-    )
+    _divide(noise, error)
     return Differences(tuple(names), centre, error, freedom, noise, estimates)
 
 
@@ -105,9 +106,17 @@ def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) ->
             values[:, ~measured] = 0
             present = np.array([bool(arrays) for arrays in by_cell])
             both = (present[:, None] & present)[:, :, None]
-            total += both * (values[:, None, :] - values[None, :, :])
-    spread = total.std(axis=2, ddof=1, keepdims=True)
-    return np.divide(total, spread, out=np.zeros_like(total), where=spread > 0)
+            difference = values[:, None, :] - values[None, :, :]
+            difference *= both
+            total += difference
+    _divide(total, total.std(axis=2, ddof=1))
+    return total
+
+
+def _divide(noise: np.ndarray, spread: np.ndarray) -> None:
+    """Divides (K, K, R) by (K, K) in place; 0 where the spread is."""
+    noise /= np.where(spread > 0, spread, 1.0)[:, :, None]
+    noise[spread == 0] = 0.0
 
 
 def _run_noise(runs: np.ndarray, replicates: int) -> np.ndarray:

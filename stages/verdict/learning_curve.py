@@ -41,8 +41,8 @@ class Gain:
 class LearningCurve:
     """images (K,) ascending, scores (K,): as measured. law: "power" with three shares or more, else
     "line". parameters: (a, b, c), c None for a line. doubled: of twice the most images. band:
-    (images,
-    low, high) from the fewest images to twice the most, the 95 % interval of the law at each."""
+    (images, low, high) from the fewest images to twice the most, the 95 % interval of the law at
+    each."""
 
     images: tuple[int, ...]
     scores: tuple[float, ...]
@@ -61,8 +61,8 @@ class LearningCurve:
 
 def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurve:
     """images: of each share, all different; replicates: of each, (1 + R,) scores, the first
-    measured
-    and the rest of the same draws for all. Raises ValueError with fewer than two shares."""
+    measured and the rest of the same draws for all. Raises ValueError with fewer than two
+    shares."""
     if len(set(images)) != len(images) or len(images) < 2:
         raise ValueError(f"a learning curve needs two numbers of images, not {list(images)}")
     ascending = np.argsort(images)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -66,23 +66,36 @@ class Replicates:
     boxes: np.ndarray
     images: int
     split: int
+    _means: dict[Statistic, np.ndarray] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(self, statistic: Statistic) -> np.ndarray:
-        """(1 + R,) float64; NaN where there is nothing to measure."""
+        """(1 + R,) float64, to be read only; NaN where there is nothing to measure."""
         values = self.ap[
             :, :, list(SIZES).index(statistic.size), list(LEVELS).index(statistic.level)
         ]
         if statistic.category is not None:
             return values[:, statistic.category]
-        present = ~np.isnan(values)
-        number = present.sum(axis=1)
-        total = np.where(present, values, 0.0).sum(axis=1)
-        return np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+        # Estimates, pairs and bounds of a metric all ask for it.
+        if statistic not in self._means:
+            self._means[statistic] = _mean_over_classes(values)
+        return self._means[statistic]
 
     def boxes_of(self, statistic: Statistic) -> int:
         """How many boxes of the split carry the statistic."""
         column = self.boxes[:, list(SIZES).index(statistic.size)]
         return int(column.sum() if statistic.category is None else column[statistic.category])
+
+
+def _mean_over_classes(values: np.ndarray) -> np.ndarray:
+    """(1 + R, K) -> (1 + R,): over the classes that have a value."""
+    present = ~np.isnan(values)
+    number = present.sum(axis=1)
+    total = np.where(present, values, 0.0).sum(axis=1)
+    mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+    mean.flags.writeable = False
+    return mean
 
 
 def draw(images: int, replicates: int, seed: int) -> np.ndarray:
@@ -231,9 +244,8 @@ def _sums(weights: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 def _reached(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many of RECALLS are reached with 0, 1, ..., n found of n boxes, one table after the
-    other, as float64;
-    and the start (R,) of each one's. A table as comparing found / n with RECALLS is the only way to
-    agree with pycocotools in the last bit: .07 * 100 is above 7."""
+    other, as float64; and the start (R,) of each one's. A table as comparing found / n with RECALLS
+    is the only way to agree with pycocotools in the last bit: .07 * 100 is above 7."""
     number, row = np.unique(boxes, return_inverse=True)
     start = np.cumsum(number + 1) - (number + 1)
     every = np.repeat(np.maximum(number, 1), number + 1)

@@ -1,6 +1,5 @@
 """Rows that differ in train_share alone: what twice the training images are expected to give,
-beside
-what another backbone gives."""
+beside what another backbone gives."""
 
 from __future__ import annotations
 

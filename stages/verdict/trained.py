@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 class Trained:
     """A cell with results. row: COMPARABLE -> level, without train_share where all images were
     learnt; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None;
-    repeats: trainings of
-    this row that `values` and the verdicts rest on."""
+    repeats: trainings of this row that `values` and the verdicts rest on."""
 
     name: str
     row: Mapping[str, Level]

@@ -149,6 +149,15 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}s"
 
 
+def boxes(number: int) -> str:
+    """ "1 box", "4,690 boxes"."""
+    return f"{number:,} {'box' if number == 1 else 'boxes'}"
+
+
+def is_or_are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
 def amount(cost: float) -> str:
     """A cost in its unit, as a reader needs it."""
     if cost >= 1000:

@@ -12,6 +12,7 @@ from stages.analysis.tide import KINDS as ERRORS
 from stages.report.pictures.disagreements import KINDS, View
 from stages.report.pictures.shown_cells import Shown
 from stages.report.pictures.thumbnails import Box
+from stages.verdict.wording import boxes as boxes_text
 
 # What happens to a box that is not found, by KINDS.
 _FATES = {
@@ -43,9 +44,10 @@ def _labelled(view: View, image_id: int, lit: Collection[int]) -> list[Box]:
             title = f"labelled {name}, a crowd: not counted"
             drawn.append(Box(truth.boxes[box], "crowd", False, title))
             continue
-        kind = "found" if fate < 0 else "lost"
-        what = "found" if fate < 0 else _FATES[KINDS[fate]]
-        title = f"labelled {name}: {what}"
+        kind = words = "found"
+        if fate >= 0:
+            kind, words = "lost", _FATES[KINDS[fate]]
+        title = f"labelled {name}: {words}"
         drawn.append(Box(truth.boxes[box], kind, False, title, box in lit))
     return drawn
 
@@ -74,12 +76,13 @@ def tally(image: Mapping[str, Any]) -> str:
     for kind, number in image["errors"].items():
         if number and kind != "missed":
             kinds.append(f"{number} {kind}")
-    listed = f" ({', '.join(kinds)})" if kinds else ""
-    noun = "box" if image["boxes"] == 1 else "boxes"
-    return (
-        f"{image['boxes']} {noun}: {image['right']} found, {image['not_found']} not; "
-        f"{image['wrong']} wrong{listed}"
+    text = (
+        f"{boxes_text(image['boxes'])}: {image['right']} found, {image['not_found']} not; "
+        f"{image['wrong']} wrong"
     )
+    if kinds:
+        text += f" ({', '.join(kinds)})"
+    return text
 
 
 def mistakes(kind: str, cell: Shown, view: View, boxes: np.ndarray, by: np.ndarray) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
+from stages.verdict.wording import boxes
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one
 # column.
@@ -54,63 +56,52 @@ class Confusion:
     absent: str
 
 
-def confusion(shown: ShownCells) -> Confusion:
+def confusion(study: ShownCells) -> Confusion:
     """The matrices of all cells whose details hold one, the chosen cell first."""
-    cells, absent = shown.having("confusion")
-    tables = [(cell, cell.splits[shown.split]["confusion"]) for cell in cells]
-    tables = [(cell, table) for cell, table in tables if table.get("matrix")]
+    cells, absent = study.having("confusion")
+    tables = []
+    labels = 1
+    for cell in cells:
+        table = cell.splits[study.split]["confusion"]
+        if table.get("matrix"):
+            tables.append((cell, table))
+            labels = max(labels, len(table["labels"]))
     nothing = ""
-    if not tables:
-        nothing = (
-            f"The {shown.split} split has no box: nothing can be taken for anything else."
-            if cells
-            else "No cell has a confusion matrix."
-        )
-    most = max(
-        1,
-        _MOST_FIELDS
-        // (
-            min(max((len(table["labels"]) for _, table in tables), default=1), MOST_CLASSES + 2) + 1
-        )
-        ** 2,
-    )
-    return Confusion(
-        tuple(_matrix(cell, table) for cell, table in tables[:most]), shown.split, nothing, absent
-    )
+    if not cells:
+        nothing = "No cell has a confusion matrix."
+    elif not tables:
+        nothing = f"The {study.split} split has no box: nothing can be taken for anything else."
+    fields = (min(labels, MOST_CLASSES + 2) + 1) ** 2
+    most = max(1, _MOST_FIELDS // fields)
+    matrices = [_matrix(cell, table) for cell, table in tables[:most]]
+    return Confusion(tuple(matrices), study.split, nothing, absent)
 
 
 def _matrix(cell: Shown, table: dict[str, Any]) -> Matrix:
     counts, names = table["matrix"], table["labels"][:-1]
     background = len(names)
     totals = [sum(row) for row in counts]
-    kept = sorted(sorted(range(background), key=lambda index: -totals[index])[:MOST_CLASSES])
-    others = [index for index in range(background) if index not in kept]
-    columns = [
-        *(names[index] for index in kept),
-        *([f"{len(others)} other classes"] if others else []),
-        "nothing",
-    ]
+    by_boxes = sorted(range(background), key=lambda index: -totals[index])
+    kept = sorted(by_boxes[:MOST_CLASSES])
+    merged = by_boxes[MOST_CLASSES:]
+    columns = [names[index] for index in kept]
+    if merged:
+        columns.append(f"{len(merged)} other classes")
+    columns.append("nothing")
     rows = []
-    for at in [*kept, background]:
-        numbers = (
-            [counts[at][index] for index in kept]
-            + ([sum(counts[at][index] for index in others)] if others else [])
-            + [counts[at][background]]
-        )
-        there = names[at] if at < background else ""
-        fields = tuple(
-            _field(
-                there,
-                column,
-                number,
-                totals[at],
-                column_at < len(kept) and kept[column_at] == at,
-                at == background and column_at == len(columns) - 1,
-            )
-            for column_at, (column, number) in enumerate(zip(columns, numbers, strict=True))
-        )
-        noun = "box" if there else "detection"
-        rows.append(Row(there or "nothing", _count(totals[at], noun), fields))
+    for index in [*kept, background]:
+        labelled = names[index] if index < background else ""
+        numbers = [counts[index][column] for column in kept]
+        if merged:
+            numbers.append(sum(counts[index][column] for column in merged))
+        numbers.append(counts[index][background])
+        fields = []
+        for place, (column, number) in enumerate(zip(columns, numbers, strict=True)):
+            right = place < len(kept) and kept[place] == index
+            corner = index == background and place == len(columns) - 1
+            fields.append(_field(labelled, column, number, totals[index], right, corner))
+        noun = "box" if labelled else "detection"
+        rows.append(Row(labelled or "nothing", _count(totals[index], noun), tuple(fields)))
     return Matrix(
         cell,
         tuple(columns),
@@ -121,25 +112,33 @@ def _matrix(cell: Shown, table: dict[str, Any]) -> Matrix:
     )
 
 
-def _field(there: str, column: str, number: int, total: int, right: bool, corner: bool) -> Field:
+def _field(labelled: str, column: str, number: int, total: int, right: bool, corner: bool) -> Field:
+    """labelled: the class of the row, "" where nothing is labelled."""
     if corner or not total:
         return Field(None, "none", "", "")
     share = 100 * number / total
-    if not there:
-        what = f"{number:,} of {_count(total, 'detection')} where nothing is labelled are taken for {column}"
-    elif column == "nothing":
-        what = f"{number:,} of {_count(total, 'box')} of {there} not found"
-    elif right:
-        what = f"{number:,} of {_count(total, 'box')} of {there} found as {there}"
-    else:
-        what = f"{number:,} of {_count(total, 'box')} of {there} taken for {column}"
-    text = f"{share:.0f}" if share >= 0.5 or (right and not number) else "<1" if number else ""
-    return Field(
-        round(share, 1),
-        "right" if right else "wrong",
-        text,
-        f"{what} ({share:.1f} %)" if text else "",
-    )
+    text = title = ""
+    if share >= 0.5 or (right and not number):
+        text = f"{share:.0f}"
+    elif number:
+        text = "<1"
+    if text:
+        title = f"{_title(labelled, column, number, total, right)} ({share:.1f} %)"
+    return Field(round(share, 1), "right" if right else "wrong", text, title)
+
+
+def _title(labelled: str, column: str, number: int, total: int, right: bool) -> str:
+    if not labelled:
+        return (
+            f"{number:,} of {_count(total, 'detection')} where nothing is labelled are taken for "
+            f"{column}"
+        )
+    text = f"{number:,} of {_count(total, 'box')} of {labelled}"
+    if column == "nothing":
+        return f"{text} not found"
+    if right:
+        return f"{text} found as {labelled}"
+    return f"{text} taken for {column}"
 
 
 def _sentences(
@@ -147,37 +146,41 @@ def _sentences(
 ) -> list[str]:
     """The commonest confusions, what is found at all, and what is seen where nothing is."""
     size = len(names)
-    boxes = sum(totals[:size])
+    labelled = sum(totals[:size])
     right = sum(counts[index][index] for index in range(size))
     lost = sum(counts[index][size] for index in range(size))
-    wrong = boxes - right - lost
-    told = [
-        f"Of {_count(boxes, 'box')} {cell.short} finds {_share(right, boxes)} with the right class and "
-        f"{_share(wrong, boxes)} with a wrong one; {_share(lost, boxes)} it does not find. "
+    wrong = labelled - right - lost
+    sentences = [
+        f"Of {_count(labelled, 'box')} {cell.short} finds {_share(right, labelled)} with the right class "
+        f"and {_share(wrong, labelled)} with a wrong one; {_share(lost, labelled)} it does not find. "
         f"{_count(totals[size], 'detection')} lie where nothing is labelled."
     ]
-    pairs = sorted(
-        ((counts[a][b], a, b) for a in range(size) for b in range(size) if a != b and counts[a][b]),
-        key=lambda one: (-one[0], one[1], one[2]),
-    )[:3]
-    if pairs:
-        told.append(
-            "Most often confused: "
-            + "; ".join(
-                f"{names[a]} taken for {names[b]} ({number:,} of {_count(totals[a], 'box')})"
-                for number, a, b in pairs
-            )
-            + "."
+    confused = []
+    for first, second in permutations(range(size), 2):
+        if counts[first][second]:
+            confused.append((-counts[first][second], first, second))
+    texts = []
+    for negative, first, second in sorted(confused)[:3]:
+        texts.append(
+            f"{names[first]} taken for {names[second]} ({-negative:,} of "
+            f"{_count(totals[first], 'box')})"
         )
+    if texts:
+        sentences.append(f"Most often confused: {'; '.join(texts)}.")
     else:
-        told.append("No class is taken for another.")
-    return told
+        sentences.append("No class is taken for another.")
+    return sentences
 
 
 def _share(number: int, total: int) -> str:
-    return f"{number:,} ({100 * number / total:.0f} %)" if total else "0"
+    if not total:
+        return "0"
+    return f"{number:,} ({100 * number / total:.0f} %)"
 
 
 def _count(number: int, noun: str) -> str:
-    plural = "boxes" if noun == "box" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
+    if noun == "box":
+        return boxes(number)
+    if number != 1:
+        noun = f"{noun}s"
+    return f"{number:,} {noun}"

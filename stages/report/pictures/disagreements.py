@@ -49,8 +49,8 @@ class Disagreements:
 def view(inspected: Inspection, score: float) -> View:
     """A box counts as found where a detection of at least `score` finds it at IoU .5, as in
     images.per_image()."""
-    found, errors = inspected.evaluated, inspected.errors
-    kept = found.counted & (inspected.detections.score >= score)
+    evaluated, errors = inspected.evaluated, inspected.errors
+    kept = evaluated.counted & (inspected.detections.score >= score)
     fate = np.zeros(len(inspected.truth.ids), dtype=np.int64)
     by = np.full(len(fate), -1)
     rising = inspected.detections.ranking()[::-1]
@@ -59,8 +59,8 @@ def view(inspected: Inspection, score: float) -> View:
         rows = rising[(kept & (errors.kind == kind))[rising]]
         fate[errors.target[rows]] = KINDS.index(name)
         by[errors.target[rows]] = rows
-    seen = found.box[kept & (found.box >= 0)]
-    fate[seen] = by[seen] = -1
+    detected = evaluated.box[kept & (evaluated.box >= 0)]
+    fate[detected] = by[detected] = -1
     return View(inspected, score, kept, fate, by)
 
 
@@ -93,11 +93,9 @@ def _unshared(bad: View, good: View) -> np.ndarray:
     image = others.image[theirs]
     low = np.searchsorted(image, ours.image[ghosts], side="left")
     high = np.searchsorted(image, ours.image[ghosts], side="right")
-    return np.array(
-        [
-            one
-            for one, a, b in zip(ghosts.tolist(), low.tolist(), high.tolist())
-            if not (iou_with(ours.boxes[one], others.boxes[theirs[a:b]]) >= _IOU).any()
-        ],
-        dtype=np.int64,
-    )
+    alone = []
+    for ghost, start, end in zip(ghosts.tolist(), low.tolist(), high.tolist(), strict=True):
+        overlap = iou_with(ours.boxes[ghost], others.boxes[theirs[start:end]])
+        if not (overlap >= _IOU).any():
+            alone.append(ghost)
+    return np.array(alone, dtype=np.int64)

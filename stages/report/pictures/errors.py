@@ -1,6 +1,5 @@
 """What keeps each cell from a perfect mAP50: TIDE's six kinds of error as bars, and what classes
-that
-are never found take from the mean."""
+that are never found take from the mean."""
 
 from __future__ import annotations
 
@@ -63,13 +62,13 @@ class Errors:
     absent: str
 
 
-def errors(shown: ShownCells) -> Errors:
+def errors(study: ShownCells) -> Errors:
     """Cells in the order of the pictures, costs as dAP50 of tide.effects()."""
-    cells, absent = shown.having("errors", "per_class")
+    cells, absent = study.having("errors", "per_class")
     kinds = tuple((kind, *WORDS[kind]) for kind in KINDS)
     effects, classes = {}, {}
     for cell in cells:
-        details = cell.splits[shown.split]
+        details = cell.splits[study.split]
         if details["errors"].get("AP50") is not None:
             effects[cell.name] = details["errors"]
             classes[cell.name] = [entry for entry in details["per_class"] if entry["boxes"]]
@@ -77,8 +76,8 @@ def errors(shown: ShownCells) -> Errors:
     if not measured:
         nothing = "No cell has its errors by kind."
         if cells:
-            nothing = f"The {shown.split} split has no box: there is no error to find."
-        return Errors((), kinds, shown.split, (nothing,), absent)
+            nothing = f"The {study.split} split has no box: there is no error to find."
+        return Errors((), kinds, study.split, (nothing,), absent)
     costs = {}
     for cell in measured:
         costs[cell.name] = {**effects[cell.name]["dAP"], "never found": _lost(classes[cell.name])}
@@ -90,7 +89,7 @@ def errors(shown: ShownCells) -> Errors:
             Row(
                 cell=cell,
                 AP50=f"{effect['AP50']:.3f}",
-                bars=_bars(cell, effect, shown.split, highest),
+                bars=_bars(cell, effect, study.split, highest),
                 never_found=_never_found(cell, classes[cell.name], cost["never found"], highest),
             )
         )
@@ -100,7 +99,7 @@ def errors(shown: ShownCells) -> Errors:
         *_zero_classes(first, classes[first.name], effects[first.name]),
         *_over_cells(measured, effects),
     ]
-    return Errors(tuple(rows), kinds, shown.split, tuple(sentences), absent)
+    return Errors(tuple(rows), kinds, study.split, tuple(sentences), absent)
 
 
 def _bars(cell: Shown, effect: Mapping[str, Any], split: str, highest: float) -> tuple[Bar, ...]:
@@ -147,8 +146,8 @@ def _costliest(cell: Shown, costs: Mapping[str, float]) -> list[str]:
     if not costs[worst]:
         return [f"{cell.short}: without any one kind of error its mAP50 would be the same."]
     sentences = [
-        f"{cell.short} loses most by {worst} ({WORDS[worst][0]}): without such errors its mAP50 would "
-        f"be {costs[worst]:.3f} higher."
+        f"{cell.short} loses most by {worst} ({WORDS[worst][0]}): without such errors its mAP50 "
+        f"would be {costs[worst]:.3f} higher."
     ]
     if worst == "classification":
         sentences.append(
@@ -158,8 +157,8 @@ def _costliest(cell: Shown, costs: Mapping[str, float]) -> list[str]:
     else:
         place = order.index("classification") + 1
         sentences.append(
-            f"A right box with a wrong class costs it {costs['classification']:.3f}, number {place} of "
-            f"the {len(KINDS)} kinds."
+            f"A right box with a wrong class costs it {costs['classification']:.3f}, number "
+            f"{place} of the {len(KINDS)} kinds."
         )
     return sentences
 
@@ -177,9 +176,9 @@ def _zero_classes(
     missed = effect["dAP"]["missed"]
     return [
         f"It hardly finds {', '.join(names)} (AP50 of {NEAR_ZERO:g} or less): {len(weak)} of "
-        f"{len(classes)} classes. Found perfectly, they would add {_lost(classes):.3f}. The kinds of "
-        f"error do not show this: missed ({missed:.3f}) only takes missed boxes out of what is to be "
-        "found, and a class of which nothing is right and something is wrong stays at zero."
+        f"{len(classes)} classes. Found perfectly, they would add {_lost(classes):.3f}. The kinds "
+        f"of error do not show this: missed ({missed:.3f}) only takes missed boxes out of what is "
+        "to be found, and a class of which nothing is right and something is wrong stays at zero."
     ]
 
 

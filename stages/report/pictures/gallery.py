@@ -89,10 +89,10 @@ class Gallery:
     photos: tuple[Photo, ...]
 
 
-def gallery(shown: ShownCells, judgement: Judgement, root: Path) -> Gallery:
+def gallery(study: ShownCells, judgement: Judgement, root: Path) -> Gallery:
     """Reads annotations and images under `root`, and the predictions of two cells."""
-    split = shown.split
-    cells, absent = shown.having("boxes", "score", "per_image", "worst")
+    split = study.split
+    cells, absent = study.having("boxes", "score", "per_image", "worst")
     notes = [absent] if absent else []
     albums = _albums([split, *judgement.suspects, *judgement.unlabelled], root, notes)
     views = []
@@ -168,10 +168,10 @@ def _worst(cell: Shown, view: View, album: Album) -> tuple[tuple[Shot, ...], str
             shots.append(Shot(picture, captions.tally(images[number]), cell))
     if not shots:
         return (), f"{cell.short} makes no mistake on {album.split}."
-    shown = "The worst one" if len(shots) == 1 else f"The worst {len(shots)}"
+    heading = "The worst one" if len(shots) == 1 else f"The worst {len(shots)}"
     return tuple(shots), (
         f"{cell.short} is wrong on {faulty:,} of {len(images):,} {album.split} images, counting "
-        f"scores from {view.score:.3f} up. {shown}, by boxes that are wrong or not found:"
+        f"scores from {view.score:.3f} up. {heading}, by boxes that are wrong or not found:"
     )
 
 
@@ -181,7 +181,7 @@ def _kinds(views: Sequence[tuple[Shown, View]], album: Album) -> tuple[tuple[Kin
     if not len(disagreement.kind):
         return (), f"{first.short} and {second.short} agree on every box of {album.split}."
     images = len(view.inspected.truth.image_ids)
-    used: set[int] = set()
+    pictured: set[int] = set()
     kinds = []
     for number, name in enumerate(disagreements.KINDS):
         of_kind = disagreement.kind == number
@@ -190,8 +190,8 @@ def _kinds(views: Sequence[tuple[Shown, View]], album: Album) -> tuple[tuple[Kin
         for image in np.argsort(-per_image, kind="stable").tolist():
             if len(duels) == PER_KIND or not per_image[image]:
                 break
-            if image not in used:
-                used.add(image)
+            if image not in pictured:
+                pictured.add(image)
                 rows = np.flatnonzero(of_kind & (disagreement.image == image))
                 duels.append(_duel(name, disagreement, rows, views, album))
         title, meaning = DISAGREEMENTS[name]

@@ -10,6 +10,7 @@ from stages.report.results import SPLITS
 from stages.study.thin import MIN_BOXES
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
+from stages.verdict.wording import boxes as boxes_text
 
 METRICS = {
     "AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),
@@ -137,7 +138,7 @@ class _Table:
         if not present:
             return None
         total = sum(self.boxes[key] for key in self.classes)
-        mean = f"mean over {present} of {len(self.classes)} classes, {_count(total)}"
+        mean = f"mean over {present} of {len(self.classes)} classes, {boxes_text(total)}"
         sizes = [self._row("all boxes", total, self.means, mean)]
         sizes += map(self._row_of, self.sizes)
         return Chart(
@@ -164,7 +165,7 @@ class _Table:
         return AXES[-1]
 
     def _row_of(self, key: Key) -> Row:
-        return self._row(key[1], self.boxes[key], self.estimates[key], _count(self.boxes[key]))
+        return self._row(key[1], self.boxes[key], self.estimates[key], boxes_text(self.boxes[key]))
 
     def _row(self, name: str, boxes: int, estimates: Estimates, note: str) -> Row:
         bars = []
@@ -182,7 +183,7 @@ class _Table:
         thin = ", thin: decides nothing" if boxes < MIN_BOXES else ""
         title = (
             f"{name}: {self.label} = {estimate.value:.4f}{runs}\n"
-            f"95 % interval {interval}, {_count(boxes)}{thin}\n{cell.name}\nrun {cell.run}"
+            f"95 % interval {interval}, {boxes_text(boxes)}{thin}\n{cell.name}\nrun {cell.run}"
         )
         return Bar(
             cell=cell,
@@ -256,7 +257,3 @@ def _some(names: Sequence[str]) -> str:
     if len(names) > 8:
         text += f" and {len(names) - 8} more"
     return text
-
-
-def _count(number: int) -> str:
-    return f"{number:,} {'box' if number == 1 else 'boxes'}"

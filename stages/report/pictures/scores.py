@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.study.thin import MIN_BOXES
+from stages.verdict.wording import value
 
 WIDTH, HEIGHT = 440, 340
 LEFT, RIGHT, TOP, BOTTOM = 48, 430, 10, 300
@@ -72,169 +73,167 @@ class Scores:
     absent: str
 
 
-def x(value: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * value, 1)
+def x(share: float) -> float:
+    return round(LEFT + (RIGHT - LEFT) * share, 1)
 
 
-def y(value: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * value, 1)
+def y(share: float) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
 
 
-def scores(shown: ShownCells) -> Scores:
+def scores(study: ShownCells) -> Scores:
     """Curves at IoU 0.5 as curves.precision_recall() and calibration.calibration() give them."""
-    split = shown.split
-    cells, absent = shown.having("curves", "best_f1", "calibration")
-    drawn = [cell for cell in cells if cell.splits[split]["curves"]["mean"]["AP50"] is not None]
+    split = study.split
+    cells, absent = study.having("curves", "best_f1", "calibration")
+    drawn, calibrated = [], []
+    for cell in cells:
+        if cell.splits[split]["curves"]["mean"]["AP50"] is not None:
+            drawn.append(cell)
+            if cell.splits[split]["calibration"]["detections"]:
+                calibrated.append(cell)
     nothing = ""
-    if not drawn:
-        nothing = (
-            f"The {split} split has no box: no score can be right or wrong."
-            if cells
-            else "No cell has curves of its scores."
-        )
-    elif not any(cell.splits[split]["calibration"]["detections"] for cell in drawn):
+    if not cells:
+        nothing = "No cell has curves of its scores."
+    elif not drawn:
+        nothing = f"The {split} split has no box: no score can be right or wrong."
+    elif not calibrated:
         nothing = f"No cell detects anything on the {split} split: there is no score to draw."
     if nothing:
         return Scores((), (), (), (), (), split, (nothing,), absent)
-    calibrated = [cell for cell in drawn if cell.splits[split]["calibration"]["detections"]]
+    first = drawn[0]
     return Scores(
-        tuple(_recall(cell, cell.splits[split], cell is drawn[0]) for cell in drawn),
-        tuple(_reliability(cell, cell.splits[split]["calibration"]) for cell in calibrated),
-        tuple(_threshold(cell, cell.splits[split]) for cell in drawn),
-        tuple(drawn[:2]),
-        tuple(drawn[2:]),
-        split,
-        tuple(_sentences(drawn[0], drawn[0].splits[split])),
-        absent,
+        recalls=tuple(_recall(cell, cell.splits[split], cell is first) for cell in drawn),
+        reliability=tuple(
+            _reliability(cell, cell.splits[split]["calibration"]) for cell in calibrated
+        ),
+        table=tuple(_threshold(cell, cell.splits[split]) for cell in drawn),
+        first=tuple(drawn[:2]),
+        others=tuple(drawn[2:]),
+        split=split,
+        sentences=tuple(_sentences(first, first.splits[split])),
+        absent=absent,
     )
 
 
 def _recall(cell: Shown, details: dict[str, Any], with_classes: bool) -> Curve:
     curves, best = details["curves"], details["best_f1"]
-    points = ()
+    points = []
     if best["threshold"] is not None:
-        points = (
-            Point(
-                x(best["recall"]),
-                y(best["precision"]),
-                f"{cell.name}\nbest F1 {best['f1']:.3f} at scores from {best['threshold']:.3f}: precision "
-                f"{best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\nrun {cell.run}",
-            ),
+        title = (
+            f"{cell.name}\nbest F1 {best['f1']:.3f} at scores from {best['threshold']:.3f}: "
+            f"precision {best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\n"
+            f"run {cell.run}"
         )
-    behind: tuple[Line, ...] = ()
+        points.append(Point(x(best["recall"]), y(best["precision"]), title))
+    behind = []
     if with_classes:
-        boxes = {entry["class"]: entry["boxes"] for entry in details.get("per_class", [])}
-        classes = [entry for entry in curves["per_class"] if entry["AP50"] is not None]
-        classes = sorted(classes, key=lambda entry: -boxes.get(entry["class"], 0))[:_MOST_CLASSES]
-        behind = tuple(
-            Line(
-                _path(curves["recall"], entry["AP50"]),
-                f"{entry['class']}, {boxes.get(entry['class'], 0):,} boxes: AP50 {_mean(entry['AP50'])}",
-            )
-            for entry in classes
-        )
+        behind = _class_lines(details)
     mean = curves["mean"]["AP50"]
-    return Curve(
-        cell,
-        Line(
-            _path(curves["recall"], mean),
-            f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\nrun {cell.run}",
-        ),
-        points,
-        behind,
-    )
+    title = f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\nrun {cell.run}"
+    line = Line(_path(curves["recall"], mean), title)
+    return Curve(cell, line, tuple(points), tuple(behind))
+
+
+def _class_lines(details: dict[str, Any]) -> list[Line]:
+    """Of the classes with most boxes."""
+    boxes = {entry["class"]: entry["boxes"] for entry in details.get("per_class", [])}
+    curves = details["curves"]
+    classes = [entry for entry in curves["per_class"] if entry["AP50"] is not None]
+    classes.sort(key=lambda entry: -boxes.get(entry["class"], 0))
+    lines = []
+    for entry in classes[:_MOST_CLASSES]:
+        number = boxes.get(entry["class"], 0)
+        title = f"{entry['class']}, {number:,} boxes: AP50 {_mean(entry['AP50'])}"
+        lines.append(Line(_path(curves["recall"], entry["AP50"]), title))
+    return lines
 
 
 def _reliability(cell: Shown, calibration: dict[str, Any]) -> Curve:
-    bins = [one for one in calibration["bins"] if one["detections"]]
-    points = tuple(
-        Point(
-            x(one["confidence"]),
-            y(one["precision"]),
-            f"{cell.name}\nscores {one['low']:.2f} to {one['high']:.2f}: {one['detections']:,} "
-            f"detections, mean score {one['confidence']:.3f}, {one['precision']:.3f} of them right\n"
-            f"run {cell.run}",
-            one["detections"] < MIN_BOXES,
-        )
-        for one in bins
-    )
-    path = "M" + "L".join(f"{point.x:g} {point.y:g}" for point in points) if len(points) > 1 else ""
-    return Curve(
-        cell, Line(path, f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"), points
-    )
+    points, places = [], []
+    for part in calibration["bins"]:
+        number = part["detections"]
+        if number:
+            title = (
+                f"{cell.name}\nscores {part['low']:.2f} to {part['high']:.2f}: {number:,} "
+                f"detections, mean score {part['confidence']:.3f}, {part['precision']:.3f} of them "
+                f"right\nrun {cell.run}"
+            )
+            point = Point(x(part["confidence"]), y(part["precision"]), title, number < MIN_BOXES)
+            points.append(point)
+            places.append(f"{point.x:g} {point.y:g}")
+    path = ""
+    if len(points) > 1:
+        path = f"M{'L'.join(places)}"
+    title = f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"
+    return Curve(cell, Line(path, title), tuple(points))
 
 
 def _threshold(cell: Shown, details: dict[str, Any]) -> Threshold:
     best, calibration = details["best_f1"], details["calibration"]
-
-    def text(value: float | None) -> str:
-        return "n/a" if value is None else f"{value:.3f}"
-
     return Threshold(
-        cell,
-        text(best["threshold"]),
-        text(best["f1"]),
-        text(best["precision"]),
-        text(best["recall"]),
-        text(calibration["ECE"]),
-        _lean(calibration),
+        cell=cell,
+        threshold=value(best["threshold"]),
+        f1=value(best["f1"]),
+        precision=value(best["precision"]),
+        recall=value(best["recall"]),
+        ECE=value(calibration["ECE"]),
+        lean=_lean(calibration),
     )
 
 
 def _lean(calibration: dict[str, Any]) -> str:
     """Whether scores promise more than they hold, over all detections."""
-    by = _promised(calibration)
-    return "n/a" if by is None else "too high" if by > 0 else "too low" if by < 0 else "as they are"
+    excess = _promised(calibration)
+    if excess is None:
+        return "n/a"
+    if excess > 0:
+        return "too high"
+    if excess < 0:
+        return "too low"
+    return "as they are"
 
 
 def _promised(calibration: dict[str, Any]) -> float | None:
     """Mean score less precision."""
-    total = calibration["detections"]
-    if not total:
+    if not calibration["detections"]:
         return None
-    return (
-        sum(
-            one["detections"] * (one["confidence"] - one["precision"])
-            for one in calibration["bins"]
-            if one["detections"]
-        )
-        / total
-    )
+    excess = 0
+    for part in calibration["bins"]:
+        if part["detections"]:
+            excess += part["detections"] * (part["confidence"] - part["precision"])
+    return excess / calibration["detections"]
 
 
 def _sentences(cell: Shown, details: dict[str, Any]) -> list[str]:
     best, calibration = details["best_f1"], details["calibration"]
-    told = []
     if best["threshold"] is None:
-        told.append(f"{cell.short} finds no box with any score: it has no threshold to recommend.")
+        first = f"{cell.short} finds no box with any score: it has no threshold to recommend."
     else:
-        told.append(
-            f"{cell.short} does best with scores from {best['threshold']:.3f} up (F1 {best['f1']:.3f}): "
-            f"{100 * best['precision']:.0f} % of what it then shows is right, and it finds "
-            f"{100 * best['recall']:.0f} % of the boxes."
+        first = (
+            f"{cell.short} does best with scores from {best['threshold']:.3f} up "
+            f"(F1 {best['f1']:.3f}): {100 * best['precision']:.0f} % of what it then shows is "
+            f"right, and it finds {100 * best['recall']:.0f} % of the boxes."
         )
-    by = _promised(calibration)
-    if by is not None:
-        lean = (
-            f"on average {abs(by):.3f} too {'high' if by > 0 else 'low'}"
-            if by
-            else "right on average"
-        )
-        told.append(
-            f"Its scores are {lean}; bin by bin they are off by {calibration['ECE']:.3f} (ECE)."
-        )
-    return told
+    excess = _promised(calibration)
+    if excess is None:
+        return [first]
+    lean = "right on average"
+    if excess:
+        lean = f"on average {abs(excess):.3f} {_lean(calibration)}"
+    second = f"Its scores are {lean}; bin by bin they are off by {calibration['ECE']:.3f} (ECE)."
+    return [first, second]
 
 
 def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
     """A line of the points where it bends."""
     points = [(x(a), y(b)) for a, b in zip(recall, precision, strict=True)]
-    kept = [
-        point
-        for at, point in enumerate(points)
-        if at in (0, len(points) - 1) or not points[at - 1][1] == point[1] == points[at + 1][1]
-    ]
-    return "M" + "L".join(f"{a:g} {b:g}" for a, b in kept)
+    last = len(points) - 1
+    kept = []
+    for place, point in enumerate(points):
+        level = 0 < place < last and points[place - 1][1] == point[1] == points[place + 1][1]
+        if not level:
+            kept.append(f"{point[0]:g} {point[1]:g}")
+    return f"M{'L'.join(kept)}"
 
 
 def _mean(values: Sequence[float]) -> str:

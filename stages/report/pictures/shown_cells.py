@@ -84,13 +84,13 @@ def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -
     repeats = {row for rows in judgement.repeats.values() for row in rows[1:]}
     by_name = {cell.name: cell for cell in cells if cell.name not in repeats}
     places = {cell.name: place for place, cell in enumerate(cells)}
-    shown, problems = [], []
+    members, problems = [], []
     for name, role in _roles(list(by_name), judgement).items():
         cell = by_name[name]
         splits, problem = _read(cell, root)
         if problem:
             problems.append(problem)
-        shown.append(
+        members.append(
             Shown(
                 index=places[name],
                 name=name,
@@ -103,15 +103,16 @@ def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -
             )
         )
     absent = f"Left out: {'; '.join(problems)}." if problems else ""
-    return ShownCells(tuple(shown), _split(shown, judgement), absent)
+    return ShownCells(tuple(members), _split(members, judgement), absent)
 
 
-def _split(shown: Sequence[Shown], judgement: Judgement) -> str:
+def _split(cells: Sequence[Shown], judgement: Judgement) -> str:
     """The deciding metric's split, or another one where only that has boxes."""
     first = judgement.metric.split("/")[0]
     for split in (first, *SPLITS):
-        if any(_boxes(cell.splits, split) for cell in shown):
-            return split
+        for cell in cells:
+            if _boxes(cell.splits, split):
+                return split
     return first
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from stages.report.pictures.thumbnails import Album, Box, Picture
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import count
+from stages.verdict.wording import boxes as boxes_text
+from stages.verdict.wording import count, is_or_are
 
 MOST = 12
 # Classes that a caption lists; the others are counted.
@@ -88,9 +89,8 @@ def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album
     names = [f"{number} {name}" for name, number in classes[:_CLASSES]]
     if len(classes) > _CLASSES:
         names.append(f"{len(classes) - _CLASSES} other classes")
-    labelled = "1 box" if entry["boxes"] == 1 else f"{entry['boxes']:,} boxes"
     words = (
-        f"{labelled} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
+        f"{boxes_text(entry['boxes'])} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
         f"(image {entry['image_id']} of {split})"
     )
     return Suspect(albums[split].picture(entry["image_id"], boxes), words)
@@ -101,10 +101,12 @@ def _contradicted_words(entries: Sequence[object]) -> str:
         return "No label is contradicted by all good cells."
     if len(entries) == 1:
         return "All good cells give 1 labelled box another class than its label:"
-    shown = f"the first {MOST} of them" if len(entries) > MOST else "all of them"
+    part = "all"
+    if len(entries) > MOST:
+        part = f"the first {MOST}"
     return (
         f"All good cells give {len(entries):,} labelled boxes another class than their labels; "
-        f"{shown}:"
+        f"{part} of them:"
     )
 
 
@@ -112,9 +114,12 @@ def _unlabelled_words(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     if not entries:
         return "All good cells together see nothing that is not labelled."
     places = sum(len(entry["places"]) for _, entry in entries)
-    things = "1 thing that is" if places == 1 else f"{places:,} things that are"
-    shown = f"; the first {MOST} of them" if len(entries) > MOST else ""
+    noun = "thing" if places == 1 else "things"
+    part = ""
+    if len(entries) > MOST:
+        part = f"; the first {MOST} of them"
     return (
-        f"All good cells see {things} not labelled, on {count(len(entries), 'image')}{shown}. "
-        "Either the label is missing, or they share a mistake:"
+        f"All good cells see {places:,} {noun} that {is_or_are(places)} not labelled, on "
+        f"{count(len(entries), 'image')}{part}. Either the label is missing, or they share a "
+        "mistake:"
     )

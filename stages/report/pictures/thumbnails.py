@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.page.pictures import draw, inside
-from stages.data.page.window import choose_window
+from stages.data.page.window import Window, choose_window
 
 LONG_SIDE = 320
 # With some forty pictures on a page, one of base64 makes a megabyte.
@@ -107,50 +107,24 @@ class Album:
         window = choose_window(size, focus, _LEAST)
         scale = LONG_SIDE / max(window.width, window.height)
         # What a picture is there for first, then the largest.
-        chosen = sorted(boxes, key=lambda box: (not box.lit, -box.pixels[2] * box.pixels[3]))[
-            :MOST_SHAPES
-        ]
-        shapes = [
-            Shape(
-                *(
-                    round(float(value) * scale, 1)
-                    for value in (
-                        box.pixels[0] - window.x,
-                        box.pixels[1] - window.y,
-                        box.pixels[2],
-                        box.pixels[3],
-                    )
-                ),
-                box.kind,
-                box.dashed,
-                box.title,
-                box.lit,
-            )
-            for box in chosen
-        ]
-        shapes = [
-            one
-            for one in shapes
-            if one.x < window.width * scale
-            and one.y < window.height * scale
-            and one.x + one.width > 0
-            and one.y + one.height > 0
-        ]
-        photo = self._photo(
-            image_id, name, size, focus if (window.width, window.height) != size else None
-        )
-        return Picture(
-            photo,
-            name,
-            tuple(sorted(shapes, key=lambda one: -one.width * one.height)),
-            len(boxes) - len(chosen),
-        )
+        by_weight = sorted(boxes, key=lambda box: (not box.lit, -box.pixels[2] * box.pixels[3]))
+        shapes = []
+        for box in by_weight[:MOST_SHAPES]:
+            shape = _shape(box, window, scale)
+            if _within(shape, window.width * scale, window.height * scale):
+                shapes.append(shape)
+        shapes.sort(key=lambda shape: -shape.width * shape.height)
+        piece = focus
+        if (window.width, window.height) == size:
+            piece = None
+        photo = self._photo(image_id, name, size, piece)
+        return Picture(photo, name, tuple(shapes), max(0, len(boxes) - MOST_SHAPES))
 
     def _photo(
         self, image_id: int, name: str, size: tuple[int, int], focus: Sequence[float] | None
     ) -> Photo:
-        known = (image_id, tuple(focus or ()))
-        if known not in self._photos:
+        key = (image_id, tuple(focus or ()))
+        if key not in self._photos:
             path = inside(self._root, name)
             drawn = draw(
                 path,
@@ -161,19 +135,37 @@ class Album:
                 long_side=LONG_SIDE,
                 most_bytes=_MOST_BYTES,
             )
-            why = (
-                ""
-                if drawn.uri
-                else "this image is missing"
-                if path is None
-                else "this image cannot be read"
-            )
-            self._photos[known] = Photo(
+            fault = ""
+            if path is None:
+                fault = "this image is missing"
+            elif not drawn.uri:
+                fault = "this image cannot be read"
+            self._photos[key] = Photo(
                 f"{self.split}{len(self._photos)}",
                 drawn.uri,
                 drawn.width,
                 drawn.height,
                 drawn.place,
-                why,
+                fault,
             )
-        return self._photos[known]
+        return self._photos[key]
+
+
+def _shape(box: Box, window: Window, scale: float) -> Shape:
+    x, y, width, height = box.pixels
+    return Shape(
+        x=round(float(x - window.x) * scale, 1),
+        y=round(float(y - window.y) * scale, 1),
+        width=round(float(width) * scale, 1),
+        height=round(float(height) * scale, 1),
+        kind=box.kind,
+        dashed=box.dashed,
+        title=box.title,
+        lit=box.lit,
+    )
+
+
+def _within(shape: Shape, width: float, height: float) -> bool:
+    """Whether a part of it lies on the picture."""
+    across = shape.x < width and shape.x + shape.width > 0
+    return across and shape.y < height and shape.y + shape.height > 0

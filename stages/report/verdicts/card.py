@@ -1,6 +1,5 @@
 """What the report says first: which cell to ship, why, how sure that is, at what cost, and what
-test
-says of it."""
+test says of it."""
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ class Point:
 @dataclass(frozen=True)
 class Card:
     """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how
-    sure,
-    at what cost, what test says; warning: on classes that are hardly found, or "".
+    sure, at what cost, what test says; warning: on classes that are hardly found, or "".
 
     why: what the choice rests on, or what is in its way; details: the rest, in sentences; holes:
     selected rows without results and why.
@@ -132,15 +130,19 @@ def _sure(judgement: Judgement) -> str:
         and name != chosen
     ]
     if rivals:
-        noun = "also possible as the best" if standing.possible_best else "possible as the best"
-        return f"{text} {noun.capitalize()}: {names_of(rivals, judgement)}."
+        words = "Possible as the best"
+        if standing.possible_best:
+            words = "Also possible as the best"
+        return f"{text} {words}: {names_of(rivals, judgement)}."
     return f"{text} Every other cell is ruled out as the best."
 
 
 def _cost(judgement: Judgement) -> str:
     choice = judgement.choice
-    if choice.chosen is None or choice.cost is None:
-        return "No cost was measured." if choice.chosen else ""
+    if choice.chosen is None:
+        return ""
+    if choice.cost is None:
+        return "No cost was measured."
     word, unit = COSTS[choice.cost]
     own = judgement.costs.get(choice.chosen, {}).get(choice.cost)
     if own is None:
@@ -165,8 +167,8 @@ def _cost(judgement: Judgement) -> str:
 
 def _possible(possible: Possible, judgement: Judgement) -> str:
     return (
-        f"{judgement.short(possible.name)} would save {percent(possible.saved)} and may be good enough, "
-        f"but could lose up to {value(possible.loss_high)}"
+        f"{judgement.short(possible.name)} would save {percent(possible.saved)} and may be good "
+        f"enough, but could lose up to {value(possible.loss_high)}"
     )
 
 
@@ -197,20 +199,22 @@ def _test(judgement: Judgement) -> str:
         )
     if pair.outcome == "worse":
         return (
-            f"Does not contradict it: {score}; {highest}, significantly more, but not shown to be so by "
-            f"over the accepted {judgement.margin:g}."
+            f"Does not contradict it: {score}; {highest}, significantly more, but not shown to be so "
+            f"by over the accepted {judgement.margin:g}."
         )
     return f"Does not contradict it: {score}; {highest}, which is not significantly more."
 
 
 def _details(judgement: Judgement) -> list[str]:
     """What the card leaves out: the comparison with the rival and the cheaper cells."""
-    chosen, other = judgement.choice.chosen, rival(judgement)
+    chosen, best_rival = judgement.choice.chosen, rival(judgement)
     details = []
-    pair = judgement.pair(chosen, other) if chosen and other else None
-    if pair is not None and chosen and other:
+    pair = None
+    if chosen and best_rival:
+        pair = judgement.pair(chosen, best_rival)
+    if pair is not None:
         details.append(pair_sentence(pair, judgement, judgement.metric))
-        by = topics(judgement, chosen, other)
+        by = topics(judgement, pair.first, pair.second)
         if by:
             details.append(f"The two also differ in {', '.join(by)}: the comparison is confounded.")
     for possible in judgement.choice.cheaper:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stages.report.verdicts.ranking import rival
 from stages.verdict.fairness import Difference, Fairness, show
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import count
+from stages.verdict.wording import count, is_or_are
 
 # What a reader has to see of two whole configs, and what only follows from it or does no harm.
 SHOWN = ("confounder", "declared")
@@ -18,7 +18,7 @@ FOLDED = ("consequence", "harmless")
 # Of the folded ones.
 MOST = 60
 
-# kind, key, value, other value, why
+# kind, key, the values of both cells, reason
 Row = tuple[str, str, str, str, str]
 
 
@@ -66,10 +66,12 @@ def confounding(judgement: Judgement) -> Confounding:
         cautions.update(pair.cautions)
         for topic in pair.topics:
             sentences.setdefault(topic, []).append(judgement.named(pair.sentence))
-    topics = [Topic(name, tuple(told)) for name, told in sentences.items()]
+    topics = [Topic(name, tuple(texts)) for name, texts in sentences.items()]
     topics.sort(key=lambda topic: -len(topic.pairs))
-    chosen, other = judgement.choice.chosen, rival(judgement)
-    fairness = judgement.fairness.get((chosen, other)) if chosen and other else None
+    chosen, best_rival = judgement.choice.chosen, rival(judgement)
+    fairness = None
+    if chosen and best_rival:
+        fairness = judgement.fairness.get((chosen, best_rival))
     return Confounding(
         sentence=_sentence(pairs),
         topics=tuple(topics),
@@ -97,25 +99,24 @@ def _sentence(pairs: Sequence[Fairness]) -> str:
         return "The only pair of cells is fair: the two differ in nothing but what is compared."
     if not unfair:
         return f"All {len(pairs)} pairs of cells are fair: no two differ in more than is compared."
-    verb = "is" if unfair == 1 else "are"
     return (
-        f"{unfair} of {count(len(pairs), 'pair')} of cells {verb} confounded: the two also differ in "
-        "a setting that the comparison is not about, so that nobody can tell which one made the "
-        "difference."
+        f"{unfair} of {count(len(pairs), 'pair')} of cells {is_or_are(unfair)} confounded: the two "
+        "also differ in a setting that the comparison is not about, so that nobody can tell which "
+        "one made the difference."
     )
 
 
 def _detail(fairness: Fairness, judgement: Judgement) -> Detail:
-    shown, folded = [], []
-    for kind in SHOWN:
-        shown += [_row(difference, judgement) for difference in fairness.of(kind)]
-    for kind in FOLDED:
-        folded += [_row(difference, judgement) for difference in fairness.of(kind)]
+    rows, folded = [], []
+    for kind in (*SHOWN, *FOLDED):
+        part = rows if kind in SHOWN else folded
+        for difference in fairness.of(kind):
+            part.append(_row(difference, judgement))
     return Detail(
         first=judgement.short(fairness.a),
         second=judgement.short(fairness.b),
         sentence=judgement.named(fairness.sentence),
-        rows=tuple(shown),
+        rows=tuple(rows),
         folded=tuple(folded[:MOST]),
         left_out=max(0, len(folded) - MOST),
         cautions=tuple(judgement.named(caution) for caution in fairness.cautions),
@@ -123,7 +124,7 @@ def _detail(fairness: Fairness, judgement: Judgement) -> Detail:
 
 
 def _row(difference: Difference, judgement: Judgement) -> Row:
-    why = judgement.named(difference.reason)
+    reason = judgement.named(difference.reason)
     if difference.follows:
-        why = f"follows from {', '.join(difference.follows)}; {why}"
-    return difference.kind, difference.key, show(difference.a), show(difference.b), why
+        reason = f"follows from {', '.join(difference.follows)}; {reason}"
+    return difference.kind, difference.key, show(difference.a), show(difference.b), reason

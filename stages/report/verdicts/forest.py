@@ -67,14 +67,18 @@ def difference_to_best(judgement: Judgement, name: str) -> float | None:
     """Score less that of the highest cell; None where the two were not compared."""
     if name == judgement.choice.best:
         return 0.0
-    pair = judgement.pair(name, judgement.choice.best) if judgement.choice.best else None
+    if not judgement.choice.best:
+        return None
+    pair = judgement.pair(name, judgement.choice.best)
     return None if pair is None else pair.difference.value
 
 
 def standing_title(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> str:
     """All that is known of where a cell stands, line by line, for a tooltip."""
     metric, own = label_of(judgement.metric), judgement.estimates[name].get(judgement.metric)
-    lines = [name, f"{metric} {interval_text(own)}" if own else f"no {metric}"]
+    lines = [name, f"no {metric}"]
+    if own:
+        lines[1] = f"{metric} {interval_text(own)}"
     standing = judgement.standings.get(name)
     if standing is not None:
         if name != judgement.choice.best:

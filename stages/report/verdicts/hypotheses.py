@@ -12,7 +12,7 @@ from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.study.short_names import SEPARATOR
 from stages.verdict.hypotheses import Evidence, Finding, false_alarms
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import chance, corrected, level, signed, value
+from stages.verdict.wording import chance, corrected, is_or_are, level, signed, value
 
 OUTCOMES = ("supported", "rejected", "undecided")
 
@@ -22,7 +22,7 @@ class Row:
     """One pair of cells.
 
     first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest:
-    what the two cells have in common; values are theirs; why: what keeps it from deciding.
+    what the two cells have in common; values are theirs; reason: what keeps it from deciding.
     """
 
     first: str
@@ -32,7 +32,7 @@ class Row:
     values: str
     text: str
     p: str
-    why: str
+    reason: str
     title: str
     mark: Mark | None
     confounders: tuple[str, ...]
@@ -80,8 +80,8 @@ def tally(findings: Sequence[Finding]) -> str:
         return "params.yaml states no hypothesis."
     counts = Counter(finding.outcome for finding in findings)
     listed = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]]
-    number = "1 hypothesis" if len(findings) == 1 else f"{len(findings)} hypotheses"
-    text = f"{number}: {', '.join(listed)}"
+    noun = "hypothesis" if len(findings) == 1 else "hypotheses"
+    text = f"{len(findings)} {noun}: {', '.join(listed)}"
     confounded = sum(finding.confounded for finding in findings)
     if confounded:
         verb = "rests" if confounded == 1 else "rest"
@@ -120,18 +120,16 @@ def _sentence(finding: Finding) -> str:
     pairs = len(finding.evidence)
     parts = []
     if pairs:
-        noun = (
-            "the only comparison"
-            if pairs == 1
-            else f"{counts[finding.outcome]} of {pairs} comparisons"
-        )
-        verb = "is" if pairs == 1 or counts[finding.outcome] == 1 else "are"
         words = {
             "supported": "for it",
             "rejected": "against it",
             "undecided": "open",
         }
-        parts.append(f"{noun[0].upper()}{noun[1:]} {verb} {words[finding.outcome]}")
+        subject = "The only comparison is"
+        if pairs > 1:
+            number = counts[finding.outcome]
+            subject = f"{number} of {pairs} comparisons {is_or_are(number)}"
+        parts.append(f"{subject} {words[finding.outcome]}")
     if finding.outcome == "undecided" and pairs:
         contrary = sum(evidence.agrees is False for evidence in finding.evidence)
         if contrary:
@@ -172,10 +170,10 @@ def _difference(evidence: Evidence) -> _Difference:
     if evidence.verdict:
         low, high = sorted((sign * evidence.verdict.low, sign * evidence.verdict.high))
         return _Difference(turned, sign * evidence.verdict.difference, (low, high))
-    left, right = evidence.values
-    if left is None or right is None:
+    first, second = evidence.values
+    if first is None or second is None:
         return _Difference(turned, None, None)
-    return _Difference(turned, sign * (left - right), None)
+    return _Difference(turned, sign * (first - second), None)
 
 
 def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping[str, str]) -> Row:
@@ -194,7 +192,7 @@ def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping
     if evidence.verdict is not None:
         p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
     lines = [f"{label_of(evidence.metric)}: {cells[0].name} less {cells[1].name}", text, p]
-    lines.append(f"{evidence.outcome}: {evidence.reason}" if evidence.reason else evidence.outcome)
+    lines.append(": ".join(filter(None, (evidence.outcome, evidence.reason))))
     if evidence.confounders:
         lines.append(f"confounded by {', '.join(evidence.confounders)}")
     runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells]
@@ -210,7 +208,7 @@ def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping
         values=f"{value(values[0])} and {value(values[1])}",
         text=text,
         p=p,
-        why=evidence.reason,
+        reason=evidence.reason,
         title="\n".join(line for line in lines if line),
         mark=drawn,
         confounders=evidence.confounders,

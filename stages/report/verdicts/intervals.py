@@ -48,4 +48,7 @@ def axis_of(values: Sequence[float]) -> Axis:
 
 
 def mark(axis: Axis, value: float, low: float | None = None, high: float | None = None) -> Mark:
-    return Mark(axis.at(value), *(None if end is None else axis.at(end) for end in (low, high)))
+    """low, high: the interval's ends, both or neither."""
+    if low is None or high is None:
+        return Mark(axis.at(value))
+    return Mark(axis.at(value), axis.at(low), axis.at(high))

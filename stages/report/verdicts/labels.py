@@ -26,21 +26,13 @@ class Box:
     right: float
     bottom: float
 
-    def touches(self, other: Box) -> bool:
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+    def touches(self, box: Box) -> bool:
+        across = self.left < box.right and box.left < self.right
+        return across and self.top < box.bottom and box.top < self.bottom
 
-    def holds(self, other: Box) -> bool:
-        return (
-            self.left <= other.left
-            and other.right <= self.right
-            and self.top <= other.top
-            and other.bottom <= self.bottom
-        )
+    def holds(self, box: Box) -> bool:
+        across = self.left <= box.left and box.right <= self.right
+        return across and self.top <= box.top and box.bottom <= self.bottom
 
 
 @dataclass(frozen=True)
@@ -62,39 +54,49 @@ def place(
 
     Lines are kept clear where there is a choice.
     """
-    taken = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
+    occupied = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
     placed: list[Label | None] = []
     for x, y, text in points:
         short = shorten(text)
-        found = _free(x, y, short, [*taken, *lines], frame) or _free(x, y, short, taken, frame)
-        placed.append(found)
-        if found:
-            taken.append(found.box)
+        label = _free(x, y, short, [*occupied, *lines], frame)
+        if label is None:
+            label = _free(x, y, short, occupied, frame)
+        if label is not None:
+            occupied.append(label.box)
+        placed.append(label)
     return placed
 
 
 def shorten(text: str, most: int = _LONGEST) -> str:
     """One line of at most `most` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if len(line) > most:
+        line = f"{line[: most - 1]}…"
+    return line
 
 
 def width(text: str) -> float:
     """About how wide the text is drawn, rather too much: CJK letters are as wide as high, others
     about six tenths."""
-    return sum(
-        FONT if unicodedata.east_asian_width(letter) in "WF" else 0.6 * FONT for letter in text
-    )
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return wide * FONT + (len(text) - wide) * 0.6 * FONT
 
 
-def _free(x: float, y: float, text: str, taken: Sequence[Box], frame: Box) -> Label | None:
+def _free(x: float, y: float, text: str, occupied: Sequence[Box], frame: Box) -> Label | None:
+    """The first place around (x, y) that is within the frame and touches nothing."""
     long = width(text)
     for distance in _DISTANCES:
         for right, down in _DIRECTIONS:
             at, middle = x + right * distance, y + down * distance
-            left = at if right > 0 else at - long if right < 0 else at - long / 2
-            box = Box(left, middle - _HEIGHT / 2, left + long, middle + _HEIGHT / 2)
-            if frame.holds(box) and not any(box.touches(other) for other in taken):
-                leader = f"M{x:.1f} {y:.1f}L{at:.1f} {middle:.1f}" if distance > _NEAR else ""
-                return Label(text, round(left, 1), round(middle + 0.36 * FONT, 1), leader, box)
+            start = at - long / 2
+            if right > 0:
+                start = at
+            elif right < 0:
+                start = at - long
+            box = Box(start, middle - _HEIGHT / 2, start + long, middle + _HEIGHT / 2)
+            if frame.holds(box) and not any(map(box.touches, occupied)):
+                leader = ""
+                if distance > _NEAR:
+                    leader = f"M{x:.1f} {y:.1f}L{at:.1f} {middle:.1f}"
+                return Label(text, round(start, 1), round(middle + 0.36 * FONT, 1), leader, box)
     return None

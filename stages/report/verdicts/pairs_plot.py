@@ -10,7 +10,7 @@ from stages.report.verdicts.phrases import OUTCOMES, pair_title, topics
 from stages.report.verdicts.ranking import order
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import count, signed
+from stages.verdict.wording import count, is_or_are, signed
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def decided(judgement: Judgement, metric: str = "") -> tuple[Pair, ...]:
     pairs = []
     for pair in judgement.pairs.get(metric or judgement.metric, ()):
         if pair.outcome != "not distinguishable":
-            pairs.append(pair if pair.outcome == "better" else pair.swapped())
+            if pair.outcome == "worse":
+                pair = pair.swapped()
+            pairs.append(pair)
     return tuple(sorted(pairs, key=lambda pair: -pair.difference.value))
 
 
@@ -60,16 +62,21 @@ def sentence(judgement: Judgement, metric: str = "") -> str:
     pairs, clear = judgement.pairs.get(metric, ()), decided(judgement, metric)
     if not pairs:
         return f"No two cells were compared in {label_of(metric)}."
-    verb = "is" if len(clear) == 1 else "are"
-    text = f"{len(clear)} of {count(len(pairs), 'pair')} {verb} decided in {label_of(metric)}"
+    text = (
+        f"{len(clear)} of {count(len(pairs), 'pair')} {is_or_are(len(clear))} decided in "
+        f"{label_of(metric)}"
+    )
     confounded = sum(bool(topics(judgement, pair.first, pair.second)) for pair in clear)
-    return f"{text}, {confounded} of them confounded." if confounded else f"{text}."
+    if confounded:
+        text += f", {confounded} of them confounded"
+    return f"{text}."
 
 
 def _matrix(judgement: Judgement, metric: str, run_ids: Mapping[str, str]) -> PairMatrix:
     # The order of the deciding metric on every split: the squares can be laid beside each other.
     names, pairs = order(judgement), judgement.pairs[metric]
-    largest = max(abs(pair.difference.value) for pair in pairs)
+    # 1 where no two cells differ, so that no shade is more than 0.
+    largest = max(abs(pair.difference.value) for pair in pairs) or 1.0
     squares = {}
     for pair in pairs:
         for turned in (pair, pair.swapped()):
@@ -78,7 +85,7 @@ def _matrix(judgement: Judgement, metric: str, run_ids: Mapping[str, str]) -> Pa
                 text=signed(turned.difference.value),
                 symbol=OUTCOMES[turned.outcome][0],
                 outcome=turned.outcome,
-                shade=round(100 * size / largest, 1) if largest else 0.0,
+                shade=round(100 * size / largest, 1),
                 title=pair_title(turned, judgement, metric, run_ids, len(pairs)),
                 confounded=bool(topics(judgement, turned.first, turned.second)),
             )

@@ -12,11 +12,14 @@ from stages.report.table import label_of
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.phrases import interval_text
 from stages.report.verdicts.ranking import order
-from stages.verdict.candidates import COSTS, Candidate
+from stages.verdict.candidates import COSTS, Candidate, finite
 from stages.verdict.estimates import Estimate
-from stages.verdict.front import front
+from stages.verdict.front import Front, front
 from stages.verdict.judgement import Judgement
 
+# What gives the x or y of a value; and the ticks of an axis with their labels.
+Scale = Callable[[float], float]
+Ticks = tuple[tuple[float, str], ...]
 # A cost that spans more than this is drawn on a logarithmic axis.
 _LOGARITHMIC = 8.0
 
@@ -66,8 +69,8 @@ class Dot:
 @dataclass(frozen=True)
 class Plot:
     frame: Frame
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
+    x_ticks: Ticks
+    y_ticks: Ticks
     line: str
     dots: tuple[Dot, ...]
     unnamed: tuple[str, ...]
@@ -94,15 +97,19 @@ def trades(
     first: str | None = None,
 ) -> tuple[Trade, ...]:
     """One for each cost that any cell has, the deciding one first."""
-    known = [
-        key
-        for key in COSTS
-        if any(_finite(costs.get(key)) is not None for costs in judgement.costs.values())
-    ]
-    known.sort(key=lambda key: key != (first or judgement.choice.cost))
-    return tuple(
-        trade for key in known if (trade := _trade(key, judgement, looks, places, run_ids))
-    )
+    measured = set()
+    for costs in judgement.costs.values():
+        for key, cost in costs.items():
+            if finite(cost) is not None:
+                measured.add(key)
+    keys = [key for key in COSTS if key in measured]
+    keys.sort(key=lambda key: key != (first or judgement.choice.cost))
+    result = []
+    for key in keys:
+        trade = _Painter(key, judgement, looks, places, run_ids).trade()
+        if trade:
+            result.append(trade)
+    return tuple(result)
 
 
 @dataclass(frozen=True)
@@ -113,112 +120,120 @@ class _Point:
     pale: bool
 
 
-def _trade(
-    key: str,
-    judgement: Judgement,
-    looks: dict[str, Look],
-    places: dict[str, int],
-    run_ids: dict[str, str],
-) -> Trade | None:
-    candidates = [
-        Candidate(
-            name,
-            found.value if (found := known.get(judgement.metric)) else None,
-            {key: judgement.costs.get(name, {}).get(key)},
-        )
-        for name, known in judgement.estimates.items()
-    ]
-    placed = front(candidates, judgement.metric, [key])
-    if not placed.members:
-        return None
-    costs = {one.name: one.cost(key) for one in candidates}
-    points = [
-        _Point(
-            name,
-            costs[name],
-            judgement.estimates[name][judgement.metric],
-            name not in placed.members,
-        )
-        for name in (*placed.members, *(one.name for one in placed.dominated))
-    ]
-    points.sort(key=lambda point: point.name != judgement.choice.chosen)
-    word, unit = COSTS[key]
-    label = f"{word}{f', {unit}' * bool(unit)}"
-    drawn = [
-        _plot(frame, points, judgement, looks, places, run_ids, label) for frame in (WIDE, NARROW)
-    ]
-    return Trade(
-        key,
-        label,
-        *drawn,
-        tuple(judgement.short(one.name) for one in placed.incomplete),
-        judgement.named(placed.sentence),
-    )
+class _Painter:
+    """Draws the score against one cost into frames of several sizes."""
 
+    def __init__(
+        self,
+        key: str,
+        judgement: Judgement,
+        looks: dict[str, Look],
+        places: dict[str, int],
+        run_ids: dict[str, str],
+    ) -> None:
+        self.key = key
+        self.judgement = judgement
+        self.looks = looks
+        self.places = places
+        self.run_ids = run_ids
+        word, unit = COSTS[key]
+        self.label = f"{word}, {unit}" if unit else word
+        self.numbers = {name: number for number, name in enumerate(order(judgement), 1)}
+        self.front = self._front()
+        self.points = self._points()
 
-def _plot(
-    frame: Frame,
-    points: Sequence[_Point],
-    judgement: Judgement,
-    looks: dict[str, Look],
-    places: dict[str, int],
-    run_ids: dict[str, str],
-    label: str,
-) -> Plot:
-    x_of, x_ticks = _cost_axis(frame, [point.cost for point in points])
-    y_of, y_ticks = score_axis(
-        frame,
-        [end for point in points for end in (point.score.low, point.score.high, point.score.value)],
-    )
-    at = {point.name: (x_of(point.cost), y_of(point.score.value)) for point in points}
-    ends = {point.name: (y_of(point.score.low), y_of(point.score.high)) for point in points}
-    numbers = {name: number for number, name in enumerate(order(judgement), 1)}
-    members = sorted(at[point.name] for point in points if not point.pale)
-    lines = [Box(at[name][0] - 2, high, at[name][0] + 2, low) for name, (low, high) in ends.items()]
-    texts = [
-        judgement.short(point.name) if frame is WIDE else str(numbers[point.name])
-        for point in points
-    ]
-    labels = place(
-        [(*at[point.name], text) for point, text in zip(points, texts, strict=True)],
-        [*lines, *_treads(members, frame), *_risers(members, frame)],
-        frame.box,
-    )
-    struck = {one.name for one in judgement.front.dominated}
-    dots = tuple(
-        Dot(
-            places[point.name],
-            numbers[point.name],
-            point.name,
-            looks[point.name],
-            *at[point.name],
-            *ends[point.name],
-            f"{point.name}\n{label_of(judgement.metric)} = {interval_text(point.score)}\n{label} = "
-            f"{point.cost:.4g}\nrun {run_ids.get(point.name) or 'not tracked'}",
-            point.pale,
-            point.name in struck,
-            point.name == judgement.choice.chosen,
-            text,
+    def trade(self) -> Trade | None:
+        """None where no cell has both a score and this cost."""
+        if not self.front.members:
+            return None
+        return Trade(
+            cost=self.key,
+            label=self.label,
+            wide=self._plot(WIDE),
+            narrow=self._plot(NARROW),
+            absent=tuple(self.judgement.short(cell.name) for cell in self.front.incomplete),
+            sentence=self.judgement.named(self.front.sentence),
         )
-        for point, text in zip(points, labels, strict=True)
-    )
-    # Dots that are on top of all come last.
-    return Plot(
-        frame,
-        x_ticks,
-        y_ticks,
-        _stairs(members, frame),
-        tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
-        tuple(judgement.short(dot.name) for dot in dots if dot.label is None),
-    )
+
+    def _front(self) -> Front:
+        candidates = []
+        for name, estimates in self.judgement.estimates.items():
+            estimate = estimates.get(self.judgement.metric)
+            score = estimate.value if estimate else None
+            cost = self.judgement.costs.get(name, {}).get(self.key)
+            candidates.append(Candidate(name, score, {self.key: cost}))
+        return front(candidates, self.judgement.metric, [self.key])
+
+    def _points(self) -> list[_Point]:
+        """The chosen cell first."""
+        members = self.front.members
+        points = []
+        for name in (*members, *(cell.name for cell in self.front.dominated)):
+            cost = self.judgement.costs[name][self.key]
+            score = self.judgement.estimates[name][self.judgement.metric]
+            points.append(_Point(name, cost, score, name not in members))
+        points.sort(key=lambda point: point.name != self.judgement.choice.chosen)
+        return points
+
+    def _plot(self, frame: Frame) -> Plot:
+        x_of, x_ticks = _cost_axis(frame, [point.cost for point in self.points])
+        scores = []
+        for point in self.points:
+            scores += [point.score.low, point.score.high, point.score.value]
+        y_of, y_ticks = score_axis(frame, scores)
+        members, lines, texts = [], [], []
+        for point in self.points:
+            x, y = x_of(point.cost), y_of(point.score.value)
+            lines.append(Box(x - 2, y_of(point.score.high), x + 2, y_of(point.score.low)))
+            if not point.pale:
+                members.append((x, y))
+            text = str(self.numbers[point.name])
+            if frame is WIDE:
+                text = self.judgement.short(point.name)
+            texts.append((x, y, text))
+        members.sort()
+        lines += [*_treads(members, frame), *_risers(members, frame)]
+        dots = []
+        for point, label in zip(self.points, place(texts, lines, frame.box), strict=True):
+            dots.append(self._dot(point, x_of, y_of, label))
+        return Plot(
+            frame=frame,
+            x_ticks=x_ticks,
+            y_ticks=y_ticks,
+            line=_stairs(members, frame),
+            # Dots that are on top of all come last.
+            dots=tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
+            unnamed=tuple(self.judgement.short(dot.name) for dot in dots if dot.label is None),
+        )
+
+    def _dot(self, point: _Point, x_of: Scale, y_of: Scale, label: Label | None) -> Dot:
+        judgement = self.judgement
+        run = self.run_ids.get(point.name) or "not tracked"
+        score = f"{label_of(judgement.metric)} = {interval_text(point.score)}"
+        return Dot(
+            index=self.places[point.name],
+            number=self.numbers[point.name],
+            name=point.name,
+            look=self.looks[point.name],
+            x=x_of(point.cost),
+            y=y_of(point.score.value),
+            low=y_of(point.score.low),
+            high=y_of(point.score.high),
+            title=f"{point.name}\n{score}\n{self.label} = {point.cost:.4g}\nrun {run}",
+            pale=point.pale,
+            struck=any(cell.name == point.name for cell in judgement.front.dominated),
+            chosen=point.name == judgement.choice.chosen,
+            label=label,
+        )
 
 
 def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> str:
     """The front: no cell lies above it and to its left. From the cheapest member's foot up to the
     best, and on."""
-    return f"M{members[0][0]:g} {frame.bottom:g}" + "".join(
-        f"V{one.bottom - 1:g}H{one.right:g}" for one in _treads(members, frame)
-    )
+    path = f"M{members[0][0]:g} {frame.bottom:g}"
+    for tread in _treads(members, frame):
+        path += f"V{tread.bottom - 1:g}H{tread.right:g}"
+    return path
 
 
 def _treads(members: Sequence[tuple[float, float]], frame: Frame) -> list[Box]:
@@ -233,16 +248,16 @@ def _risers(members: Sequence[tuple[float, float]], frame: Frame) -> list[Box]:
     return [Box(x - 1, y, x + 1, foot) for (x, y), foot in zip(members, feet, strict=True)]
 
 
-def _cost_axis(frame: Frame, costs: Sequence[float]):
+def _cost_axis(frame: Frame, costs: Sequence[float]) -> tuple[Scale, Ticks]:
     low, high = min(costs), max(costs)
+    ticks = []
     if low > 0 and high / low > _LOGARITHMIC:
         first, last = math.log10(low / 1.25), math.log10(high * 1.25)
-        ticks = [
-            factor * 10.0**power
-            for power in range(math.floor(first), math.ceil(last) + 1)
-            for factor in (1, 2, 5)
-            if first <= math.log10(factor * 10.0**power) <= last
-        ]
+        for power in range(math.floor(first), math.ceil(last) + 1):
+            for factor in (1, 2, 5):
+                tick = factor * 10.0**power
+                if first <= math.log10(tick) <= last:
+                    ticks.append(tick)
 
         def share(value: float) -> float:
             return (math.log10(value) - first) / (last - first)
@@ -250,7 +265,8 @@ def _cost_axis(frame: Frame, costs: Sequence[float]):
         # From 0, with room to the right of the dearest.
         top = high * 1.08 or 1.0
         step = nice_step(top, 6)
-        ticks = [step * number for number in range(math.floor(top / step + 1e-9) + 1)]
+        for number in range(math.floor(top / step + 1e-9) + 1):
+            ticks.append(step * number)
 
         def share(value: float) -> float:
             return value / top
@@ -261,9 +277,7 @@ def _cost_axis(frame: Frame, costs: Sequence[float]):
     return x_of, tuple((x_of(tick), _amount(tick)) for tick in ticks)
 
 
-def score_axis(
-    frame: Frame, scores: Sequence[float]
-) -> tuple[Callable[[float], float], tuple[tuple[float, str], ...]]:
+def score_axis(frame: Frame, scores: Sequence[float]) -> tuple[Scale, Ticks]:
     """What gives the y of a score, and the ticks with their labels; with room for all `scores`."""
     low, high = min(scores), max(scores)
     room = (high - low) * 0.05 or 0.05
@@ -284,7 +298,3 @@ def _amount(value: float) -> str:
         if value >= size:
             return f"{value / size:.6g}{letter}"
     return f"{value:.6g}"
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -11,7 +11,9 @@ def order(judgement: Judgement, metric: str = "") -> list[str]:
 
     def falling(name: str) -> tuple[bool, float]:
         estimate = judgement.estimates[name].get(metric)
-        return estimate is None, 0.0 if estimate is None else -estimate.value
+        if estimate is None:
+            return True, 0.0
+        return False, -estimate.value
 
     return sorted(judgement.estimates, key=falling)
 

@@ -52,11 +52,15 @@ class Place:
 
     @property
     def p_best_text(self) -> str:
-        return MISSING if self.p_best is None or self.note else percent(self.p_best)
+        if self.p_best is None or self.note:
+            return MISSING
+        return percent(self.p_best)
 
     @property
     def loss_text(self) -> str:
-        return MISSING if self.note else value(self.expected_loss)
+        if self.note:
+            return MISSING
+        return value(self.expected_loss)
 
 
 def places(judgement: Judgement, cells: Sequence[CellResult]) -> dict[str, Place]:
@@ -93,13 +97,16 @@ def _place(
         text = difference_text(difference, ends_of(standing))
         confounded = topics(judgement, name, best or "")
     pareto, lacks, dominated = _pareto(judgement, name)
+    p_best = expected_loss = None
+    if standing is not None:
+        p_best, expected_loss = standing.p_best, standing.expected_loss
     return Place(
         outcome=outcome,
         text=text,
         title=title,
         rank=rank,
-        p_best=None if standing is None else standing.p_best,
-        expected_loss=None if standing is None else standing.expected_loss,
+        p_best=p_best,
+        expected_loss=expected_loss,
         pareto=pareto,
         lacks=lacks,
         dominated=dominated,
@@ -115,7 +122,9 @@ def _repeats(judgement: Judgement, cell: CellResult, owner: CellResult) -> str:
         if key in cell.run and cell.run[key] != owner.run.get(key):
             own.append(f"{key} {cell.run[key]}")
     text = f"repeats {judgement.short(owner.name)}"
-    return f"{text} with {' and '.join(own)}" if own else text
+    if own:
+        text += f" with {' and '.join(own)}"
+    return text
 
 
 def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]:

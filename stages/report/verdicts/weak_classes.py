@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stages.report.table import label_of
 from stages.verdict.judgement import Judgement
+from stages.verdict.wording import boxes as boxes_text
 
 # An AP50 of no more than this counts as hardly found.
 NEAR_ZERO = 0.05
@@ -45,8 +46,8 @@ def weak_sentence(judgement: Judgement) -> str:
         return ""
     listed = []
     for entry in weak[:_MOST_NAMES]:
-        noun = "box" if entry.boxes == 1 else "boxes"
-        listed.append(f"{entry.name} (AP50 {entry.highest:.3f} at best, {entry.boxes:,} {noun})")
+        number = boxes_text(entry.boxes)
+        listed.append(f"{entry.name} (AP50 {entry.highest:.3f} at best, {number})")
     if len(weak) > _MOST_NAMES:
         listed.append(f"{len(weak) - _MOST_NAMES} more")
     return (
