@@ -5,20 +5,22 @@ Where a change is meant: python -m pytest tests/test_golden.py --write-golden, a
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import golden_matrix
 import golden_texts
 import pytest
+from composed import fragments_read_once
 from made_matrix import X101
-from mmengine.config import Config
 from report_cells import report
+from test_assign import long_tailed
 
+from stages.data import subsets
+from stages.data.assign import assign
 from stages.model.compose import compose
 from stages.study.params import Study, load
 
@@ -33,9 +35,8 @@ def golden(pytestconfig) -> Callable[[str, str], None]:
 
 @pytest.fixture(scope="module")
 def configs() -> Callable[..., dict]:
-    """compose() as a dict, with each fragment read once: a tenth of the time."""
-    read = functools.cache(Config.fromfile)
-    with mock.patch.object(Config, "fromfile", lambda path: copy.deepcopy(read(path))):
+    """compose() as a dict."""
+    with fragments_read_once():
         yield lambda name, study, **options: compose(
             name, study, CLASSES, "images", **options
         ).to_dict()
@@ -111,6 +112,24 @@ def test_what_each_switch_changes_in_a_config(configs, golden):
         ),
     ]
     golden("compose-switches.txt", "\n".join(lines) + "\n")
+
+
+def test_divisions_of_images(golden):
+    """The splits, folds and shares of a seed: another division would make every earlier result another set's."""
+    lines = []
+    for images, shares, seed in (
+        (60, (0.7, 0.15, 0.15), 0),
+        (60, (0.7, 0.15, 0.15), 1),
+        (45, (0.2,) * 5, 0),
+        (300, (0.6, 0.2, 0.2), 0),
+    ):
+        counts, groups = long_tailed(images, 6, seed)
+        parts = assign(counts, groups, shares, seed)
+        lines.append(f"{images} images, shares {shares}, seed {seed}")
+        lines += textwrap.wrap("".join(map(str, parts.tolist())), 60)
+        ordered = subsets.order(counts, groups, seed)
+        lines += textwrap.wrap(" ".join(str(members[0]) for members in ordered))
+    golden("divisions.txt", "\n".join(lines) + "\n")
 
 
 @pytest.fixture(scope="module")
