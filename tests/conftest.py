@@ -32,6 +32,8 @@ CELLS = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true",
                      help="skip each test when it starts a program other than git, or a training")
+    parser.addoption("--write-golden", action="store_true",
+                     help="write the files of tests/golden/ instead of comparing with them")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -207,6 +207,29 @@ def test_best_f1_by_hand(tmp_path):
     assert curves.best_f1(found.truth, found.detections, found.evaluated, 0)["threshold"] == 0.9
 
 
+def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
+    far, second = [200.0, 200, 40, 40], [100.0, 100, 40, 40]
+    coco = split([(1, 1, BOX), (1, 1, second), (2, 2, BOX)])
+    # Class 1: right, wrong, right. Class 2: wrong, right, and its threshold is another.
+    found = inspected(tmp_path, coco, detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7),
+                                                 (1, 2, far, 0.6), (2, 2, BOX, 0.5)))
+    one, two = curves.per_class(found.truth, found.detections, found.evaluated)
+    assert one["best_f1"] == pytest.approx({"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1})
+    assert two["best_f1"] == pytest.approx({"threshold": 0.5, "f1": 2 / 3, "precision": 0.5, "recall": 1})
+
+
+def test_the_curves_means_are_the_statistics(tmp_path):
+    # An IoU of 28 / 52: right at .5, wrong at .55 and above.
+    near, second = [22.0, 10, 40, 40], [100.0, 100, 40, 40]
+    results = detections((1, 1, near, 0.9), (1, 2, second, 0.8))
+    found = inspected(tmp_path, split([(1, 1, BOX), (1, 2, second)]), results)
+    table = curves.precision_recall(found.truth, found.evaluated)
+    for curve, values in zip((table["mean"], *table["per_class"]), ((1, 0.55), (1, 0.1), (1, 1)), strict=True):
+        assert (np.mean(curve["AP50"]), np.mean(curve["AP"])) == pytest.approx(values)
+    statistics = found.evaluated.statistics
+    assert (statistics["bbox_mAP_50"], statistics["bbox_mAP"]) == pytest.approx((1, 0.55))
+
+
 @pytest.mark.parametrize(("change", "says"), [
     ({"image_id": 9}, "an image that the split lacks"), ({"category_id": 0}, "a category that the split lacks"),
     ({"score": float("nan")}, "not finite"), ({"score": 1.5}, "outside 0 to 1"), ({"bbox": [1, 2, 3]}, "format"),

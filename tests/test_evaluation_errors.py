@@ -144,7 +144,9 @@ def test_calibration_by_hand(tmp_path):
     assert [row["confidence"] for row in found["bins"]] == pytest.approx([0.5, 0.8])
     assert [row["precision"] for row in found["bins"]] == [0.5, 0.5]
     assert found["ECE"] == pytest.approx(0.15) and found["MCE"] == pytest.approx(0.3)
+    assert [(row["low"], row["high"]) for row in found["bins"]] == [(0, 0.5), (0.5, 1)]
     assert [row["ECE"] for row in found["per_class"]] == [pytest.approx(0.15), None]
+    assert [row["detections"] for row in found["per_class"]] == [4, 0]
     ten = calibration.calibration(one.truth, one.detections, one.evaluated, bins=10)
     # .7 is the end of the seventh bin, though 10 x .7 is above 7 in floating point.
     assert [row["detections"] for row in ten["bins"]] == [0, 0, 0, 0, 2, 0, 1, 0, 1, 0]
@@ -193,6 +195,12 @@ def test_only_what_every_cell_contradicts_is_combined(tmp_path):
     assert [(entry["box_id"], entry["detected"], entry["agree"], entry["score"]) for entry in found] == [
         (1, "class 2", 3, 0.6), (2, "class 3", 2, 0.8)]
     assert found[1]["cells"] == {"r50": "class 2", "r101": "class 3", "x101": "class 3"}
+    # The box on which more of them agree comes first, of equals that with the higher score, whatever the ids.
+    turned = [A, (1, 1, SECOND), (2, 1, BOX)]
+    fourth = suspected(tmp_path, turned, (1, 2, BOX, 0.6), (1, 2, SECOND, 0.7), (2, 2, BOX, 0.9))
+    fifth = suspected(tmp_path, turned, (1, 3, BOX, 0.99), (1, 2, SECOND, 0.8), (2, 2, BOX, 0.9))
+    assert [(entry["box_id"], entry["agree"]) for entry in suspects.combine({"r50": fourth, "r101": fifth})] == [
+        (3, 2), (2, 2), (1, 1)]
     assert suspects.combine({"r50": first}) == suspects.combine({}) == []
     assert suspects.combine({"r50": first, "none": []}) == []
     json.dumps(found)

@@ -98,6 +98,13 @@ def test_the_studys_rows_are_all_there():
     (assign("data/folds", 5), "data.folds: the demo set has val images of its own"),
     (assign(f"cells/{FIRST}/fold", 1), f"cells.{FIRST}.fold: 1 is not one of 1 folds, which count from 0"),
     (assign("cells/again", {**VALUES["cells"][FIRST], "fold": 0}), "the same row as"),
+    (lambda values: values["data"].update(source="coco", root="x", train={"annotations": ""}),
+     "data.train.annotations: empty; name the annotation file, or the folder of label files"),
+    (lambda values: values["data"].update(source="yolo", root="x", train={"annotations": ["", ""]}),
+     "data.train.annotations: empty"),
+    (assign(f"cells/{FIRST}/device_batch", 3),
+     f"cells.{FIRST}: a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
+    (assign("scales/miniature/processes", 3), "a batch_size of 4 is not a multiple of device_batch 4 x processes 3"),
     (assign("scales/miniature/device_batch", 3), "a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
     (lambda values: values.update(backbone="r50", neck="pafpn"), "backbone, neck: no cell has r50 with pafpn"),
 ])
@@ -106,6 +113,25 @@ def test_a_mistake_is_named(tmp_path, change, expected):
         read(tmp_path, change)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_batch_of_whole_passes_is_allowed(tmp_path):
+    """The row's own device_batch is what counts, and one that is larger than the batch is the batch."""
+    def change(values):
+        values["scales"]["miniature"]["device_batch"] = 3
+        for row in values["cells"].values():
+            row["device_batch"] = 2
+        values["cells"][FIRST].update(batch_size=4, device_batch=8)
+
+    assert read(tmp_path, change).cell(FIRST).device_batch == 8
+
+
+def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
+    with pytest.raises(StudyError, match=r"^params\.yaml: cannot be read: No such file or directory$"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes(b"scale: \xff\n")
+    with pytest.raises(StudyError, match=r"^params\.yaml: byte 7 is not UTF-8; save it in that encoding$"):
+        load(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "scale: [", "a: b: c"])

@@ -14,7 +14,7 @@ from stages.report.verdicts.card import card
 from stages.report.verdicts.forest import forest
 from stages.report.verdicts.pairs_plot import matrices
 from stages.report.verdicts.phrases import needed
-from stages.report.verdicts.ranking import rival
+from stages.report.verdicts.ranking import order, rival
 from stages.report.verdicts.standing import places
 from stages.verdict.holding import contradictions
 
@@ -215,6 +215,18 @@ def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
     assert "would be decided by about 400 images instead of 48" in matrices(judged(cells, 0.2), {})[0].rows[0][1].title
 
 
-def test_no_false_caution_is_left(cells, tmp_path):
-    for text in told(report(cells, tmp_path)):
-        assert "no confidence interval yet" not in text and "may be chance" not in text
+def test_cells_without_a_value_come_last(cells):
+    blank = dataclasses.replace(cells[3], scores=cells[3].scores | {"val": dict.fromkeys(cells[3].scores["val"])})
+    found = judged([blank, *cells[:3]])
+    assert order(found) == [PAFPN, SWIN, R50, CASCADE]
+    assert order(found, "test/bbox_mAP_50") == [CASCADE, PAFPN, SWIN, R50]
+
+
+def test_a_shown_choice_has_no_caution(cells, tmp_path):
+    """Each caution stands where it belongs, and so can be missed where it does not."""
+    unsure = told(report(cells, tmp_path / "unsure", judgement=judged(cells, error=0.2)))
+    for caution in ("may still lose up to", "chance may do that", "not distinguishable"):
+        assert all(caution in text for text in unsure)
+    for text in told(report(cells, tmp_path / "sure", judgement=judged(cells, error=0.002))):
+        for caution in ("may still lose up to", "chance may do that", "not distinguishable"):
+            assert caution not in text.split("Definitions")[0]

@@ -159,6 +159,12 @@ def test_two_images_and_two_folds_have_an_interval():
                     enumerate(zip((-0.001, 0.001), noises(2, 0.002)))] for name, value in (("a", 0.5), ("b", 0.4))}
     difference = compare(folds, MAP)[0].difference
     assert difference.freedom == 1 and math.isfinite(difference.low) and difference.low < difference.high
-    # Equal means on both folds: no number of repeats would tell them apart.
-    equal = compare({"a": folds["a"], "b": folds["a"]}, MAP)[0]
-    assert (equal.images_needed, equal.repeats_needed) == (None, None)
+    # Equal means on both folds, and equal means of two folds that differ: no number of repeats would tell them apart.
+    crossed = [made(value, noise, split=split) for split, (value, noise) in
+               enumerate(zip((0.5, 0.25), noises(2, 0.002)))]
+    mirrored = [made(value, noise, split=split) for split, (value, noise) in
+                enumerate(zip((0.25, 0.5), noises(2, 0.002, seed=1)))]
+    for one_cell, other_cell in ((folds["a"], folds["a"]), (crossed, mirrored)):
+        equal = compare({"a": one_cell, "b": other_cell}, MAP)[0]
+        assert equal.difference.value == 0 and (equal.images_needed, equal.repeats_needed) == (None, None)
+    assert equal.difference.error > 0.1

@@ -1,0 +1,96 @@
+"""Boxes against their images: those that stick out on any side, and files whose boxes mean something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_labels import labels
+
+from stages.data.checks.boxes import check_boxes
+from stages.data.findings import Findings
+
+# Of an image of 100 x 80 pixels.
+INSIDE = (10.0, 10.0, 20.0, 20.0)
+
+
+def checked(boxes, folder: Path, **policy: str) -> tuple[list[tuple], dict[str, int]]:
+    """The boxes of one image that are left, and how often each fault was found."""
+    made = labels([boxes])
+    findings = Findings(policy, folder / "changes.csv")
+    check_boxes(made, "train", 8, findings)
+    findings.close()
+    left = [tuple(box) for box in made.boxes[list("xywh")].to_numpy().tolist()]
+    return left, {finding["code"]: finding["count"] for finding in findings.as_list()}
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [
+        # Further out than the box is high, or wide.
+        ((-30.0, 20.0, 60.0, 10.0), (0, 20, 30, 10)),
+        ((70.0, 20.0, 60.0, 10.0), (70, 20, 30, 10)),
+        ((20.0, -30.0, 10.0, 60.0), (20, 0, 10, 30)),
+        ((20.0, 50.0, 10.0, 60.0), (20, 50, 10, 30)),
+        ((-30.0, -10.0, 60.0, 40.0), (0, 0, 30, 30)),
+        ((90.0, 70.0, 40.0, 30.0), (90, 70, 10, 10)),
+    ],
+)
+def test_a_box_over_any_edge_is_clipped_to_the_image(box, clipped, tmp_path):
+    assert checked([INSIDE, box], tmp_path) == ([INSIDE, clipped], {"box_outside": 1})
+    assert checked([INSIDE, box], tmp_path, box_outside="keep") == (
+        [INSIDE, box],
+        {"box_outside": 1},
+    )
+    assert checked([INSIDE, box], tmp_path, box_outside="drop") == ([INSIDE], {"box_outside": 1})
+
+
+@pytest.mark.parametrize(
+    "box", [(-20, 10, 20, 20), (100, 10, 20, 20), (10, -20, 20, 20), (10, 80, 20, 20)]
+)
+def test_a_box_beside_the_image_is_left_out(box, tmp_path):
+    assert checked([INSIDE, box], tmp_path) == ([INSIDE], {"box_wholly_outside": 1})
+
+
+@pytest.mark.parametrize(
+    "box", [(-1, 10, 20, 20), (81, 10, 20, 20), (10, -0.5, 20, 20), (10, 61, 20, 20)]
+)
+def test_a_box_over_the_edge_by_a_pixel_is_rounding(box, tmp_path):
+    box = tuple(map(float, box))
+    assert checked([INSIDE, box], tmp_path) == ([INSIDE, box], {"box_edge": 1})
+
+
+def test_a_box_at_the_edge_is_no_fault(tmp_path):
+    boxes = [(0.0, 0.0, 20.0, 20.0), (80.0, 60.0, 20.0, 20.0)]
+    assert checked(boxes, tmp_path) == (boxes, {})
+
+
+def corners(number: int) -> list[tuple[float, float, float, float]]:
+    """x1, y1, x2, y2; as x, y, w, h all of them would leave the image."""
+    return [(50.0 + number % 7, 45.0, 90.0, 70.0 + number % 5) for number in range(number)]
+
+
+def test_a_file_of_corners_is_read_as_such(tmp_path):
+    left, found = checked(corners(200), tmp_path)
+    assert found == {"box_corner_encoded": 200}
+    assert left[:2] == [(50, 45, 40, 25), (51, 45, 39, 26)]
+
+
+@pytest.mark.parametrize(("misfits", "corner_encoded"), [(2, True), (3, False)])
+def test_a_file_in_which_more_than_a_hundredth_fits_no_corners_is_not_one_of_corners(
+    misfits, corner_encoded, tmp_path
+):
+    # Smaller on its right than on its left: no corners, and inside of the image as x, y, w, h.
+    boxes = [*corners(200 - misfits), *[(60.0, 50.0, 20.0, 20.0)] * misfits]
+    left, found = checked(boxes, tmp_path)
+    assert ("box_corner_encoded" in found) == corner_encoded
+    if not corner_encoded:
+        assert (
+            found == {"box_outside": 197} and left[-1] == boxes[-1] and left[0] == (50, 45, 50, 35)
+        )
+
+
+@pytest.mark.parametrize(("outside", "corner_encoded"), [(2, False), (3, True)])
+def test_a_few_boxes_over_the_edge_make_no_file_of_corners(outside, corner_encoded, tmp_path):
+    boxes = [*corners(outside), *[(10.0, 10.0, 30.0, 40.0)] * 20]
+    assert ("box_corner_encoded" in checked(boxes, tmp_path)[1]) == corner_encoded
