@@ -60,25 +60,29 @@ KINDS = (
 )
 CLASSES = tuple(kind.name for kind in KINDS)
 
-# Shares of the classes are those of the study to this power: 0 would make them equal, 1 leave them as they are. At 1, in
-# 180 steps from random weights, no cell finds the five rarest of the ten at all, and half of each score is a constant 0.
-# Their order stays: Paper has 13 % of the boxes (27 % in the study), Battery 6 % (0.7 %).
+# Shares of the classes are those of the study to this power: 0 would make them equal, 1 leave them
+# as they are. At 1, in 180 steps from random weights, no cell finds the five rarest of the ten at
+# all, and half of each score is a constant 0. Their order stays: Paper has 13 % of the boxes (27 %
+# in the study), Battery 6 % (0.7 %).
 EVENNESS = 0.2
 
 CROWDING = -0.41
-# The demo set is read at 96 px, a tenth of the study's side: a 20th of the study's boxes would be under 5 px wide, and
-# nothing learns them in minutes. So sizes are drawn in, by this factor in the logarithm, towards half of the side.
+# The demo set is read at 96 px, a tenth of the study's side: a 20th of the study's boxes would be
+# under 5 px wide, and nothing learns them in minutes. So sizes are drawn in, by this factor in the
+# logarithm, towards half of the side.
 NARROWING, PIVOT = 0.4, 0.5
 SIZE_RANGE = (0.17, 0.9)
-# Share of the boxes that are COCO's small (area below 32 x 32) at DEMO_SIDE pixels, and their sides, shares of the
-# image's. The study has 1.35 % of them: of 1,000 boxes 14, which decide nothing about sizes (MIN_BOXES asks for 100).
-# At 96 px they are 12 to 15 px wide, at 192 px 24 to 30: what the larger image is worth can be seen in them.
-# Small, medium and large have SHARES of the boxes; in the study, at 1024, 1.35, 22.4 and 76.2 %.
+# Share of the boxes that are COCO's small (area below 32 x 32) on images of 192 pixels, and their
+# sides, shares of the image's. The study has 1.35 % of them: of 1,000 boxes 14, which decide
+# nothing about sizes (MIN_BOXES asks for 100). At 96 px they are 12 to 15 px wide, at 192 px 24 to
+# 30: what the larger image is worth can be seen in them. Small, medium and large have 19, 70 and 11
+# % of the boxes; in the study, at 1024, 1.35, 22.4 and 76.2 %.
 SMALL_SHARE = 0.2
 SMALL_SIDES = (24 / 192, 30 / 192)
 
-# Shares of images with 1, 2, ... 7 boxes, 3.75 in the mean. The study's is 4.7, from 1 to 71; the 41 % of its images that
-# hold a single box teach a detector little per step, and on crowded ones boxes are too small for 96 px.
+# Shares of images with 1, 2, ... 7 boxes, 3.75 in the mean. The study's is 4.7, from 1 to 71; the
+# 41 % of its images that hold a single box teach a detector little per step, and on crowded ones
+# boxes are too small for 96 px.
 IMAGES_WITH = (0, 25, 25, 20, 15, 10, 5)
 
 # Share of the study's boxes within 3 px of the image border: 16.6 %.
@@ -239,7 +243,8 @@ def _placed(rng, items):
     taken, placed = np.empty((0, 4)), []
     for item in (items[index] for index in order):
         half = item.side * np.exp(np.array([item.log_aspect, -item.log_aspect]) / 2) / 2
-        # The fewer places are tried, the more objects overlap; 4 to 8 come near the study's mild overlap.
+        # The fewer places are tried, the more objects overlap. 4 to 8 leave 13 % of the boxes with a half of themselves
+        # in another, or the other's in them; 64 % in the study, which is too hard for minutes.
         centres = rng.normal(0.5, CENTRE_SD, (rng.integers(4, 9), 2))
         centres = np.clip(centres, half + MARGIN, 1 - half - MARGIN)
         if rng.random() < AT_BORDER:
