@@ -95,7 +95,7 @@ def test_changed_parameters_start_afresh_and_say_so(trainings):
     old = trainings.scratch
     trainings.project.set_params(lambda values: values["scales"]["miniature"].update(clip_grad=5))
     assert trainings.train("step:6") == 137
-    assert f"{R50}: starts afresh, not from step 4 in .work/{old.name}: clip_grad 10.0 -> 5.0" in trainings.said
+    assert f"{R50}: starts afresh, not from step 4 in .work/{old.name}: clip_grad 1.0 -> 5.0" in trainings.said
     # What it does not go on from stays until the new training has ended.
     assert old.is_dir()
     trainings.goes_on(expected)
