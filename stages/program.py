@@ -87,6 +87,8 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
         if str(stop):
             logging.error("%s", stop)
         sys.exit(stop.status)
+    finally:
+        _hear_no_more()
 
 
 def _speak_utf8() -> None:
@@ -134,6 +136,13 @@ def listen() -> None:
     # Alone, started from a shell, a program belongs to nobody and may outlive the terminal (nohup, setsid).
     if "DVC_STAGE" in os.environ or "RANK" in os.environ:
         _follow_parent()
+
+
+def _hear_no_more() -> None:
+    """The program has said how it ends: a signal while the interpreter ends is no traceback in one of its parts."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, ORPHANED):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def asked_to_stop() -> int | None:

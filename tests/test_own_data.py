@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 from conftest import CELLS, make_project
+from mmengine.config import Config
 
 CELL = "faster_rcnn-r50-fpn-sgd-512"
 AGAIN = "faster_rcnn-r50-fpn-sgd-512-fold-1"
@@ -48,8 +49,8 @@ def own(tmp_path_factory):
 def test_an_unlabelled_test_set_is_predicted_and_scored_nowhere(own):
     metrics = json.loads((own.folder / f"metrics/r50/fpn/{CELL}.json").read_text(encoding="utf-8"))
     assert set(metrics["test"].values()) == {None} and metrics["val"]["bbox_mAP"] is not None
-    assert (own.folder / f"predictions/{CELL}/test.json").is_file()
-    sent = (own.folder / f"predictions/{CELL}/submission.csv").read_text(encoding="utf-8").splitlines()
+    assert (own.folder / f"predictions/r50/fpn/{CELL}/test.json").is_file()
+    sent = (own.folder / f"metrics/r50/fpn/{CELL}/submission.csv").read_text(encoding="utf-8").splitlines()
     assert sent[0] == "PredictionString,image_id"
     assert [line.rsplit(",", 1)[1] for line in sent[1:]] == [f"test/{index:04}.jpg" for index in range(3)]
     assert "split_without_labels" in (own.folder / "data/prepared/report.html").read_text(encoding="utf-8")
@@ -63,9 +64,9 @@ def test_a_row_with_a_fold_of_its_own_repeats_the_cell(own):
         images[name] = {image["file_name"] for image in coco["images"]}
         assert details["val"]["images"] == len(images[name]) and details["val"]["boxes"] == len(coco["annotations"])
         # MMDetection's own entry point would train and validate on the same files.
-        config = (own.folder / f"models/{name}/config.py").read_text(encoding="utf-8")
-        assert f"ann_file='data/prepared/{folder}val.json'" in config
-        assert f"ann_file='data/prepared/{folder}train.json'" in config
+        config = Config.fromfile(own.folder / f"models/{name}/config.py")
+        assert config.val_dataloader.dataset.ann_file == f"data/prepared/{folder}val.json"
+        assert config.train_dataloader.dataset.ann_file == f"data/prepared/{folder}train.json"
     assert not images[CELL] & images[AGAIN] and len(images[CELL] | images[AGAIN]) == 12
     record = json.loads((own.folder / f"metrics/r50/fpn/{AGAIN}/run.json").read_text(encoding="utf-8"))
     assert record["fold"] == 1 and record["train_val_overlap"] == 0

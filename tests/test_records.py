@@ -197,7 +197,7 @@ def test_mlflow_ui_shows_the_runs_on_its_defaults(finished):
                               start_new_session=True)
     try:
         url = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name=detection-matrix"
-        for _ in range(120):
+        for _ in range(360):
             try:
                 with urllib.request.urlopen(url, timeout=5) as answer:
                     found = json.load(answer)["experiment"]

@@ -111,8 +111,9 @@ def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypat
     from mmdet.registry import DATASETS
     from mmengine.registry import init_default_scope
 
-    from stages.model import image_cache, session
+    from stages.model import resolve
     from stages.study import paths
+    from stages.training import image_cache
 
     study = params.load()
     small = dataclasses.replace(study.data, demo_images=DemoImages(10, 2, 2), demo_image_size=80)
@@ -121,8 +122,8 @@ def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypat
     study = dataclasses.replace(study, data=small, cells={name: row})
     monkeypatch.chdir(tmp_path)
     prepare(small, 0, paths.annotations("train").parent)
-    data = session.read_prepared(share=0.5)
-    cfg = session.config(name, study, data)
+    data = resolve.read_prepared(study, study.cell(name))
+    cfg = resolve.config(name, study, data)
     cached = image_cache.use(cfg, "train")
     steps = [step["type"] for step in cached.train_dataloader.dataset.pipeline]
     assert {"LoadCachedImage", "ResizeCached"} <= set(steps)

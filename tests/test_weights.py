@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
 import pickle
 from pathlib import Path
@@ -18,9 +19,10 @@ from torch import nn
 
 from stages import weights
 from stages.errors import InputError
+from stages.model import resolve
 from stages.model.compose import backbone_config
 from stages.pretrained import tensors
-from stages.study.params import load
+from stages.study.params import Study, load
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import
 from mmdet.models.layers import PatchMerging  # isort: skip
@@ -34,6 +36,12 @@ RESNETS = {"r50": torchvision.models.resnet50, "r101": torchvision.models.resnet
 ORDER = [0, 2, 1, 3]
 
 State = dict[str, torch.Tensor]
+
+
+def built(backbone: str, study: Study) -> nn.Module:
+    """As stage weights builds it, from what stage compose wrote."""
+    name = next(name for name, cell in study.cells.items() if cell.backbone == backbone)
+    return weights.build(json.loads(resolve.weights_text(name, study))["model"])
 
 
 def authors(state: State) -> State:
@@ -137,7 +145,7 @@ def test_a_file_without_tensors_is_refused(tmp_path, content):
 @pytest.mark.parametrize("name", RESNETS)
 def test_torchvisions_resnets(name):
     theirs = RESNETS[name](weights=None).state_dict()
-    found = tensors.match(theirs, weights.build(name, FULL))
+    found = tensors.match(theirs, built(name, FULL))
     assert (found.share, found.missing, found.unexpected) == (1, [], ["fc.bias", "fc.weight"])
     assert same(found.matched, {name: value for name, value in weighty(theirs).items() if not name.startswith("fc.")})
 
@@ -149,7 +157,7 @@ def test_torchvisions_resnets(name):
     lambda state: {"state_dict": state},
     lambda state: state], ids=["openmmlab", "in parallel", "flat", "state_dict", "plain"])
 def test_openmmlabs_layouts(tmp_path, layout):
-    backbone = weights.build("mobilenet_v2", MINIATURE)
+    backbone = built("mobilenet_v2", MINIATURE)
     state = randomized(backbone).state_dict()
     torch.save(layout(state), tmp_path / "a.pth")
     found = tensors.match(tensors.read(tmp_path / "a.pth"), backbone)
@@ -157,7 +165,7 @@ def test_openmmlabs_layouts(tmp_path, layout):
 
 
 def test_resnext_takes_its_own_width_only():
-    backbone = weights.build("x101", FULL)
+    backbone = built("x101", FULL)
     state = backbone.state_dict()
     found = tensors.match({**state, "fc.weight": torch.ones(2)}, backbone)
     assert found.share == 1 and found.unexpected == ["fc.weight"] and same(found.matched, weighty(state))
@@ -185,7 +193,7 @@ def test_the_test_knows_the_authors_patch_merging():
 
 @pytest.mark.parametrize("study", [FULL, MINIATURE], ids=["full", "miniature"])
 def test_swin_of_its_authors(tmp_path, study):
-    backbone = weights.build("swin_t", study)
+    backbone = built("swin_t", study)
     state = randomized(backbone).state_dict()
     torch.save({"model": authors(state)}, tmp_path / "swin.pth")
     found = tensors.match(tensors.read(tmp_path / "swin.pth"), backbone)
@@ -198,7 +206,7 @@ def test_swin_of_its_authors(tmp_path, study):
     config.init_cfg = ConfigDict(type="Pretrained", checkpoint=str(tmp_path / "swin.pth"))
     theirs = MODELS.build(config)
     theirs.init_weights()
-    ours = weights.build("swin_t", study)
+    ours = built("swin_t", study)
     ours.init_weights()
     ours.load_state_dict(found.matched, strict=False)
     assert theirs.convert_weights and same(ours.state_dict(), theirs.state_dict())
