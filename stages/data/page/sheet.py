@@ -164,8 +164,8 @@ class _Artist:
         image = table.images.iloc[row]
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         boxes = table.on(row)
-        names = np.array(table.classes, dtype=object)[table.label[boxes]]
-        of_class = (names == name).astype(bool)
+        classes = [table.classes[label] for label in table.label[boxes]]
+        of_class = np.array(classes, dtype=object) == name
         marked = table.boxes[boxes[of_class]].tolist()
         others = table.boxes[boxes[~of_class]].tolist()
         path = inside(self.root, file) if self.root else None
