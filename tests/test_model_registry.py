@@ -135,11 +135,11 @@ def test_the_champion_of_an_earlier_training_is_compared_by_its_predictions(here
 
     (here / "other").mkdir()
     better = of(R50_, X101)
-    assert better.moves and better.why.startswith("the difference of val/bbox_mAP_50 is +")
+    assert better.moves and better.reason.startswith("the difference of val/bbox_mAP_50 is +")
     shutil.rmtree(here / "other")
     (here / "other").mkdir()
     worse = of(X101, R50_)
-    assert not worse.moves and worse.why.startswith("the difference of val/bbox_mAP_50 is -")
+    assert not worse.moves and worse.reason.startswith("the difference of val/bbox_mAP_50 is -")
     # On other annotations nothing is comparable.
     write_truth(here, "val", each=3)
     shutil.rmtree(here / "other")

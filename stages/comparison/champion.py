@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contest:
-    """Whether the alias moves from the champion to the chosen cell, and why, to stand after
+    """Whether the alias moves from the champion to the chosen cell, and the reason, to stand after
     "because"."""
 
     moves: bool
-    why: str
+    reason: str
 
 
 def contest(
@@ -59,11 +59,11 @@ def contest(
     if cell is not None:
         pair = judgement.pair(chosen, cell)
         difference = None if pair is None else pair.difference
-        why = "there is no verdict on them"
+        reason = "there is no verdict on them"
     else:
-        difference, why = _against_predictions(client, champion, judgement, study, root)
+        difference, reason = _against_predictions(client, champion, judgement, study, root)
     if difference is None:
-        return Contest(False, why)
+        return Contest(False, reason)
     return _decided(difference, judgement, cell)
 
 
@@ -78,17 +78,17 @@ def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Co
     interval = (
         f"{difference.value:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
     )
-    told = f"the difference of {judgement.metric} is {interval}"
+    text = f"the difference of {judgement.metric} is {interval}"
     if difference.thin:
-        return Contest(False, f"{told}, on too few boxes to decide")
+        return Contest(False, f"{text}, on too few boxes to decide")
     if difference.low > 0:
-        return Contest(True, told)
+        return Contest(True, text)
     cheaper = cell is not None and _costs_less(judgement, cell)
     if cheaper and difference.high >= 0 and difference.low >= -judgement.margin:
         return Contest(
-            True, f"{told}, within the margin of {judgement.margin:g}, and it costs less"
+            True, f"{text}, within the margin of {judgement.margin:g}, and it costs less"
         )
-    return Contest(False, told)
+    return Contest(False, text)
 
 
 def _costs_less(judgement: Judgement, cell: str) -> bool:

@@ -20,6 +20,7 @@ _COLOURS = {
     "worse": "#9a9a9a",
     "no verdict": "#c9a227",
 }
+_BLUE, _GREY = "#3f7fbf", "#9a9a9a"
 # More classes than these would make a drawing that nobody reads; classes.csv has all.
 _MOST_CLASSES = 60
 _LONGEST_NAME = 50
@@ -35,35 +36,31 @@ def draw(judgement: Judgement) -> dict[str, str]:
     with matplotlib.rc_context(
         {"svg.hashsalt": "comparison", "svg.fonttype": "none", "font.family": "sans-serif"}
     ):
-        found = {"cells.svg": _cells(judgement)}
+        files = {"cells.svg": _cells(judgement)}
         for split, groups in judgement.groups.get(judgement.choice.chosen or "", {}).items():
-            rows = [
-                (
-                    f"{group.name} ({group.boxes})",
-                    group.AP50,
-                    "#3f7fbf" if not (group.AP50 and group.AP50.thin) else "#9a9a9a",
-                )
-                for group in groups
-                if group.kind == "class"
-            ][:_MOST_CLASSES]
+            rows = []
+            for group in groups:
+                if group.kind == "class":
+                    colour = _GREY if group.AP50 and group.AP50.thin else _BLUE
+                    rows.append((f"{group.name} ({group.boxes})", group.AP50, colour))
             if rows:
-                title = f"{split} AP50 of {judgement.choice.chosen}; boxes in brackets, grey: too few to decide"
-                found[f"classes_{split}.svg"] = _rows(rows, title)
-    return found
+                chosen = judgement.short(judgement.choice.chosen)
+                title = f"{split} AP50 of {chosen}; boxes in brackets, grey: too few to decide"
+                rows = rows[:_MOST_CLASSES]
+                files[f"classes_{split}.svg"] = _rows(rows, title)
+    return files
 
 
 def _cells(judgement: Judgement) -> str:
     metric = judgement.metric
-    known = {cell: judgement.estimates[cell].get(metric) for cell in judgement.repeats}
-    order = sorted(known, key=lambda cell: -(known[cell].value if known[cell] else -1.0))
-    verdicts = {cell: cell_tags(judgement, cell)["verdict"] for cell in order}
-    return _rows(
-        [
-            (f"{cell} - {verdicts[cell]}", known[cell], _COLOURS.get(verdicts[cell], "#3f7fbf"))
-            for cell in order
-        ],
-        f"{metric} with its 95 % interval, and the verdict against the best",
-    )
+    rows = []
+    for cell in judgement.repeats:
+        estimate = judgement.estimates[cell].get(metric)
+        verdict = cell_tags(judgement, cell)["verdict"]
+        name = f"{judgement.short(cell)} - {verdict}"
+        rows.append((name, estimate, _COLOURS.get(verdict, _BLUE)))
+    rows.sort(key=lambda row: -row[1].value if row[1] else 1.0)
+    return _rows(rows, f"{metric} with its 95 % interval, and the verdict against the best")
 
 
 def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
@@ -74,13 +71,13 @@ def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
     figure = Figure(figsize=(10, 1.1 + 0.28 * len(rows)), layout="constrained")
     FigureCanvasSVG(figure)
     axes: Any = figure.add_subplot()
-    for place, (_, one, colour) in enumerate(rows):
-        if one is not None:
-            axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2)
-            axes.plot([one.value], [place], "o", color=colour, markersize=6)
+    for place, (_, estimate, colour) in enumerate(rows):
+        if estimate is not None:
+            axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2)
+            axes.plot([estimate.value], [place], "o", color=colour, markersize=6)
             axes.annotate(
-                f"{one.value:.3f}",
-                (one.high, place),
+                f"{estimate.value:.3f}",
+                (estimate.high, place),
                 xytext=(6, -3),
                 textcoords="offset points",
                 fontsize=8,
@@ -103,4 +100,6 @@ def _rows(rows: Sequence[tuple[str, Estimate | None, str]], title: str) -> str:
 
 def _short(name: str) -> str:
     name = " ".join(name.split())
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 3]}..."
+    return name

@@ -79,7 +79,7 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
         **names.tags(study),
         "selection.backbone": study.backbone,
         "selection.neck": study.neck,
-        "holes": "; ".join(f"{row}: {why}" for row, why in judgement.holes.items()),
+        "holes": "; ".join(f"{row}: {reason}" for row, reason in judgement.holes.items()),
     }
     for number, finding in enumerate(judgement.findings, 1):
         table[f"hypothesis.{number}"] = finding.outcome
@@ -95,7 +95,7 @@ def note(judgement: Judgement) -> str:
     lines += [finding.sentence for finding in judgement.findings]
     lines.append(wording.false_alarms(judgement.false_alarms))
     lines += [share.sentence for share in judgement.shares]
-    lines += [f"{row} is left out: {why}" for row, why in judgement.holes.items()]
+    lines += [f"{row} is left out: {reason}" for row, reason in judgement.holes.items()]
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
 
 

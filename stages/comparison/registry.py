@@ -84,24 +84,24 @@ def promote(
             description=_description(judgement, name),
         )
     else:
-        for key, text in tags.items():
-            client.set_model_version_tag(name, version.version, key, text)
+        for key, value_of_tag in tags.items():
+            client.set_model_version_tag(name, version.version, key, value_of_tag)
         client.update_model_version(name, version.version, _description(judgement, name))
-    what = f"{short} is version {version.version} of {name}"
+    text = f"{short} is version {version.version} of {name}"
     number = registered.aliases.get(ALIAS)
     if not number:
         client.set_registered_model_alias(name, ALIAS, version.version)
-        return f"{what} and its {ALIAS}."
+        return f"{text} and its {ALIAS}."
     if str(number) == str(version.version):
-        return f"{what} and stays its {ALIAS}."
+        return f"{text} and stays its {ALIAS}."
     holder = client.get_model_version(name, number)
     result = _contest(client, holder, runs, judgement, study, root)
     cell = judgement.short(holder.tags.get("cell", "another cell"))
-    why = judgement.named(result.why)
+    reason = judgement.named(result.reason)
     if not result.moves:
-        return f"{what}; its {ALIAS} stays version {number}, {cell}: {why}."
+        return f"{text}; its {ALIAS} stays version {number}, {cell}: {reason}."
     client.set_registered_model_alias(name, ALIAS, version.version)
-    return f"{what} and its {ALIAS}, which was version {number}, {cell}: {why}."
+    return f"{text} and its {ALIAS}, which was version {number}, {cell}: {reason}."
 
 
 def _contest(
@@ -156,14 +156,14 @@ def _version(
 
 
 def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
-    one = judgement.estimates[judgement.choice.chosen][judgement.metric]
+    estimate = judgement.estimates[judgement.choice.chosen][judgement.metric]
     return {
         "cell": judgement.choice.chosen,
         "scale": scale,
         "comparison": comparison,
         "metric": judgement.metric,
-        "value": value(one.value),
-        "interval": f"{value(one.low)} to {value(one.high)}",
+        "value": value(estimate.value),
+        "interval": f"{value(estimate.low)} to {value(estimate.high)}",
         "file": FILE,
     }
 
@@ -171,11 +171,11 @@ def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
 def _description(judgement: Judgement, name: str) -> str:
     chosen = judgement.choice.chosen
     sentence = escape(judgement.named(judgement.choice.sentence))
-    why = escape(judgement.named(judgement.why))
+    basis = escape(judgement.named(judgement.why))
     # Short names are of this comparison; the row's name stays what it is in later ones.
     row = f"`{chosen}` in params.yaml. " if judgement.short(chosen) != chosen else ""
     return (
-        f"{sentence}\n\n{why}\n\n{row}To load it, in this project's folder: "
+        f"{sentence}\n\n{basis}\n\n{row}To load it, in this project's folder: "
         f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
         f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`."
     )

@@ -43,35 +43,35 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
     cells: the rows with results, repeats among them. An equal judgement of the same runs updates
     the run that it has.
     """
-    told = _Telling(judgement, cells, study, folder)
+    messages = _Messages(judgement, cells, study, folder)
     sender = Sender()
-    for send in told.jobs():
+    for send in messages.jobs():
         sender.put(Job(send))
-    left = sender.finish(PATIENCE_S)
-    told.over = True
-    if left:
+    unsent = sender.finish(PATIENCE_S)
+    messages.over = True
+    if unsent:
         logger.warning(
-            "MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; %s sends "
-            "the rest once MLflow answers",
+            "MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; "
+            "%s sends the rest once MLflow answers",
             without_password(store.uri()),
-            left.reason,
+            unsent.reason,
             folder,
             _AGAIN,
         )
-    elif told.unknown:
-        names = [*told.unknown][:_MOST] + [f"{len(told.unknown) - _MOST} more"] * (
-            len(told.unknown) > _MOST
-        )
+    elif messages.unknown:
+        names = list(messages.unknown)[:_MOST]
+        if len(messages.unknown) > _MOST:
+            names.append(f"{len(messages.unknown) - _MOST} more")
         logger.warning(
-            "MLflow at %s does not know the runs of %s, so they carry no verdict there; `make sync` makes "
-            "them again, and %s then adds it",
+            "MLflow at %s does not know the runs of %s, so they carry no verdict there; "
+            "`make sync` makes them again, and %s then adds it",
             without_password(store.uri()),
             ", ".join(names),
             _AGAIN,
         )
 
 
-class _Telling:
+class _Messages:
     """The jobs of one comparison. Each can be done again: it sends what the tracker lacks or has
     otherwise."""
 
@@ -83,7 +83,9 @@ class _Telling:
         self.keys = outcomes.class_keys(cells)
         self.digest = outcomes.digest(judgement, cells)
         # Row of params.yaml -> the cell that it is or repeats.
-        self.rows = {row: cell for cell, rows in judgement.repeats.items() for row in rows}
+        self.rows: dict[str, str] = {}
+        for cell, rows in judgement.repeats.items():
+            self.rows.update(dict.fromkeys(rows, cell))
         self.runs: dict[str, Run] = {}
         self.unknown: dict[str, None] = {}
         self.run_id: str | None = None
@@ -119,20 +121,15 @@ class _Telling:
         }
         with store.turn():
             owner.close_vanished(client, [experiment], but=self.digest)
-            found = identity.find(client, experiment, self.digest)
-            run_id = (
-                found.info.run_id
-                if found
-                else identity.make(
-                    client,
-                    experiment,
-                    self.digest,
-                    outcomes.name(self.judgement, self.study),
-                    {"kind": "comparison"},
-                )
-            )
-            if found:
+            run = identity.find(client, experiment, self.digest)
+            if run:
+                run_id = run.info.run_id
                 client.update_run(run_id, "RUNNING")
+            else:
+                name = outcomes.name(self.judgement, self.study)
+                run_id = identity.make(
+                    client, experiment, self.digest, name, {"kind": "comparison"}
+                )
         self._client = client
         self._complete(run_id, tags, outcomes.metrics(self.judgement), 0)
         self.run_id = run_id
@@ -212,19 +209,17 @@ class _Telling:
         """Sets the tags and metrics that the run does not have with just these values."""
         from mlflow.entities import RunTag
 
-        held = (run or self._client.get_run(run_id)).data
-        changed = [
-            RunTag(key, str(value)[:TAG_LENGTH])
-            for key, value in tags.items()
-            if value != held.tags.get(key) and (value or key in held.tags)
-        ]
+        data = (run or self._client.get_run(run_id)).data
+        changed = []
+        for key, value in tags.items():
+            if value != data.tags.get(key) and (value or key in data.tags):
+                changed.append(RunTag(key, str(value)[:TAG_LENGTH]))
         for start in range(0, len(changed), BATCH):
             self._client.log_batch(run_id, tags=changed[start : start + BATCH])
-        lacking = {
-            name: value
-            for name, value in metrics.items()
-            if name not in held.metrics or not points.same(held.metrics[name], value)
-        }
+        lacking = {}
+        for name, number in metrics.items():
+            if name not in data.metrics or not points.same(data.metrics[name], number):
+                lacking[name] = number
         points.send(
             self._client,
             run_id,
