@@ -89,7 +89,9 @@ def test_what_decides_a_training_is_listed_in_two_places_alike():
     # Free of what guards, records and speaks.
     for part in provenance.DECIDING[1:]:
         path = ROOT / part
-        for file in path.rglob("*.py") if path.is_dir() else [path]:
+        files = list(path.rglob("*.py")) if path.is_dir() else [path]
+        assert files, f"{part} is empty"
+        for file in files:
             text = file.read_text(encoding="utf-8")
             assert not re.search(r"stages\.(safety|tracking|program)\b|^import (signal|logging|fcntl)$", text, re.M) \
                 or file.parent.name == "ops" or file.name == "image_cache.py", file

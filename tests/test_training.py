@@ -12,6 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import torch
+import torch.utils.checkpoint
 from conftest import CELLS, make_project
 
 import stages.sync
@@ -160,14 +161,24 @@ def test_a_batch_in_several_passes_keeps_steps_and_rate(trainer, plain):
     assert found["device_batch"] == 2 and found["batch_size"] == 4 and found["iterations"] == 4
 
 
-def test_activation_checkpointing_computes_the_same(trainer, plain):
+def test_activation_checkpointing_computes_the_same(trainer, plain, monkeypatch):
     rows, _ = plain(SWIN)
+    calls = []
+    checkpoint = torch.utils.checkpoint.checkpoint
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint",
+                        lambda *arguments, **options: calls.append(1) or checkpoint(*arguments, **options))
     assert losses(trainer.run(SWIN, activation_checkpointing=True)) == pytest.approx(losses(rows), rel=1e-4)
+    # A switch that does nothing computes the same too.
+    assert len(calls) >= len(rows)
 
 
 def test_channels_last_computes_the_same(trainer, plain):
-    expected = losses(plain(R50)[0])
+    rows, weights = plain(R50)
+    expected = losses(rows)
     computed = losses(trainer.run(channels_last=True))
+    # A switch that does nothing computes the same too.
+    kernels = (weights["backbone.layer1.0.conv2.weight"], trainer.weights()["backbone.layer1.0.conv2.weight"])
+    assert [kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels] == [False, True]
     # The first step has the same weights. Sums in another order then sample other anchors of the same overlap.
     assert computed[0] == pytest.approx(expected[0], rel=1e-5)
     assert computed == pytest.approx(expected, rel=0.02)

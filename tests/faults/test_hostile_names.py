@@ -99,7 +99,9 @@ def test_make_hands_no_cell_name_to_a_shell(study: Project, make):
 
 def test_no_command_of_a_stage_has_a_parameter_in_it():
     for name in ("dvc.yaml", "stages/dvc.yaml"):
-        for stage in yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["stages"].values():
+        stages = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["stages"]
+        assert stages, f"{name} has no stage"
+        for stage in stages.values():
             assert "${" not in stage.get("do", stage)["cmd"]
 
 
