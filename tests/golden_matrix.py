@@ -44,7 +44,10 @@ STATED = [
 
 
 def study(**verdicts) -> Study:
-    return study_of({**ROWS, HOLE: row("swin_l")}, STATED, **verdicts)
+    found = study_of({**ROWS, HOLE: row("swin_l")}, STATED, **verdicts)
+    # What params.yaml trains with today is no part of these conclusions.
+    training = dataclasses.replace(found.training, lr={"sgd": 0.05, "adamw": 0.0016})
+    return dataclasses.replace(found, seed=0, scales={found.scale: training})
 
 
 def write(root: Path) -> list[CellResult]:

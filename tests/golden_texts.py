@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 FOLDER = Path(__file__).with_name("golden")
 COMMAND = "python -m pytest tests/test_golden.py --write-golden"
@@ -17,9 +20,11 @@ def check(name: str, text: str, write: bool) -> None:
     path = FOLDER / name
     if write:
         path.write_text(text, encoding="utf-8")
-    expected = path.read_text(encoding="utf-8").splitlines()
-    # pytest shows the lines that differ.
-    assert text.splitlines() == expected, f"if this change is meant: {COMMAND}, then read the diff"
+    expected = path.read_text(encoding="utf-8")
+    lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), name, "now", n=0, lineterm="")
+    difference = "\n".join(lines)
+    if difference:
+        pytest.fail(f"{difference}\n\nif this is meant: {COMMAND}", pytrace=False)
 
 
 def settings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
