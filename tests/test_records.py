@@ -69,7 +69,7 @@ def test_run_json_says_how_it_came_about(finished):
     # params.yaml was edited after the commit.
     assert found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
     assert found["git_commit"] == finished.git("rev-parse", "HEAD") + "+changes"
-    assert found["lr_per_sample"] == pytest.approx(0.4 / 16)
+    assert found["lr_per_sample"] == pytest.approx(0.2 / 16)
     # What was reached, not only what was asked for.
     assert found["highest_lr"] == max(float(row["lr"]) for row in rows(finished)) == pytest.approx(found["lr"])
     assert found["max_detections"] == 100

@@ -32,19 +32,22 @@ def main(name: str) -> None:
     """Trains the cell and puts its files in their place; see stages/train.py."""
     study = params.load()
     cell = study.cell(name)
-    if "RANK" not in os.environ:
-        shared_memory.check(name, cell, study)
+    if "RANK" in os.environ:
+        # Several processes train together under the lock of the first.
+        with lock.held(name) if _first() else contextlib.nullcontext():
+            finish(name, study, cell)
+        return
+    shared_memory.check(name, cell, study)
+    with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
-        if study.training.processes > 1:
-            from stages.safety import launch
-
-            launch.check(study)
-            launch.launch(name, study.training.processes)
+        if study.training.processes == 1:
+            finish(name, study, cell)
             return
-    # Several processes train together under the lock of the first.
-    with lock.held(name) if _first() else contextlib.nullcontext():
-        finish(name, study, cell)
+    from stages.safety import launch
+
+    launch.check(study)
+    launch.launch(name, study.training.processes)
 
 
 def resolve(name: str, study: Study) -> None:

@@ -112,7 +112,7 @@ def check_complete(folder: Path) -> str:
     assert run.data.metrics["test/bbox_mAP_50"] == scores["test"]["bbox_mAP_50"]
     assert run.data.metrics["train_loss"] == record["train_loss"] == scores["train"]["loss"]
     for path, file in (("checkpoint/best.pth", f"models/{R50}/best.pth"), ("run.json", RECORD / "run.json"),
-                       ("predictions/test.json", f"predictions/{R50}/test.json"),
+                       ("predictions/test.json", f"predictions/r50/fpn/{R50}/test.json"),
                        ("metrics/details.json", RECORD / "details.json")):
         assert Path(client.download_artifacts(run.info.run_id, path)).read_bytes() == (folder / file).read_bytes()
     return run.info.run_id
