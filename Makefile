@@ -15,7 +15,7 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help install set-up repro cells costs prune check-cache accept fit gpu-pack data-check test test-quick test-faults test-zoo test-fresh test-all lint sync ui clean lock
+.PHONY: help install set-up repro cells costs prune check-cache accept fit gpu-pack data-check test test-quick test-faults test-zoo test-fresh test-all lint sync ui picture clean lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,12 @@ lint: install  ## ruff over all of the code
 
 sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
 	@python -m stages.sync
+
+# The window shows the card, the table of places and the hypotheses; 64 colours keep the file small.
+picture: install  ## docs/images/report.png, the top of the README: the report of this folder, by Chromium
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,900 \
+	  --screenshot=$(CURDIR)/docs/images/report.png file://$(CURDIR)/reports/index.html
+	python -c 'from PIL import Image; path = "docs/images/report.png"; Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)'
 
 ui: install  ## MLflow's pages on this study's runs, http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000
