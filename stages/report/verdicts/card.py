@@ -151,8 +151,10 @@ def _cost(judgement: Judgement) -> str:
     theirs = judgement.costs.get(choice.best or "", {}).get(choice.cost)
     if choice.chosen != choice.best and theirs:
         name = judgement.short(choice.best or "")
-        saved = percent(choice.saved or 0.0)
-        text += f", {saved} less than {name} with {amount(theirs)} {unit}".rstrip()
+        gain = "not shown to be less than"
+        if choice.saved is not None:
+            gain = f"{percent(choice.saved)} less than"
+        text += f", {gain} {name} with {amount(theirs)} {unit}".rstrip()
     if not choice.cheaper:
         return f"{text}; no cheaper cell may be as good."
     cheapest = choice.cheaper[0]
