@@ -65,7 +65,7 @@ def test_cells_hang_below_a_run_that_says_what_was_concluded(tracker, study):
     assert point.step == 12
     # Files.
     written = list((tracker / "reports").rglob("*.*"))
-    assert {"index.html", "report.md", "compare.csv", "summary.json"} <= {file.name for file in written}
+    assert {"index.html", "summary.json"} <= {file.name for file in written}
     for file in written:
         assert matrix.read(run.info.run_id, f"report/{file.relative_to(tracker / 'reports')}") == file.read_text()
     assert matrix.read(run.info.run_id, "classes.csv") == outcomes.classes_csv(

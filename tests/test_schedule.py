@@ -72,9 +72,9 @@ def test_the_warm_up_of_params_yaml_holds_where_it_fits():
 
 
 def test_the_miniature_is_as_it_was():
-    """30 of the 120 steps before its milestone."""
-    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=number) for number in (240, None))
-    assert known.to_dict() == unknown.to_dict() and known.param_scheduler[0].end == 30
+    """26 of the 80 steps before its milestone."""
+    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=number) for number in (160, None))
+    assert known.to_dict() == unknown.to_dict() and known.param_scheduler[0].end == 26
 
 
 @pytest.mark.parametrize(("device_batch", "processes", "passes"), [(0, 1, 13), (2, 1, 50), (2, 2, 25)])
@@ -123,8 +123,8 @@ def test_plan_says_it_once_for_the_demo_set(caplog):
         plan.say_warmups(FULL)
         plan.say_warmups(MINIATURE)
         plan.say_warmups(dataclasses.replace(FULL, data=dataclasses.replace(FULL.data, source="coco")))
-    assert caplog.messages == ["13 of the cells: 240 training images make 450 steps, too few for a warm-up of 500; it "
-                               "takes 100 (scales.full.warmup_iterations)"]
+    assert caplog.messages == ["13 of the cells: 160 training images make 300 steps, too few for a warm-up of 500; it "
+                               "takes 66 (scales.full.warmup_iterations)"]
 
 
 def test_images_that_make_no_step_are_refused_before_the_training(tmp_path, monkeypatch):
