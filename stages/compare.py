@@ -57,9 +57,12 @@ def main() -> None:
 
 def strays(study: Study, names: list[str]) -> dict[str, str]:
     """Rows on other folds than the study's that have no row on it beside them, and why they are left out."""
-    return {row: f"no row of its cell on fold {study.data.fold} has results"
-            for first, rows in groups(study, names).items() if study.fold_of(study.cell(first)) is not None
-            for row in rows}
+    reasons = {}
+    for first, rows in groups(study, names).items():
+        if study.fold_of(study.cell(first)) is not None:
+            for row in rows:
+                reasons[row] = f"no row of its cell on fold {study.data.fold} has results"
+    return reasons
 
 
 def hole(name: str, cell: Cell) -> str:

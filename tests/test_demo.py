@@ -167,7 +167,8 @@ def test_box_sizes_follow_the_study_but_for_the_small_ones(tmp_path):
     # At the border a box is cut off, whatever its aspect.
     inside = (relative[:, :2] > 0.016).all(1) & (relative[:, :2] + relative[:, 2:] < 0.984).all(1)
     aspects = np.log(relative[~small & inside, 2] / relative[~small & inside, 3])
-    assert aspects.std() == pytest.approx(0.658 * demo.NARROWING, rel=0.25)
+    # The box of a turned object adds to the spread of the objects' own aspects, .263.
+    assert 0.658 * demo.NARROWING < aspects.std() < 0.34
 
 
 def test_small_boxes_are_small_at_the_demo_sets_own_size_and_wide_enough_to_learn(tmp_path):

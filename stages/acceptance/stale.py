@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.check_cache import dvc
+from stages.check_cache import dvc, md5
 from stages.errors import InputError
 from stages.files import read_json
 from stages.model import config_file
@@ -32,11 +30,6 @@ class Stale:
     name: str
     record: dict[str, Any]
     cell: cell_file.ResolvedCell
-
-    @property
-    def group(self) -> tuple[str, str, str]:
-        """One trial shows it for all: the commit that trained, detector and optimizer."""
-        return self.record["git_commit"], self.cell.training["detector"], self.cell.training["optimizer"]
 
 
 def find(study: Study) -> list[Stale]:
@@ -122,10 +115,3 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
             loader.pop(key, None)
         values[f"{split}_dataloader"] = loader
     return json.loads(json.dumps(values))
-
-
-@functools.cache
-def md5(path: Path) -> str:
-    """Of a file, as DVC has it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
