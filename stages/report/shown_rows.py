@@ -36,21 +36,31 @@ def _mean(cell: CellResult, repeats: Sequence[CellResult], judgement: Judgement)
         for metric in values:
             estimate = judgement.estimates[cell.name].get(f"{split}/{metric}")
             scores[split][metric] = None if estimate is None else estimate.value
+    losses = []
+    minutes = []
+    measured: dict[str, list[float | None]] = {key: [] for key in cell.costs}
+    for repeat in repeats:
+        losses.append(repeat.train_loss)
+        minutes.append(repeat.train_minutes)
+        for key, values in measured.items():
+            values.append(repeat.costs.get(key))
     costs = {}
-    for key in cell.costs:
-        costs[key] = _middle(statistics.median, [repeat.costs.get(key) for repeat in repeats])
+    for key, values in measured.items():
+        costs[key] = _average(statistics.median, values)
     return dataclasses.replace(
         cell,
         scores=scores,
-        train_loss=_middle(statistics.fmean, [repeat.train_loss for repeat in repeats]),
-        train_minutes=_middle(statistics.median, [repeat.train_minutes for repeat in repeats]),
+        train_loss=_average(statistics.fmean, losses),
+        train_minutes=_average(statistics.median, minutes),
         costs=costs,
     )
 
 
-def _middle(
-    average: Callable[[list[float]], float], values: Sequence[float | None]
+def _average(
+    function: Callable[[list[float]], float], values: Sequence[float | None]
 ) -> float | None:
-    """Of the values that there are; None where there is none."""
-    measured = [value for value in values if value is not None]
-    return average(measured) if measured else None
+    """`function` of the values that were measured; None where none was."""
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return None
+    return function(numbers)
