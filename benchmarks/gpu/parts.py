@@ -204,6 +204,21 @@ def parts(scale: str) -> list[Part]:
             ],
         ),
         Part(
+            "stages",
+            "From the training to the costs, stage by stage",
+            75,
+            30,
+            [
+                Work(
+                    f"{model.name}, stage by stage",
+                    "benchmarks.gpu.pipeline:run",
+                    {"model": model, "photographs": size.few, "times": 4},
+                    60,
+                )
+                for model in MODELS[:2]
+            ],
+        ),
+        Part(
             "large",
             "Swin-L at 1024 pixels",
             20,

@@ -1,0 +1,59 @@
+"""The stages after prepare on this machine's device: compose, train, predict, analyse and costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu import sets
+from benchmarks.gpu.children import Context
+from benchmarks.gpu.lines import LOG
+from benchmarks.gpu.model import Model
+from benchmarks.gpu.steps import change
+from benchmarks.gpu.trainings import fast
+from benchmarks.workspace import Workspace, workspace
+from stages.errors import InputError
+from stages.files import read_json
+from stages.study import paths
+
+
+def run(context: Context, model: Model, photographs: int, times: int) -> dict[str, Any]:
+    """Trains the model for an epoch of `photographs` images, `times` over, and lets each later stage
+    work on the result; the seconds of each stage and what costs measured.
+
+    Raises InputError where a stage ends with an error or writes no file.
+    """
+    few = sets.easy(sets.read("train"), photographs)
+    folder = sets.write(Path(tempfile.mkdtemp()), sets.repeated(few, photographs * times), few)
+    settings = {**fast(), "epochs": 1, "warmup_iterations": 5, "clip_grad": 10}
+    seconds = {}
+    with workspace(change(context.scale, [model], settings), folder) as copy:
+        for stage in ("compose", "train", "predict", "analyse", "costs"):
+            begun = time.monotonic()
+            _stage(copy, stage, [] if stage in ("compose", "costs") else [model.name])
+            seconds[f"{stage}_s"] = round(time.monotonic() - begun, 1)
+        measured = read_json(copy.folder / paths.COSTS)
+        metrics = next(copy.folder.glob(f"metrics/*/*/{model.name}.json"))
+        score = json.loads(metrics.read_text(encoding="utf-8"))
+    cell = measured["cells"][model.name]
+    return {
+        **seconds,
+        "device": measured["device"],
+        "latency_ms": cell["costs"]["latency_ms"],
+        "images_per_second": cell["costs"]["images_per_second"],
+        "gflops": cell["work"]["flops"] / 1e9,
+        "spread": cell["spread"],
+        "best_mAP50": score["val"]["bbox_mAP_50"],
+    }
+
+
+def _stage(copy: Workspace, stage: str, arguments: list[str]) -> None:
+    process = copy.start(f"stages.{stage}", *arguments, output=subprocess.PIPE)
+    output, _ = process.communicate()
+    print(output, flush=True)
+    if process.returncode:
+        raise InputError(f"stages.{stage} ended with {process.returncode}; {LOG} has its output")
