@@ -92,7 +92,8 @@ def measure(
         # The programs of this process work in the copy, with its params.yaml.
         os.chdir(copy.folder)
         load, file = params.load, copy.folder / "params.yaml"
-        params.load = lambda: load(file)
+        # Whichever path a caller names.
+        params.load = lambda path=file: load(file)
         batch = params.load().training.batch_size
         _register(window)
         try:
