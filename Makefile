@@ -111,6 +111,7 @@ test-all: install  ## every test, the slow ones too
 
 lint: install  ## ruff over all of the code
 	ruff check .
+	ruff format --check .
 
 sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
 	@python -m stages.sync

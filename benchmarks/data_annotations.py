@@ -43,16 +43,24 @@ def main(images: int = 118_000, boxes: int = 860_000, rounds: int = 3) -> None:
             for name, (work, argument) in contestants.items():
                 measured[name].append(alone(work, argument))
         megabytes = path.stat().st_size / 1e6
-    print(f"{images} images, {boxes} boxes, a file of {megabytes:.0f} MB, median of {rounds} rounds")
+    print(
+        f"{images} images, {boxes} boxes, a file of {megabytes:.0f} MB, median of {rounds} rounds"
+    )
     seconds, peaks = {}, {}
     for name, values in measured.items():
         seconds[name] = statistics.median(value for value, _ in values)
         peaks[name] = max(peak for _, peak in values)
-        print(f"{name:18s} {seconds[name]:7.1f} s  {peaks[name]:6.0f} MB at most  "
-              f"(rounds: {', '.join(f'{value:.1f}' for value, _ in values)})")
+        print(
+            f"{name:18s} {seconds[name]:7.1f} s  {peaks[name]:6.0f} MB at most  "
+            f"(rounds: {', '.join(f'{value:.1f}' for value, _ in values)})"
+        )
     ratio = seconds["prepare"] / seconds["pycocotools loads"]
-    print(f"prepare takes {ratio:.2f} x as long as: pycocotools loads (at most {MOST_TIMES} x is promised)")
-    print(f"prepare takes {peaks['prepare']:.0f} MB (at most {MOST_MEGABYTES} MB is promised for COCO's size)")
+    print(
+        f"prepare takes {ratio:.2f} x as long as: pycocotools loads (at most {MOST_TIMES} x is promised)"
+    )
+    print(
+        f"prepare takes {peaks['prepare']:.0f} MB (at most {MOST_MEGABYTES} MB is promised for COCO's size)"
+    )
 
 
 def content(images: int, boxes: int) -> dict:
@@ -66,11 +74,28 @@ def content(images: int, boxes: int) -> dict:
     corner = rng.random((boxes, 2)) * (size[image] - extent)
     table = np.round(np.concatenate([corner, extent], axis=1), 2).tolist()
     return {
-        "images": [{"id": index, "file_name": f"{index:012d}.jpg", "width": width, "height": height, "license": 1,
-                    "date_captured": "2013-11-14 17:02:52"} for index, (width, height) in enumerate(size.tolist(), 1)],
-        "annotations": [{"id": index, "image_id": int(row) + 1, "category_id": int(kind) + 1, "bbox": box,
-                         "area": round(box[2] * box[3], 4), "iscrowd": 0}
-                        for index, (row, kind, box) in enumerate(zip(image, label, table), 1)],
+        "images": [
+            {
+                "id": index,
+                "file_name": f"{index:012d}.jpg",
+                "width": width,
+                "height": height,
+                "license": 1,
+                "date_captured": "2013-11-14 17:02:52",
+            }
+            for index, (width, height) in enumerate(size.tolist(), 1)
+        ],
+        "annotations": [
+            {
+                "id": index,
+                "image_id": int(row) + 1,
+                "category_id": int(kind) + 1,
+                "bbox": box,
+                "area": round(box[2] * box[3], 4),
+                "iscrowd": 0,
+            }
+            for index, (row, kind, box) in enumerate(zip(image, label, table), 1)
+        ],
         "categories": [{"id": index, "name": f"class {index}"} for index in range(1, CLASSES + 1)],
     }
 
@@ -108,7 +133,12 @@ def alone(work: Callable[[Any], None], argument: Any) -> tuple[float, float]:
 def _measured(work: Callable[[Any], None], argument: Any, pipe) -> None:
     start = time.perf_counter()
     work(argument)
-    pipe.send((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6))
+    pipe.send(
+        (
+            time.perf_counter() - start,
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+        )
+    )
 
 
 if __name__ == "__main__":

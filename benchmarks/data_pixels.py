@@ -52,21 +52,36 @@ def main(images: int = 5000, rounds: int = 3) -> None:
     median = {name: statistics.median(values) for name, values in seconds.items()}
     print(f"{images} images, {len(os.sched_getaffinity(0))} cores, median of {rounds} rounds")
     for name, value in median.items():
-        print(f"{name:18s} {value:8.2f} s  {images / value:8.0f} images/s  "
-              f"(rounds: {', '.join(f'{one:.2f}' for one in seconds[name])})")
-    for ours, peer in (("prepare, decode", "OpenCV decodes"), ("prepare, header", "bytes are read")):
+        print(
+            f"{name:18s} {value:8.2f} s  {images / value:8.0f} images/s  "
+            f"(rounds: {', '.join(f'{one:.2f}' for one in seconds[name])})"
+        )
+    for ours, peer in (
+        ("prepare, decode", "OpenCV decodes"),
+        ("prepare, header", "bytes are read"),
+    ):
         print(f"{ours} at {median[peer] / median[ours]:.2f} x the speed of: {peer}")
 
 
 def data(folder: Path, pixels: str) -> Data:
     none = Source("")
-    return Data(source="coco", root=str(folder), train=Source("annotations.json"), val=none, test=none,
-                val_share=0.15, test_share=0.15, pixels=pixels)
+    return Data(
+        source="coco",
+        root=str(folder),
+        train=Source("annotations.json"),
+        val=none,
+        test=none,
+        val_share=0.15,
+        test_share=0.15,
+        pixels=pixels,
+    )
 
 
 def everywhere(work: Callable[[str], int], files: list[str]) -> int:
     """The peer: nothing but `work`, on all cores."""
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(
+        len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")
+    ) as pool:
         return sum(pool.map(work, files, chunksize=32))
 
 

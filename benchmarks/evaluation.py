@@ -44,7 +44,8 @@ def main(fold: str = str(FOLD), rounds: str = "3") -> None:
         contestants: dict[str, Callable[[], Callable[[], object]]] = {
             "pycocotools": lambda: prepared(path, results),
             "one evaluation": lambda: lambda: one(path, results),
-            "everything": lambda: lambda: json.dumps(depth.describe(depth.inspect(path, results)))}
+            "everything": lambda: lambda: json.dumps(depth.describe(depth.inspect(path, results))),
+        }
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(int(rounds)):
             for name, contestant in contestants.items():
@@ -53,13 +54,19 @@ def main(fold: str = str(FOLD), rounds: str = "3") -> None:
                 work()
                 seconds[name].append(time.perf_counter() - start)
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    print(f"{len(coco['images'])} images, {len(coco['annotations'])} boxes, {len(results)} detections, "
-          f"{len(os.sched_getaffinity(0))} cores, median of {rounds} rounds")
+    print(
+        f"{len(coco['images'])} images, {len(coco['annotations'])} boxes, {len(results)} detections, "
+        f"{len(os.sched_getaffinity(0))} cores, median of {rounds} rounds"
+    )
     for name, value in median.items():
-        print(f"{name:15s} {value:7.3f} s  (rounds: {', '.join(f'{each:.3f}' for each in seconds[name])})")
+        print(
+            f"{name:15s} {value:7.3f} s  (rounds: {', '.join(f'{each:.3f}' for each in seconds[name])})"
+        )
     for name, limit in LIMITS.items():
         ratio = median[name] / median["pycocotools"]
-        print(f"{name}: {ratio:.3f} x pycocotools, asked for at most {limit}: {'yes' if ratio <= limit else 'NO'}")
+        print(
+            f"{name}: {ratio:.3f} x pycocotools, asked for at most {limit}: {'yes' if ratio <= limit else 'NO'}"
+        )
 
 
 def prepared(path: Path, results: list[dict[str, Any]]) -> Callable[[], object]:
@@ -88,11 +95,21 @@ def renumbered(path: Path) -> dict[str, Any]:
     coco = json.loads(path.read_text(encoding="utf-8"))
     images = {image["id"]: number for number, image in enumerate(coco["images"], 1)}
     categories = {category["id"]: number for number, category in enumerate(coco["categories"], 1)}
-    return {"images": [{**image, "id": images[image["id"]]} for image in coco["images"]],
-            "categories": [{**category, "id": categories[category["id"]]} for category in coco["categories"]],
-            "annotations": [{**box, "id": number, "image_id": images[box["image_id"]],
-                             "category_id": categories[box["category_id"]]}
-                            for number, box in enumerate(coco["annotations"], 1)]}
+    return {
+        "images": [{**image, "id": images[image["id"]]} for image in coco["images"]],
+        "categories": [
+            {**category, "id": categories[category["id"]]} for category in coco["categories"]
+        ],
+        "annotations": [
+            {
+                **box,
+                "id": number,
+                "image_id": images[box["image_id"]],
+                "category_id": categories[box["category_id"]],
+            }
+            for number, box in enumerate(coco["annotations"], 1)
+        ],
+    }
 
 
 def generated(coco: dict[str, Any], per_image: int, seed: int) -> list[dict[str, Any]]:
@@ -117,11 +134,19 @@ def generated(coco: dict[str, Any], per_image: int, seed: int) -> list[dict[str,
                 category = like["category_id"] if rng.random() < 0.67 else rng.choice(classes)
                 score = rng.beta(4, 3)
             else:
-                box = rng.uniform([0, 0, 10, 10], [image["width"] - 200, image["height"] - 200, 200, 200])
+                box = rng.uniform(
+                    [0, 0, 10, 10], [image["width"] - 200, image["height"] - 200, 200, 200]
+                )
                 category, score = rng.choice(classes), rng.beta(1, 5)
             box[2:] = np.abs(box[2:]) + 1
-            results.append({"image_id": image["id"], "category_id": int(category), "score": round(float(score), 4),
-                            "bbox": np.round(box, 2).tolist()})
+            results.append(
+                {
+                    "image_id": image["id"],
+                    "category_id": int(category),
+                    "score": round(float(score), 4),
+                    "bbox": np.round(box, 2).tolist(),
+                }
+            )
     return results
 
 

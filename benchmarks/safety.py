@@ -32,22 +32,32 @@ def main(arguments: list[str]) -> None:
         return
     switches = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     study = params.load()
-    cell = next((argument for argument in arguments if "=" not in argument), next(iter(study.selected())))
+    cell = next(
+        (argument for argument in arguments if "=" not in argument), next(iter(study.selected()))
+    )
     study.cell(cell)
 
     def change(values: dict[str, Any]) -> None:
-        values["scales"][study.scale].update({key: yaml_text.loads(value) for key, value in switches.items()})
+        values["scales"][study.scale].update(
+            {key: yaml_text.loads(value) for key, value in switches.items()}
+        )
 
     with workspace(change) as copy:
         copy.run("benchmarks.safety", "measure", cell)
         found = json.loads((copy.folder / MEASURED).read_text(encoding="utf-8"))
-    whole, waited, beside = found["whole"], sum(found["waited"].values()), sum(found["beside"].values())
+    whole, waited, beside = (
+        found["whole"],
+        sum(found["waited"].values()),
+        sum(found["beside"].values()),
+    )
     print(f"{cell} at scale {study.scale}: {whole:.1f} s, of these {found['cpu']:.1f} s on the CPU")
     for title, parts in (("waited", found["waited"]), ("beside", found["beside"])):
         for name, seconds in sorted(parts.items(), key=lambda item: -item[1]):
             print(f"{title:8s} {name:40s} {seconds:8.3f} s {seconds / whole:8.3%}")
-    print(f"the training waited {waited:.3f} s for its safety and its tracking: {waited / whole:.2%} of its time; "
-          f"threads beside it used {beside:.2f} s of CPU")
+    print(
+        f"the training waited {waited:.3f} s for its safety and its tracking: {waited / whole:.2%} of its time; "
+        f"threads beside it used {beside:.2f} s of CPU"
+    )
 
 
 def measure(cell: str) -> None:
@@ -80,12 +90,20 @@ def measure(cell: str) -> None:
                     return original(*args, **kwargs)
                 finally:
                     inside[0] = 0
-                    waited[f"{getattr(owner, '__name__', owner)}.{name}".removeprefix("stages.")] += (
-                        time.perf_counter() - start)
+                    waited[
+                        f"{getattr(owner, '__name__', owner)}.{name}".removeprefix("stages.")
+                    ] += time.perf_counter() - start
 
             setattr(owner, name, timed)
 
-    clock(keeper.KeeperHook, "before_train", "after_train_iter", "after_train_epoch", "after_val_iter", "after_val")
+    clock(
+        keeper.KeeperHook,
+        "before_train",
+        "after_train_iter",
+        "after_train_epoch",
+        "after_val_iter",
+        "after_val",
+    )
     clock(checkpoints.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
     clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")

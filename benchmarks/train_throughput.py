@@ -24,8 +24,17 @@ from stages.study import params, yaml_text
 
 NAMES = {"a": "MMDetection's defaults", "b": "this project"}
 # What is trained must be the same on both sides.
-SHARED = {"epochs", "milestones", "batch_size", "image_scale", "warmup_iterations", "weights", "lr", "clip_grad",
-          "threads"}
+SHARED = {
+    "epochs",
+    "milestones",
+    "batch_size",
+    "image_scale",
+    "warmup_iterations",
+    "weights",
+    "lr",
+    "clip_grad",
+    "threads",
+}
 MEASURED = "measured.json"
 
 
@@ -37,21 +46,31 @@ def main(arguments: list[str]) -> None:
     study.cell(cell)
     rounds = int(rest[1]) if len(rest) > 1 else 3
     found = compare(cell, study.scale, rounds, switches)
-    print(f"{cell} at scale {study.scale} on {found['a'][0]['device']}, median of {rounds} rounds "
-          + " ".join(f"{key}={value}" for key, value in switches.items()))
-    print(f"{'':24s} {'img/s':>7s} {'step':>9s} {'data_time':>9s} {'memory':>10s} {'GPU busy':>8s} {'wall':>8s}")
+    print(
+        f"{cell} at scale {study.scale} on {found['a'][0]['device']}, median of {rounds} rounds "
+        + " ".join(f"{key}={value}" for key, value in switches.items())
+    )
+    print(
+        f"{'':24s} {'img/s':>7s} {'step':>9s} {'data_time':>9s} {'memory':>10s} {'GPU busy':>8s} {'wall':>8s}"
+    )
     for side, values in found.items():
         one = median(values)
         busy = "n/a" if one["busy"] is None else f"{one['busy']:.0f} %"
-        print(f"{NAMES[side]:24s} {one['images'] / one['wall_s']:7.2f} {1000 * one['step_s']:6.0f} ms "
-              f"{one['data_share']:9.1%} {one['peak_mib']:6.0f} MiB {busy:>8s} {one['wall_s']:6.1f} s")
+        print(
+            f"{NAMES[side]:24s} {one['images'] / one['wall_s']:7.2f} {1000 * one['step_s']:6.0f} ms "
+            f"{one['data_share']:9.1%} {one['peak_mib']:6.0f} MiB {busy:>8s} {one['wall_s']:6.1f} s"
+        )
     for key, name in (("wall_s", "whole trainings"), ("step_s", "steps")):
         pairs = [a[key] / b[key] for a, b in zip(found["a"], found["b"])]
-        print(f"{name}: this project at {statistics.median(pairs):.2f} x the speed of MMDetection's defaults "
-              f"(rounds: {', '.join(f'{pair:.2f}' for pair in pairs)})")
+        print(
+            f"{name}: this project at {statistics.median(pairs):.2f} x the speed of MMDetection's defaults "
+            f"(rounds: {', '.join(f'{pair:.2f}' for pair in pairs)})"
+        )
 
 
-def compare(cell: str, scale: str, rounds: int, switches: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+def compare(
+    cell: str, scale: str, rounds: int, switches: dict[str, str]
+) -> dict[str, list[dict[str, Any]]]:
     """What each training of the two sides measured, by round."""
     found: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
     for _ in range(rounds):
@@ -63,12 +82,15 @@ def compare(cell: str, scale: str, rounds: int, switches: dict[str, str]) -> dic
 
 def median(values: list[dict[str, Any]]) -> dict[str, Any]:
     """The median of each number; None where it could not be measured."""
-    return {key: None if values[0][key] is None else statistics.median(value[key] for value in values)
-            for key in ("wall_s", "step_s", "data_share", "peak_mib", "images", "busy")}
+    return {
+        key: None if values[0][key] is None else statistics.median(value[key] for value in values)
+        for key in ("wall_s", "step_s", "data_share", "peak_mib", "images", "busy")
+    }
 
 
 def measured(side: str, cell: str, scale: str, switches: dict[str, str]) -> dict[str, Any]:
     """One training in a process and a folder of its own."""
+
     def change(values: dict[str, Any]) -> None:
         values["scale"] = scale
         for key, value in switches.items():
@@ -97,8 +119,11 @@ def child(side: str, cell: str) -> None:
         start = time.perf_counter()
         result = train(runner)
         clock["wall_s"] = time.perf_counter() - start
-        clock["images"] = (len(runner.train_dataloader) * runner.train_dataloader.batch_sampler.batch_size
-                           * runner.max_epochs)
+        clock["images"] = (
+            len(runner.train_dataloader)
+            * runner.train_dataloader.batch_sampler.batch_size
+            * runner.max_epochs
+        )
         return result
 
     mmengine.runner.Runner.train = timed
@@ -111,10 +136,18 @@ def child(side: str, cell: str) -> None:
     scalars = MessageHub.get_current_instance().log_scalars
     times, loading = (scalars[f"train/{name}"].data[0] for name in ("time", "data_time"))
     warm = len(times) // 10
-    Path(MEASURED).write_text(json.dumps({
-        **clock, "step_s": statistics.median(times[warm:]), "data_share": sum(loading[warm:]) / sum(times[warm:]),
-        "peak_mib": memory.peak_mib(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"}), encoding="utf-8")
+    Path(MEASURED).write_text(
+        json.dumps(
+            {
+                **clock,
+                "step_s": statistics.median(times[warm:]),
+                "data_share": sum(loading[warm:]) / sum(times[warm:]),
+                "peak_mib": memory.peak_mib(),
+                "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+            }
+        ),
+        encoding="utf-8",
+    )
 
 
 def default_runner(cell: str) -> Any:

@@ -108,9 +108,7 @@ class Tally:
     certain: list[tuple[float, float]] = field(default_factory=list)
 
 
-def scores(
-    truth: np.ndarray, images: int, runs: int, rng: np.random.Generator
-) -> np.ndarray:
+def scores(truth: np.ndarray, images: int, runs: int, rng: np.random.Generator) -> np.ndarray:
     """(images, K, runs): the score of every training on every image."""
     shared = rng.normal(0, OF_IMAGE, (images, 1, 1))
     of_cell = rng.normal(0, OF_CELL, (images, len(truth), 1))

@@ -48,7 +48,9 @@ BOUNDS_LIMIT = 1.3
 TURNS = 25
 
 
-def main(fold: str = str(FOLD), rounds: str = "3", cells: str = "12", replicates: str = "1000") -> None:
+def main(
+    fold: str = str(FOLD), rounds: str = "3", cells: str = "12", replicates: str = "1000"
+) -> None:
     coco = renumbered(Path(fold))
     results = generated(coco, DETECTIONS, seed=0)
     number, draws = int(cells), int(replicates)
@@ -56,13 +58,19 @@ def main(fold: str = str(FOLD), rounds: str = "3", cells: str = "12", replicates
         path = Path(name) / "truth.json"
         path.write_text(json.dumps(coco), encoding="utf-8")
         truth = read_truth(path)
-        matrix = {f"cell {index}": shaken(read_detections(results, truth), index) for index in range(number)}
+        matrix = {
+            f"cell {index}": shaken(read_detections(results, truth), index)
+            for index in range(number)
+        }
         contestants: dict[str, Callable[[], Callable[[], object]]] = {
             "pycocotools, one evaluation": lambda: prepared(path, results),
             "one cell, matched": lambda: lambda: match(truth, matrix["cell 0"]),
             f"one cell, {draws} replicates": lambda: one_cell(truth, matrix["cell 0"], draws),
-            f"all {number} cells and {comb(number, 2)} pairs": lambda: lambda: verdicts(truth, matrix, draws),
-            "hotcoco.compare, one pair": lambda: one_pair(path, matrix, draws)}
+            f"all {number} cells and {comb(number, 2)} pairs": lambda: (
+                lambda: verdicts(truth, matrix, draws)
+            ),
+            "hotcoco.compare, one pair": lambda: one_pair(path, matrix, draws),
+        }
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         peak = 0
         for _ in range(int(rounds)):
@@ -76,15 +84,23 @@ def main(fold: str = str(FOLD), rounds: str = "3", cells: str = "12", replicates
         matrix[f"cell {number}"] = shaken(read_detections(results, truth), number)
         replicates_s, plain_s, bounded_s = bounds(truth, matrix, draws)
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    unit, whole, theirs = (median[name] for name in (next(iter(median)), list(median)[3], list(median)[4]))
-    print(f"{len(coco['images'])} images, {len(coco['annotations'])} boxes, {len(results)} detections a cell, "
-          f"{len(os.sched_getaffinity(0))} cores, median of {rounds} rounds")
+    unit, whole, theirs = (
+        median[name] for name in (next(iter(median)), list(median)[3], list(median)[4])
+    )
+    print(
+        f"{len(coco['images'])} images, {len(coco['annotations'])} boxes, {len(results)} detections a cell, "
+        f"{len(os.sched_getaffinity(0))} cores, median of {rounds} rounds"
+    )
     for name, value in median.items():
-        print(f"{name:28s} {value:8.3f} s {value / unit:8.3f} x pycocotools "
-              f"(rounds: {', '.join(f'{each:.3f}' for each in seconds[name])})")
-    print(f"all pairs: {whole / unit:.2f} x pycocotools, asked for at most {LIMIT}: "
-          f"{'yes' if whole / unit <= LIMIT else 'NO'}; pair by pair with hotcoco.compare: "
-          f"{theirs * comb(number, 2) / unit:.0f} x")
+        print(
+            f"{name:28s} {value:8.3f} s {value / unit:8.3f} x pycocotools "
+            f"(rounds: {', '.join(f'{each:.3f}' for each in seconds[name])})"
+        )
+    print(
+        f"all pairs: {whole / unit:.2f} x pycocotools, asked for at most {LIMIT}: "
+        f"{'yes' if whole / unit <= LIMIT else 'NO'}; pair by pair with hotcoco.compare: "
+        f"{theirs * comb(number, 2) / unit:.0f} x"
+    )
     ratio = (replicates_s + bounded_s) / (replicates_s + plain_s)
     print(
         f"{comb(number + 1, 2)} pairs in one metric: {1000 * plain_s:.1f} ms, with the simultaneous bounds "
@@ -115,8 +131,15 @@ def verdicts(truth: Truth, matrix: dict[str, Detections], draws: int) -> list[tu
     """The study's six metrics, and AP and AP50 of every class in every size."""
     weights = draw(len(truth.image_ids), draws, seed=0)
     runs = {name: [evaluate(match(truth, found), weights)] for name, found in matrix.items()}
-    every = [*STUDY.values(), *(Statistic(level, size, category) for level in ("AP", "AP50") for size in SIZES
-                                for category in range(len(truth.classes)))]
+    every = [
+        *STUDY.values(),
+        *(
+            Statistic(level, size, category)
+            for level in ("AP", "AP50")
+            for size in SIZES
+            for category in range(len(truth.classes))
+        ),
+    ]
     return [compare(runs, statistic) for statistic in every]
 
 
@@ -151,7 +174,9 @@ def one_pair(path: Path, matrix: dict[str, Detections], draws: int) -> Callable[
     evaluated = []
     for found in list(matrix.values())[:2]:
         # Numbered as the file is: positions from 0, ids from 1.
-        table = np.column_stack((found.image + 1, found.boxes, found.score, found.category + 1)).astype(float)
+        table = np.column_stack(
+            (found.image + 1, found.boxes, found.score, found.category + 1)
+        ).astype(float)
         evaluated.append(hotcoco.COCOeval(truth, truth.load_res(table), "bbox"))
         evaluated[-1].evaluate()
     return lambda: hotcoco.compare(*evaluated, n_bootstrap=draws, seed=0)

@@ -35,13 +35,23 @@ class Workspace:
 
     def start(self, *arguments: str, output: int | None = None) -> subprocess.Popen:
         """`python -m ARGUMENTS` as a process that goes on; output: where it writes, None: where this program does."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        return subprocess.Popen([sys.executable, "-m", *arguments], cwd=self.folder, env=environment, text=True,
-                                stdout=output, stderr=subprocess.STDOUT)
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
 
 @contextlib.contextmanager
-def workspace(change: Callable[[dict[str, Any]], None], prepared: Path = ROOT / "data/prepared") -> Iterator[Workspace]:
+def workspace(
+    change: Callable[[dict[str, Any]], None], prepared: Path = ROOT / "data/prepared"
+) -> Iterator[Workspace]:
     """`change` gets the values of params.yaml to edit. `prepared`: another folder with prepared data."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -71,7 +71,9 @@ def _predicted(
         raise InputError(f"{path}: is of an earlier training; {_remedy(name, 'predict')}")
     for split, file in annotations.items():
         if predicted["annotations"].get(split) != hashlib.sha256(file.read_bytes()).hexdigest():
-            raise InputError(f"{path}: is of other annotations than {file}; {_remedy(name, 'predict')}")
+            raise InputError(
+                f"{path}: is of other annotations than {file}; {_remedy(name, 'predict')}"
+            )
     return predicted
 
 

@@ -40,12 +40,16 @@ def main(what: str) -> None:
     and with DVC's own words where it fails, StudyError for params.yaml: DVC reads that before it starts stage plan.
     """
     if what not in ("missing", "all"):
-        raise InputError(f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)")
+        raise InputError(
+            f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)"
+        )
     params.load()
     drop_half_rwlock()
     if what == "all":
         drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
-    stages = [stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)]
+    stages = [
+        stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)
+    ]
     if stages:
         dvc("commit", "--force", *stages)
     for stage in stages:
@@ -65,8 +69,11 @@ def status() -> dict[str, Any]:
             aside = Path(".dvc/tmp") / refused[0].replace("/", "-")
             # .dvc/tmp may be on another disk.
             shutil.move(refused[0], aside)
-            log.warning("%s: was cut short, moved to %s; dvc repro makes it anew from DVC's run cache", refused[0],
-                        aside)
+            log.warning(
+                "%s: was cut short, moved to %s; dvc repro makes it anew from DVC's run cache",
+                refused[0],
+                aside,
+            )
     return json.loads(dvc("status", "--json") or "{}")
 
 
@@ -88,7 +95,9 @@ def drop_half_rwlock() -> None:
 
 def drop_damaged(cache: Path) -> None:
     gone: set[tuple[int, int]] = set()
-    for path in tqdm(files(cache), desc="check_cache", unit="file", disable=None, leave=False, delay=2):
+    for path in tqdm(
+        files(cache), desc="check_cache", unit="file", disable=None, leave=False, delay=2
+    ):
         # A folder's list of files is named <md5>.dir.
         if md5(path) != path.parent.name + path.stem:
             gone.add((path.stat().st_dev, path.stat().st_ino))
@@ -101,20 +110,31 @@ def drop_damaged(cache: Path) -> None:
 
 
 def files(*folders: Path) -> Iterator[Path]:
-    return (path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return (
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
 
 
 def only_lost(changes: list[Any]) -> bool:
     """changes: what `dvc status --json` says of a stage."""
-    return all(isinstance(change, dict) and set(change) == {"changed outs"}
-               and set(change["changed outs"].values()) == {"not in cache"} for change in changes)
+    return all(
+        isinstance(change, dict)
+        and set(change) == {"changed outs"}
+        and set(change["changed outs"].values()) == {"not in cache"}
+        for change in changes
+    )
 
 
 def unchanged(stage: str) -> bool:
     """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked, nor will `commit`."""
     file, _, name = stage.rpartition(":")
     outs = stages_of(Path(file or "dvc.yaml").with_suffix(".lock"))[name].get("outs", [])
-    return all(Path(out["path"]).exists() and digest(Path(out["path"])) == out["md5"] for out in outs)
+    return all(
+        Path(out["path"]).exists() and digest(Path(out["path"])) == out["md5"] for out in outs
+    )
 
 
 @functools.cache
@@ -126,9 +146,14 @@ def digest(path: Path) -> str:
     """A file's MD5, or a folder's as DVC has it: that of the JSON list of its files."""
     if path.is_file():
         return md5(path)
-    listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files(path)]
+    listed = [
+        {"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files(path)
+    ]
     listed.sort(key=lambda entry: entry["relpath"])
-    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return (
+        hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+        + ".dir"
+    )
 
 
 def md5(path: Path) -> str:
@@ -137,7 +162,9 @@ def md5(path: Path) -> str:
 
 
 def dvc(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise InputError(f"dvc {arguments[0]}: {' '.join(done.stderr.split())[:300]}")
     return done.stdout

@@ -42,10 +42,17 @@ def main() -> None:
     cells = [load_cell(name, study.cell(name), ROOT) for name in absent if name not in holes]
     unmeasured = [cell.name for cell in cells if not cell.costs]
     if unmeasured:
-        log.warning("no costs of %s in %s; run `dvc repro costs`", ", ".join(unmeasured), paths.COSTS)
+        log.warning(
+            "no costs of %s in %s; run `dvc repro costs`", ", ".join(unmeasured), paths.COSTS
+        )
     judgement = matrix.conclude(study, cells, holes)
-    context = ReportContext(scale=study.scale, seed=study.seed, data=data,
-                            selection={"backbone": study.backbone, "neck": study.neck}, listed=list(study.cells))
+    context = ReportContext(
+        scale=study.scale,
+        seed=study.seed,
+        data=data,
+        selection={"backbone": study.backbone, "neck": study.neck},
+        listed=list(study.cells),
+    )
     write_report(cells, context, judgement, paths.REPORTS)
     log.info("%s", judgement.named(judgement.choice.sentence))
     log.info("%s", judgement.named(judgement.why))
@@ -80,7 +87,10 @@ def hole(name: str, cell: Cell) -> str:
         if not path.is_file():
             return f"{path} is missing; {_remedy(name, stage)}"
     trained = _training(record / "run.json")
-    for path, stage in {paths.predicted(name, cell): "predict", paths.per_class(name, cell): "analyse"}.items():
+    for path, stage in {
+        paths.predicted(name, cell): "predict",
+        paths.per_class(name, cell): "analyse",
+    }.items():
         if _training(path) != trained:
             return f"{path} is of an earlier training; {_remedy(name, stage)}"
     return ""

@@ -55,7 +55,12 @@ def _training(name: str, cell: Cell) -> tuple[str, str]:
     """The training that a cell's predictions are of; or "" and why it cannot be measured."""
     record = paths.record(name, cell) / "run.json"
     predicted = paths.predicted(name, cell)
-    for path in (record, predicted, paths.model(name) / "config.py", paths.model(name) / "best.pth"):
+    for path in (
+        record,
+        predicted,
+        paths.model(name) / "config.py",
+        paths.model(name) / "best.pth",
+    ):
         if not path.is_file():
             return "", f"{path} is missing; {_remedy(name)}"
     training = read_json(predicted).get("training_id")

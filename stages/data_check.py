@@ -36,10 +36,18 @@ def main(root: str) -> None:
     data = discover(folder, dataclasses.replace(study.data, policy=policy, name=name))
     for split in paths.SPLITS:
         for name in getattr(data, split).files:
-            log.info("%s: %s %s, images in %s", split, data.source, name, getattr(data, split).images or ".")
+            log.info(
+                "%s: %s %s, images in %s",
+                split,
+                data.source,
+                name,
+                getattr(data, split).images or ".",
+            )
     checks = data
     if data.source != "yolo" and data.pixels != "none" and not walk(Path(data.root)).has_images:
-        log.warning("no image of %s is there: labels alone are checked (data.pixels: none)", data.root)
+        log.warning(
+            "no image of %s is there: labels alone are checked (data.pixels: none)", data.root
+        )
         checks = dataclasses.replace(data, pixels="none")
     try:
         prepare(checks, study.seed, paths.CHECKED)

@@ -59,7 +59,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise InputError(f"{path}: is damaged ({error}); dvc repro puts it back or makes it again") from None
+        raise InputError(
+            f"{path}: is damaged ({error}); dvc repro puts it back or makes it again"
+        ) from None
 
 
 def remove_unfinished(folder: Path) -> None:

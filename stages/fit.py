@@ -69,8 +69,10 @@ def main() -> None:
     data = resolve.read_prepared(study)
     state = up_to_date(study)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    print(f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
-          f"{'disk':>8}  state, on {device}")
+    print(
+        f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
+        f"{'disk':>8}  state, on {device}"
+    )
     minutes = disk = working = 0.0
     for name, cell in study.selected().items():
         done = name in state
@@ -85,12 +87,17 @@ def main() -> None:
         disk += 0 if done else found.disk_mb()
         working = max(working, 0 if done else found.working_mb())
         batch = f"{schedule.passes(cell, study)} x {schedule.device_batch(cell, study) * study.training.processes}"
-        print(f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} {found.parameters / 1e6:>8.1f} "
-              f"{found.mib:>5.0f} MiB {found.step_s:>6.2f} s {took:>8.1f} {found.disk_mb():>5.0f} MB  "
-              f"{'up to date' if done else 'to run'}", flush=True)
+        print(
+            f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} {found.parameters / 1e6:>8.1f} "
+            f"{found.mib:>5.0f} MiB {found.step_s:>6.2f} s {took:>8.1f} {found.disk_mb():>5.0f} MB  "
+            f"{'up to date' if done else 'to run'}",
+            flush=True,
+        )
     free = shutil.disk_usage(".").free / 1e6
-    print(f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints and at most {working:.0f} "
-          f"MB of states while a cell trains ({free:.0f} MB are free)")
+    print(
+        f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints and at most {working:.0f} "
+        f"MB of states while a cell trains ({free:.0f} MB are free)"
+    )
 
 
 def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
@@ -110,11 +117,16 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     for part in (cfg.train_dataloader, cfg.val_dataloader):
         loaders.bounded(part, study.training.workers)
     memory.reset_peak()
-    with memory.explained(name, cell, study), loaders.explained(name, study.scale), \
-            contextlib.redirect_stdout(io.StringIO()):
+    with (
+        memory.explained(name, cell, study),
+        loaders.explained(name, study.scale),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         runner = trainings.QuietRunner.from_cfg(cfg)
-        loader, val_loader = (runner.build_dataloader(part, seed=study.seed)
-                              for part in (cfg.train_dataloader, cfg.val_dataloader))
+        loader, val_loader = (
+            runner.build_dataloader(part, seed=study.seed)
+            for part in (cfg.train_dataloader, cfg.val_dataloader)
+        )
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
         wrapper.initialize_count_status(runner.model, 0, 10**6)
         passes = schedule.passes(cell, study)
@@ -138,19 +150,33 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
             runner.model.val_step(next(iter(val_loader)))
         val_s = (time.perf_counter() - start) * len(val_loader)
     weights = sum(value.nbytes for value in runner.model.state_dict().values())
-    sums = sum(value.nbytes for sums in wrapper.optimizer.state.values() for value in sums.values()
-               if torch.is_tensor(value))
+    sums = sum(
+        value.nbytes
+        for sums in wrapper.optimizer.state.values()
+        for value in sums.values()
+        if torch.is_tensor(value)
+    )
     parameters = sum(parameter.numel() for parameter in runner.model.parameters())
-    return Estimate(parameters, weights * (2 if study.training.ema else 1) + sums, memory.peak_mib(),
-                    sorted(seconds[WARM_UP:])[STEPS // 2], val_s, len(loader) / passes)
+    return Estimate(
+        parameters,
+        weights * (2 if study.training.ema else 1) + sums,
+        memory.peak_mib(),
+        sorted(seconds[WARM_UP:])[STEPS // 2],
+        val_s,
+        len(loader) / passes,
+    )
 
 
 def up_to_date(study: Study) -> set[str]:
     """The cells that DVC would not train again; none where there is no DVC."""
     names = {f"stages/dvc.yaml:train@{name}": name for name in study.selected()}
     try:
-        done = subprocess.run([sys.executable, "-m", "dvc", "status", "--json", *names], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "status", "--json", *names],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         changed = json.loads(done.stdout)
     except (OSError, ValueError):
         return set()

@@ -57,8 +57,14 @@ def fitting(threads: int, mebibytes: float, root: Path = Path("/")) -> int:
     free = machine.memory_mib(root)
     by_memory = free // mebibytes
     if by_memory < by_cpu:
-        log.info("%.1f GiB of memory are free and one process takes about %.1f: %d at once instead "
-                 "of %d", free / 1024, mebibytes / 1024, max(1, by_memory), by_cpu)
+        log.info(
+            "%.1f GiB of memory are free and one process takes about %.1f: %d at once instead "
+            "of %d",
+            free / 1024,
+            mebibytes / 1024,
+            max(1, by_memory),
+            by_cpu,
+        )
     return int(max(1, min(by_cpu, by_memory)))
 
 

@@ -87,8 +87,9 @@ def _room(folder: Path) -> float:
         key, _, value = line.partition(" ")
         stat[key] = int(value)
     # Version 1 counts those of the cgroups below under names of their own.
-    files = max(sum(stat[key] for key in _FILES),
-                sum(stat.get(f"total_{key}", 0) for key in _FILES))
+    files = max(
+        sum(stat[key] for key in _FILES), sum(stat.get(f"total_{key}", 0) for key in _FILES)
+    )
     with contextlib.suppress(ValueError):
         return int(limit) - max(0, int(used) - files)
     return float("inf")

@@ -37,16 +37,26 @@ def main() -> None:
     statements.check(study.hypotheses, params.levels(study))
     check_classes(study)
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
-        raise InputError(f"data.root: no folder {study.data.root}; "
-                         "set it to the folder of your images and annotation files")
+        raise InputError(
+            f"data.root: no folder {study.data.root}; "
+            "set it to the folder of your images and annotation files"
+        )
     selected = study.selected()
     for name, cell in selected.items():
         shared_memory.check(name, cell, study)
-    log.info("%d of %d cells at scale %s, seed %d", len(selected), len(study.cells), study.scale, study.seed)
+    log.info(
+        "%d of %d cells at scale %s, seed %d",
+        len(selected),
+        len(study.cells),
+        study.scale,
+        study.seed,
+    )
     # The plan is this program's product, for people and for make: a line per cell on stdout, name, pixels, backbone.
     for name, cell in selected.items():
-        print(f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
-              f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}")
+        print(
+            f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
+            f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}"
+        )
     say_warmups(study)
     for line in prospects.warnings(study):
         log.warning("%s", line)
@@ -63,7 +73,9 @@ def main() -> None:
         log.warning("%s", left_behind)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
     paths.PLAN.parent.mkdir(exist_ok=True)
-    paths.PLAN.write_text(json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8")
+    paths.PLAN.write_text(
+        json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def check_classes(study: params.Study) -> None:
@@ -80,7 +92,9 @@ def check_classes(study: params.Study) -> None:
     try:
         group_metrics.check_classes(study, prepared[2])
     except StudyError as error:
-        raise InputError(f"{error}. If the labels have got new classes: python -m stages.prepare, and again") from None
+        raise InputError(
+            f"{error}. If the labels have got new classes: python -m stages.prepare, and again"
+        ) from None
 
 
 def say_warmups(study: params.Study) -> None:
@@ -88,7 +102,9 @@ def say_warmups(study: params.Study) -> None:
     known when prepare has made the splits; fit and train say it then."""
     if study.data.source != "demo":
         return
-    notes = Counter(warmup_note(cell, study, study.data.demo_images.train) for cell in study.selected().values())
+    notes = Counter(
+        warmup_note(cell, study, study.data.demo_images.train) for cell in study.selected().values()
+    )
     for note, cells in notes.items():
         if note:
             log.warning("%d of the cells: %s", cells, note)

@@ -53,20 +53,42 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / "images" if data.source == "demo" else Path(data.root)
     if data.source != "demo" and not root.is_dir():
-        raise InputError(f"data.root: no folder {root}; set it to the folder of your images and annotation files")
+        raise InputError(
+            f"data.root: no folder {root}; set it to the folder of your images and annotation files"
+        )
     report: dict[str, Any] = {
-        "name": data.display_name, "source": data.source, "image_root": root.as_posix(), "pixels": data.pixels,
-        "max_detections": data.max_detections, "classes": [], "files": [],
-        "findings": [], "changes": {}, "splits": {}, "balance": {}, "groups": {}, "digest": None, "stopped": None}
+        "name": data.display_name,
+        "source": data.source,
+        "image_root": root.as_posix(),
+        "pixels": data.pixels,
+        "max_detections": data.max_detections,
+        "classes": [],
+        "files": [],
+        "findings": [],
+        "changes": {},
+        "splits": {},
+        "balance": {},
+        "groups": {},
+        "digest": None,
+        "stopped": None,
+    }
     sets: dict[str, Labels] = {}
     folds: dict[int, dict[str, Labels]] = {}
     stopped: InputError | None = None
     with replacing(folder / "changes.csv") as beside:
         findings = Findings(data.policy, beside)
         try:
-            raws = render_demo(data, root, seed) if data.source == "demo" else load.read(data, root, findings)
+            raws = (
+                render_demo(data, root, seed)
+                if data.source == "demo"
+                else load.read(data, root, findings)
+            )
             loaded = load.check(raws, data, root, findings)
-            report.update(classes=loaded.sets["train"].classes, files=loaded.files, groups=describe(loaded, data))
+            report.update(
+                classes=loaded.sets["train"].classes,
+                files=loaded.files,
+                groups=describe(loaded, data),
+            )
             check_left(loaded, root, findings)
             divided = split.divide(loaded, data, seed)
             sets, folds, train_groups = divided.sets, divided.folds, divided.groups
@@ -86,19 +108,33 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     for name, part in sets.items():
         report["splits"][name] = write_split(part, name, report, loaded, root, folder)
     shutil.rmtree(folder / "folds", ignore_errors=True)
-    others = {fold: {name: write_split(part, name, report, loaded, root, folder / "folds" / str(fold))["digest"]
-                     for name, part in parts.items()} for fold, parts in folds.items()}
+    others = {
+        fold: {
+            name: write_split(part, name, report, loaded, root, folder / "folds" / str(fold))[
+                "digest"
+            ]
+            for name, part in parts.items()
+        }
+        for fold, parts in folds.items()
+    }
     # What a training on one of the other folds depends on.
     with replacing(folder / "folds.json") as beside:
         beside.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
     for fold, groups in train_groups.items():
-        write_order(sets["train"] if fold is None else folds[fold]["train"], groups, seed,
-                    folder / paths.order(fold).relative_to(paths.PREPARED))
+        write_order(
+            sets["train"] if fold is None else folds[fold]["train"],
+            groups,
+            seed,
+            folder / paths.order(fold).relative_to(paths.PREPARED),
+        )
     joined = "".join(part["digest"] for part in report["splits"].values())
     report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
     with replacing(folder / "report.json") as beside:
-        beside.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8",
-                          errors="backslashreplace")
+        beside.write_text(
+            json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
     write_page(report, sets, root, folder / "report.html")
     say(report, folder)
     if stopped:
@@ -111,9 +147,22 @@ def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        content = render.render(folder / name, getattr(data.demo_images, name), data.demo_image_size, own_seed)
-        raws.append((name, Raw(f"demo {name}", name, content["images"], content["annotations"], content["categories"],
-                               coco=True)))
+        content = render.render(
+            folder / name, getattr(data.demo_images, name), data.demo_image_size, own_seed
+        )
+        raws.append(
+            (
+                name,
+                Raw(
+                    f"demo {name}",
+                    name,
+                    content["images"],
+                    content["annotations"],
+                    content["categories"],
+                    coco=True,
+                ),
+            )
+        )
     return raws
 
 
@@ -127,8 +176,10 @@ def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
             continue
         dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
         reason = max(dropped, key=lambda entry: entry["count"], default=None)
-        raise InputError(f"data: no {'box' if len(left.images) else 'image'} of the {name} files under {root} is left"
-                         + (_most_dropped(reason) if reason else ""))
+        raise InputError(
+            f"data: no {'box' if len(left.images) else 'image'} of the {name} files under {root} is left"
+            + (_most_dropped(reason) if reason else "")
+        )
 
 
 def _most_dropped(finding: dict[str, Any]) -> str:
@@ -147,28 +198,46 @@ def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
     for number in numbers:
         sizes[number] = sizes.get(number, 0) + 1
     column = any(part.images["group"].notna().any() for part in loaded.sets.values())
-    return {"column": data.group if column else None, "images": len(numbers), "groups": len(sizes),
-            "largest": max(sizes.values(), default=0), "near_duplicate_pairs": loaded.pairs}
+    return {
+        "column": data.group if column else None,
+        "images": len(numbers),
+        "groups": len(sizes),
+        "largest": max(sizes.values(), default=0),
+        "near_duplicate_pairs": loaded.pairs,
+    }
 
 
-def write_split(part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path,
-                folder: Path) -> dict[str, Any]:
+def write_split(
+    part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path, folder: Path
+) -> dict[str, Any]:
     """Writes one split's COCO file; returns its counts and digest."""
     known: dict[str, Probe] = {
-        file: found for split_name, probes in loaded.probes.items()
-        for file, found in zip(loaded.sets[split_name].images["file_name"], probes)}
+        file: found
+        for split_name, probes in loaded.probes.items()
+        for file, found in zip(loaded.sets[split_name].images["file_name"], probes)
+    }
     total = hashlib.sha256()
     for file in part.images["file_name"] if known else ():
         total.update(file.encode() + known[file].digest)
     path = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     # What the scores of this split count. COCO's own number goes without saying.
-    counted = {} if report["max_detections"] == MAX_DETECTIONS else {"max_detections": report["max_detections"]}
-    part.write_coco(path, {
-        "description": f"{name} split, prepared from {report['source']}", "source": report["source"],
-        "image_root": root.as_posix(), **counted,
-        # Later stages depend on this file and not on the images: their bytes must show in it.
-        "images_digest": total.hexdigest() if known else None})
+    counted = (
+        {}
+        if report["max_detections"] == MAX_DETECTIONS
+        else {"max_detections": report["max_detections"]}
+    )
+    part.write_coco(
+        path,
+        {
+            "description": f"{name} split, prepared from {report['source']}",
+            "source": report["source"],
+            "image_root": root.as_posix(),
+            **counted,
+            # Later stages depend on this file and not on the images: their bytes must show in it.
+            "images_digest": total.hexdigest() if known else None,
+        },
+    )
     labelled = name != "test" or len(part.boxes) > 0
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -179,7 +248,9 @@ def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None
     """Writes the ids of the train images in the order in which a train_share takes them, a list for each group."""
     ordered = subsets.order(split.strata(part), groups, seed)
     with replacing(path) as beside:
-        beside.write_text(json.dumps([[row + 1 for row in members] for members in ordered]), encoding="utf-8")
+        beside.write_text(
+            json.dumps([[row + 1 for row in members] for members in ordered]), encoding="utf-8"
+        )
 
 
 def say(report: dict[str, Any], folder: Path) -> None:
@@ -188,8 +259,14 @@ def say(report: dict[str, Any], folder: Path) -> None:
         log.info("%s: %d images, %d boxes", name, part["images"], part["boxes"])
     for found in report["findings"]:
         if found["severity"] != "info":
-            log.log(logging.WARNING if found["action"] != "repaired" else logging.INFO, "%s: %s, %d %s",
-                    found["code"], found["title"], found["count"], found["action"])
+            log.log(
+                logging.WARNING if found["action"] != "repaired" else logging.INFO,
+                "%s: %s, %d %s",
+                found["code"],
+                found["title"],
+                found["count"],
+                found["action"],
+            )
     log.info("%s", folder / "report.html")
 
 
@@ -205,14 +282,40 @@ def log_to_mlflow(
     tracked = Run(identity, experiment_suffix=store.DATA)
     # Reports of earlier versions have no name.
     name = report.get("name") or report["source"]
-    tracked.create(f"{name} {report['digest'][:12]}", {
-        "source": report["source"], "image_root": report["image_root"], "pixels": report["pixels"],
-    }, {**tags, "digest": report["digest"], "mlflow.source.name": "stages.prepare", "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": checkout.commit(), **provenance.dvc_tags()},
-        [{"name": f"{name}-{split}", "digest": part["digest"], "context": contexts[split],
-          "source": str((folder / f"{split}.json").resolve())} for split, part in report["splits"].items()])
-    counts = {f"{name}/{key}": part[key] for name, part in report["splits"].items() for key in ("images", "boxes")}
-    tracked.metrics({**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}}, 0)
+    tracked.create(
+        f"{name} {report['digest'][:12]}",
+        {
+            "source": report["source"],
+            "image_root": report["image_root"],
+            "pixels": report["pixels"],
+        },
+        {
+            **tags,
+            "digest": report["digest"],
+            "mlflow.source.name": "stages.prepare",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": checkout.commit(),
+            **provenance.dvc_tags(),
+        },
+        [
+            {
+                "name": f"{name}-{split}",
+                "digest": part["digest"],
+                "context": contexts[split],
+                "source": str((folder / f"{split}.json").resolve()),
+            }
+            for split, part in report["splits"].items()
+        ],
+    )
+    counts = {
+        f"{name}/{key}": part[key]
+        for name, part in report["splits"].items()
+        for key in ("images", "boxes")
+    }
+    tracked.metrics(
+        {**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}},
+        0,
+    )
     tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])
     tracked.end("FINISHED")
 

@@ -63,7 +63,9 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
     130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, 143 after the end of the DVC that started it.
     """
     _speak_utf8()
-    logging.basicConfig(level=logging.INFO, format=f"{stage}: %(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(
+        level=logging.INFO, format=f"{stage}: %(message)s", stream=sys.stderr, force=True
+    )
     # mmengine 0.10.7 imports pkg_resources, and its deprecation warning would open every stage's output.
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     os.chdir(ROOT)
@@ -79,9 +81,12 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
     except OSError as error:
         if error.errno not in DISK:
             raise
-        logging.error("%s: %s; %s and run the same command again", error.filename or Path.cwd(),
-                      (error.strerror or "disk error").lower(),
-                      "make it writable" if error.errno == errno.EROFS else "free some space there")
+        logging.error(
+            "%s: %s; %s and run the same command again",
+            error.filename or Path.cwd(),
+            (error.strerror or "disk error").lower(),
+            "make it writable" if error.errno == errno.EROFS else "free some space there",
+        )
         sys.exit(1)
     except Stopped as stop:
         if str(stop):
@@ -219,5 +224,7 @@ def _command_line(pid: int) -> bytes:
 def _parent_of(pid: int) -> int:
     with contextlib.suppress(OSError):
         # The command in parentheses may hold spaces.
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+        )
     return 0

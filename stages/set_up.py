@@ -43,8 +43,9 @@ def use_git() -> None:
     """Where the folder has become a repository since; in any other nothing is written."""
     if without_git():
         dvc("config", "--local", "--unset", "core.no_scm")
-        log.info("this folder is a git repository now: core.no_scm is removed from "
-                 ".dvc/config.local")
+        log.info(
+            "this folder is a git repository now: core.no_scm is removed from .dvc/config.local"
+        )
 
 
 def without_git() -> bool:

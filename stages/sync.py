@@ -34,8 +34,10 @@ def main() -> None:
     tracker does not answer or MLflow is not installed.
     """
     if not installed():
-        raise InputError("MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine that has "
-                         "it, or install it, and run make sync there")
+        raise InputError(
+            "MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine that has "
+            "it, or install it, and run make sync there"
+        )
     study = params.load()
     client, experiment = trying(store.open_client)
     close_vanished(client, experiment)
@@ -57,11 +59,20 @@ def main() -> None:
         total.points += sent.points
         total.files += sent.files
     if missing:
-        log.info("%d of %d cells are not trained here: %s", len(missing), len(study.cells), ", ".join(missing))
-    log.info("%d points, %d files sent to %s", total.points, total.files, without_password(store.uri()))
+        log.info(
+            "%d of %d cells are not trained here: %s",
+            len(missing),
+            len(study.cells),
+            ", ".join(missing),
+        )
+    log.info(
+        "%d points, %d files sent to %s", total.points, total.files, without_password(store.uri())
+    )
     if damaged:
-        raise InputError(f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro makes "
-                         "them again")
+        raise InputError(
+            f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro makes "
+            "them again"
+        )
 
 
 def close_vanished(client: MlflowClient, experiment: str) -> None:
@@ -88,7 +99,9 @@ def data(tags: dict[str, str]) -> None:
     # Seconds of imports for what is rarely missing.
     from stages.prepare import log_to_mlflow
 
-    log_to_mlflow(report, paths.PREPARED, tags, runs[0].data.tags.get(identity.TAG) if runs else None)
+    log_to_mlflow(
+        report, paths.PREPARED, tags, runs[0].data.tags.get(identity.TAG) if runs else None
+    )
     log.info("data %s: sent", report["digest"][:12])
 
 
@@ -101,8 +114,10 @@ def trying(step: Callable[[], T]) -> T:
             if isinstance(error, NeedsPerson):
                 raise InputError(f"{error}; then run make sync again") from error
             if pause is None or is_final(error):
-                raise InputError(f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what is on "
-                                 "disk stays there: run make sync again once it answers") from error
+                raise InputError(
+                    f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what is on "
+                    "disk stays there: run make sync again once it answers"
+                ) from error
         time.sleep(pause)
     raise AssertionError
 

@@ -34,8 +34,10 @@ def main(name: str) -> None:
     try:
         wanted = read_json(paths.pretrained(name))
     except FileNotFoundError:
-        raise InputError(f"{paths.pretrained(name)}: no such cell; run dvc repro compose, or python -m "
-                         "stages.compose") from None
+        raise InputError(
+            f"{paths.pretrained(name)}: no such cell; run dvc repro compose, or python -m "
+            "stages.compose"
+        ) from None
     path = paths.weights(name)
     if wanted["weights"] == "none":
         with replacing(path) as beside:
@@ -48,17 +50,25 @@ def main(name: str) -> None:
     from stages.pretrained import tensors as names
 
     backbone = wanted["backbone"]
-    source, digest = fetch.fetch(backbone, Weights(wanted["source"], "", wanted["sha256"]), raw.folder())
+    source, digest = fetch.fetch(
+        backbone, Weights(wanted["source"], "", wanted["sha256"]), raw.folder()
+    )
     match = names.match(names.read(source), build(wanted["model"]))
-    said = (f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
-            f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}")
+    said = (
+        f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
+        f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}"
+    )
     if match.share < names.LEAST_MATCHED:
         raise InputError(f"{source}: is not the backbone {backbone}: {said}")
     log.info("%s: %s: %s", name, source.name, said)
     # Only what the file itself decides: the address or the licence of the same file, edited, must retrain nothing;
     # dvc.lock has both. One key, because safetensors writes several in an order that changes from run to run.
-    record = {"sha256": digest, "matched": len(match.matched), "missing": match.missing,
-              "unexpected": match.unexpected}
+    record = {
+        "sha256": digest,
+        "matched": len(match.matched),
+        "missing": match.missing,
+        "unexpected": match.unexpected,
+    }
     with replacing(path) as beside:
         save_file(match.matched, beside, metadata={"record": json.dumps(record)})
 

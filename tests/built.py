@@ -21,7 +21,10 @@ def on_meta(config: dict) -> nn.Module:
     """The module of `config` with names and shapes and no values, in a tenth of a second."""
     init_default_scope("mmdet")
     # Swin asks linspace for numbers, which the meta device has none of.
-    with torch.device("meta"), mock.patch("torch.linspace", functools.partial(torch.linspace, device="cpu")):
+    with (
+        torch.device("meta"),
+        mock.patch("torch.linspace", functools.partial(torch.linspace, device="cpu")),
+    ):
         return MODELS.build(ConfigDict(config))
 
 
@@ -43,9 +46,19 @@ def one_step(config: dict, images: int = 2, side: int = 64) -> tuple[torch.Tenso
     shape = (side, side)
     samples = []
     for _ in range(images):
-        sample = DetDataSample(metainfo={"img_shape": shape, "ori_shape": shape, "pad_shape": shape,
-                                         "batch_input_shape": shape, "scale_factor": (1, 1), "img_id": 1})
-        sample.gt_instances = InstanceData(bboxes=torch.tensor([[4.0, 4, 40, 50]]), labels=torch.tensor([2]))
+        sample = DetDataSample(
+            metainfo={
+                "img_shape": shape,
+                "ori_shape": shape,
+                "pad_shape": shape,
+                "batch_input_shape": shape,
+                "scale_factor": (1, 1),
+                "img_id": 1,
+            }
+        )
+        sample.gt_instances = InstanceData(
+            bboxes=torch.tensor([[4.0, 4, 40, 50]]), labels=torch.tensor([2])
+        )
         samples.append(sample)
     total, _ = model.parse_losses(model.loss(torch.randn(images, 3, side, side), samples))
     total.backward()

@@ -20,20 +20,41 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 CELLS = {
-    "faster_rcnn-r50-fpn-sgd-512":
-        {"detector": "faster_rcnn", "backbone": "r50", "neck": "fpn", "optimizer": "sgd", "image_size": 512},
-    "faster_rcnn-swin_l-fpn-sgd-512":
-        {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "fpn", "optimizer": "sgd", "image_size": 512},
-    "faster_rcnn-swin_l-pafpn-adamw-512":
-        {"detector": "faster_rcnn", "backbone": "swin_l", "neck": "pafpn", "optimizer": "adamw", "image_size": 512},
+    "faster_rcnn-r50-fpn-sgd-512": {
+        "detector": "faster_rcnn",
+        "backbone": "r50",
+        "neck": "fpn",
+        "optimizer": "sgd",
+        "image_size": 512,
+    },
+    "faster_rcnn-swin_l-fpn-sgd-512": {
+        "detector": "faster_rcnn",
+        "backbone": "swin_l",
+        "neck": "fpn",
+        "optimizer": "sgd",
+        "image_size": 512,
+    },
+    "faster_rcnn-swin_l-pafpn-adamw-512": {
+        "detector": "faster_rcnn",
+        "backbone": "swin_l",
+        "neck": "pafpn",
+        "optimizer": "adamw",
+        "image_size": 512,
+    },
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true",
-                     help="skip each test when it starts a program other than git, or a training")
-    parser.addoption("--write-golden", action="store_true",
-                     help="write the files of tests/golden/ instead of comparing with them")
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="skip each test when it starts a program other than git, or a training",
+    )
+    parser.addoption(
+        "--write-golden",
+        action="store_true",
+        help="write the files of tests/golden/ instead of comparing with them",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +65,10 @@ def _quick(pytestconfig: pytest.Config) -> None:
 
 def pytest_configure() -> None:
     # A shell's & and nohup have their children ignore signals, which some tests send and wait for.
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
 
@@ -62,18 +86,33 @@ class Project:
         # A bare machine: no git identity, no configuration, no tracking server of the person who runs the tests, and
         # nothing of a `make test` that this is a part of.
         self.env = {
-            **{name: value for name, value in os.environ.items()
-               if not name.startswith(("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS"))
+            },
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(folder.parent), "XDG_CONFIG_HOME": str(folder.parent / "config"),
-            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+            "HOME": str(folder.parent),
+            "XDG_CONFIG_HOME": str(folder.parent / "config"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
         }
 
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(command, cwd=self.folder, env={**self.env, **env}, text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.env, **env},
+            text=True,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=900,
+        )
         if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+            raise AssertionError(
+                f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}"
+            )
         return done
 
     def make(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
@@ -88,8 +127,11 @@ class Project:
 
     def git(self, *arguments: str) -> str:
         """Git under a name of the tests' own."""
-        who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER")
-               for field, value in (("NAME", "test"), ("EMAIL", "test@example.invalid"))}
+        who = {
+            f"GIT_{role}_{field}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for field, value in (("NAME", "test"), ("EMAIL", "test@example.invalid"))
+        }
         return self.run("git", *arguments, **who).stdout.strip()
 
     def params(self) -> dict:
@@ -103,8 +145,11 @@ class Project:
 
 def trained(output: str) -> list[str]:
     """The cells that a `dvc repro` or `dvc exp run` trained, from what it printed."""
-    return [line.rsplit("@", 1)[1].rstrip("':") for line in output.splitlines()
-            if line.startswith("Running stage") and "train@" in line]
+    return [
+        line.rsplit("@", 1)[1].rstrip("':")
+        for line in output.splitlines()
+        if line.startswith("Running stage") and "train@" in line
+    ]
 
 
 def small(values: dict) -> None:
@@ -112,7 +157,9 @@ def small(values: dict) -> None:
     values["cells"] = CELLS
     values["data"]["demo_images"] = {"train": 8, "val": 4, "test": 4}
     values["data"]["demo_image_size"] = 256
-    values["scales"]["miniature"].update(image_scale=0.125, epochs=2, milestones=[1], warmup_iterations=1)
+    values["scales"]["miniature"].update(
+        image_scale=0.125, epochs=2, milestones=[1], warmup_iterations=1
+    )
 
 
 def project_files() -> list[str]:
@@ -120,8 +167,22 @@ def project_files() -> list[str]:
     with tempfile.TemporaryDirectory() as empty:
         subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)
         listed = subprocess.run(
-            ["git", "--git-dir", empty, "--work-tree", ROOT, "ls-files", "-z", "--others", "--exclude-standard"],
-            cwd=ROOT, capture_output=True, text=True, check=True).stdout
+            [
+                "git",
+                "--git-dir",
+                empty,
+                "--work-tree",
+                ROOT,
+                "ls-files",
+                "-z",
+                "--others",
+                "--exclude-standard",
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
     return list(filter(None, listed.split("\0")))
 
 

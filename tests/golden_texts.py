@@ -21,7 +21,9 @@ def check(name: str, text: str, write: bool) -> None:
     if write:
         path.write_text(text, encoding="utf-8")
     expected = path.read_text(encoding="utf-8")
-    lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), name, "now", n=0, lineterm="")
+    lines = difflib.unified_diff(
+        expected.splitlines(), text.splitlines(), name, "now", n=0, lineterm=""
+    )
     difference = "\n".join(lines)
     if difference:
         pytest.fail(f"{difference}\n\nif this is meant: {COMMAND}", pytrace=False)

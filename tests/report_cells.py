@@ -31,7 +31,9 @@ EPOCHS, STEPS = 3, 4
 
 
 def row_of(name: str) -> dict:
-    return dict(zip(("detector", "backbone", "neck", "optimizer", "image_size"), ROWS[name], strict=True))
+    return dict(
+        zip(("detector", "backbone", "neck", "optimizer", "image_size"), ROWS[name], strict=True)
+    )
 
 
 def write_cell(root: Path, name: str, number: int) -> None:
@@ -46,7 +48,9 @@ def write_cell(root: Path, name: str, number: int) -> None:
         epoch = (step - 1) // STEPS + 1
         loss = (3 + number) / step
         last += [loss] if epoch == EPOCHS else []
-        scores = [f"{val[metric] * epoch / EPOCHS!r}" if step % STEPS == 0 else "" for metric in METRICS]
+        scores = [
+            f"{val[metric] * epoch / EPOCHS!r}" if step % STEPS == 0 else "" for metric in METRICS
+        ]
         history.append([step, epoch, 0.01, loss, loss / 2, *scores])
     with (folder / name / "history.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -60,7 +64,11 @@ def write_cell(root: Path, name: str, number: int) -> None:
         "train": {"loss": sum(last) / len(last), "minutes": 1.5 + number},
         "model": {"parameters": 2_000_000 + number},
     }
-    run = {"run_id": f"run{number}abcdef", "git_commit": "c0ffee0123456789", "image_size": row["image_size"]}
+    run = {
+        "run_id": f"run{number}abcdef",
+        "git_commit": "c0ffee0123456789",
+        "image_size": row["image_size"],
+    }
     run |= {"device": "cpu", "versions": {"torch": "2.11.0"}, "finished": f"2025-01-0{number + 1}"}
     classes = {
         "val": [

@@ -22,18 +22,40 @@ class Hypothesis:
 
 
 SIX = [
-    {"claim": "More parameters raise mAP", "holds": "r50 < r101 < x101", "where": {"detector": "faster_rcnn"}},
-    {"claim": "More parameters raise mAP of Cascade R-CNN too", "holds": "r50 < r101 < x101",
-     "where": {"detector": "cascade_rcnn"}},
-    {"claim": "A backbone that classifies better raises mAP", "holds": "{r50, r101, x101} < swin_t < swin_l",
-     "where": {"detector": "faster_rcnn"}},
-    {"claim": "1024 pixels instead of 512 raise mAP of small boxes", "holds": "512 < 1024",
-     "where": {"detector": "faster_rcnn"}, "metric": "val/bbox_mAP_s"},
-    {"claim": "PAFPN instead of FPN raises mAP", "holds": "fpn < pafpn", "where": {"detector": "faster_rcnn"},
-     "metric": "val/bbox_mAP"},
-    {"claim": "SGD cannot leave its local minimum: AdamW gives a lower train loss and a higher mAP for Swin",
-     "holds": {"train/loss": "sgd > adamw", "val/bbox_mAP": "sgd < adamw"},
-     "where": {"detector": "faster_rcnn", "backbone": "swin_l"}},
+    {
+        "claim": "More parameters raise mAP",
+        "holds": "r50 < r101 < x101",
+        "where": {"detector": "faster_rcnn"},
+    },
+    {
+        "claim": "More parameters raise mAP of Cascade R-CNN too",
+        "holds": "r50 < r101 < x101",
+        "where": {"detector": "cascade_rcnn"},
+    },
+    {
+        "claim": "A backbone that classifies better raises mAP",
+        "holds": "{r50, r101, x101} < swin_t < swin_l",
+        "where": {"detector": "faster_rcnn"},
+    },
+    {
+        "claim": "1024 pixels instead of 512 raise mAP of small boxes",
+        "holds": "512 < 1024",
+        "where": {"detector": "faster_rcnn"},
+        "metric": "val/bbox_mAP_s",
+    },
+    {
+        "claim": "PAFPN instead of FPN raises mAP",
+        "holds": "fpn < pafpn",
+        "where": {"detector": "faster_rcnn"},
+        "metric": "val/bbox_mAP",
+    },
+    {
+        "claim": "SGD cannot leave its local minimum: AdamW gives a lower train loss and a higher mAP for Swin",
+        "holds": {"train/loss": "sgd > adamw", "val/bbox_mAP": "sgd < adamw"},
+        "where": {"detector": "faster_rcnn", "backbone": "swin_l"},
+    },
 ]
+
+
 def stated(*rows) -> list[Hypothesis]:
     return read(list[Hypothesis], list(rows), "hypotheses")

@@ -29,10 +29,20 @@ def finished(tmp_path_factory) -> Project:
     weights, train = (f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train"))
     project.run("dvc", "repro", "--single-item", "plan", "prepare", "compose", weights)
     cell = (project.folder / paths.cell(R50)).read_text(encoding="utf-8")
-    run = json.dumps({"git_commit": project.git("rev-parse", "HEAD"), "code_digest": "0" * 16, "parameters": 1})
-    written = {"config.py": cell, "best.pth": "best", "last.pth": "last", "run.json": run, "history.csv": ""}
+    run = json.dumps(
+        {"git_commit": project.git("rev-parse", "HEAD"), "code_digest": "0" * 16, "parameters": 1}
+    )
+    written = {
+        "config.py": cell,
+        "best.pth": "best",
+        "last.pth": "last",
+        "run.json": run,
+        "history.csv": "",
+    }
     for name, text in written.items():
-        folder = f"metrics/r50/fpn/{R50}" if name in ("run.json", "history.csv") else f"models/{R50}"
+        folder = (
+            f"metrics/r50/fpn/{R50}" if name in ("run.json", "history.csv") else f"models/{R50}"
+        )
         path = project.folder / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -69,8 +79,10 @@ def test_nothing_is_stale(study: Project):
 def test_another_rate_beside_the_code_is_refused(study: Project):
     edit_code(study)
     study.set_params(lambda values: values["cells"][R50].update(lr=0.03))
-    assert refused(study) == (f"accept: data/cells/{R50}.py: has changed since {R50} was trained; only a change of "
-                              "code can be accepted. dvc repro trains the cell")
+    assert refused(study) == (
+        f"accept: data/cells/{R50}.py: has changed since {R50} was trained; only a change of "
+        "code can be accepted. dvc repro trains the cell"
+    )
 
 
 def test_other_labels_beside_the_code_are_refused(study: Project):
@@ -79,7 +91,8 @@ def test_other_labels_beside_the_code_are_refused(study: Project):
     study.set_params(lambda values: values["data"].update(demo_image_size=260))
     line = refused(study)
     assert line.startswith("accept: data/prepared/") and line.endswith(
-        f".json: has changed since {R50} was trained; only a change of code can be accepted. dvc repro trains the cell")
+        f".json: has changed since {R50} was trained; only a change of code can be accepted. dvc repro trains the cell"
+    )
 
 
 def test_missing_results_and_code_that_no_commit_holds_are_refused(study: Project):
@@ -87,17 +100,27 @@ def test_missing_results_and_code_that_no_commit_holds_are_refused(study: Projec
     # run.json above has a digest that is of no code.
     assert "that commit" in refused(study) and not (study.folder / ".work/accept/then").exists()
     (study.folder / f"models/{R50}/best.pth").unlink()
-    assert f"models/{R50}/best.pth: not as {R50} was trained; run dvc checkout first" in refused(study)
+    assert f"models/{R50}/best.pth: not as {R50} was trained; run dvc checkout first" in refused(
+        study
+    )
 
 
-@pytest.mark.parametrize(("change", "names"), [
-    (lambda tensors: None, []),
-    # The last bit of a number.
-    (lambda tensors: tensors.update(head=torch.nextafter(tensors["head"], torch.tensor(9.0))), ["head"]),
-    (lambda tensors: tensors.update(head=tensors["head"].double()), ["head"]),
-    (lambda tensors: tensors.pop("neck"), ["neck"]),
-    (lambda tensors: tensors.update(more=torch.ones(1)), ["more"]),
-])
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda tensors: None, []),
+        # The last bit of a number.
+        (
+            lambda tensors: tensors.update(
+                head=torch.nextafter(tensors["head"], torch.tensor(9.0))
+            ),
+            ["head"],
+        ),
+        (lambda tensors: tensors.update(head=tensors["head"].double()), ["head"]),
+        (lambda tensors: tensors.pop("neck"), ["neck"]),
+        (lambda tensors: tensors.update(more=torch.ones(1)), ["more"]),
+    ],
+)
 def test_one_bit_is_a_difference(change, names):
     then = {"neck": torch.ones(2), "head": torch.ones(3)}
     now = {name: tensor.clone() for name, tensor in then.items()}
@@ -107,16 +130,34 @@ def test_one_bit_is_a_difference(change, names):
 
 def test_another_history_with_the_same_weights_is_a_difference():
     tensors = {"head": torch.ones(3)}
-    assert differences(Outcome(tensors, "step\n1\n"), Outcome(tensors, "step\n2\n")) == ["history.csv"]
+    assert differences(Outcome(tensors, "step\n1\n"), Outcome(tensors, "step\n2\n")) == [
+        "history.csv"
+    ]
 
 
 def finished_cell(
-    name: str, code: str = "a", backbone: str = "ResNet", hooks: tuple[str, ...] = (), **training: object
+    name: str,
+    code: str = "a",
+    backbone: str = "ResNet",
+    hooks: tuple[str, ...] = (),
+    **training: object,
 ) -> stale.Stale:
     """A stale cell with so much of its file and of run.json as choosing reads."""
-    settings = {"detector": "faster_rcnn", "optimizer": "sgd", "image_size": 96, "batch_size": 4,
-                "device_batch": 4, "processes": 1, **training}
-    config = Config({"model": {"backbone": {"type": backbone}}, "custom_hooks": [{"type": hook} for hook in hooks]})
+    settings = {
+        "detector": "faster_rcnn",
+        "optimizer": "sgd",
+        "image_size": 96,
+        "batch_size": 4,
+        "device_batch": 4,
+        "processes": 1,
+        **training,
+    }
+    config = Config(
+        {
+            "model": {"backbone": {"type": backbone}},
+            "custom_hooks": [{"type": hook} for hook in hooks],
+        }
+    )
     record = {"code_digest": code, "git_commit": "f" * 40, "parameters": len(name)}
     return stale.Stale(name, record, ResolvedCell(name, "", config, settings))
 
@@ -129,11 +170,16 @@ def test_the_smallest_cell_stands_for_its_detector_with_its_optimizer():
     rows = (finished_cell("small"), finished_cell("larger"), finished_cell("sized", image_size=192))
     assert chosen(*rows) == ["small"]
     assert chosen(*rows, finished_cell("largest", optimizer="adamw")) == ["largest", "small"]
-    assert chosen(*rows, finished_cell("largest", optimizer="adamw", detector="cascade_rcnn")) == ["largest", "small"]
+    assert chosen(*rows, finished_cell("largest", optimizer="adamw", detector="cascade_rcnn")) == [
+        "largest",
+        "small",
+    ]
 
 
-@pytest.mark.parametrize("own", [
-    {"backbone": "ResNeXt"}, {"hooks": ("PretrainedHook",)}, {"device_batch": 2}, {"code": "b"}])
+@pytest.mark.parametrize(
+    "own",
+    [{"backbone": "ResNeXt"}, {"hooks": ("PretrainedHook",)}, {"device_batch": 2}, {"code": "b"}],
+)
 def test_what_only_a_larger_cell_uses_is_tried_with_it(own):
     assert "larger" in chosen(finished_cell("small"), finished_cell("larger", **own))
 
@@ -153,7 +199,12 @@ def test_plan_counts_the_finished_cells_of_other_code(tmp_path):
         else:
             part.mkdir(parents=True)
     current = provenance.code_digest(tmp_path)
-    for name, digest in {"same": current, "accepted": "b" * 16, "earlier": "c" * 16, "damaged": ""}.items():
+    for name, digest in {
+        "same": current,
+        "accepted": "b" * 16,
+        "earlier": "c" * 16,
+        "damaged": "",
+    }.items():
         folder = tmp_path / paths.record(name, rows[name])
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"code_digest": digest}) if digest else "{")

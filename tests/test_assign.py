@@ -22,7 +22,11 @@ SETS = 150
 def made_set(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     """(counts, groups, folds) of 20 to 400 images, 1 to 12 long-tailed classes, groups of 1 to 15, 2 to 7 folds."""
     rng = np.random.default_rng(seed)
-    images, classes, folds = int(rng.integers(20, 401)), int(rng.integers(1, 13)), int(rng.integers(2, 8))
+    images, classes, folds = (
+        int(rng.integers(20, 401)),
+        int(rng.integers(1, 13)),
+        int(rng.integers(2, 8)),
+    )
     largest = min(int(rng.integers(1, 16)), images // folds)
     groups = np.repeat(np.arange(images), rng.integers(1, largest + 1, size=images))[:images]
     frequency = rng.uniform(0.5, 5) / np.arange(1, classes + 1) ** rng.uniform(0.5, 2)
@@ -34,8 +38,10 @@ def cost(counts: np.ndarray, parts: np.ndarray, shares: list[float]) -> float:
     strata = np.column_stack([np.ones(len(counts)), counts])
     whole = strata.sum(axis=0)
     strata, whole = strata[:, whole > 0], whole[whole > 0]
-    return sum(((strata[parts == k].sum(axis=0) - share * whole) ** 2 / (share * whole)).sum()
-               for k, share in enumerate(shares))
+    return sum(
+        ((strata[parts == k].sum(axis=0) - share * whole) ** 2 / (share * whole)).sum()
+        for k, share in enumerate(shares)
+    )
 
 
 def lacking(counts: np.ndarray, groups: np.ndarray, parts: np.ndarray, n: int) -> int:
@@ -50,9 +56,14 @@ def assert_whole(groups: np.ndarray, parts: np.ndarray, n: int) -> None:
     assert set(parts.tolist()) == set(range(n))
 
 
-def stratified_group_k_fold(counts: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def stratified_group_k_fold(
+    counts: np.ndarray, groups: np.ndarray, folds: int, seed: int
+) -> np.ndarray:
     """scikit-learn's folds, stratified by the rarest class of every image."""
-    from sklearn.model_selection import StratifiedGroupKFold  # seconds that the processes below need not wait
+    from sklearn.model_selection import (
+        StratifiedGroupKFold,
+    )  # seconds that the processes below need not wait
+
     boxes = counts.sum(axis=0)
     rarest = np.where(counts > 0, boxes, boxes.max() + 1).argmin(axis=1)
     parts = np.empty(len(counts), dtype=int)
@@ -101,7 +112,10 @@ def test_reaches_the_best_of_all_divisions_of_few_groups(shares):
     inside = (every[:, None, :] == np.arange(n)[:, None]).astype(float)
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        counts, groups = rng.poisson([3, 1, 0.4], size=(20, 3)), np.append(np.arange(7), rng.integers(7, size=13))
+        counts, groups = (
+            rng.poisson([3, 1, 0.4], size=(20, 3)),
+            np.append(np.arange(7), rng.integers(7, size=13)),
+        )
         strata = np.zeros((7, 4))
         np.add.at(strata, groups, np.column_stack([np.ones(20), counts]))
         wanted = np.outer(shares, strata.sum(axis=0))
@@ -124,7 +138,9 @@ def test_unequal_shares(images):
         share = np.bincount(parts) / images
         assert np.abs(share - shares).max() < (0.03 if images == 150 else 0.002)
         random = np.random.default_rng(seed).choice(3, size=groups.max() + 1, p=shares)[groups]
-        assert cost(counts, parts, shares) < (0.2 if images == 150 else 0.02) * cost(counts, random, shares)
+        assert cost(counts, parts, shares) < (0.2 if images == 150 else 0.02) * cost(
+            counts, random, shares
+        )
 
 
 def test_no_part_lacks_a_class_that_has_one_group_for_each():
@@ -147,11 +163,14 @@ def many_classes(images: int, classes: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(1, np.full(classes, 1 / classes), size=images)
 
 
-@pytest.mark.parametrize(("counts", "wanted"), [
-    (many_classes(120, 30, 0), [84, 18, 18]),
-    (np.repeat(np.eye(40, dtype=int), 12, axis=1), [28, 6, 6]),
-    (many_classes(100, 50, 1), [70, 15, 15]),
-])
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [
+        (many_classes(120, 30, 0), [84, 18, 18]),
+        (np.repeat(np.eye(40, dtype=int), 12, axis=1), [28, 6, 6]),
+        (many_classes(100, 50, 1), [70, 15, 15]),
+    ],
+)
 def test_shares_come_before_classes_that_are_many_or_rare(counts, wanted):
     images = len(counts)
     shares = [0.7, 0.15, 0.15]
@@ -161,16 +180,21 @@ def test_shares_come_before_classes_that_are_many_or_rare(counts, wanted):
         assert (np.abs(np.bincount(parts) - wanted) <= np.maximum(1, 0.05 * np.array(wanted))).all()
         random = np.random.default_rng(seed).permutation(np.repeat(range(3), wanted))
         assert cost(counts, parts, shares) < cost(counts, random, shares)
-        assert lacking(counts, np.arange(images), parts, 3) <= lacking(counts, np.arange(images), random, 3)
+        assert lacking(counts, np.arange(images), parts, 3) <= lacking(
+            counts, np.arange(images), random, 3
+        )
 
 
-@pytest.mark.parametrize(("sizes", "numbers", "classes"), [
-    ([60, 20, 10, 5, 5], [65, 20, 15], 1),
-    ([30, 30, 30, 10], [60, 30, 10], 40),
-    ([25, 25, 25, 25], [50, 25, 25], 40),
-    ([96, 3, 1], [96, 3, 1], 40),
-    ([34, 33, 33], [34, 33, 33], 40),
-])
+@pytest.mark.parametrize(
+    ("sizes", "numbers", "classes"),
+    [
+        ([60, 20, 10, 5, 5], [65, 20, 15], 1),
+        ([30, 30, 30, 10], [60, 30, 10], 40),
+        ([25, 25, 25, 25], [50, 25, 25], 40),
+        ([96, 3, 1], [96, 3, 1], 40),
+        ([34, 33, 33], [34, 33, 33], 40),
+    ],
+)
 def test_no_part_is_empty_where_groups_leave_no_good_division(sizes, numbers, classes):
     """A few cameras' frames, each camera's in one part."""
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -185,7 +209,12 @@ def test_shares_of_large_groups_come_before_classes():
     sizes = [100, 40] + [4] * 10 + [1] * 20
     groups = np.repeat(np.arange(len(sizes)), sizes)
     for seed in range(3):
-        parts = assign(np.random.default_rng(seed).poisson(0.02, size=(200, 60)), groups, [0.7, 0.15, 0.15], seed)
+        parts = assign(
+            np.random.default_rng(seed).poisson(0.02, size=(200, 60)),
+            groups,
+            [0.7, 0.15, 0.15],
+            seed,
+        )
         assert_whole(groups, parts, 3)
         # 40 frames more than fill a split of 30: they belong to train, and the rest can be divided.
         assert np.abs(np.bincount(parts) - [140, 30, 30]).max() <= 12
@@ -193,8 +222,10 @@ def test_shares_of_large_groups_come_before_classes():
 
 def digest(seed: int) -> str:
     """Of divisions of a set whose exchanges are all looked at, and of one where they are sampled."""
-    divisions = [assign(*long_tailed(images, 6, 0), shares, seed)
-                 for images, shares in [(60, [1 / 3] * 3), (60, [0.7, 0.15, 0.15]), (900, [0.7, 0.15, 0.15])]]
+    divisions = [
+        assign(*long_tailed(images, 6, 0), shares, seed)
+        for images, shares in [(60, [1 / 3] * 3), (60, [0.7, 0.15, 0.15]), (900, [0.7, 0.15, 0.15])]
+    ]
     return hashlib.sha256(np.concatenate(divisions).astype("<i8").tobytes()).hexdigest()
 
 
@@ -202,11 +233,18 @@ def test_one_seed_gives_one_division_whatever_the_hashing_and_the_processor():
     """OpenBLAS sums in another order with another processor's kernels; elsewhere the variable is without effect."""
     first = digest(0)
     assert first == digest(0)
-    command = "import sys; sys.path[:0] = sys.argv[1:]; import test_assign; print(test_assign.digest(0))"
+    command = (
+        "import sys; sys.path[:0] = sys.argv[1:]; import test_assign; print(test_assign.digest(0))"
+    )
     for kernel, hashing in (("Prescott", "7"), ("Haswell", "8")):
         env = {**os.environ, "PYTHONHASHSEED": hashing, "OPENBLAS_CORETYPE": kernel}
-        done = subprocess.run([sys.executable, "-c", command, str(ROOT), str(ROOT / "tests")], text=True, check=True,
-                              capture_output=True, env=env)
+        done = subprocess.run(
+            [sys.executable, "-c", command, str(ROOT), str(ROOT / "tests")],
+            text=True,
+            check=True,
+            capture_output=True,
+            env=env,
+        )
         assert done.stdout.strip() == first
 
 
@@ -240,21 +278,34 @@ def test_a_giant_group_goes_to_the_largest_part():
 
 
 def test_as_many_groups_as_parts_and_one_part():
-    assert sorted(assign(np.eye(4, dtype=int), np.arange(4), [0.25] * 4, 0).tolist()) == [0, 1, 2, 3]
+    assert sorted(assign(np.eye(4, dtype=int), np.arange(4), [0.25] * 4, 0).tolist()) == [
+        0,
+        1,
+        2,
+        3,
+    ]
     assert assign(np.eye(4, dtype=int), np.arange(4), [1.0], 0).tolist() == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"groups": np.array([5, 5, 9, 9])}, "^2 groups of images cannot be divided into 3 parts$"),
-    ({"groups": np.arange(3)}, r"counts \(4, 2\) .* \(3,\) images"),
-    ({"counts": np.full((4, 2), -1)}, "not numbers of boxes"),
-    ({"counts": np.full((4, 2), 0.5)}, "not numbers of boxes"),
-    ({"counts": np.ones(4, dtype=int)}, "not numbers of boxes"),
-    ({"shares": [0.8, 0.2, 0.0]}, "positive numbers of sum 1"),
-    ({"shares": [0.5, 0.2, 0.2]}, "positive numbers of sum 1"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"groups": np.array([5, 5, 9, 9])}, "^2 groups of images cannot be divided into 3 parts$"),
+        ({"groups": np.arange(3)}, r"counts \(4, 2\) .* \(3,\) images"),
+        ({"counts": np.full((4, 2), -1)}, "not numbers of boxes"),
+        ({"counts": np.full((4, 2), 0.5)}, "not numbers of boxes"),
+        ({"counts": np.ones(4, dtype=int)}, "not numbers of boxes"),
+        ({"shares": [0.8, 0.2, 0.0]}, "positive numbers of sum 1"),
+        ({"shares": [0.5, 0.2, 0.2]}, "positive numbers of sum 1"),
+    ],
+)
 def test_arguments_of_another_form(change, message):
-    right = {"counts": np.ones((4, 2), dtype=int), "groups": np.arange(4), "shares": [0.5, 0.25, 0.25], "seed": 0}
+    right = {
+        "counts": np.ones((4, 2), dtype=int),
+        "groups": np.arange(4),
+        "shares": [0.5, 0.25, 0.25],
+        "seed": 0,
+    }
     assign(**right)
     with pytest.raises(ValueError, match=message) as caught:
         assign(**{**right, **change})
@@ -268,7 +319,9 @@ def test_distance_by_hand():
     assert first == Distance(0.5, pytest.approx(1 / 6), 50.0, 0)
     assert second == Distance(0.25, 0.5, -25.0, 0)
     assert third == Distance(0.25, 1.0, -25.0, 0)
-    assert distance(np.zeros((2, 3)), np.array([0, 1]), [0.5, 0.5])[1] == Distance(0.5, 0.0, 0.0, None)
+    assert distance(np.zeros((2, 3)), np.array([0, 1]), [0.5, 0.5])[1] == Distance(
+        0.5, 0.0, 0.0, None
+    )
     perfect = distance(np.ones((4, 3)), np.array([0, 0, 1, 1]), [0.5, 0.5])
     assert [(part.total_variation, part.deviation) for part in perfect] == [(0.0, 0.0)] * 2
 
@@ -278,10 +331,18 @@ def test_nearer_than_the_split_that_came_with_a_real_set():
     coco = json.loads((SHARED / "data/taco/annotations.json").read_text())
     reference = json.loads((SHARED / "data/taco/reference_split.json").read_text())
     row = {image["id"]: number for number, image in enumerate(coco["images"])}
-    counts = np.zeros((len(row), 1 + max(category["id"] for category in coco["categories"])), dtype=int)
-    np.add.at(counts, tuple(zip(*((row[box["image_id"]], box["category_id"]) for box in coco["annotations"]))), 1)
+    counts = np.zeros(
+        (len(row), 1 + max(category["id"] for category in coco["categories"])), dtype=int
+    )
+    np.add.at(
+        counts,
+        tuple(zip(*((row[box["image_id"]], box["category_id"]) for box in coco["annotations"]))),
+        1,
+    )
     theirs = np.zeros(len(row), dtype=int)
     for part, name in enumerate(("train", "val", "test")):
         theirs[[row[image] for image in reference[name]]] = part
-    ours = assign(counts, np.array([image["group"] for image in coco["images"]]), [0.7, 0.15, 0.15], 0)
+    ours = assign(
+        counts, np.array([image["group"] for image in coco["images"]]), [0.7, 0.15, 0.15], 0
+    )
     assert cost(counts, ours, [0.7, 0.15, 0.15]) < 0.1 * cost(counts, theirs, [0.7, 0.15, 0.15])

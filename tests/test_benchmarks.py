@@ -10,14 +10,20 @@ from conftest import ROOT
 
 
 def bench(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
 def test_data_pixels():
     output = bench("benchmarks.data_pixels", "40", "1")
-    assert "40 images" in output and "prepare, decode at" in output and "x the speed of: OpenCV decodes" in output
+    assert (
+        "40 images" in output
+        and "prepare, decode at" in output
+        and "x the speed of: OpenCV decodes" in output
+    )
 
 
 def test_data_annotations():
@@ -29,5 +35,7 @@ def test_data_annotations():
 @pytest.mark.slow
 def test_train_throughput(project):
     project.run("python", "-m", "stages.prepare")
-    output = project.run("python", "-m", "benchmarks.train_throughput", "faster_rcnn-r50-fpn-sgd-512", "1").stdout
+    output = project.run(
+        "python", "-m", "benchmarks.train_throughput", "faster_rcnn-r50-fpn-sgd-512", "1"
+    ).stdout
     assert "whole trainings: this project at" in output and "steps: this project at" in output

@@ -30,13 +30,18 @@ def seen(path) -> np.ndarray:
 def bright(path) -> list[int]:
     """x, y, w, h of the bright rectangle, as MMDetection sees it."""
     ys, xs = np.nonzero(seen(path)[..., 1] > 128)
-    return [int(xs.min()), int(ys.min()), int(xs.max() - xs.min() + 1), int(ys.max() - ys.min() + 1)]
+    return [
+        int(xs.min()),
+        int(ys.min()),
+        int(xs.max() - xs.min() + 1),
+        int(ys.max() - ys.min() + 1),
+    ]
 
 
 def save(path, orientation: int, scale: int = 1) -> None:
     pixels = np.zeros((HEIGHT * scale, WIDTH * scale, 3), np.uint8)
     x, y, w, h = (side * scale for side in BOX)
-    pixels[y:y + h, x:x + w] = 255
+    pixels[y : y + h, x : x + w] = 255
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     options = {"tiffinfo": {ORIENTATION: orientation}} if path.suffix == ".tif" else {"exif": exif}
@@ -45,7 +50,9 @@ def save(path, orientation: int, scale: int = 1) -> None:
     Image.fromarray(pixels).save(path, **options)
 
 
-def prepared(healthy, folder, name: str, size: tuple[int, int], box, make) -> tuple[Outcome, dict, list]:
+def prepared(
+    healthy, folder, name: str, size: tuple[int, int], box, make
+) -> tuple[Outcome, dict, list]:
     broken = healthy.copy(folder / "set")
     path = broken.add_image(name, width=size[0], height=size[1])
     make(path)
@@ -54,7 +61,11 @@ def prepared(healthy, folder, name: str, size: tuple[int, int], box, make) -> tu
     for content in outcome.splits().values():
         for image in content["images"]:
             if image["file_name"] == f"images/{name}":
-                boxes = [entry["bbox"] for entry in content["annotations"] if entry["image_id"] == image["id"]]
+                boxes = [
+                    entry["bbox"]
+                    for entry in content["annotations"]
+                    if entry["image_id"] == image["id"]
+                ]
                 return outcome, image, boxes
     raise AssertionError(outcome.found)
 
@@ -70,8 +81,9 @@ def test_exif_turns_boxes_with_the_image(orientation, suffix, healthy, tmp_path)
         box, expected = bright(tmp_path / name), {"exif_orientation"}
     else:
         box, expected = BOX, {"exif_conflict"} if orientation != 1 else set()
-    outcome, image, boxes = prepared(healthy, tmp_path, name, (WIDTH, HEIGHT), box,
-                                     lambda path: save(path, orientation))
+    outcome, image, boxes = prepared(
+        healthy, tmp_path, name, (WIDTH, HEIGHT), box, lambda path: save(path, orientation)
+    )
     path = tmp_path / "set" / "images" / name
     assert set(outcome.found) == expected
     assert (image["height"], image["width"]) == seen(path).shape[:2]
@@ -82,8 +94,14 @@ def test_exif_turns_boxes_with_the_image(orientation, suffix, healthy, tmp_path)
 def test_exif_with_the_size_as_shown(orientation, healthy, tmp_path):
     save(tmp_path / "a.jpg", orientation)
     height, width = seen(tmp_path / "a.jpg").shape[:2]
-    outcome, image, boxes = prepared(healthy, tmp_path, "a.jpg", (width, height), bright(tmp_path / "a.jpg"),
-                                     lambda path: save(path, orientation))
+    outcome, image, boxes = prepared(
+        healthy,
+        tmp_path,
+        "a.jpg",
+        (width, height),
+        bright(tmp_path / "a.jpg"),
+        lambda path: save(path, orientation),
+    )
     assert set(outcome.found) == {"exif_orientation"} and not outcome.changes
     assert (image["width"], image["height"]) == (width, height)
     assert boxes == [bright(tmp_path / "a.jpg")]
@@ -91,14 +109,23 @@ def test_exif_with_the_size_as_shown(orientation, healthy, tmp_path):
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
 def test_an_orientation_that_means_nothing(orientation, healthy, tmp_path):
-    outcome, _, boxes = prepared(healthy, tmp_path, "a.jpg", (WIDTH, HEIGHT), BOX, lambda path: save(path, orientation))
-    assert not outcome.found and boxes == [list(BOX)] == [bright(tmp_path / "set" / "images" / "a.jpg")]
+    outcome, _, boxes = prepared(
+        healthy, tmp_path, "a.jpg", (WIDTH, HEIGHT), BOX, lambda path: save(path, orientation)
+    )
+    assert not outcome.found and boxes == [list(BOX)] == [
+        bright(tmp_path / "set" / "images" / "a.jpg")
+    ]
 
 
 def test_boxes_of_a_resized_image(healthy, tmp_path):
     """Labelled at 96 x 64, stored at three times that."""
-    outcome, image, boxes = prepared(healthy, tmp_path, "a.png", (WIDTH, HEIGHT), BOX, lambda path: save(path, 1, 3))
-    assert set(outcome.found) == {"image_resized"} and (image["width"], image["height"]) == (3 * WIDTH, 3 * HEIGHT)
+    outcome, image, boxes = prepared(
+        healthy, tmp_path, "a.png", (WIDTH, HEIGHT), BOX, lambda path: save(path, 1, 3)
+    )
+    assert set(outcome.found) == {"image_resized"} and (image["width"], image["height"]) == (
+        3 * WIDTH,
+        3 * HEIGHT,
+    )
     assert boxes == [bright(tmp_path / "set" / "images" / "a.png")]
     row = next(row for row in outcome.changes if row["entry"])
     assert row["before"] == "60.00 8.00 24.00 16.00" and row["after"] == "180.00 24.00 72.00 48.00"
@@ -109,12 +136,17 @@ def test_boxes_of_a_resized_image(healthy, tmp_path):
 def test_a_turned_copy_looks_the_same(suffix, orientation, tmp_path):
     """The hash is of the picture as it is shown."""
     picture = paint(3)
-    back = next(code for code in range(1, 9) if np.array_equal(turned(turned(picture[..., 0], orientation), code),
-                                                               picture[..., 0]))
+    back = next(
+        code
+        for code in range(1, 9)
+        if np.array_equal(turned(turned(picture[..., 0], orientation), code), picture[..., 0])
+    )
     exif = Image.Exif()
     exif[ORIENTATION] = back
     stored = np.stack([turned(picture[..., channel], orientation) for channel in range(3)], axis=-1)
-    options = {"tiffinfo": {ORIENTATION: back}} if suffix == ".tif" else {"exif": exif, "quality": 95}
+    options = (
+        {"tiffinfo": {ORIENTATION: back}} if suffix == ".tif" else {"exif": exif, "quality": 95}
+    )
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(stored).save(tmp_path / f"b{suffix}", **options)
     first, second = (probe_file(tmp_path, True, name).looks for name in ("a.png", f"b{suffix}"))
@@ -125,7 +157,9 @@ def test_a_turned_copy_looks_the_same(suffix, orientation, tmp_path):
 def test_many_files_are_probed_in_order(healthy):
     """In processes of their own from 32 files on."""
     names = sorted(healthy.expected) * 3
-    assert probe(healthy.folder, names, "decode") == [probe_file(healthy.folder, True, name) for name in names]
+    assert probe(healthy.folder, names, "decode") == [
+        probe_file(healthy.folder, True, name) for name in names
+    ]
 
 
 @pytest.mark.parametrize("pixels", ["header", "none"])

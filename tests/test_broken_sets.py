@@ -14,7 +14,9 @@ COUNTED = {"category_id_gaps"}
 UNSAID = {"image_entry_duplicate"}
 # One case for each code, to try its other actions on.
 FIRST = {case.code: case for case in reversed(CASES.values()) if not case.action}
-OTHER_ACTIONS = [(code, action) for code, case in FIRST.items() for action in CHECKS[code].actions[1:]]
+OTHER_ACTIONS = [
+    (code, action) for code, case in FIRST.items() for action in CHECKS[code].actions[1:]
+]
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,9 @@ def check_stopped(outcome: Outcome, code: str, says: str) -> None:
     """One line with the code, the place and the remedy, and a report of it."""
     assert outcome.error.startswith(f"{code}: ") and says in outcome.error
     assert CHECKS[code].help in outcome.error and outcome.error.isprintable()
-    assert outcome.found[code]["action"] == "fatal" and outcome.pages == [outcome.folder / "report.html"]
+    assert outcome.found[code]["action"] == "fatal" and outcome.pages == [
+        outcome.folder / "report.html"
+    ]
     assert not list(outcome.folder.glob("t*.json"))
 
 
@@ -87,7 +91,8 @@ def test_the_other_actions_of_a_code(code, action, healthy, tmp_path):
     if action == "drop":
         # Whole images or single boxes go; what is left is as it was.
         assert boxes.keys() <= broken.expected.keys() and all(
-            set(found) <= set(broken.expected[file]) for file, found in boxes.items())
+            set(found) <= set(broken.expected[file]) for file, found in boxes.items()
+        )
         assert boxes != broken.expected or code in DROP_ADDED
     elif action == "keep":
         assert boxes.keys() >= broken.expected.keys()
@@ -111,7 +116,9 @@ def test_boxes_of_an_ambiguous_image_go_with_it(healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     broken.lose(10, 11)
     broken.images[11]["id"] = 11
-    broken.content["annotations"] = [entry for entry in broken.annotations if entry["image_id"] != 12]
+    broken.content["annotations"] = [
+        entry for entry in broken.annotations if entry["image_id"] != 12
+    ]
     broken.images.append({**broken.images[11], "id": 99})
     broken.add_box([1, 2, 30, 40], image_id=99)
     outcome = Outcome(broken, tmp_path / "prepared", {"image_id_duplicate": "drop"})
@@ -131,7 +138,9 @@ def test_lists_of_voc(healthy, tmp_path):
     lists = broken.root / "ImageSets" / "Main"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("\n".join(["0 0 1", *stems[1:18], ""]))
-    (lists / "val.txt").write_text("".join(f"{stem}  {number}\n" for stem, number in zip(stems[18:], (1, -1, 0) * 2)))
+    (lists / "val.txt").write_text(
+        "".join(f"{stem}  {number}\n" for stem, number in zip(stems[18:], (1, -1, 0) * 2))
+    )
     for split in ("train", "val"):
         broken.data[split] = {"annotations": f"ImageSets/Main/{split}.txt", "images": "images"}
     outcome = Outcome(broken, tmp_path / "prepared")
@@ -162,13 +171,21 @@ def test_stale_filenames_can_be_trusted(healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set", "voc")
     CASES["filenames_of_other_images"].breaks(broken)
     third, fourth = "images/003.jpg", "images/004.png"
-    broken.expected[third], broken.expected[fourth] = broken.expected[fourth], broken.expected[third]
+    broken.expected[third], broken.expected[fourth] = (
+        broken.expected[fourth],
+        broken.expected[third],
+    )
     outcome = Outcome(broken, tmp_path / "prepared", {"filename_stale": "keep"})
     assert not outcome.error and not outcome.changes and outcome.boxes() == broken.expected
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("classes.txt", "can\nbag\ncup\n"), ("a.yaml", "names:\n  0: can\n  1: bag\n  2: cup\npath: x\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.txt", "can\nbag\ncup\n"),
+        ("a.yaml", "names:\n  0: can\n  1: bag\n  2: cup\npath: x\n"),
+    ],
+)
 def test_class_names_of_yolo(name, text, healthy, tmp_path):
     """Labels of Windows, classes as 1.0, and images in folders of their own."""
     broken = healthy.copy(tmp_path / "set", "yolo")
@@ -176,20 +193,42 @@ def test_class_names_of_yolo(name, text, healthy, tmp_path):
     (broken.root / name).write_text(text)
     for folder, suffix in (("images", ".jpg"), ("labels", ".txt")):
         (broken.root / folder / "a" / "b").mkdir(parents=True)
-        (broken.root / folder / f"003{suffix}").rename(broken.root / folder / "a" / "b" / f"003{suffix}")
+        (broken.root / folder / f"003{suffix}").rename(
+            broken.root / folder / "a" / "b" / f"003{suffix}"
+        )
     broken.expected["images/a/b/003.jpg"] = broken.expected.pop("images/003.jpg")
-    broken.edit("labels/001.txt", lambda text: "\ufeff" + text.replace("\n", "\r\n").replace("1 ", "1.0 ", 1))
+    broken.edit(
+        "labels/001.txt",
+        lambda text: "\ufeff" + text.replace("\n", "\r\n").replace("1 ", "1.0 ", 1),
+    )
     outcome = Outcome(broken, tmp_path / "prepared")
     assert not outcome.error and not outcome.found and outcome.boxes() == broken.expected
 
 
 # They break different things: all of them can be in one set.
 TOGETHER = (
-    "box_twice", "box_of_three", "box_over_the_edge", "box_of_negative_width", "box_without_height",
-    "annotation_of_no_image", "annotation_of_no_category", "category_without_boxes", "category_with_spaces",
-    "name_of_half_a_character", "file_of_0_bytes", "file_of_html", "png_cut", "area_of_0", "iscrowd_2",
-    "image_listed_twice", "segmentations", "annotation_is_text", "name_with_a_backslash", "file_without_an_entry",
-    "cmyk")
+    "box_twice",
+    "box_of_three",
+    "box_over_the_edge",
+    "box_of_negative_width",
+    "box_without_height",
+    "annotation_of_no_image",
+    "annotation_of_no_category",
+    "category_without_boxes",
+    "category_with_spaces",
+    "name_of_half_a_character",
+    "file_of_0_bytes",
+    "file_of_html",
+    "png_cut",
+    "area_of_0",
+    "iscrowd_2",
+    "image_listed_twice",
+    "segmentations",
+    "annotation_is_text",
+    "name_with_a_backslash",
+    "file_without_an_entry",
+    "cmyk",
+)
 
 
 def test_many_faults_at_once(healthy, tmp_path):

@@ -22,8 +22,9 @@ def git(tmp_path, monkeypatch):
 
     def run(folder: Path, *arguments: str) -> str:
         who = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
-        return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True,
-                              text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     return run
 
@@ -76,20 +77,32 @@ def test_the_repository_of_another_user_until_the_command_is_typed(git, tmp_path
     [line] = checkout.warnings(folder)
     assert "another user owns this folder" in line and "dvc exp" in line
     command = line.partition("until you type: ")[2]
-    assert command.startswith("git config --global --add safe.directory ") and str(folder) in command
+    assert (
+        command.startswith("git config --global --add safe.directory ") and str(folder) in command
+    )
     subprocess.run(command, shell=True, cwd="/", check=True)
     assert checkout.commit(folder) == commit and checkout.warnings(folder) == []
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    ("my clone", ""), ("a'b,c;d&e@f=g(h)[i]", ""), ("my clone ü", "with ü in the path, dvc exp run --queue and --temp"),
-    ("a#b?c%41", "with # % ? in the path, dvc exp run --queue"), ("a{b", "DVC fails in a folder with { or }"),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my clone", ""),
+        ("a'b,c;d&e@f=g(h)[i]", ""),
+        ("my clone ü", "with ü in the path, dvc exp run --queue and --temp"),
+        ("a#b?c%41", "with # % ? in the path, dvc exp run --queue"),
+        ("a{b", "DVC fails in a folder with { or }"),
+    ],
+)
 def test_names_of_folders_that_dvc_cannot_work_in(name, said, git, tmp_path):
     folder = tmp_path / name
     committed(git, folder, folder)
     lines = checkout.warnings(folder)
-    assert len(lines) == bool(said) and said in "".join(lines) and all(str(folder) in line for line in lines)
+    assert (
+        len(lines) == bool(said)
+        and said in "".join(lines)
+        and all(str(folder) in line for line in lines)
+    )
 
 
 def test_a_project_without_git_works_and_with_git_it_works_again(project):
@@ -101,10 +114,14 @@ def test_a_project_without_git_works_and_with_git_it_works_again(project):
     output = project.run("dvc", "repro", "plan").stdout
     assert "Running stage 'plan'" in output and f"plan: {checkout.WITHOUT_GIT}\n" in output
     # As in make, which has said it.
-    assert checkout.WITHOUT_GIT not in project.run("python", "-m", "stages.plan", MAKELEVEL="1").stdout
+    assert (
+        checkout.WITHOUT_GIT not in project.run("python", "-m", "stages.plan", MAKELEVEL="1").stdout
+    )
     assert "Only supported for Git" in project.run("dvc", "exp", "run", "plan", check=False).stdout
 
-    command = checkout.WITHOUT_GIT.rpartition("need one: ")[2].replace("make set-up", "python -m stages.set_up")
+    command = checkout.WITHOUT_GIT.rpartition("need one: ")[2].replace(
+        "make set-up", "python -m stages.set_up"
+    )
     output = project.run("bash", "-c", command).stdout
     assert "core.no_scm is removed" in output and "detection-matrix@localhost" in output
     assert "Ran experiment(s)" in project.run("dvc", "exp", "run", "--force", "plan").stdout

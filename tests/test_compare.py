@@ -35,26 +35,34 @@ def compared(tmp_path_factory) -> tuple[Project, str]:
 
 def test_a_hole_is_named_and_the_rest_reported(compared):
     project, output = compared
-    assert (f"compare: {PAFPN} is left out: predictions/swin_l/pafpn/{PAFPN}/test.json is missing; run "
-            f"`dvc repro stages/dvc.yaml:predict@{PAFPN}`") in output.splitlines()
+    assert (
+        f"compare: {PAFPN} is left out: predictions/swin_l/pafpn/{PAFPN}/test.json is missing; run "
+        f"`dvc repro stages/dvc.yaml:predict@{PAFPN}`"
+    ) in output.splitlines()
     summary = json.loads((project.folder / "reports/summary.json").read_text(encoding="utf-8"))
     assert summary["cells"] == 2
     page = (project.folder / "reports/index.html").read_text(encoding="utf-8")
     assert R50 in page and SWIN in page
 
 
-def test_predictions_and_an_analysis_of_an_earlier_training_are_holes(compared, tmp_path, monkeypatch):
+def test_predictions_and_an_analysis_of_an_earlier_training_are_holes(
+    compared, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(compared[0].folder / "metrics", "metrics")
     shutil.copytree(compared[0].folder / "predictions", "predictions")
     assert hole(R50, ROWS[R50]) == ""
     record = paths.record(R50, ROWS[R50]) / "run.json"
     write(record, {**json.loads(record.read_text()), "training_id": "a later one"})
-    assert hole(R50, ROWS[R50]) == (f"predictions/fpn/{R50}.json is of an earlier training; run `dvc repro "
-                                    f"stages/dvc.yaml:predict@{R50}`")
+    assert hole(R50, ROWS[R50]) == (
+        f"predictions/fpn/{R50}.json is of an earlier training; run `dvc repro "
+        f"stages/dvc.yaml:predict@{R50}`"
+    )
     write(paths.predicted(R50, ROWS[R50]), {"training_id": "a later one"})
-    assert hole(R50, ROWS[R50]) == (f"metrics/fpn/{R50}.json is of an earlier training; run `dvc repro "
-                                    f"stages/dvc.yaml:analyse@{R50}`")
+    assert hole(R50, ROWS[R50]) == (
+        f"metrics/fpn/{R50}.json is of an earlier training; run `dvc repro "
+        f"stages/dvc.yaml:analyse@{R50}`"
+    )
 
 
 def test_a_row_on_another_fold_does_not_stand_alone():
@@ -84,7 +92,8 @@ def test_without_any_results_there_is_no_report(compared, tmp_path):
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert done.stdout.splitlines()[-1] == (
         f"compare: no selected cell has results; metrics/r50/fpn/{R50}/run.json is missing; run `dvc repro "
-        f"stages/dvc.yaml:train@{R50}`")
+        f"stages/dvc.yaml:train@{R50}`"
+    )
     assert not (project.folder / "reports").exists()
 
 
@@ -94,5 +103,7 @@ def test_a_file_that_cannot_be_read_is_one_line(compared):
     (project.folder / paths.predictions(SWIN, ROWS[SWIN], "val")).write_text("[{", encoding="utf-8")
     done = project.run("python", "-m", "stages.compare", check=False)
     assert done.returncode == 1 and "Traceback" not in done.stdout
-    assert done.stdout.splitlines()[-1].startswith(f"compare: predictions/swin_l/fpn/{SWIN}/val.json: not JSON")
+    assert done.stdout.splitlines()[-1].startswith(
+        f"compare: predictions/swin_l/fpn/{SWIN}/val.json: not JSON"
+    )
     assert (project.folder / "reports/report.md").read_bytes() == before

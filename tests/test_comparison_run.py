@@ -31,35 +31,75 @@ def test_cells_hang_below_a_run_that_says_what_was_concluded(tracker, study):
     [run] = matrix.comparisons()
     assert run.info.status == "FINISHED" and run.info.run_name == "comparison of 4 cells"
     tags = run.data.tags
-    assert (tags["kind"], tags["chosen"], tags["best"], tags["verdict"]) == ("comparison", CASCADE, CASCADE, "holds")
-    assert [tags["hypothesis.1"], tags["hypothesis.2"]] == [one.outcome for one in judgement.findings] == [
-        "supported", "undecided"]
+    assert (tags["kind"], tags["chosen"], tags["best"], tags["verdict"]) == (
+        "comparison",
+        CASCADE,
+        CASCADE,
+        "holds",
+    )
+    assert (
+        [tags["hypothesis.1"], tags["hypothesis.2"]]
+        == [one.outcome for one in judgement.findings]
+        == ["supported", "undecided"]
+    )
     assert tags["hypothesis.1.sentence"] == judgement.findings[0].sentence
     assert tags["holes"] == "faster_rcnn-x101-fpn-sgd-512: not trained"
-    assert run.data.metrics["cells"] == 4 and run.data.metrics["holes"] == 1 and run.data.metrics["supported"] == 1
+    assert (
+        run.data.metrics["cells"] == 4
+        and run.data.metrics["holes"] == 1
+        and run.data.metrics["supported"] == 1
+    )
     one = judgement.estimates[SWIN][judgement.metric]
     assert [run.data.metrics[f"val_bbox_mAP_50{end}/{SWIN}"] for end in ("", "_low", "_high")] == [
-        one.value, one.low, one.high]
+        one.value,
+        one.low,
+        one.high,
+    ]
     # The children, and what their table can be filtered by.
-    assert set(matrix.tags("mlflow.parentRunId")) == set(matrix.tags("comparison")) == {run.info.run_id}
+    assert (
+        set(matrix.tags("mlflow.parentRunId"))
+        == set(matrix.tags("comparison"))
+        == {run.info.run_id}
+    )
     assert matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
-    assert matrix.tags("chosen") == ["no", "no", "no", "yes"] and set(matrix.tags("kind")) == {"cell"}
+    assert matrix.tags("chosen") == ["no", "no", "no", "yes"] and set(matrix.tags("kind")) == {
+        "cell"
+    }
     assert matrix.named("tags.verdict = 'worse' and tags.backbone = 'swin_l'") == {SWIN, PAFPN}
     assert matrix.named("tags.neck = 'fpn' and tags.detector = 'cascade_rcnn'") == {CASCADE}
     swin = matrix.run(SWIN).data.metrics
-    assert [swin[f"verdict/val_bbox_mAP_50{end}"] for end in ("", "_low", "_high")] == [one.value, one.low, one.high]
+    assert [swin[f"verdict/val_bbox_mAP_50{end}"] for end in ("", "_low", "_high")] == [
+        one.value,
+        one.low,
+        one.high,
+    ]
     to_best = judgement.pair(SWIN, CASCADE).difference
     assert swin["verdict/to_best"] == to_best.value < 0
     standing = judgement.standings[SWIN]
     assert (swin["verdict/to_best_low"], swin["verdict/to_best_high"]) == standing.interval
     assert [swin[f"verdict/{key}"] for key in ("p_best", "expected_loss", "loss_high")] == [
-        standing.p_best, standing.expected_loss, standing.loss_high]
-    assert run.data.metrics[f"p_best/{SWIN}"] == standing.p_best and run.data.metrics["margin"] == judgement.margin
-    assert run.data.metrics["false_alarms_expected"] == pytest.approx(0.05) and tags["shown"] == "yes"
-    assert tags["possible_best"] == CASCADE and matrix.tags("possible_best") == ["no", "no", "no", "yes"]
+        standing.p_best,
+        standing.expected_loss,
+        standing.loss_high,
+    ]
+    assert (
+        run.data.metrics[f"p_best/{SWIN}"] == standing.p_best
+        and run.data.metrics["margin"] == judgement.margin
+    )
+    assert (
+        run.data.metrics["false_alarms_expected"] == pytest.approx(0.05) and tags["shown"] == "yes"
+    )
+    assert tags["possible_best"] == CASCADE and matrix.tags("possible_best") == [
+        "no",
+        "no",
+        "no",
+        "yes",
+    ]
     assert "verdict/to_best" not in matrix.run(CASCADE).data.metrics
     assert (swin["val/AP50/01 Paper"], swin["test/AP50/02 Battery"]) == (
-        matrix.cells[1].per_class["val"][0].AP50, matrix.cells[1].per_class["test"][1].AP50)
+        matrix.cells[1].per_class["val"][0].AP50,
+        matrix.cells[1].per_class["test"][1].AP50,
+    )
     assert "val/AP50/02 Battery" not in swin
     [point] = matrix.client.get_metric_history(matrix.run(SWIN).info.run_id, "verdict/to_best")
     assert point.step == 12
@@ -67,9 +107,13 @@ def test_cells_hang_below_a_run_that_says_what_was_concluded(tracker, study):
     written = list((tracker / "reports").rglob("*.*"))
     assert {"index.html", "summary.json"} <= {file.name for file in written}
     for file in written:
-        assert matrix.read(run.info.run_id, f"report/{file.relative_to(tracker / 'reports')}") == file.read_text()
+        assert (
+            matrix.read(run.info.run_id, f"report/{file.relative_to(tracker / 'reports')}")
+            == file.read_text()
+        )
     assert matrix.read(run.info.run_id, "classes.csv") == outcomes.classes_csv(
-        judgement, {"Paper": "01 Paper", "Battery": "02 Battery"})
+        judgement, {"Paper": "01 Paper", "Battery": "02 Battery"}
+    )
     assert CASCADE in matrix.read(run.info.run_id, "plots/cells.svg")
 
 
@@ -78,19 +122,32 @@ def test_a_contrary_judgement_gives_contrary_tags_and_a_parent_of_its_own(here, 
     matrix.log(study, judged(matrix.cells))
     pareto = matrix.tags("pareto")
     first = matrix.comparisons()[0].info.run_id
-    scores = {name: {**cell.scores["val"], "bbox_mAP_50": value}
-              for name, cell, value in zip(NAMES, matrix.cells, (0.5, 0.49, 0.2, 0.1), strict=True)}
-    contrary = judged([dataclasses.replace(cell, scores={**cell.scores, "val": scores[cell.name]})
-                       for cell in matrix.cells], holds=False, why="Too few images.")
+    scores = {
+        name: {**cell.scores["val"], "bbox_mAP_50": value}
+        for name, cell, value in zip(NAMES, matrix.cells, (0.5, 0.49, 0.2, 0.1), strict=True)
+    }
+    contrary = judged(
+        [
+            dataclasses.replace(cell, scores={**cell.scores, "val": scores[cell.name]})
+            for cell in matrix.cells
+        ],
+        holds=False,
+        why="Too few images.",
+    )
     matrix.log(study, contrary)
     second, old = matrix.comparisons()
-    assert old.info.run_id == first and set(matrix.tags("mlflow.parentRunId")) == {second.info.run_id}
+    assert old.info.run_id == first and set(matrix.tags("mlflow.parentRunId")) == {
+        second.info.run_id
+    }
     assert matrix.tags("verdict") == ["best", "undecided", "worse", "worse"]
     assert matrix.tags("chosen") == ["yes", "no", "no", "no"]
     # The first has the fewest parameters and minutes, and now the highest score: it dominates all others.
     assert pareto == ["member"] * 4 and matrix.tags("pareto") == ["member", *["dominated"] * 3]
     assert second.data.tags["hypothesis.1"] == contrary.findings[0].outcome == "undecided"
-    assert second.data.tags["verdict"] == "does not hold" and second.data.tags["why"] == "Too few images."
+    assert (
+        second.data.tags["verdict"] == "does not hold"
+        and second.data.tags["why"] == "Too few images."
+    )
     assert matrix.run(CASCADE).data.metrics["verdict/to_best"] == pytest.approx(-0.4)
 
 
@@ -108,8 +165,12 @@ def test_the_same_judgement_again_changes_nothing(here, study):
         assert len(matrix.client.get_metric_history(matrix.run(SWIN).info.run_id, name)) == 1
     assert len(matrix.client.search_model_versions(f"name = '{registry.model_name()}'")) == 1
     # A retrained cell makes it another comparison, be its numbers the same.
-    again = [dataclasses.replace(cell, run={**cell.run, "run_id": matrix.cells[1].run_id}) if cell.name == R50 else cell
-             for cell in matrix.cells]
+    again = [
+        dataclasses.replace(cell, run={**cell.run, "run_id": matrix.cells[1].run_id})
+        if cell.name == R50
+        else cell
+        for cell in matrix.cells
+    ]
     assert outcomes.digest(judgement, again) != outcomes.digest(judgement, matrix.cells)
 
 
@@ -127,11 +188,30 @@ def test_repeats_carry_the_verdict_on_their_cell(here, study):
 
 
 def test_hostile_class_names_become_metrics_that_lead_back(tracker, study):
-    names = ["Paper", "폐지 <b>", "../../x", "a/b", "a_b", "a:b", "</script>\"'`", "x" * 300, "♻️", "  ", "line\nbreak",
-             "..", "%s $x$ \\frac", "=1+1", "Paper "]
+    names = [
+        "Paper",
+        "폐지 <b>",
+        "../../x",
+        "a/b",
+        "a_b",
+        "a:b",
+        "</script>\"'`",
+        "x" * 300,
+        "♻️",
+        "  ",
+        "line\nbreak",
+        "..",
+        "%s $x$ \\frac",
+        "=1+1",
+        "Paper ",
+    ]
     matrix = Matrix(tracker)
-    scores = tuple(ClassScore(name, 40, None, (number + 1) / 100) for number, name in enumerate(names))
-    cells = [dataclasses.replace(cell, per_class={"val": scores, "test": ()}) for cell in matrix.cells]
+    scores = tuple(
+        ClassScore(name, 40, None, (number + 1) / 100) for number, name in enumerate(names)
+    )
+    cells = [
+        dataclasses.replace(cell, per_class={"val": scores, "test": ()}) for cell in matrix.cells
+    ]
     judgement = judged(cells)
     matrix.log(study, judgement, cells)
     metrics = matrix.run(SWIN).data.metrics
@@ -140,7 +220,8 @@ def test_hostile_class_names_become_metrics_that_lead_back(tracker, study):
     found = {row["name"]: row["metric"] for row in table if row["cell"] == SWIN}
     assert list(found) == names and len(set(found.values())) == len(names)
     assert {name: metrics[f"val/AP50/{key}"] for name, key in found.items()} == {
-        score.name: score.AP50 for score in scores}
+        score.name: score.AP50 for score in scores
+    }
     assert found["폐지 <b>"] == "02 폐지 _b_" and found["  "] == "10"
     drawing = matrix.read(run_id, "plots/classes_val.svg")
     assert "폐지 &lt;b&gt;" in drawing and "</script>" not in drawing and "$x$" in drawing
@@ -150,11 +231,20 @@ def test_runs_that_the_tracker_does_not_know_are_named_and_skipped(here, study, 
     matrix = Matrix(here)
     matrix.client.delete_run(matrix.cells[1].run_id)
     ids = ("0123456789abcdef0123456789abcdef", matrix.cells[1].run_id, "", matrix.cells[3].run_id)
-    cells = [dataclasses.replace(cell, run={"run_id": run_id}) for cell, run_id in zip(matrix.cells, ids, strict=True)]
+    cells = [
+        dataclasses.replace(cell, run={"run_id": run_id})
+        for cell, run_id in zip(matrix.cells, ids, strict=True)
+    ]
     with caplog.at_level(logging.WARNING):
         matrix.log(study, judged(cells), cells)
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert all(name in warning for name in (R50, SWIN, PAFPN)) and CASCADE not in warning and "make sync" in warning
+    [warning] = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
+    assert (
+        all(name in warning for name in (R50, SWIN, PAFPN))
+        and CASCADE not in warning
+        and "make sync" in warning
+    )
     assert matrix.tags("verdict") == [None, None, None, "best"]
     assert matrix.comparisons()[0].info.status == "FINISHED"
 
@@ -163,14 +253,20 @@ def test_a_run_that_was_made_again_is_found_by_its_training(here, study):
     """After a fresh clone `make sync` makes runs with new ids; run.json keeps the old one."""
     matrix = Matrix(here)
     matrix.client.set_tag(matrix.cells[1].run_id, "training_id", "feed")
-    cells = [dataclasses.replace(cell, run={"run_id": "gone", "training_id": "feed"}) if cell.name == SWIN else cell
-             for cell in matrix.cells]
+    cells = [
+        dataclasses.replace(cell, run={"run_id": "gone", "training_id": "feed"})
+        if cell.name == SWIN
+        else cell
+        for cell in matrix.cells
+    ]
     matrix.log(study, judged(cells), cells)
     assert matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
 
 
 @pytest.mark.parametrize("state", ["down", "fail", "frozen"])
-def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(here, study, monkeypatch, caplog, server, state):
+def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(
+    here, study, monkeypatch, caplog, server, state
+):
     matrix = Matrix(here)
     judgement, before = judged(matrix.cells), matrix.tags("verdict")
     relay = Relay(server)
@@ -189,8 +285,14 @@ def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(here, study, 
     finally:
         server.thaw()
         relay.down()
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "`dvc repro --force --single-item compare`" in warning and "secret" not in warning and "\n" not in warning
+    [warning] = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
+    assert (
+        "`dvc repro --force --single-item compare`" in warning
+        and "secret" not in warning
+        and "\n" not in warning
+    )
     # Told again once there is a tracker, nothing is missing.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", matrix.uri)
     monkeypatch.setattr(comparison, "PATIENCE_S", 60.0)
@@ -204,7 +306,9 @@ def test_a_deleted_experiment_is_named_with_what_restores_it(here, study, caplog
     matrix.client.delete_experiment(experiment)
     with caplog.at_level(logging.WARNING):
         matrix.log(study, judged(matrix.cells))
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    [warning] = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     words = f"mlflow experiments restore --experiment-id {experiment}"
     assert f"was deleted; {store.command(words)} brings it back" in warning and "\n" not in warning
     matrix.client.restore_experiment(experiment)
@@ -242,7 +346,12 @@ def test_answers_that_are_lost_make_nothing_twice(here, study, monkeypatch, serv
     # What this test asks itself goes to the server.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     [run] = matrix.comparisons()
-    assert run.info.status == "FINISHED" and matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
+    assert run.info.status == "FINISHED" and matrix.tags("verdict") == [
+        "worse",
+        "worse",
+        "worse",
+        "best",
+    ]
     assert len(matrix.client.search_model_versions(f"name = '{registry.model_name()}'")) == 1
     for name in ("verdict/val_bbox_mAP_50", "val/AP50/01 Paper"):
         assert len(matrix.client.get_metric_history(matrix.run(SWIN).info.run_id, name)) == 1
@@ -252,7 +361,10 @@ def test_answers_that_are_lost_make_nothing_twice(here, study, monkeypatch, serv
 def test_a_judgement_of_nothing_is_logged_too(here, study):
     matrix = Matrix(here)
     gaps = {split: dict.fromkeys(known) for split, known in matrix.cells[0].scores.items()}
-    cells = [dataclasses.replace(cell, scores=gaps, per_class={"val": (), "test": ()}) for cell in matrix.cells]
+    cells = [
+        dataclasses.replace(cell, scores=gaps, per_class={"val": (), "test": ()})
+        for cell in matrix.cells
+    ]
     matrix.log(study, judged(cells, holds=False, why="No cell has a val/bbox_mAP_50."), cells)
     assert matrix.tags("verdict") == ["no verdict"] * 4 and matrix.tags("chosen") == ["no"] * 4
     assert matrix.tags("pareto") == ["incomplete"] * 4

@@ -61,13 +61,20 @@ def measured(r50, mobilenet):
 def test_what_can_be_counted(r50, measured):
     source, model = r50
     work = measured["cells"][R50]["work"]
-    assert work["parameters"] == sum(value.numel() for value in model.parameters()) == work["trainable"]
+    assert (
+        work["parameters"]
+        == sum(value.numel() for value in model.parameters())
+        == work["trainable"]
+    )
     assert work["checkpoint_bytes"] == source.checkpoint.stat().st_size > 4 * work["parameters"]
     # 64 x 50 pixels are resized to 96 x 75 and padded to a multiple of 32.
     assert work["pixels"] == [96, 96]
     assert work["flops"] == 2 * work["macs"]
     known = measured["cells"][R50]["costs"]
-    assert (known["size_mib"], known["gmacs"]) == (work["checkpoint_bytes"] / 2**20, work["macs"] / 1e9)
+    assert (known["size_mib"], known["gmacs"]) == (
+        work["checkpoint_bytes"] / 2**20,
+        work["macs"] / 1e9,
+    )
     json.dumps(measured, allow_nan=False)
 
 
@@ -147,9 +154,15 @@ def stubs(monkeypatch, tmp_path):
     clock, passes = [0.0], []
 
     def run(passing: dict, **options):
-        monkeypatch.setattr(measure, "Subject", lambda source: Stub(source.name, passing[source.name], clock, passes))
+        monkeypatch.setattr(
+            measure,
+            "Subject",
+            lambda source: Stub(source.name, passing[source.name], clock, passes),
+        )
         monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-        sources = [Source(name, tmp_path / "config.py", tmp_path / "best.pth", []) for name in passing]
+        sources = [
+            Source(name, tmp_path / "config.py", tmp_path / "best.pth", []) for name in passing
+        ]
         return measure.measure(sources, **options)["cells"], passes
 
     return run
@@ -187,8 +200,11 @@ def test_models_that_fill_the_memory_are_built_again_each_round(monkeypatch, tmp
     sources = [Source("a", tmp_path / "config.py", tmp_path / "best.pth", [])]
     for free, built in ((1.5, 2), (2.5, 1)):
         made = []
-        monkeypatch.setattr(measure, "Subject",
-                            lambda source, made=made: made.append(source) or Stub("a", [1.0] * 9, [0.0], []))
+        monkeypatch.setattr(
+            measure,
+            "Subject",
+            lambda source, made=made: made.append(source) or Stub("a", [1.0] * 9, [0.0], []),
+        )
         monkeypatch.setattr(measure.machine, "memory_mib", lambda free=free: free)
         measure.measure(sources, rounds=2, runs=1, seconds=0.0)
         assert len(made) == built
@@ -200,7 +216,9 @@ def test_images_are_those_of_val_and_one_that_cannot_be_read_is_one_line(tmp_pat
     for name, size in (("wide.png", (40, 80, 3)), ("high.png", (80, 40, 3))):
         cv2.imwrite(f"images/{name}", np.full(size, 90, dtype=np.uint8))
     paths.annotations("val").parent.mkdir(parents=True)
-    paths.annotations("val").write_text(json.dumps({"images": [{"file_name": "wide.png"}, {"file_name": "high.png"}]}))
+    paths.annotations("val").write_text(
+        json.dumps({"images": [{"file_name": "wide.png"}, {"file_name": "high.png"}]})
+    )
     source, _ = cell(tmp_path, MOBILENET)
     images = subject.read_images(source.config)
     assert [image.shape for image in images] == [(40, 80, 3), (80, 40, 3)]
@@ -208,20 +226,26 @@ def test_images_are_those_of_val_and_one_that_cannot_be_read_is_one_line(tmp_pat
     assert Subject(dataclasses.replace(source, images=images)).work()["pixels"] == [64, 96]
     broken = tmp_path / "images/high.png"
     broken.write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"^images/high\.png: cannot be read \(not an image\); run dvc repro prepare$"):
+    with pytest.raises(
+        InputError,
+        match=r"^images/high\.png: cannot be read \(not an image\); run dvc repro prepare$",
+    ):
         subject.read_images(source.config)
     broken.unlink()
-    with pytest.raises(InputError, match=r"^images/high\.png: cannot be read \(No such file or directory\); "):
+    with pytest.raises(
+        InputError, match=r"^images/high\.png: cannot be read \(No such file or directory\); "
+    ):
         subject.read_images(source.config)
 
 
 def test_bad_input_is_one_line(tmp_path, r50):
     source = r50[0]
     for changes, options, says in (
-            ({"images": []}, {}, "there is none"),
-            ({}, {"runs": 0}, "at least 1"),
-            ({"config": tmp_path / "config.py"}, {}, "no such config; train the cell first"),
-            ({"checkpoint": source.checkpoint.with_name("other.pth")}, {}, "no such checkpoint")):
+        ({"images": []}, {}, "there is none"),
+        ({}, {"runs": 0}, "at least 1"),
+        ({"config": tmp_path / "config.py"}, {}, "no such config; train the cell first"),
+        ({"checkpoint": source.checkpoint.with_name("other.pth")}, {}, "no such checkpoint"),
+    ):
         with pytest.raises(InputError, match=says):
             measure.measure([dataclasses.replace(source, **changes)], **{"seconds": 0.0, **options})
 
@@ -233,8 +257,10 @@ def test_cells_without_predictions_are_named_and_left_out(tmp_path, monkeypatch,
     with pytest.raises(InputError, match="no selected cell has predictions; run dvc repro"):
         costs.main()
     name, row = next(iter(study.cells.items()))
-    assert f"{name} is left out: {paths.record(name, row)}/run.json is missing; run `dvc repro " \
-           f"stages/dvc.yaml:predict@{name}`" in caplog.text
+    assert (
+        f"{name} is left out: {paths.record(name, row)}/run.json is missing; run `dvc repro "
+        f"stages/dvc.yaml:predict@{name}`" in caplog.text
+    )
 
 
 class Driver:

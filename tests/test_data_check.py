@@ -35,10 +35,12 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     old = (ROOT / "params.yaml").read_text(encoding="utf-8")
     path = tmp_path / "params.yaml"
     path.write_text(old, encoding="utf-8")
-    data = discover(export.root, dataclasses.replace(params.load(path).data, policy={"image_missing": "drop"}))
+    data = discover(
+        export.root, dataclasses.replace(params.load(path).data, policy={"image_missing": "drop"})
+    )
     block = params_block.block(path, data)
     head, rest = old.split("\ndata:\n")
-    tail = rest[rest.index("\n\n"):]
+    tail = rest[rest.index("\n\n") :]
     assert block.startswith("data:\n") and block.endswith("\n")
     pasted = f"{head}\n{block.rstrip()}{tail}"
     params_block.write(path, data)
@@ -46,7 +48,9 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     assert params.load(path).data == data
     changed = ("source:", "root:", "train:", "val:", "test:", "policy:")
     assert without(pasted, *changed) == without(old, *changed)
-    assert re.findall(r" # (.*)$", pasted, re.MULTILINE) == re.findall(r" # (.*)$", old, re.MULTILINE)
+    assert re.findall(r" # (.*)$", pasted, re.MULTILINE) == re.findall(
+        r" # (.*)$", old, re.MULTILINE
+    )
 
 
 def test_a_list_of_files_in_the_block(tmp_path):
@@ -67,18 +71,29 @@ def test_the_set_that_is_written_is_prepared(project, tmp_path):
     (export.root / "images/train/a0.jpg").unlink()
     check = ("--silent", "data-check", f"ROOT={export.root}")
     refused = project.make(*check, check=False)
-    assert refused.returncode and "images/train/a0.jpg" in refused.stdout and "POLICY=" in refused.stdout
+    assert (
+        refused.returncode
+        and "images/train/a0.jpg" in refused.stdout
+        and "POLICY=" in refused.stdout
+    )
     done = project.make(*check, "WRITE=1", "POLICY=image_missing=drop")
-    assert "data_check: train: coco annotations/instances_train.json, images in images/train" in done.stdout
+    assert (
+        "data_check: train: coco annotations/instances_train.json, images in images/train"
+        in done.stdout
+    )
     written = project.params()["data"]
     assert written["policy"] == {"image_missing": "drop"} and written["root"] == str(export.root)
     assert "prepare: train: 3 images, 6 boxes" in project.run("dvc", "repro", "prepare").stdout
 
 
-@pytest.mark.parametrize(("text", "policy"), [
-    ("", {"box_tiny": "drop"}),
-    ("image_missing=drop", {"box_tiny": "drop", "image_missing": "drop"}),
-    ("image_missing=drop  box_tiny=keep", {"box_tiny": "keep", "image_missing": "drop"})])
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", {"box_tiny": "drop"}),
+        ("image_missing=drop", {"box_tiny": "drop", "image_missing": "drop"}),
+        ("image_missing=drop  box_tiny=keep", {"box_tiny": "keep", "image_missing": "drop"}),
+    ],
+)
 def test_a_policy_to_try(text, policy):
     assert data_check.changed_policy(text, {"box_tiny": "drop"}) == policy
 
@@ -88,10 +103,14 @@ def test_a_policy_that_cannot_be():
         data_check.changed_policy("image_mising=drop", {})
 
 
-@pytest.mark.parametrize("name", ["cvat_coco_of_a_task", "cvat_voc", "roboflow_yolo", "labelimg_voc"])
+@pytest.mark.parametrize(
+    "name", ["cvat_coco_of_a_task", "cvat_voc", "roboflow_yolo", "labelimg_voc"]
+)
 def test_a_root_one_folder_too_high_names_the_one_that_fits(name, tmp_path):
     build(name, tmp_path / "downloads" / "my set")
-    with pytest.raises(InputError, match=r"the set lies below it: .*/downloads/my set; make data-check ROOT="):
+    with pytest.raises(
+        InputError, match=r"the set lies below it: .*/downloads/my set; make data-check ROOT="
+    ):
         recognise(tmp_path / "downloads")
 
 
@@ -109,9 +128,17 @@ def test_annotations_without_images_beside_a_set(tmp_path):
         recognise(tmp_path / "downloads")
 
 
-@pytest.mark.parametrize(("name", "folder"), [
-    ("cvat_coco_of_a_task", "annotations"), ("cvat_voc", "Annotations"), ("cvat_voc", "JPEGImages"),
-    ("label_studio_voc", "images"), ("datumaro_coco", "images"), ("label_studio_coco", "images")])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("cvat_coco_of_a_task", "annotations"),
+        ("cvat_voc", "Annotations"),
+        ("cvat_voc", "JPEGImages"),
+        ("label_studio_voc", "images"),
+        ("datumaro_coco", "images"),
+        ("label_studio_coco", "images"),
+    ],
+)
 def test_a_root_one_folder_too_low_names_the_one_that_fits(name, folder, tmp_path):
     export = build(name, tmp_path / "set")
     with pytest.raises(InputError, match=f"make data-check ROOT={export.root}$"):
@@ -124,7 +151,11 @@ def test_a_file_without_a_split_in_its_name_is_for_training(tmp_path):
     for name, split in (("annotations", "train"), ("val", "val"), ("test", "test")):
         export.coco(f"{name}.json", split)
     data = recognise(export.root).data
-    assert [data.train.files, data.val.files, data.test.files] == [["annotations.json"], ["val.json"], ["test.json"]]
+    assert [data.train.files, data.val.files, data.test.files] == [
+        ["annotations.json"],
+        ["val.json"],
+        ["test.json"],
+    ]
 
 
 def test_two_files_of_one_split_whose_images_have_the_same_names(tmp_path):
@@ -133,7 +164,10 @@ def test_two_files_of_one_split_whose_images_have_the_same_names(tmp_path):
     for folder, split in (("first", "train"), ("second", "val")):
         export.images(f"images/{folder}", split)
         export.coco(f"annotations/{folder}.json", split)
-    with pytest.raises(InputError, match=r"of annotations/first\.json in images/first and of annotations/second\.json"):
+    with pytest.raises(
+        InputError,
+        match=r"of annotations/first\.json in images/first and of annotations/second\.json",
+    ):
         recognise(export.root)
 
 
@@ -150,7 +184,10 @@ def test_an_archive_and_a_file_that_is_broken(tmp_path):
 
 
 def test_labels_without_images_are_recognised(tmp_path):
-    for name, first in (("datumaro_coco", "annotations/instances_train.json"), ("roboflow_voc", "train")):
+    for name, first in (
+        ("datumaro_coco", "annotations/instances_train.json"),
+        ("roboflow_voc", "train"),
+    ):
         export = build(name, tmp_path / name)
         for file in export.root.rglob("*.jpg"):
             file.unlink()
@@ -160,7 +197,9 @@ def test_labels_without_images_are_recognised(tmp_path):
 def test_lists_are_found_wherever_they_stand_in_a_large_file(tmp_path):
     """The beginning of the file ends long before the list, and a text speaks of one."""
     filler = ", ".join(['{"id": 1, "bbox": [1, 2, 3, 4], "note": "\\"images\\": ["}'] * 10_000)
-    (tmp_path / "a.json").write_text(f'\ufeff{{"annotations": [{filler}],\n "images" :\n [ {{"file_name": "a.jpg"}}]}}')
+    (tmp_path / "a.json").write_text(
+        f'\ufeff{{"annotations": [{filler}],\n "images" :\n [ {{"file_name": "a.jpg"}}]}}'
+    )
     assert json_peek.entries(tmp_path / "a.json", "images", 9) == [{"file_name": "a.jpg"}]
     assert len(json_peek.entries(tmp_path / "a.json", "annotations", 9)) == 9
     assert json_peek.entries(tmp_path / "a.json", "categories", 9) is None
@@ -218,11 +257,17 @@ def test_dvc_add_with_symlinks(tmp_path):
     """DVC itself makes the links."""
     export = build("datumaro_coco", tmp_path / "repository" / "set")
     for command in ("init --no-scm", "config cache.type symlink", "add set"):
-        subprocess.run([str(Path(sys.executable).parent / "dvc"), *command.split()], cwd=tmp_path / "repository",
-                       check=True, capture_output=True)
+        subprocess.run(
+            [str(Path(sys.executable).parent / "dvc"), *command.split()],
+            cwd=tmp_path / "repository",
+            check=True,
+            capture_output=True,
+        )
     assert (export.root / "images/train/a0.jpg").is_symlink()
     outcome = Outcome(recognise(export.root), tmp_path / "prepared")
-    assert not outcome.error and "path_link_outside" not in outcome.found and len(outcome.boxes()) == 6
+    assert (
+        not outcome.error and "path_link_outside" not in outcome.found and len(outcome.boxes()) == 6
+    )
 
 
 def test_the_line_shows_the_first_name(tmp_path):

@@ -30,10 +30,25 @@ def colours() -> Image.Image:
     return Image.fromarray(paint(5, *SIZE))
 
 
-@pytest.mark.parametrize(("image_format", "mode"), [
-    ("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "LA"),
-    ("WEBP", "RGB"), ("BMP", "RGB"), ("GIF", "P"), ("TIFF", "RGB"), ("TIFF", "CMYK"), ("PPM", "RGB"),
-    ("JPEG2000", "RGB")])
+@pytest.mark.parametrize(
+    ("image_format", "mode"),
+    [
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("JPEG", "CMYK"),
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("PNG", "LA"),
+        ("WEBP", "RGB"),
+        ("BMP", "RGB"),
+        ("GIF", "P"),
+        ("TIFF", "RGB"),
+        ("TIFF", "CMYK"),
+        ("PPM", "RGB"),
+        ("JPEG2000", "RGB"),
+    ],
+)
 def test_decoding_is_mmdetections(image_format, mode):
     data = encoded(colours().convert(mode), image_format)
     assert np.array_equal(decode(data), mmcv.imfrombytes(data, flag="color", backend="cv2"))
@@ -51,8 +66,13 @@ def test_a_jpeg_is_reduced_on_both_sides(reduction, orientation):
 
 def test_no_picture_is_none_and_silent(capfd):
     grey = Image.fromarray(paint(5, *SIZE)[..., 0].astype(np.float32))
-    for data in (b"", b"GIF89a", encoded(grey, "TIFF"), encoded(grey, "PPM"),
-                 encoded(colours(), "TIFF", compression="zstd")):
+    for data in (
+        b"",
+        b"GIF89a",
+        encoded(grey, "TIFF"),
+        encoded(grey, "PPM"),
+        encoded(colours(), "TIFF", compression="zstd"),
+    ):
         assert decode(data) is None
     assert capfd.readouterr() == ("", "")
 
@@ -72,7 +92,12 @@ def test_the_page_shows_16_bits_as_they_are_trained(highest, tmp_path):
     expected = grey.astype(int) // 256
     assert abs(shown(path).mean(axis=2) - expected).mean() < 3
     probed = probe_file(tmp_path, True, "a.png")
-    assert probed.deep and probed.black == (highest < 5000) and not probed.fault and not probed.single_colour
+    assert (
+        probed.deep
+        and probed.black == (highest < 5000)
+        and not probed.fault
+        and not probed.single_colour
+    )
 
 
 def test_the_page_shows_what_transparency_hides(tmp_path):

@@ -27,13 +27,17 @@ def lose(*names: str) -> Callable[[BrokenSet], None]:
     def take(broken: BrokenSet) -> None:
         for name in names:
             del broken.expected[name]
+
     return take
 
 
 def call(old: str, new: str) -> Callable[[BrokenSet], None]:
     def rename(broken: BrokenSet) -> None:
-        broken.expected = {file: sorted((new if box[0] == old else box[0], *box[1:]) for box in boxes)
-                           for file, boxes in broken.expected.items()}
+        broken.expected = {
+            file: sorted((new if box[0] == old else box[0], *box[1:]) for box in boxes)
+            for file, boxes in broken.expected.items()
+        }
+
     return rename
 
 
@@ -42,7 +46,9 @@ def as_in_the_file(broken: BrokenSet) -> None:
     names = {entry["id"]: entry["name"] for entry in broken.categories}
     broken.expected[THIRD] = sorted(
         (names[entry["category_id"]], *map(float, entry["bbox"]), float(entry["area"]))
-        for entry in broken.annotations if entry["image_id"] == 3)
+        for entry in broken.annotations
+        if entry["image_id"] == 3
+    )
 
 
 def add_outside(broken: BrokenSet) -> None:
@@ -51,16 +57,25 @@ def add_outside(broken: BrokenSet) -> None:
 
 def without_added(broken: BrokenSet) -> None:
     """What the case expects, less the box that it added to the third image."""
-    broken.expected[THIRD] = [box for box in broken.expected[THIRD] if box[5] not in (80, 200, 300, 320, 1200)]
+    broken.expected[THIRD] = [
+        box for box in broken.expected[THIRD] if box[5] not in (80, 200, 300, 320, 1200)
+    ]
 
 
 # Mutation, action, and how what comes out differs from what comes out under the default.
 POLICIES = [
     ("box_of_negative_width", "repair", add("can", 20, 10, 20, 30, 200)),
-    ("box_over_the_edge", "keep", lambda broken: (without_added(broken), add("can", 80, 10, 40, 20, 800)(broken))),
+    (
+        "box_over_the_edge",
+        "keep",
+        lambda broken: (without_added(broken), add("can", 80, 10, 40, 20, 800)(broken)),
+    ),
     ("box_over_the_edge", "drop", without_added),
-    ("box_over_by_rounding", "repair",
-     lambda broken: (without_added(broken), add("can", 80, 10, 16, 20, 300)(broken))),
+    (
+        "box_over_by_rounding",
+        "repair",
+        lambda broken: (without_added(broken), add("can", 80, 10, 16, 20, 300)(broken)),
+    ),
     ("box_of_4_pixels", "drop", without_added),
     ("box_of_the_whole_image", "drop", without_added),
     ("category_of_val_alone", "drop", lambda broken: None),
@@ -99,7 +114,8 @@ def test_repair_joins_a_class_of_val_that_is_spelt_otherwise(healthy, tmp_path):
     assert not outcome.error and outcome.boxes() == broken.expected
     assert outcome.report["classes"] == ["can", "bag", "cup"]
     assert [(row["code"], row["before"], row["after"]) for row in outcome.changes] == [
-        ("category_name_variant", "Can", "can")]
+        ("category_name_variant", "Can", "can")
+    ]
 
 
 @pytest.mark.parametrize("policy", ["keep", "repair"])
@@ -111,7 +127,9 @@ def test_two_categories_of_one_file_are_two_classes_in_every_file(policy, health
     test = broken.move("test", 0, 6)
     broken.categories.append({"id": 5, "name": "c-n"})
     test["categories"].append({"id": 7, "name": "Can"})
-    outcome = Outcome(broken, tmp_path / "prepared", {"category_name_variant": policy, "category_unknown": "drop"})
+    outcome = Outcome(
+        broken, tmp_path / "prepared", {"category_name_variant": policy, "category_unknown": "drop"}
+    )
     assert not outcome.error and outcome.boxes() == broken.expected
     assert outcome.report["classes"] == ["can", "bag", "cup", "CAN", "c-n"]
     assert [row["label"] for row in outcome.changes if row["code"] == "category_unknown"] == ["Can"]
@@ -124,7 +142,9 @@ def test_categories_of_one_name_say_that_their_supercategories_differ(healthy, t
     broken.categories[0]["supercategory"], broken.categories[3]["supercategory"] = "metal", "drink"
     outcome = Outcome(broken, tmp_path / "prepared")
     (row,) = [row for row in outcome.changes if row["code"] == "category_name_duplicate"]
-    assert row["before"] == "ids 1 and 4" and row["note"] == "of the supercategories metal and drink"
+    assert (
+        row["before"] == "ids 1 and 4" and row["note"] == "of the supercategories metal and drink"
+    )
 
 
 def test_keep_leaves_boxes_of_turned_images_as_they_are(healthy, tmp_path):
@@ -141,8 +161,11 @@ def test_keep_leaves_an_image_in_both_splits(healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     CASES["image_in_train_and_val"].breaks(broken)
     splits = Outcome(broken, tmp_path / "prepared", {"split_image_shared": "keep"}).splits()
-    holders = [name for name, content in splits.items()
-               if any(image["file_name"] == "images/001.jpg" for image in content["images"])]
+    holders = [
+        name
+        for name, content in splits.items()
+        if any(image["file_name"] == "images/001.jpg" for image in content["images"])
+    ]
     assert len(holders) == 2 and "val" in holders
 
 
@@ -161,13 +184,22 @@ def test_look_alikes_and_groups_stay_together(healthy, tmp_path):
     broken.images[13]["group"] = "5"
     names = {f"images/{broken.images[index]['file_name']}" for index in (2, 4, 12, 13)}
     splits = Outcome(broken, tmp_path / "prepared").splits()
-    assert sum(not names.isdisjoint(image["file_name"] for image in content["images"])
-               for content in splits.values()) == 1
+    assert (
+        sum(
+            not names.isdisjoint(image["file_name"] for image in content["images"])
+            for content in splits.values()
+        )
+        == 1
+    )
 
 
-@pytest.mark.parametrize(("policy", "says"), [
-    ({"image_mising": "drop"}, "no such check; near it: image_missing"),
-    ({"image_missing": "repair"}, "'repair' is not one of fatal, drop")])
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ({"image_mising": "drop"}, "no such check; near it: image_missing"),
+        ({"image_missing": "repair"}, "'repair' is not one of fatal, drop"),
+    ],
+)
 def test_a_policy_that_cannot_be(policy, says, healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     with pytest.raises(StudyError, match=says):
@@ -176,7 +208,11 @@ def test_a_policy_that_cannot_be(policy, says, healthy, tmp_path):
 
 def test_the_catalogue_is_whole():
     for check in CHECKS.values():
-        assert check.severity in ("error", "warning", "info") and check.title and check.help.endswith((".", "?"))
+        assert (
+            check.severity in ("error", "warning", "info")
+            and check.title
+            and check.help.endswith((".", "?"))
+        )
         assert check.actions and set(check.actions) <= {"keep", "drop", "repair", "fatal"}
         # A fault of which a training could learn nonsense is not kept in silence.
         assert check.severity != "error" or check.actions[0] != "keep" or check.code == "json_nan"

@@ -39,7 +39,9 @@ def test_a_picture_does_not_depend_on_how_many_follow(small, tmp_path):
     folder, coco = small
     fewer = render(tmp_path, 4, 128, 7, progress=False)
     assert files(tmp_path)["0003.jpg"] == files(folder)["0003.jpg"]
-    assert fewer["annotations"] == [entry for entry in coco["annotations"] if entry["image_id"] <= 4]
+    assert fewer["annotations"] == [
+        entry for entry in coco["annotations"] if entry["image_id"] <= 4
+    ]
 
 
 def test_pictures_and_seeds_differ(small, tmp_path):
@@ -84,14 +86,21 @@ def alone(monkeypatch, items, image_size=160):
 
 
 @pytest.mark.parametrize("label", range(10), ids=CLASSES)
-@pytest.mark.parametrize("centre, side, aspect", [((0.5, 0.5), 0.4, 0.3), ((0.4, 0.6), 0.1, -0.2),
-                                                  ((0.02, 0.5), 0.3, 0.0), ((0.6, 0.99), 0.25, 0.0)])
+@pytest.mark.parametrize(
+    "centre, side, aspect",
+    [
+        ((0.5, 0.5), 0.4, 0.3),
+        ((0.4, 0.6), 0.1, -0.2),
+        ((0.02, 0.5), 0.3, 0.0),
+        ((0.6, 0.99), 0.25, 0.0),
+    ],
+)
 def test_boxes_are_tight(monkeypatch, label, centre, side, aspect):
     drawn, [(x, y, width, height)] = alone(monkeypatch, [Item(label, centre, side, aspect, 0.8)])
     rows, columns = np.nonzero(drawn > 0.3)
     assert x - 1 <= columns.min() and columns.max() <= x + width
     assert y - 1 <= rows.min() and rows.max() <= y + height
-    box = drawn[y:y + height, x:x + width]
+    box = drawn[y : y + height, x : x + width]
     assert box.shape == (height, width)
     assert min(edge.max() for edge in (box[0], box[-1], box[:, 0], box[:, -1])) > 0.3
 
@@ -121,7 +130,9 @@ def test_a_sliver_has_no_box(monkeypatch):
 
 
 def test_an_object_outside_the_picture_has_no_box(monkeypatch):
-    _, found = alone(monkeypatch, [Item(3, (1.5, 0.5), 0.2, 0.0, 0.5), Item(3, (0.5, 0.5), 0.2, 0.0, 0.5)])
+    _, found = alone(
+        monkeypatch, [Item(3, (1.5, 0.5), 0.2, 0.0, 0.5), Item(3, (0.5, 0.5), 0.2, 0.0, 0.5)]
+    )
     assert found[0] is None and found[1] is not None
 
 
@@ -129,7 +140,7 @@ def test_an_object_outside_the_picture_has_no_box(monkeypatch):
 def test_class_shares_are_the_studys_drawn_in(seed):
     images = plan(seed, 400)
     counts = np.bincount(np.concatenate(images), minlength=10)
-    expected = STUDY ** demo.EVENNESS
+    expected = STUDY**demo.EVENNESS
     # Independent draws would miss this: the share of plastic bags alone would vary by 0.01.
     assert np.abs(counts / counts.sum() - expected / expected.sum()).max() < 0.006
     # Rare and frequent classes stay what they are.

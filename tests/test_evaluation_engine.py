@@ -22,11 +22,23 @@ BOX = [10.0, 10.0, 40.0, 40.0]
 def split(boxes, classes: int = 2, images: int = 2) -> dict:
     """boxes: (image, category, bbox) or with a fourth value 1 for a crowd; all numbers from 1."""
     return {
-        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 400, "height": 400} for i in range(1, images + 1)],
+        "images": [
+            {"id": i, "file_name": f"{i}.jpg", "width": 400, "height": 400}
+            for i in range(1, images + 1)
+        ],
         "categories": [{"id": k, "name": f"class {k}"} for k in range(1, classes + 1)],
-        "annotations": [{"id": i, "image_id": box[0], "category_id": box[1], "bbox": list(box[2]),
-                         "area": box[2][2] * box[2][3], "iscrowd": box[3] if len(box) > 3 else 0}
-                        for i, box in enumerate(boxes, 1)]}
+        "annotations": [
+            {
+                "id": i,
+                "image_id": box[0],
+                "category_id": box[1],
+                "bbox": list(box[2]),
+                "area": box[2][2] * box[2][3],
+                "iscrowd": box[3] if len(box) > 3 else 0,
+            }
+            for i, box in enumerate(boxes, 1)
+        ],
+    }
 
 
 def detections(*rows) -> list[dict]:
@@ -58,7 +70,8 @@ def check(tmp_path, coco: dict, results: list[dict]) -> depth.Inspection:
     found, expected = inspected(tmp_path, coco, results), oracle(coco, results)
     ours = found.evaluated
     assert [-1 if value is None else value for value in ours.statistics.values()] == pytest.approx(
-        expected.stats.tolist(), abs=1e-9)
+        expected.stats.tolist(), abs=1e-9
+    )
     theirs = expected.eval["precision"][..., -1]
     assert np.array_equal(np.isnan(ours.precision), theirs < 0)
     np.testing.assert_allclose(np.nan_to_num(ours.precision, nan=-1), theirs, atol=1e-9)
@@ -68,7 +81,9 @@ def check(tmp_path, coco: dict, results: list[dict]) -> depth.Inspection:
     position = {int(number): at for at, number in enumerate(found.truth.ids)}
     for one in filter(None, expected.evalImgs):
         if one["aRng"] == expected.params.areaRng[0]:
-            for number, match, ignored in zip(one["dtIds"], one["dtMatches"][0], one["dtIgnore"][0]):
+            for number, match, ignored in zip(
+                one["dtIds"], one["dtMatches"][0], one["dtIgnore"][0]
+            ):
                 if not ignored:
                     counted[number - 1] = True
                     box[number - 1] = position[int(match)] if match else -1
@@ -97,9 +112,16 @@ def random_case(seed: int, ties: bool = True, crowds: bool = True) -> tuple[dict
     rng = np.random.default_rng(seed)
     sizes = rng.choice([8, 32, 60, 96, 150], size=(30, 2))
     corners = rng.integers(0, 120, size=(30, 2))
-    boxes = [(int(rng.integers(1, 5)), int(rng.integers(1, 4)), [*map(float, corner), *map(float, size)],
-              int(crowds and rng.random() < 0.15)) for corner, size in zip(corners, sizes)]
-    coco = split(boxes[:rng.integers(1, 31)], classes=4, images=5)
+    boxes = [
+        (
+            int(rng.integers(1, 5)),
+            int(rng.integers(1, 4)),
+            [*map(float, corner), *map(float, size)],
+            int(crowds and rng.random() < 0.15),
+        )
+        for corner, size in zip(corners, sizes)
+    ]
+    coco = split(boxes[: rng.integers(1, 31)], classes=4, images=5)
     for box in coco["annotations"]:
         # COCO's area is the object's, not the box's.
         box["area"] *= float(rng.choice([1, 0.6]))
@@ -109,8 +131,14 @@ def random_case(seed: int, ties: bool = True, crowds: bool = True) -> tuple[dict
         # Half a shift is an IoU of a third, no shift is a tie of overlaps.
         moved = [box[0] + box[2] * rng.choice([0, 0, 0.1, 0.25, 0.5]), box[1], *box[2:]]
         score = rng.choice([0.2, 0.5, 0.9]) if ties else rng.random()
-        results.append({"image_id": image, "category_id": category if rng.random() < 0.7 else int(rng.integers(1, 5)),
-                        "bbox": moved, "score": float(score)})
+        results.append(
+            {
+                "image_id": image,
+                "category_id": category if rng.random() < 0.7 else int(rng.integers(1, 5)),
+                "bbox": moved,
+                "score": float(score),
+            }
+        )
     return coco, results
 
 
@@ -122,14 +150,36 @@ def test_random_splits(tmp_path, seed):
 CASES = {
     "one class": (split([(1, 1, BOX)], classes=1), detections((1, 1, BOX, 0.5))),
     "only a crowd": (split([(1, 1, BOX, 1)]), detections((1, 1, BOX, 0.5), (1, 2, BOX, 0.5))),
-    "detections in a crowd": (split([(1, 1, [0, 0, 100, 100], 1), (1, 1, BOX)]), detections(
-        (1, 1, BOX, 0.3), (1, 1, BOX, 0.8), (1, 1, [50, 50, 9, 9], 0.9), (1, 1, [50, 50, 90, 90], 0.9))),
-    "over a hundred": (split([(1, 1, BOX)]), detections(*[(1, 1, [200, 200, 9, 9], 0.6)] * 101, (1, 1, BOX, 0.5))),
-    "tied scores": (split([(1, 1, BOX), (2, 1, BOX)]), detections(
-        (2, 1, BOX, 0.5), (1, 1, [200, 200, 9, 9], 0.5), (1, 1, BOX, 0.5), (2, 1, [200, 200, 9, 9], 0.5))),
-    "a class without boxes": (split([(1, 1, BOX)], classes=3), detections((1, 3, BOX, 0.9), (1, 1, BOX, 0.8))),
-    "an area on the border": (split([(1, 1, [0, 0, 32, 32]), (1, 1, [100, 100, 96, 96])]),
-                              detections((1, 1, [0, 0, 32, 32], 0.5), (1, 1, [100, 100, 96, 96], 0.4))),
+    "detections in a crowd": (
+        split([(1, 1, [0, 0, 100, 100], 1), (1, 1, BOX)]),
+        detections(
+            (1, 1, BOX, 0.3),
+            (1, 1, BOX, 0.8),
+            (1, 1, [50, 50, 9, 9], 0.9),
+            (1, 1, [50, 50, 90, 90], 0.9),
+        ),
+    ),
+    "over a hundred": (
+        split([(1, 1, BOX)]),
+        detections(*[(1, 1, [200, 200, 9, 9], 0.6)] * 101, (1, 1, BOX, 0.5)),
+    ),
+    "tied scores": (
+        split([(1, 1, BOX), (2, 1, BOX)]),
+        detections(
+            (2, 1, BOX, 0.5),
+            (1, 1, [200, 200, 9, 9], 0.5),
+            (1, 1, BOX, 0.5),
+            (2, 1, [200, 200, 9, 9], 0.5),
+        ),
+    ),
+    "a class without boxes": (
+        split([(1, 1, BOX)], classes=3),
+        detections((1, 3, BOX, 0.9), (1, 1, BOX, 0.8)),
+    ),
+    "an area on the border": (
+        split([(1, 1, [0, 0, 32, 32]), (1, 1, [100, 100, 96, 96])]),
+        detections((1, 1, [0, 0, 32, 32], 0.5), (1, 1, [100, 100, 96, 96], 0.4)),
+    ),
 }
 
 
@@ -141,16 +191,35 @@ def test_edges(tmp_path, name):
 
 def test_a_border_area_is_of_both_sizes(tmp_path):
     sizes = depth.describe(inspected(tmp_path, *CASES["an area on the border"]))["sizes"]
-    assert {name: size["boxes"] for name, size in sizes.items()} == {"all": 2, "small": 1, "medium": 2, "large": 1}
+    assert {name: size["boxes"] for name, size in sizes.items()} == {
+        "all": 2,
+        "small": 1,
+        "medium": 2,
+        "large": 1,
+    }
 
 
 def test_absent_classes_are_none_and_no_part_of_the_mean(tmp_path):
     found = depth.describe(inspected(tmp_path, *CASES["a class without boxes"]))
     assert found["classes"] == 1 and found["metrics"]["bbox_mAP"] == pytest.approx(1)
     absent = found["per_class"][2]
-    assert (absent["boxes"], absent["AP"], absent["AP50"], absent["best_f1"]["f1"]) == (0, None, None, None)
-    assert found["sizes"]["small"] == {"classes": 0, "boxes": 0, "thin": True, "AP": None, "AP50": None}
-    assert found["curves"]["per_class"][2]["AP50"] is None and len(found["curves"]["mean"]["AP50"]) == 101
+    assert (absent["boxes"], absent["AP"], absent["AP50"], absent["best_f1"]["f1"]) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    assert found["sizes"]["small"] == {
+        "classes": 0,
+        "boxes": 0,
+        "thin": True,
+        "AP": None,
+        "AP50": None,
+    }
+    assert (
+        found["curves"]["per_class"][2]["AP50"] is None
+        and len(found["curves"]["mean"]["AP50"]) == 101
+    )
 
 
 def test_no_detections_are_0_where_there_are_boxes(tmp_path):
@@ -169,9 +238,16 @@ def test_a_split_without_labels_is_none(tmp_path, results):
     del coco["annotations"]
     found = depth.describe(inspected(tmp_path, coco, results))
     assert set(found["metrics"].values()) == {None} and found["classes"] == found["boxes"] == 0
-    assert found["best_f1"]["f1"] is found["confusion"]["matrix"] is found["calibration"]["ECE"] is None
+    assert (
+        found["best_f1"]["f1"]
+        is found["confusion"]["matrix"]
+        is found["calibration"]["ECE"]
+        is None
+    )
     assert set(found["errors"]["dAP"].values()) == {None} and found["errors"]["AP50"] is None
-    assert {image["f1"] for image in found["per_image"]} == {None} and found["worst"] == found["suspects"] == []
+    assert {image["f1"] for image in found["per_image"]} == {None} and found["worst"] == found[
+        "suspects"
+    ] == []
     json.dumps(found, allow_nan=False)
 
 
@@ -183,11 +259,18 @@ def test_tables_are_pycocotools(tmp_path, seed):
     for index, one in enumerate(found["per_class"]):
         for position, cell in enumerate((one, *one["sizes"].values())):
             theirs = precision[:, :, index, position]
-            assert (cell["AP"], cell["AP50"]) == ((None, None) if theirs.max() < 0 else pytest.approx(
-                (theirs.mean(), theirs[0].mean()), abs=1e-9))
-            gt = [box for box in expected.cocoGt.dataset["annotations"] if not box["iscrowd"]
-                  and box["category_id"] == index + 1
-                  and np.clip(box["area"], *expected.params.areaRng[position]) == box["area"]]
+            assert (cell["AP"], cell["AP50"]) == (
+                (None, None)
+                if theirs.max() < 0
+                else pytest.approx((theirs.mean(), theirs[0].mean()), abs=1e-9)
+            )
+            gt = [
+                box
+                for box in expected.cocoGt.dataset["annotations"]
+                if not box["iscrowd"]
+                and box["category_id"] == index + 1
+                and np.clip(box["area"], *expected.params.areaRng[position]) == box["area"]
+            ]
             assert (cell["boxes"], cell["thin"]) == (len(gt), len(gt) < 100)
     assert found["sizes"]["all"]["AP"] == pytest.approx(found["metrics"]["bbox_mAP"], abs=1e-9)
 
@@ -196,14 +279,22 @@ def test_best_f1_by_hand(tmp_path):
     far, second = [200.0, 200, 40, 40], [100.0, 100, 40, 40]
     coco = split([(1, 1, BOX), (1, 1, second)])
     # Right, wrong, right, wrong: F1 2/3, 2/4, 4/5, 4/6.
-    found = inspected(tmp_path, coco, detections((1, 1, far, 0.6), (1, 1, BOX, 0.9), (1, 1, far, 0.8),
-                                                 (1, 1, second, 0.7)))
+    found = inspected(
+        tmp_path,
+        coco,
+        detections((1, 1, far, 0.6), (1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7)),
+    )
     expected = {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
-    assert curves.best_f1(found.truth, found.detections, found.evaluated, 0) == pytest.approx(expected)
+    assert curves.best_f1(found.truth, found.detections, found.evaluated, 0) == pytest.approx(
+        expected
+    )
     assert curves.best_f1(found.truth, found.detections, found.evaluated) == pytest.approx(expected)
     # With the third and the fourth tied there are only F1 2/3, 2/4 and again 2/3: the higher threshold.
-    found = inspected(tmp_path, coco, detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7),
-                                                 (1, 1, far, 0.7)))
+    found = inspected(
+        tmp_path,
+        coco,
+        detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7), (1, 1, far, 0.7)),
+    )
     assert curves.best_f1(found.truth, found.detections, found.evaluated, 0)["threshold"] == 0.9
 
 
@@ -211,11 +302,24 @@ def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
     far, second = [200.0, 200, 40, 40], [100.0, 100, 40, 40]
     coco = split([(1, 1, BOX), (1, 1, second), (2, 2, BOX)])
     # Class 1: right, wrong, right. Class 2: wrong, right, and its threshold is another.
-    found = inspected(tmp_path, coco, detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7),
-                                                 (1, 2, far, 0.6), (2, 2, BOX, 0.5)))
+    found = inspected(
+        tmp_path,
+        coco,
+        detections(
+            (1, 1, BOX, 0.9),
+            (1, 1, far, 0.8),
+            (1, 1, second, 0.7),
+            (1, 2, far, 0.6),
+            (2, 2, BOX, 0.5),
+        ),
+    )
     one, two = curves.per_class(found.truth, found.detections, found.evaluated)
-    assert one["best_f1"] == pytest.approx({"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1})
-    assert two["best_f1"] == pytest.approx({"threshold": 0.5, "f1": 2 / 3, "precision": 0.5, "recall": 1})
+    assert one["best_f1"] == pytest.approx(
+        {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
+    )
+    assert two["best_f1"] == pytest.approx(
+        {"threshold": 0.5, "f1": 2 / 3, "precision": 0.5, "recall": 1}
+    )
 
 
 def test_the_curves_means_are_the_statistics(tmp_path):
@@ -224,16 +328,26 @@ def test_the_curves_means_are_the_statistics(tmp_path):
     results = detections((1, 1, near, 0.9), (1, 2, second, 0.8))
     found = inspected(tmp_path, split([(1, 1, BOX), (1, 2, second)]), results)
     table = curves.precision_recall(found.truth, found.evaluated)
-    for curve, values in zip((table["mean"], *table["per_class"]), ((1, 0.55), (1, 0.1), (1, 1)), strict=True):
+    for curve, values in zip(
+        (table["mean"], *table["per_class"]), ((1, 0.55), (1, 0.1), (1, 1)), strict=True
+    ):
         assert (np.mean(curve["AP50"]), np.mean(curve["AP"])) == pytest.approx(values)
     statistics = found.evaluated.statistics
     assert (statistics["bbox_mAP_50"], statistics["bbox_mAP"]) == pytest.approx((1, 0.55))
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    ({"image_id": 9}, "an image that the split lacks"), ({"category_id": 0}, "a category that the split lacks"),
-    ({"score": float("nan")}, "not finite"), ({"score": 1.5}, "outside 0 to 1"), ({"bbox": [1, 2, 3]}, "format"),
-    ({"bbox": [1, 2, -3, 4]}, "negative"), ({"score": "high"}, "format")])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"image_id": 9}, "an image that the split lacks"),
+        ({"category_id": 0}, "a category that the split lacks"),
+        ({"score": float("nan")}, "not finite"),
+        ({"score": 1.5}, "outside 0 to 1"),
+        ({"bbox": [1, 2, 3]}, "format"),
+        ({"bbox": [1, 2, -3, 4]}, "negative"),
+        ({"score": "high"}, "format"),
+    ],
+)
 def test_bad_detections_are_one_line(tmp_path, change, says):
     with pytest.raises(InputError, match=says) as caught:
         inspected(tmp_path, split([(1, 1, BOX)]), [{**detections((1, 1, BOX, 0.5))[0], **change}])
@@ -246,7 +360,11 @@ def test_bad_annotations_are_one_line(tmp_path):
     zero = split([(1, 1, BOX)])
     zero["annotations"][0]["id"] = 0
     lost = split([(7, 1, BOX)])
-    for content, says in ((json.dumps(zero), "from 1"), (json.dumps(lost), "lacks"), ("{}", "no COCO file")):
+    for content, says in (
+        (json.dumps(zero), "from 1"),
+        (json.dumps(lost), "lacks"),
+        ("{}", "no COCO file"),
+    ):
         (tmp_path / "truth.json").write_text(content)
         with pytest.raises(InputError, match=says):
             tables.read_truth(tmp_path / "truth.json")

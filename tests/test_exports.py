@@ -32,7 +32,9 @@ class Recognised:
 def recognise(root: Path) -> Recognised:
     study = params.load()
     # A fifth of six images is one.
-    data = dataclasses.replace(study.data, val_share=0.2, test_share=0.2, pixels="header", rare_boxes=0)
+    data = dataclasses.replace(
+        study.data, val_share=0.2, test_share=0.2, pixels="header", rare_boxes=0
+    )
     return Recognised(discover(root, data))
 
 
@@ -49,12 +51,18 @@ def test_read(name, tmp_path):
     recognised = recognise(export.root)
     data, sources = recognised.data, READ[name].sources
     assert data.source == READ[name].source
-    assert {split: (source.annotations, source.images) for split in ("train", "val", "test")
-            for source in [getattr(data, split)] if source.files} == sources
+    assert {
+        split: (source.annotations, source.images)
+        for split in ("train", "val", "test")
+        for source in [getattr(data, split)]
+        if source.files
+    } == sources
     outcome = Outcome(recognised, tmp_path / "prepared")
     assert not outcome.error
-    boxes = {Path(file).name: [(label, *map(round, box[:4])) for label, *box in found]
-             for file, found in outcome.boxes().items()}
+    boxes = {
+        Path(file).name: [(label, *map(round, box[:4])) for label, *box in found]
+        for file, found in outcome.boxes().items()
+    }
     assert boxes == {file: sorted(found) for file, found in export.boxes.items()}
     # A split of its own stays what it is.
     for split in sources.keys() & {"val", "test"}:

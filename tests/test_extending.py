@@ -15,14 +15,22 @@ from stages.study import fragments, params, yaml_text
 from stages.study.params import ROOT, StudyError
 
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
-ROW = {"detector": "faster_rcnn", "backbone": "r50", "neck": "fpn", "optimizer": "sgd", "image_size": 256}
+ROW = {
+    "detector": "faster_rcnn",
+    "backbone": "r50",
+    "neck": "fpn",
+    "optimizer": "sgd",
+    "image_size": 256,
+}
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch) -> params.Study:
     """Four rows with a part of the page each, at the page's scale."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    for path, text in re.findall(r"`(configs/\S+/[a-z_0-9]+\.py)`[^`]*```python\n(.*?)```", PAGE, re.S):
+    for path, text in re.findall(
+        r"`(configs/\S+/[a-z_0-9]+\.py)`[^`]*```python\n(.*?)```", PAGE, re.S
+    ):
         (tmp_path / path).write_text(text, encoding="utf-8")
     monkeypatch.setattr(fragments, "ROOT", tmp_path)
     monkeypatch.setattr("stages.study.checks.known", lambda part: fragments.known(part, tmp_path))
@@ -30,9 +38,16 @@ def study(tmp_path, monkeypatch) -> params.Study:
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["backbones"].update(yaml_text.loads(blocks[0])["backbones"])
     values["scales"].update(yaml_text.loads(blocks[1]))
-    values.update(scale="quick", hypotheses=[], cells={
-        "backbone": {**ROW, "backbone": "r18"}, "neck": {**ROW, "neck": "fpn_extra"},
-        "detector": {**ROW, "detector": "double_head"}, "optimizer": {**ROW, "optimizer": "nesterov"}})
+    values.update(
+        scale="quick",
+        hypotheses=[],
+        cells={
+            "backbone": {**ROW, "backbone": "r18"},
+            "neck": {**ROW, "neck": "fpn_extra"},
+            "detector": {**ROW, "detector": "double_head"},
+            "optimizer": {**ROW, "optimizer": "nesterov"},
+        },
+    )
     (tmp_path / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
     return params.load(tmp_path / "params.yaml")
 
@@ -44,18 +59,47 @@ def test_each_part_of_the_page_takes_a_step(study, tmp_path):
         cfg = compose(name, study, ["a", "b"], "images", root=tmp_path)
         loss, _ = one_step(cfg.model)
         assert torch.isfinite(loss)
-    assert compose("optimizer", study, ["a"], "images", root=tmp_path).optim_wrapper.optimizer.nesterov
+    assert compose(
+        "optimizer", study, ["a"], "images", root=tmp_path
+    ).optim_wrapper.optimizer.nesterov
 
 
-@pytest.mark.parametrize(("path", "text", "message"), [
-    ("backbones/mine.py", "model = dict(backbone=dict(type='ResNet'))\n",
-     "configs/backbones/mine.py: lacks model.neck.in_channels, the channels of its outputs, which the neck takes"),
-    ("backbones/mine.py", "from_scratch = dict()\n", "configs/backbones/mine.py: lacks model.backbone.type, the class"),
-    ("necks/mine.py", "model = dict(neck=dict(num_outs=5))\n", "configs/necks/mine.py: lacks model.neck.type"),
-    ("detectors/mine.py", "miniature = dict()\n", "configs/detectors/mine.py: lacks model.type, the class of the det"),
-    ("optimizers/mine.py", "optimizer = dict(type='SGD')\n", "lacks optim_wrapper.optimizer.type, the class of the"),
-    ("optimizers/mine.py", "optim_wrapper = dict(\n", "configs/optimizers/mine.py: line 1: '(' was never closed"),
-])
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        (
+            "backbones/mine.py",
+            "model = dict(backbone=dict(type='ResNet'))\n",
+            "configs/backbones/mine.py: lacks model.neck.in_channels, the channels of its outputs, "
+            "which the neck takes",
+        ),
+        (
+            "backbones/mine.py",
+            "from_scratch = dict()\n",
+            "configs/backbones/mine.py: lacks model.backbone.type, the class",
+        ),
+        (
+            "necks/mine.py",
+            "model = dict(neck=dict(num_outs=5))\n",
+            "configs/necks/mine.py: lacks model.neck.type",
+        ),
+        (
+            "detectors/mine.py",
+            "miniature = dict()\n",
+            "configs/detectors/mine.py: lacks model.type, the class of the det",
+        ),
+        (
+            "optimizers/mine.py",
+            "optimizer = dict(type='SGD')\n",
+            "lacks optim_wrapper.optimizer.type, the class of the",
+        ),
+        (
+            "optimizers/mine.py",
+            "optim_wrapper = dict(\n",
+            "configs/optimizers/mine.py: line 1: '(' was never closed",
+        ),
+    ],
+)
 def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     file = tmp_path / "configs" / path
     file.parent.mkdir(parents=True)
@@ -65,13 +109,19 @@ def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("_base_ = './gone.py'\n", "mine.py: _base_ configs/backbones/gone.py: no such file or directory"),
-    ("_base_ = ['./broken.py']\n", "broken.py: line 1: '(' was never closed"),
-    ("_base_ = './round.py'\n", "round.py: _base_ leads back to the file itself"),
-    ("model = '\0'\n", "mine.py: line 1: source code string cannot contain null bytes"),
-    ("model = '\u00e9'\n", "mine.py: is no Python file ('utf-8' codec can't decode byte 0xe9"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "_base_ = './gone.py'\n",
+            "mine.py: _base_ configs/backbones/gone.py: no such file or directory",
+        ),
+        ("_base_ = ['./broken.py']\n", "broken.py: line 1: '(' was never closed"),
+        ("_base_ = './round.py'\n", "round.py: _base_ leads back to the file itself"),
+        ("model = '\0'\n", "mine.py: line 1: source code string cannot contain null bytes"),
+        ("model = '\u00e9'\n", "mine.py: is no Python file ('utf-8' codec can't decode byte 0xe9"),
+    ],
+)
 def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
     folder = tmp_path / "configs/backbones"
     folder.mkdir(parents=True)
@@ -91,5 +141,7 @@ def test_every_fragment_of_the_project_has_what_it_needs():
 
 def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
     (tmp_path / "configs/necks").mkdir(parents=True)
-    (tmp_path / "configs/necks/mine.py").write_text("model = dict()\nmodel.update(neck=dict(type='FPN'))\n")
+    (tmp_path / "configs/necks/mine.py").write_text(
+        "model = dict()\nmodel.update(neck=dict(type='FPN'))\n"
+    )
     fragments.check("neck", "mine", tmp_path)

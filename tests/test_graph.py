@@ -18,7 +18,16 @@ from stages.training import cell_file
 from stages.verdict.matrix import conclude
 
 R50, SWIN, PAFPN = CELLS
-OUTS = ("models", "metrics", "predictions", "costs", "reports", "data/prepared", "data/cells", "data/pretrained")
+OUTS = (
+    "models",
+    "metrics",
+    "predictions",
+    "costs",
+    "reports",
+    "data/prepared",
+    "data/cells",
+    "data/pretrained",
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,9 @@ def matrix(finished, tmp_path) -> Project:
 
 def ran(output: str) -> set[str]:
     """The stages that `dvc repro` or `dvc exp run` ran, without their file; those from the run cache did not."""
-    return {stage.rpartition(":")[2] for stage in re.findall(r"^Running stage '([^']+)'", output, re.M)}
+    return {
+        stage.rpartition(":")[2] for stage in re.findall(r"^Running stage '([^']+)'", output, re.M)
+    }
 
 
 def report(project: Project) -> dict:
@@ -53,7 +64,11 @@ def report(project: Project) -> dict:
 
 
 def state(project: Project) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in (project.folder / "reports").rglob("*") if path.is_file()}
+    return {
+        str(path): path.read_bytes()
+        for path in (project.folder / "reports").rglob("*")
+        if path.is_file()
+    }
 
 
 def test_one_backbone_on_a_fresh_clone_trains_its_cells_only(first):
@@ -74,7 +89,9 @@ def test_a_repro_that_changes_nothing_runs_nothing(matrix):
     assert "Running stage" not in output and "up to date" in output
 
 
-@pytest.mark.parametrize(("selection", "cells"), [("backbone=swin_l", 2), ("neck=pafpn", 1), ("backbone=r50", 1)])
+@pytest.mark.parametrize(
+    ("selection", "cells"), [("backbone=swin_l", 2), ("neck=pafpn", 1), ("backbone=r50", 1)]
+)
 def test_a_selection_on_a_finished_matrix_trains_nothing(matrix, selection, cells):
     # An edited file makes DVC stash, and git stashes under an identity.
     matrix.set_params(lambda values: values.update(backbone="r50"))
@@ -90,8 +107,17 @@ def test_an_edited_row_retrains_alone_and_two_at_once_do_not_fight(matrix):
         matrix.set_params(lambda values, name=name: values["cells"][name].update(lr=0.03))
     # A single stage is run on the file that is there: the cells' files come first.
     matrix.run("dvc", "repro", "compose")
-    both = [subprocess.Popen(["dvc", "repro", "-s", f"stages/dvc.yaml:train@{name}"], cwd=matrix.folder, env=matrix.env,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in (R50, SWIN)]
+    both = [
+        subprocess.Popen(
+            ["dvc", "repro", "-s", f"stages/dvc.yaml:train@{name}"],
+            cwd=matrix.folder,
+            env=matrix.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in (R50, SWIN)
+    ]
     outputs = [process.communicate(timeout=600)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert [trained(output) for output in outputs] == [[R50], [SWIN]]
@@ -101,8 +127,11 @@ def test_an_edited_row_retrains_alone_and_two_at_once_do_not_fight(matrix):
         assert cell_file.read(matrix.folder / paths.cell(name)).training["lr"] == 0.03 * 4 / 16
     output = matrix.run("dvc", "repro").stdout
     assert trained(output) == []
-    assert ran(output) == {"costs", "compare", *(f"{stage}@{name}" for stage in ("predict", "analyse")
-                                                 for name in (R50, SWIN))}
+    assert ran(output) == {
+        "costs",
+        "compare",
+        *(f"{stage}@{name}" for stage in ("predict", "analyse") for name in (R50, SWIN)),
+    }
 
 
 def test_a_training_never_starts_from_a_stale_file(matrix):
@@ -112,10 +141,15 @@ def test_a_training_never_starts_from_a_stale_file(matrix):
     assert "didn't change, skipping" in skipped.stdout
     refused = matrix.run("dvc", "repro", "-s", "-f", stage, check=False)
     assert refused.returncode != 0
-    assert f"train: data/cells/{R50}.py: is not what params.yaml says now; run dvc repro compose" in refused.stdout
+    assert (
+        f"train: data/cells/{R50}.py: is not what params.yaml says now; run dvc repro compose"
+        in refused.stdout
+    )
     matrix.run("dvc", "checkout", "--force")
     assert trained(matrix.run("dvc", "repro", "-s", "compose", stage).stdout) == [R50]
-    assert (matrix.folder / paths.cell(R50)).read_text() in (matrix.folder / "models" / R50 / "config.py").read_text()
+    assert (matrix.folder / paths.cell(R50)).read_text() in (
+        matrix.folder / "models" / R50 / "config.py"
+    ).read_text()
 
 
 def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):
@@ -133,13 +167,27 @@ def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):
     assert (matrix.folder / "models" / R50 / "best.pth").is_file()
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [
-    (["-S", "backbone=swin_h"], "plan: backbone: 'swin_h': unknown backbone; the cells use: r50, swin_l"),
-    (["-S", "scales.miniature.epochs=text"], "scales.miniature.epochs: expected a whole number, found text 'text'"),
-    (["-S", "data.source=coco", "-S", "data.root=data/absent"], "plan: data.root: no folder data/absent"),
-    (["-S", "data.source=coco"],
-     "prepare: annotation_file_missing: annotations.json data/raw/annotations.json. Set data.root"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["-S", "backbone=swin_h"],
+            "plan: backbone: 'swin_h': unknown backbone; the cells use: r50, swin_l",
+        ),
+        (
+            ["-S", "scales.miniature.epochs=text"],
+            "scales.miniature.epochs: expected a whole number, found text 'text'",
+        ),
+        (
+            ["-S", "data.source=coco", "-S", "data.root=data/absent"],
+            "plan: data.root: no folder data/absent",
+        ),
+        (
+            ["-S", "data.source=coco"],
+            "prepare: annotation_file_missing: annotations.json data/raw/annotations.json. Set data.root",
+        ),
+    ],
+)
 def test_bad_input_is_one_line_and_leaves_results_alone(matrix, arguments, expected):
     before = state(matrix)
     done = matrix.run("dvc", "exp", "run", *arguments, check=False)
@@ -151,8 +199,14 @@ def test_bad_input_is_one_line_and_leaves_results_alone(matrix, arguments, expec
 def test_metrics_and_plots_show(matrix):
     # A few numbers of the study and three of each cell, and not every number of every cell.
     metrics = json.loads(matrix.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
-    assert set(metrics) == {"reports/summary.json", *(f"reports/cells/{name}.json" for name in CELLS)}
-    assert all(set(metrics[f"reports/cells/{name}.json"]["data"]) == {"val", "test", "p_best"} for name in CELLS)
+    assert set(metrics) == {
+        "reports/summary.json",
+        *(f"reports/cells/{name}.json" for name in CELLS),
+    }
+    assert all(
+        set(metrics[f"reports/cells/{name}.json"]["data"]) == {"val", "test", "p_best"}
+        for name in CELLS
+    )
     matrix.run("dvc", "plots", "show")
     page = (matrix.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert all(name in page for name in CELLS) and "val/bbox_mAP_50" in page
@@ -161,18 +215,22 @@ def test_metrics_and_plots_show(matrix):
 def test_cells_that_differ_in_their_rows_alone_are_compared_fairly(finished):
     folder = finished[0].folder
     study = params.load(folder / "params.yaml")
-    found = conclude(study, [load_cell(name, cell, folder) for name, cell in study.cells.items()], root=folder)
+    found = conclude(
+        study, [load_cell(name, cell, folder) for name, cell in study.cells.items()], root=folder
+    )
     for pair, factors in {(R50, SWIN): ("backbone",), (SWIN, PAFPN): ("neck", "optimizer")}.items():
         fair = found.fairness[pair]
         assert fair.factors == factors and fair.fair, fair.sentence
         # Both files were read: nothing is unknown but that the tests edit params.yaml after the commit.
-        assert all("no commit holds" in one or "put down to one of" in one for one in fair.cautions), fair.cautions
+        assert all(
+            "no commit holds" in one or "put down to one of" in one for one in fair.cautions
+        ), fair.cautions
 
 
 def test_the_same_cell_twice_gives_the_same_history(matrix):
     history = Path("metrics/r50/fpn") / R50 / "history.csv"
     before = (matrix.folder / history).read_bytes()
-    best = (matrix.folder / "models" / R50 / "best.pth")
+    best = matrix.folder / "models" / R50 / "best.pth"
     weights = best.read_bytes()
     shutil.rmtree(matrix.folder / "models" / R50)
     matrix.run("python", "-m", "stages.train", R50)

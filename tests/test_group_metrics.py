@@ -24,14 +24,20 @@ PAPER = "val/AP50[Paper]"
 CELLS = {R50: row("r50"), R101: row("r101"), X101: row("x101")}
 
 
-@pytest.mark.parametrize(("metric", "expected"), [
-    (PAPER, GroupMetric("val", "AP50", category="Paper")),
-    ("test/AP75[small]", GroupMetric("test", "AP75", size="small")),
-    ("val/AP[class:small]", GroupMetric("val", "AP", category="small")),
-    ("val/AP[class:class:x]", GroupMetric("val", "AP", category="class:x")),
-    ("val/AP[a [b]: \"c\" / d]", GroupMetric("val", "AP", category='a [b]: "c" / d')),
-    ("val/AP[]", None), ("val/AP60[Paper]", None), ("train/AP[Paper]", None), ("val/bbox_mAP", None),
-])
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (PAPER, GroupMetric("val", "AP50", category="Paper")),
+        ("test/AP75[small]", GroupMetric("test", "AP75", size="small")),
+        ("val/AP[class:small]", GroupMetric("val", "AP", category="small")),
+        ("val/AP[class:class:x]", GroupMetric("val", "AP", category="class:x")),
+        ('val/AP[a [b]: "c" / d]', GroupMetric("val", "AP", category='a [b]: "c" / d')),
+        ("val/AP[]", None),
+        ("val/AP60[Paper]", None),
+        ("train/AP[Paper]", None),
+        ("val/bbox_mAP", None),
+    ],
+)
 def test_a_metric_of_a_class_or_a_size_is_read(metric, expected):
     assert group_metrics.read(metric) == expected
 
@@ -40,7 +46,9 @@ def test_params_take_them_and_name_the_forms_where_one_is_wrong(tmp_path):
     study = read(tmp_path, assign("verdicts/metric", 'val/AP[a: "b" #1]'))
     assert study.verdicts.metric == 'val/AP[a: "b" #1]'
     for metric in ("test/AP[Paper]", "val/AP60[Paper]"):
-        with pytest.raises(StudyError, match=re.escape(f"verdicts.metric: {metric!r} cannot decide; choose one of")):
+        with pytest.raises(
+            StudyError, match=re.escape(f"verdicts.metric: {metric!r} cannot decide; choose one of")
+        ):
             read(tmp_path, assign("verdicts/metric", metric))
 
 
@@ -48,23 +56,41 @@ def asking(claimed: str, **verdicts):
     return study_of(CELLS, [Hypothesis("a claim", "r50 < r101", metric=claimed)], **verdicts)
 
 
-@pytest.mark.parametrize(("study", "expected"), [
-    (asking("val/AP[paper]"),
-     "hypotheses[0].metric: val/AP[paper]: the data has no class 'paper'; the nearest is 'Paper'"),
-    (asking(PAPER, metric="val/AP[Mettal]"),
-     "verdicts.metric: val/AP[Mettal]: the data has no class 'Mettal'; the nearest is 'Metal'"),
-    (asking("val/AP[Wood chips]"), "the data has no class 'Wood chips'; there are: Paper, Metal, Battery"),
-])
-def test_plan_refuses_a_class_that_the_prepared_data_has_not(tmp_path, monkeypatch, study, expected):
+@pytest.mark.parametrize(
+    ("study", "expected"),
+    [
+        (
+            asking("val/AP[paper]"),
+            "hypotheses[0].metric: val/AP[paper]: the data has no class 'paper'; the nearest is 'Paper'",
+        ),
+        (
+            asking(PAPER, metric="val/AP[Mettal]"),
+            "verdicts.metric: val/AP[Mettal]: the data has no class 'Mettal'; the nearest is 'Metal'",
+        ),
+        (
+            asking("val/AP[Wood chips]"),
+            "the data has no class 'Wood chips'; there are: Paper, Metal, Battery",
+        ),
+    ],
+)
+def test_plan_refuses_a_class_that_the_prepared_data_has_not(
+    tmp_path, monkeypatch, study, expected
+):
     monkeypatch.chdir(tmp_path)
     # Before the data is prepared nobody knows its classes.
     plan.check_classes(study)
     paths.PREPARED.mkdir(parents=True)
-    report = {"source": "demo", "image_root": "data/prepared/images", "classes": ["Paper", "Metal", "Battery"]}
+    report = {
+        "source": "demo",
+        "image_root": "data/prepared/images",
+        "classes": ["Paper", "Metal", "Battery"],
+    }
     (paths.PREPARED / "report.json").write_text(json.dumps(report))
     with pytest.raises(InputError, match=re.escape(expected)) as caught:
         plan.check_classes(study)
-    assert "python -m stages.prepare" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    assert (
+        "python -m stages.prepare" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    )
     # What is prepared is another set's.
     elsewhere = dataclasses.replace(study.data, source="coco", root="another")
     plan.check_classes(dataclasses.replace(study, data=elsewhere))
@@ -89,5 +115,8 @@ def test_a_thin_class_or_size_decides_nothing(tmp_path):
     for metric in ("val/AP50[Battery]", "val/AP50[small]"):
         found = conclude(asking(metric), cells, root=tmp_path)
         assert found.findings[0].outcome == "undecided", metric
-        assert {"there is nothing to measure"} == {one.reason for one in found.findings[0].evidence} or all(
-            one.reason.endswith("boxes are too few to decide") for one in found.findings[0].evidence)
+        assert {"there is nothing to measure"} == {
+            one.reason for one in found.findings[0].evidence
+        } or all(
+            one.reason.endswith("boxes are too few to decide") for one in found.findings[0].evidence
+        )

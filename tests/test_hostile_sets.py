@@ -18,8 +18,24 @@ from stages import prepare
 from stages.errors import InputError
 from stages.study import params, strict
 
-VALUES = (None, [], {}, 10**400, -1, 0, 1e308, math.nan, math.inf, "", "x", "\ud800", True, [[1, 2]], {"a": []},
-          [1] * 4)
+VALUES = (
+    None,
+    [],
+    {},
+    10**400,
+    -1,
+    0,
+    1e308,
+    math.nan,
+    math.inf,
+    "",
+    "x",
+    "\ud800",
+    True,
+    [[1, 2]],
+    {"a": []},
+    [1] * 4,
+)
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +58,12 @@ def corrupt(content: dict, rng: random.Random) -> None:
         levels = places(content, [])
         top = [place for place in levels if place[0] is content]
         rows = [place for place in levels if any(place[0] is content.get(key) for key in content)]
-        container, key = rng.choice(rng.choice([part for part in (top, rows, levels, levels, levels, levels) if part]
-                                               or [[(content, "images")]]))
+        container, key = rng.choice(
+            rng.choice(
+                [part for part in (top, rows, levels, levels, levels, levels) if part]
+                or [[(content, "images")]]
+            )
+        )
         if isinstance(container, dict) and rng.random() < 0.2:
             container.pop(key, None)
         else:
@@ -52,11 +72,22 @@ def corrupt(content: dict, rng: random.Random) -> None:
 
 def untouched(old: dict, new: dict) -> list[str]:
     """Images whose entry, boxes and classes are as they were. Positions do not change."""
-    changed = {entry["image_id"] for entry, now in zip(old["annotations"], new["annotations"]) if entry != now}
-    classes = {entry["id"] for entry, now in zip(old["categories"], new["categories"]) if entry != now}
-    changed |= {entry["image_id"] for entry in old["annotations"] if entry["category_id"] in classes}
-    return [f"images/{entry['file_name']}" for entry, now in zip(old["images"], new["images"])
-            if entry == now and entry["id"] not in changed]
+    changed = {
+        entry["image_id"]
+        for entry, now in zip(old["annotations"], new["annotations"])
+        if entry != now
+    }
+    classes = {
+        entry["id"] for entry, now in zip(old["categories"], new["categories"]) if entry != now
+    }
+    changed |= {
+        entry["image_id"] for entry in old["annotations"] if entry["category_id"] in classes
+    }
+    return [
+        f"images/{entry['file_name']}"
+        for entry, now in zip(old["images"], new["images"])
+        if entry == now and entry["id"] not in changed
+    ]
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -138,8 +169,12 @@ def test_hostile_names_come_through(healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     hostile(broken)
     broken.categories[0]["name"] = "<img src=x onerror=alert(1)>"
-    broken.expected = {name: sorted((box[0].replace("can", "<img src=x onerror=alert(1)>"), *box[1:]) for box in boxes)
-                       for name, boxes in broken.expected.items()}
+    broken.expected = {
+        name: sorted(
+            (box[0].replace("can", "<img src=x onerror=alert(1)>"), *box[1:]) for box in boxes
+        )
+        for name, boxes in broken.expected.items()
+    }
     broken.images[20].update(note="\ud800", exposure=math.nan, group={"<b>": "\0"})
     outcome = Outcome(broken, tmp_path / "prepared", page=True)
     assert not outcome.error and outcome.boxes() == broken.expected
@@ -150,15 +185,22 @@ def test_hostile_names_come_through(healthy, tmp_path):
     tags.feed(html)
     usual.feed((tmp_path / "plain_prepared" / "report.html").read_text(encoding="utf-8"))
     # No tag that the page of the healthy set has not.
-    assert tags.seen.count("script") == usual.seen.count("script") and "onerror=alert(1)>" not in html
+    assert (
+        tags.seen.count("script") == usual.seen.count("script") and "onerror=alert(1)>" not in html
+    )
     assert "\u202e" not in html
 
 
-@pytest.mark.parametrize("name", ["\0", "\n", "\ud800", "x" * 300, "../" * 40 + "etc/passwd", "/dev/zero", "~", "."])
+@pytest.mark.parametrize(
+    "name", ["\0", "\n", "\ud800", "x" * 300, "../" * 40 + "etc/passwd", "/dev/zero", "~", "."]
+)
 def test_hostile_names_stop_with_one_line(name, healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     broken.images[0]["file_name"] = name
-    policy = {code: "fatal" for code in ("path_invalid", "path_climbs", "path_absolute", "image_unreadable")}
+    policy = {
+        code: "fatal"
+        for code in ("path_invalid", "path_climbs", "path_absolute", "image_unreadable")
+    }
     outcome = Outcome(broken, tmp_path / "prepared", policy, page=True)
     assert outcome.error and outcome.error.isprintable() and "image" in outcome.error
     assert outcome.found and (tmp_path / "prepared" / "report.html").exists()

@@ -15,7 +15,9 @@ def truth(images):
     return a - b * np.asarray(images, dtype=float) ** -c
 
 
-def study(images, rng, own: float = 0.004, common: float = 0.02, replicates: int = 400) -> list[np.ndarray]:
+def study(
+    images, rng, own: float = 0.004, common: float = 0.02, replicates: int = 400
+) -> list[np.ndarray]:
     """Scores of a val split: an error that all cells share, one of each cell, and replicates of the same spread."""
     shape = (len(images), 1)
     measured = truth(images)[:, None] + rng.normal(0, common) + rng.normal(0, own, shape)
@@ -72,28 +74,52 @@ def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp
     from stages.study.params import Hypothesis
     from stages.verdict.matrix import conclude
 
-    cells = {"quarter": row("r50", train_share=0.25), "half": row("r50", train_share=0.5, epochs=6),
-             "whole": row("r50"), "bigger": row("r101"), "pafpn": row("r50", neck="pafpn")}
-    made = {"quarter": (60, 0.4), "half": (120, 0.6), "whole": (240, 0.75), "bigger": (240, 0.95), "pafpn": (240, 0.9)}
+    cells = {
+        "quarter": row("r50", train_share=0.25),
+        "half": row("r50", train_share=0.5, epochs=6),
+        "whole": row("r50"),
+        "bigger": row("r101"),
+        "pafpn": row("r50", neck="pafpn"),
+    }
+    made = {
+        "quarter": (60, 0.4),
+        "half": (120, 0.6),
+        "whole": (240, 0.75),
+        "bigger": (240, 0.95),
+        "pafpn": (240, 0.9),
+    }
     for split in ("val", "test"):
         write_truth(tmp_path, split)
     for number, (name, (images, quality)) in enumerate(made.items()):
-        write_cell(tmp_path, name, cells[name], quality, seed=number,
-                   run={"train_images": images, "train_share": cells[name].train_share})
+        write_cell(
+            tmp_path,
+            name,
+            cells[name],
+            quality,
+            seed=number,
+            run={"train_images": images, "train_share": cells[name].train_share},
+        )
     claim = Hypothesis("Images help", "0.25 < 1.0")
     judgement = conclude(study_of(cells, [claim]), load(tmp_path, cells), root=tmp_path)
     [finding] = judgement.findings
-    assert (finding.outcome, finding.cells) == ("supported", ("quarter", "whole")) and not finding.confounded
+    assert (finding.outcome, finding.cells) == (
+        "supported",
+        ("quarter", "whole"),
+    ) and not finding.confounded
     [found] = judgement.shares
     assert found.cells == ("quarter", "half", "whole") and found.curve.images == (60, 120, 240)
     assert found.curve.doubled.low > 0 and found.curve.law == "power"
     assert (found.backbone.first, found.backbone.second) == ("bigger", "whole")
-    assert found.sentence.startswith("whole: twice its 240 training images are expected to give +0.")
+    assert found.sentence.startswith(
+        "whole: twice its 240 training images are expected to give +0."
+    )
     assert "by a power law through 3 shares; r101 instead of r50 gives +0." in found.sentence
     del cells["half"], cells["bigger"]
     [line] = conclude(study_of(cells), load(tmp_path, cells), root=tmp_path).shares
     assert line.curve.law == "line" and "two points cannot show how the gain falls" in line.sentence
-    assert line.backbone is None and line.sentence.endswith("as many epochs, and a smaller one fewer steps.")
+    assert line.backbone is None and line.sentence.endswith(
+        "as many epochs, and a smaller one fewer steps."
+    )
 
 
 def test_the_band_is_the_law_with_the_interval_of_the_scores():

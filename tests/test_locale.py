@@ -37,8 +37,12 @@ def latin1(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("locales")
     if not shutil.which("localedef"):
         pytest.skip("there is no localedef on this machine to make a locale")
-    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", folder / "de_DE.ISO-8859-1"], check=False,
-                          capture_output=True, text=True)
+    made = subprocess.run(
+        ["localedef", "-i", "de_DE", "-f", "ISO-8859-1", folder / "de_DE.ISO-8859-1"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     # A bare machine has localedef and no character maps; what it leaves then is an empty folder.
     if not (folder / "de_DE.ISO-8859-1" / "LC_CTYPE").is_file():
         pytest.skip(f"localedef makes no locale: {made.stderr}")
@@ -62,9 +66,20 @@ def broken(tmp_path_factory) -> BrokenSet:
 
 def run(*arguments: str, **env: str) -> str:
     """What a Python program prints in another locale, in no UTF-8 mode of its parent."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env={**clean, **env}, capture_output=True,
-                          text=True, encoding="utf-8", check=False)
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
     assert not done.returncode, done.stderr[-3000:]
     return done.stdout
 
@@ -75,7 +90,9 @@ def test_mmdetection_loads_the_same_boxes_in_a_locale_of_latin_1(broken, latin1,
     train = outcome.splits()["train"]
     classes = [category["name"] for category in train["categories"]]
     assert [len(name) for name in classes] == [5, 5, 3]
-    expected = [sum(box["category_id"] == number for box in train["annotations"]) for number in (1, 2, 3)]
+    expected = [
+        sum(box["category_id"] == number for box in train["annotations"]) for number in (1, 2, 3)
+    ]
     assert min(expected) > 0
     path = str(tmp_path / "prepared" / "train.json")
     encoding, images, counts = json.loads(run("-c", COUNT, path, json.dumps(classes), **latin1))
@@ -92,6 +109,8 @@ def test_programs_read_names_as_utf8_in_every_locale(broken, latin1, project: Pr
         report = json.loads((project.folder / "data/checked/report.json").read_bytes())
         assert report["classes"] == [entry["name"] for entry in broken.categories], done.stdout
         codes = {finding["code"] for finding in report["findings"]}
-        assert "image_missing" not in codes and report["groups"]["images"] == len(broken.images), codes
+        assert "image_missing" not in codes and report["groups"]["images"] == len(broken.images), (
+            codes
+        )
         prepared.append((project.folder / "data/checked/train.json").read_bytes())
     assert prepared[0] == prepared[1] and prepared[0].isascii()

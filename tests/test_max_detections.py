@@ -38,18 +38,29 @@ def crowded(images: int = 2) -> dict:
     """Images of BOXES boxes of one class, none over another."""
     content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}
     for image in range(1, images + 1):
-        content["images"].append({"id": image, "file_name": f"{image}.jpg", "width": 400, "height": 400})
+        content["images"].append(
+            {"id": image, "file_name": f"{image}.jpg", "width": 400, "height": 400}
+        )
         for place in range(BOXES):
             box = [float(place % 15 * 24), float(place // 15 * 24), 20.0, 20.0]
-            content["annotations"].append({
-                "id": len(content["annotations"]) + 1, "image_id": image, "category_id": 1, "bbox": box,
-                "area": 400.0, "iscrowd": 0})
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]) + 1,
+                    "image_id": image,
+                    "category_id": 1,
+                    "bbox": box,
+                    "area": 400.0,
+                    "iscrowd": 0,
+                }
+            )
     return content
 
 
 def as_detections(content: dict) -> list[dict]:
-    return [{**{key: entry[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
-            for entry in content["annotations"]]
+    return [
+        {**{key: entry[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
+        for entry in content["annotations"]
+    ]
 
 
 def written(folder, content: dict, most: int):
@@ -85,7 +96,9 @@ def test_detections_equal_to_the_truth(most, score, tmp_path):
     assert details["max_detections"] == most
     # Curves, TIDE, confusion and images follow the same matches.
     right = min(most, BOXES)
-    assert [details["per_class"][0]["AP50"], details["errors"]["AP50"]] == pytest.approx([score] * 2, abs=1e-3)
+    assert [details["per_class"][0]["AP50"], details["errors"]["AP50"]] == pytest.approx(
+        [score] * 2, abs=1e-3
+    )
     assert details["best_f1"]["recall"] == pytest.approx(right / BOXES)
     assert details["metrics"][f"bbox_AR_{most}"] == pytest.approx(right / BOXES)
     assert details["errors"]["count"]["missed"] == 2 * (BOXES - right)
@@ -109,9 +122,12 @@ def test_other_numbers_equal_pycocotools(most, seed, tmp_path):
         statistics = engine.evaluate(truth, detections).statistics
     # Below 10 the second and the third recall are one number.
     names = engine.statistics(most)
-    assert [-1 if statistics[name] is None else statistics[name] for name in names] == pytest.approx(
-        expected.stats.tolist(), abs=1e-9)
-    replicates = evaluate(match(truth, detections), np.zeros((0, len(truth.image_ids)), dtype=np.int32), workers=1)
+    assert [
+        -1 if statistics[name] is None else statistics[name] for name in names
+    ] == pytest.approx(expected.stats.tolist(), abs=1e-9)
+    replicates = evaluate(
+        match(truth, detections), np.zeros((0, len(truth.image_ids)), dtype=np.int32), workers=1
+    )
     ours = [replicates.of(statistic)[0] for statistic in STUDY.values()]
     theirs = [np.nan if value < 0 else value for value in expected.stats[:6]]
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
@@ -137,7 +153,11 @@ def test_the_model_keeps_as_many(scale, proposals, name):
 
 def test_fewer_detections_do_not_take_proposals_away():
     test_cfg = compose(FASTER, study_of("miniature", 20), ["a"], "images").model.test_cfg
-    assert (test_cfg.rcnn.max_per_img, test_cfg.rpn.nms_pre, test_cfg.rpn.max_per_img) == (20, 200, 100)
+    assert (test_cfg.rcnn.max_per_img, test_cfg.rpn.nms_pre, test_cfg.rpn.max_per_img) == (
+        20,
+        200,
+        100,
+    )
 
 
 def test_the_prepared_data_says_it_unless_it_is_cocos(tmp_path, monkeypatch):
@@ -146,8 +166,16 @@ def test_the_prepared_data_says_it_unless_it_is_cocos(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "all.json").write_text(json.dumps(crowded(8)), encoding="utf-8")
     nothing = Source("")
-    data = Data(source="coco", root=str(tmp_path / "set"), train=Source("all.json"), val=nothing, test=nothing,
-                val_share=0.25, test_share=0.25, pixels="none")
+    data = Data(
+        source="coco",
+        root=str(tmp_path / "set"),
+        train=Source("all.json"),
+        val=nothing,
+        test=nothing,
+        val_share=0.25,
+        test_share=0.25,
+        pixels="none",
+    )
     folder = tmp_path / "data" / "prepared"
     report_of_100 = prepare(data, 0, folder)
     at_100 = {split: (folder / f"{split}.json").read_bytes() for split in ("train", "val", "test")}
@@ -159,8 +187,13 @@ def test_the_prepared_data_says_it_unless_it_is_cocos(tmp_path, monkeypatch):
         assert json.loads((folder / f"{split}.json").read_bytes())["info"]["max_detections"] == 300
         assert read_truth(folder / f"{split}.json").max_detections == 300
     prepared = resolve.read_prepared(study_of("miniature", 300))
-    assert resolve.config(FASTER, study_of("miniature", 300), prepared).model.test_cfg.rcnn.max_per_img == 300
-    with pytest.raises(InputError, match=r"data\.max_detections: 100, and the prepared data was made for 300"):
+    assert (
+        resolve.config(FASTER, study_of("miniature", 300), prepared).model.test_cfg.rcnn.max_per_img
+        == 300
+    )
+    with pytest.raises(
+        InputError, match=r"data\.max_detections: 100, and the prepared data was made for 300"
+    ):
         resolve.config(FASTER, study_of("miniature", 100), prepared)
 
 
@@ -169,7 +202,9 @@ def test_a_model_of_another_number_is_not_run(tmp_path, monkeypatch):
     folder = tmp_path / "metrics" / "r50" / "fpn" / FASTER
     folder.mkdir(parents=True)
     (folder / "run.json").write_text('{"max_detections": 300}', encoding="utf-8")
-    with pytest.raises(InputError, match=r"keeps 300 detections of an image, and data\.max_detections is 100"):
+    with pytest.raises(
+        InputError, match=r"keeps 300 detections of an image, and data\.max_detections is 100"
+    ):
         predict_stage.main(FASTER)
 
 
@@ -177,7 +212,9 @@ def test_the_report_says_so(tmp_path):
     cells = load_all(tmp_path)
     plain = report(cells, tmp_path / "plain")
     counted = report(cells, tmp_path / "counted", data={"max_detections": 300})
-    for name, heading in (("index.html", "<h2>Results, 300 detections an image</h2>"),
-                          ("report.md", "## Results, 300 detections an image\n")):
+    for name, heading in (
+        ("index.html", "<h2>Results, 300 detections an image</h2>"),
+        ("report.md", "## Results, 300 detections an image\n"),
+    ):
         assert heading in counted[name] and "300 detections" not in plain[name]
     assert "| detections an image | 300 of a class are counted |" in counted["report.md"]

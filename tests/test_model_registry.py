@@ -32,13 +32,20 @@ def test_the_chosen_checkpoint_becomes_the_champion_only_where_the_judgement_hol
     matrix, name = Matrix(tracker), registry.model_name()
     matrix.log(study, judged(matrix.cells))
     champion = matrix.client.get_model_version_by_alias(name, "champion")
-    assert (champion.version, champion.run_id) == ("1", matrix.cells[3].run_id) or int(champion.version) == 1
+    assert (champion.version, champion.run_id) == ("1", matrix.cells[3].run_id) or int(
+        champion.version
+    ) == 1
     assert champion.run_id == matrix.cells[3].run_id and champion.tags["cell"] == CASCADE
     assert champion.tags["comparison"] == matrix.comparisons()[0].info.run_id
     assert champion.tags["value"] == "0.261" and champion.tags["interval"] == "0.222 to 0.300"
     # Another cell is chosen, but that does not hold: the alias stays.
     other = judged(matrix.cells).choice
-    doubtful = judged(matrix.cells, choice=dataclasses.replace(other, chosen=R50), holds=False, why="Too few boxes.")
+    doubtful = judged(
+        matrix.cells,
+        choice=dataclasses.replace(other, chosen=R50),
+        holds=False,
+        why="Too few boxes.",
+    )
     matrix.log(study, doubtful)
     assert len(matrix.client.search_model_versions(f"name = '{name}'")) == 1
     assert matrix.client.get_model_version_by_alias(name, "champion").run_id == champion.run_id
@@ -47,8 +54,10 @@ def test_the_chosen_checkpoint_becomes_the_champion_only_where_the_judgement_hol
     matrix.log(study, dataclasses.replace(doubtful, holds=True, why="Enough boxes."))
     assert matrix.client.get_model_version_by_alias(name, "champion").run_id == champion.run_id
     said = matrix.comparisons()[0].data.tags["champion"]
-    assert said.startswith(f"{R50} is version 2 of {name}; its champion stays version 1, {CASCADE}: the difference of "
-                           "val/bbox_mAP_50 is -0.150 (95 % interval ")
+    assert said.startswith(
+        f"{R50} is version 2 of {name}; its champion stays version 1, {CASCADE}: the difference of "
+        "val/bbox_mAP_50 is -0.150 (95 % interval "
+    )
     # What is better takes the alias, and the run's old version is used again.
     matrix.client.set_registered_model_alias(name, "champion", "2")
     matrix.log(study, judged(matrix.cells))
@@ -66,11 +75,16 @@ def test_versions_and_messages_name_cells_by_what_differs(here, study):
     shown, why, loading = version.description.split("\n\n")
     assert shown.startswith("Ship cascade_rcnn: ") and why == "cascade_rcnn is ahead of swin_l."
     assert "the cheapest, swin_l · pafpn, " in shown
-    assert loading.startswith(f"`{CASCADE}` in params.yaml. To load it") and version.tags["cell"] == CASCADE
+    assert (
+        loading.startswith(f"`{CASCADE}` in params.yaml. To load it")
+        and version.tags["cell"] == CASCADE
+    )
     choice = dataclasses.replace(judged(matrix.cells).choice, chosen=PAFPN)
     matrix.log(study, judged(matrix.cells, names=names, choice=choice, why="Later."))
     text = matrix.comparisons()[0].data.tags["champion"]
-    assert text.startswith(f"swin_l · pafpn is version 2 of {name}; its champion stays version 1, cascade_rcnn: the ")
+    assert text.startswith(
+        f"swin_l · pafpn is version 2 of {name}; its champion stays version 1, cascade_rcnn: the "
+    )
 
 
 def test_neither_chance_nor_a_worse_sweep_moves_the_champion(here, study):
@@ -80,12 +94,20 @@ def test_neither_chance_nor_a_worse_sweep_moves_the_champion(here, study):
     # A sweep without the champion's cell: what it chose is compared with the champion's predictions, which this run
     # lacks. And one with it, in which nothing can be told apart.
     sweep = judged(matrix.cells[:3], why="A sweep.")
-    unsure = judged(matrix.cells, error=0.5, why="Unsure.", choice=dataclasses.replace(
-        judged(matrix.cells).choice, chosen=PAFPN))
-    for judgement, cells, why in ((sweep, matrix.cells[:3], "its run holds no predictions."),
-                                  (unsure, matrix.cells, "the difference of val/bbox_mAP_50 is -0.050 (95 %")):
+    unsure = judged(
+        matrix.cells,
+        error=0.5,
+        why="Unsure.",
+        choice=dataclasses.replace(judged(matrix.cells).choice, chosen=PAFPN),
+    )
+    for judgement, cells, why in (
+        (sweep, matrix.cells[:3], "its run holds no predictions."),
+        (unsure, matrix.cells, "the difference of val/bbox_mAP_50 is -0.050 (95 %"),
+    ):
         matrix.log(study, judgement, cells)
-        assert matrix.client.get_model_version_by_alias(name, "champion").version == champion.version
+        assert (
+            matrix.client.get_model_version_by_alias(name, "champion").version == champion.version
+        )
         assert f"stays version 1, {CASCADE}: {why}" in matrix.comparisons()[0].data.tags["champion"]
 
 
@@ -93,17 +115,32 @@ def test_a_cell_within_the_margin_takes_over_only_if_it_is_shown_to_cost_less(he
     matrix, name = Matrix(here), registry.model_name()
     matrix.log(study, judged(matrix.cells))
     chosen = dataclasses.replace(judged(matrix.cells).choice, chosen=PAFPN, cost="latency_ms")
-    costs = {cell.name: {"latency_ms": 10.0 if cell.name == PAFPN else 12.0} for cell in matrix.cells}
+    costs = {
+        cell.name: {"latency_ms": 10.0 if cell.name == PAFPN else 12.0} for cell in matrix.cells
+    }
 
     def champion(low: float, high: float) -> str:
         spread = {PAFPN: {"latency_ms": (low, high)}, CASCADE: {"latency_ms": (11.0, 13.0)}}
-        matrix.log(study, judged(matrix.cells, error=0.06, choice=chosen, costs=costs, cost_spread=spread, margin=0.2,
-                                 why=f"{low} {high}"))
+        matrix.log(
+            study,
+            judged(
+                matrix.cells,
+                error=0.06,
+                choice=chosen,
+                costs=costs,
+                cost_spread=spread,
+                margin=0.2,
+                why=f"{low} {high}",
+            ),
+        )
         return matrix.client.get_model_version_by_alias(name, "champion").tags["cell"]
 
     assert champion(9.0, 11.5) == CASCADE
     assert champion(9.0, 10.5) == PAFPN
-    assert "within the margin of 0.2, and it costs less" in matrix.comparisons()[0].data.tags["champion"]
+    assert (
+        "within the margin of 0.2, and it costs less"
+        in matrix.comparisons()[0].data.tags["champion"]
+    )
 
 
 def test_the_champion_of_an_earlier_training_is_compared_by_its_predictions(here, study, tmp_path):
@@ -119,8 +156,10 @@ def test_the_champion_of_an_earlier_training_is_compared_by_its_predictions(here
     for row_name in rows:
         runs[row_name] = client.create_run(experiment, run_name=row_name)
         cell = rows[row_name]
-        for file, place in ((paths.predictions(row_name, cell, "val"), "predictions"),
-                            (paths.per_class(row_name, cell), "metrics/per_class")):
+        for file, place in (
+            (paths.predictions(row_name, cell, "val"), "predictions"),
+            (paths.per_class(row_name, cell), "metrics/per_class"),
+        ):
             client.log_artifact(runs[row_name].info.run_id, str(here / file), place)
 
     class Version:
@@ -129,8 +168,11 @@ def test_the_champion_of_an_earlier_training_is_compared_by_its_predictions(here
 
     def of(champion_row, chosen):
         whole = judged(load_all(here / "other"))
-        judgement = dataclasses.replace(whole, repeats={chosen: (chosen,)}, choice=dataclasses.replace(
-            whole.choice, chosen=chosen))
+        judgement = dataclasses.replace(
+            whole,
+            repeats={chosen: (chosen,)},
+            choice=dataclasses.replace(whole.choice, chosen=chosen),
+        )
         return contest(client, Version(champion_row), None, judgement, made, here)
 
     (here / "other").mkdir()
@@ -171,11 +213,17 @@ def test_a_retraining_to_the_same_bits_makes_no_version_and_takes_the_mark(here,
 def test_the_champion_can_be_downloaded_with_its_config(tracker, study, tmp_path, monkeypatch):
     matrix = Matrix(tracker)
     matrix.log(study, judged(matrix.cells))
-    description = matrix.client.get_model_version_by_alias(registry.model_name(), "champion").description
+    description = matrix.client.get_model_version_by_alias(
+        registry.model_name(), "champion"
+    ).description
     command = re.search("`(mlflow artifacts download [^`]*)`", description)[1]
     program, *arguments = shlex.split(command)
-    subprocess.run([Path(sys.executable).parent / program, *arguments], cwd=tmp_path, check=True,
-                   env={**os.environ, "MLFLOW_TRACKING_URI": store.uri()})
+    subprocess.run(
+        [Path(sys.executable).parent / program, *arguments],
+        cwd=tmp_path,
+        check=True,
+        env={**os.environ, "MLFLOW_TRACKING_URI": store.uri()},
+    )
     found = {path.name: path.read_bytes() for path in (tmp_path / "model").rglob("*.*")}
     assert found["best.pth"] == b"weights" and found["config.py"] == f"# {CASCADE}".encode()
 
@@ -185,7 +233,10 @@ def test_no_version_without_a_checkpoint_or_a_known_run(here, study):
 
     matrix = Matrix(here, checkpoints=[R50])
     matrix.log(study, judged(matrix.cells))
-    assert f"the run of {CASCADE} has no checkpoint/best.pth" in matrix.comparisons()[0].data.tags["champion"]
+    assert (
+        f"the run of {CASCADE} has no checkpoint/best.pth"
+        in matrix.comparisons()[0].data.tags["champion"]
+    )
     cells = [dataclasses.replace(cell, run={"run_id": "gone"}) for cell in matrix.cells]
     matrix.log(study, judged(cells), cells)
     assert f"does not know the run of {CASCADE}" in matrix.comparisons()[0].data.tags["champion"]
@@ -198,10 +249,16 @@ def test_a_miniature_never_takes_the_place_of_a_full_model(here, study):
     matrix.log(dataclasses.replace(study, scale="full"), judged(matrix.cells))
     chosen = dataclasses.replace(judged(matrix.cells).choice, chosen=R50)
     matrix.log(dataclasses.replace(study, scale="miniature"), judged(matrix.cells, choice=chosen))
-    assert matrix.client.get_model_version_by_alias(name, "champion").run_id == matrix.cells[3].run_id
+    assert (
+        matrix.client.get_model_version_by_alias(name, "champion").run_id == matrix.cells[3].run_id
+    )
     said = [run.data.tags["champion"] for run in matrix.comparisons()]
-    assert any(f"stays version 1, {CASCADE}: it was trained at scale full." in line for line in said)
+    assert any(
+        f"stays version 1, {CASCADE}: it was trained at scale full." in line for line in said
+    )
     # And a full model that of a miniature, whatever that scored.
     matrix.client.set_registered_model_alias(name, "champion", "2")
     matrix.log(dataclasses.replace(study, scale="full"), judged(matrix.cells, why="Full."))
-    assert matrix.client.get_model_version_by_alias(name, "champion").run_id == matrix.cells[3].run_id
+    assert (
+        matrix.client.get_model_version_by_alias(name, "champion").run_id == matrix.cells[3].run_id
+    )

@@ -44,7 +44,10 @@ def named(tmp_path, monkeypatch):
 def test_without_a_name_the_experiments_and_the_model_are_called_as_before(named):
     named(None)
     assert [store.experiment_name(suffix) for suffix in ("", store.DATA, SUFFIX)] == [
-        "detection-matrix", "detection-matrix-data", "detection-matrix-comparisons"]
+        "detection-matrix",
+        "detection-matrix-data",
+        "detection-matrix-comparisons",
+    ]
     assert registry.model_name() == "detection-matrix"
     assert set(names.SUFFIXES) == {store.DATA, SUFFIX}
 
@@ -63,30 +66,48 @@ def test_two_studies_on_one_server_stay_apart(named, folder, monkeypatch):
     assert store.experiment_name(store.DATA) == "theirs-data"
 
 
-@pytest.mark.parametrize(("key", "name", "expected"), [
-    ("study", "a/b", "study: 'a/b' cannot name MLflow's experiments and a model; 1 to 100 letters"),
-    ("study", "", "study: '' cannot name"),
-    ("study", "..", "study: '..' cannot name"),
-    ("study", "two words", "study: 'two words' cannot name"),
-    ("study", "x" * 101, "cannot name MLflow's experiments"),
-    ("study", "waste-data", "study: 'waste-data' ends in -data, which names an experiment of the study 'waste'"),
-    ("study", 2026, "study: expected text, found a whole number 2026; put it in quotes"),
-    ("data/name", "a\nb", "data.name: 'a\\nb' has line breaks"),
-    ("data/name", " a", "data.name: ' a' has line breaks, control characters, or blanks at an end"),
-    ("data/name", "x" * 101, "data.name: 101 characters, the most allowed are 100"),
-])
+@pytest.mark.parametrize(
+    ("key", "name", "expected"),
+    [
+        (
+            "study",
+            "a/b",
+            "study: 'a/b' cannot name MLflow's experiments and a model; 1 to 100 letters",
+        ),
+        ("study", "", "study: '' cannot name"),
+        ("study", "..", "study: '..' cannot name"),
+        ("study", "two words", "study: 'two words' cannot name"),
+        ("study", "x" * 101, "cannot name MLflow's experiments"),
+        (
+            "study",
+            "waste-data",
+            "study: 'waste-data' ends in -data, which names an experiment of the study 'waste'",
+        ),
+        ("study", 2026, "study: expected text, found a whole number 2026; put it in quotes"),
+        ("data/name", "a\nb", "data.name: 'a\\nb' has line breaks"),
+        (
+            "data/name",
+            " a",
+            "data.name: ' a' has line breaks, control characters, or blanks at an end",
+        ),
+        ("data/name", "x" * 101, "data.name: 101 characters, the most allowed are 100"),
+    ],
+)
 def test_a_name_that_mlflow_cannot_hold_is_refused_in_one_line(tmp_path, key, name, expected):
     with pytest.raises(StudyError, match=re.escape(expected)) as caught:
         read(tmp_path, assign(key, name))
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(("changes", "expected"), [
-    ({"source": "demo"}, "demo"),
-    ({"source": "coco", "root": "/data/blood cells/"}, "blood cells"),
-    ({"source": "coco", "root": "/"}, "coco"),
-    ({"source": "demo", "name": "Müll 2026 / [alt]"}, "Müll 2026 / [alt]"),
-])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"source": "demo"}, "demo"),
+        ({"source": "coco", "root": "/data/blood cells/"}, "blood cells"),
+        ({"source": "coco", "root": "/"}, "coco"),
+        ({"source": "demo", "name": "Müll 2026 / [alt]"}, "Müll 2026 / [alt]"),
+    ],
+)
 def test_a_data_set_without_a_name_is_called_as_its_folder(changes, expected):
     data = dataclasses.replace(params.load().data, **{"name": "", **changes})
     assert data.display_name == expected
@@ -100,8 +121,10 @@ def test_the_name_of_a_data_set_changes_no_split(tmp_path):
         report = prepare(dataclasses.replace(small, name=name), 0, tmp_path / name)
         assert report["name"] == name and ("data set", [name]) in words.facts(report)
         # The folder of the images stands in the files.
-        written[name] = [(tmp_path / name / f"{split}.json").read_text().replace(str(tmp_path / name), "")
-                         for split in ("train", "val", "test")]
+        written[name] = [
+            (tmp_path / name / f"{split}.json").read_text().replace(str(tmp_path / name), "")
+            for split in ("train", "val", "test")
+        ]
     assert written["first"] == written["second"]
 
 
@@ -114,5 +137,11 @@ def test_runs_carry_both_names(tmp_path):
     assert names.tags(study) == {"study": "waste", "dataset": "drawn scenes"}
     found = outcomes.tags(judged(load_all(tmp_path)), study)
     assert (found["study"], found["dataset"]) == ("waste", "drawn scenes")
-    prepared = {"digests": {"train": "1", "val": "2"}, "files": {split: tmp_path for split in ("train", "val")}}
-    assert [entry["name"] for entry in datasets(prepared, "drawn scenes")] == ["drawn scenes-train", "drawn scenes-val"]
+    prepared = {
+        "digests": {"train": "1", "val": "2"},
+        "files": {split: tmp_path for split in ("train", "val")},
+    }
+    assert [entry["name"] for entry in datasets(prepared, "drawn scenes")] == [
+        "drawn scenes-train",
+        "drawn scenes-val",
+    ]

@@ -13,7 +13,9 @@ import torch
 
 from stages.cost import neighbours
 
-on_a_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason="neighbours are not counted on a GPU")
+on_a_cpu = pytest.mark.skipif(
+    torch.cuda.is_available(), reason="neighbours are not counted on a GPU"
+)
 
 
 def account(*ticks: int) -> str:

@@ -11,7 +11,9 @@ import stages.model.ops  # noqa: F401  mmcv.ops cannot be imported before it
 from mmcv.ops import batched_nms, nms, soft_nms
 
 
-def random_boxes(count: int, seed: int = 0, extent: float = 40) -> tuple[torch.Tensor, torch.Tensor]:
+def random_boxes(
+    count: int, seed: int = 0, extent: float = 40
+) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(seed)
     corner, size = rng.uniform(0, extent, (count, 2)), rng.uniform(2, extent / 2, (count, 2))
     scores = rng.permutation(np.linspace(0.05, 1, count))
@@ -42,17 +44,17 @@ def slow_soft_nms(boxes, scores, threshold, sigma, min_score, method, offset):
             overlap = iou(boxes[best], boxes[i], offset)
             hit = overlap >= threshold
             live[i] *= {
-                'naive': 0 if hit else 1,
-                'linear': 1 - overlap if hit else 1,
-                'gaussian': np.exp(-(overlap**2) / sigma),
+                "naive": 0 if hit else 1,
+                "linear": 1 - overlap if hit else 1,
+                "gaussian": np.exp(-(overlap**2) / sigma),
             }[method]
             if live[i] < min_score:
                 del live[i]
     return kept
 
 
-@pytest.mark.parametrize('offset', [0, 1])
-@pytest.mark.parametrize('threshold', [0.2, 0.5])
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("threshold", [0.2, 0.5])
 def test_nms_matches_slow_reference(offset, threshold):
     boxes, scores = random_boxes(120)
     dets, kept = nms(boxes, scores, threshold, offset=offset)
@@ -73,7 +75,7 @@ def test_nms_offset_counts_the_last_pixel():
 def test_batched_nms_keeps_classes_apart():
     boxes, scores = random_boxes(150, seed=1)
     classes = torch.arange(150) % 3
-    _, kept = batched_nms(boxes, scores, classes, dict(type='nms', iou_threshold=0.3))
+    _, kept = batched_nms(boxes, scores, classes, dict(type="nms", iou_threshold=0.3))
     expected = []
     for k in range(3):
         members = (classes == k).nonzero().flatten()
@@ -81,8 +83,8 @@ def test_batched_nms_keeps_classes_apart():
     assert kept.tolist() == sorted(expected, key=lambda i: -scores[i])
 
 
-@pytest.mark.parametrize('offset', [0, 1])
-@pytest.mark.parametrize('method', ['naive', 'linear', 'gaussian'])
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("method", ["naive", "linear", "gaussian"])
 def test_soft_nms_matches_slow_reference(method, offset):
     boxes, scores = random_boxes(80, seed=2)
     dets, kept = soft_nms(boxes, scores, 0.3, 0.5, 0.2, method, offset)
@@ -95,11 +97,11 @@ def test_soft_nms_matches_slow_reference(method, offset):
 def test_soft_nms_keeps_the_first_pick_and_survives_empty_boxes():
     boxes = torch.zeros(2, 4)
     assert soft_nms(boxes, torch.tensor([0.1, 0.05]), min_score=0.5)[1].tolist() == [0]
-    dets, _ = soft_nms(boxes, torch.tensor([0.9, 0.8]), method='gaussian')
+    dets, _ = soft_nms(boxes, torch.tensor([0.9, 0.8]), method="gaussian")
     assert dets[:, 4].tolist() == pytest.approx([0.9, 0.8])
 
 
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_suppression_in_half_precision_on_cpu(dtype):
     boxes, scores = random_boxes(20)
     boxes, scores = boxes.to(dtype), scores.to(dtype)

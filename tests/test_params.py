@@ -36,78 +36,185 @@ def assign(dotted: str, value):
             del values[last]
         else:
             values[last] = value
+
     return change
 
 
 def test_the_studys_rows_are_all_there():
-    rows = {(cell.detector, cell.backbone, cell.neck, cell.optimizer, cell.image_size)
-            for cell in load().cells.values()}
-    faster = {("faster_rcnn", backbone, "fpn", "sgd", 512) for backbone in ("r50", "r101", "x101", "swin_t", "swin_l")}
-    cascade = {("cascade_rcnn", backbone, "fpn", "sgd", 1024) for backbone in ("r50", "r101", "x101")}
-    proposed = {("faster_rcnn", "swin_l", neck, optimizer, size) for neck, optimizer, size in (
-        ("pafpn", "sgd", 512), ("fpn", "sgd", 1024), ("pafpn", "sgd", 1024), ("fpn", "adamw", 512))}
-    assert rows == faster | cascade | proposed | {("faster_rcnn", "mobilenet_v2", "fpn", "sgd", 512)}
+    rows = {
+        (cell.detector, cell.backbone, cell.neck, cell.optimizer, cell.image_size)
+        for cell in load().cells.values()
+    }
+    faster = {
+        ("faster_rcnn", backbone, "fpn", "sgd", 512)
+        for backbone in ("r50", "r101", "x101", "swin_t", "swin_l")
+    }
+    cascade = {
+        ("cascade_rcnn", backbone, "fpn", "sgd", 1024) for backbone in ("r50", "r101", "x101")
+    }
+    proposed = {
+        ("faster_rcnn", "swin_l", neck, optimizer, size)
+        for neck, optimizer, size in (
+            ("pafpn", "sgd", 512),
+            ("fpn", "sgd", 1024),
+            ("pafpn", "sgd", 1024),
+            ("fpn", "adamw", 512),
+        )
+    }
+    assert rows == faster | cascade | proposed | {
+        ("faster_rcnn", "mobilenet_v2", "fpn", "sgd", 512)
+    }
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    (assign("epochs", 3), "epochs: unknown key; allowed here: scale, backbone"),
-    (assign("data/roots", "x"), "data.roots: unknown key"),
-    (assign(f"cells/{FIRST}/bakbone", "r50"), f"cells.{FIRST}.bakbone: unknown key"),
-    (assign("scales/miniature/lr/sgd", "1e-4"), "lr.sgd: expected a number, found text '1e-4'; write 0.0001"),
-    (assign("scales/miniature/epochs", "3"),
-     "scales.miniature.epochs: expected a whole number, found text '3'; write 3 without quotes"),
-    (assign("scales/miniature/tf32", "yes"),
-     "scales.miniature.tf32: expected true or false, found text 'yes'; write true or false without quotes"),
-    (assign("backbones/r50/weights/sha256", 3.2e50),
-     "backbones.r50.weights.sha256: expected text, found a number 3.2e+50; put it in quotes"),
-    (assign("scales/miniature/epochs", 2.5), "scales.miniature.epochs: expected a whole number"),
-    (assign("scales/miniature/epochs", True), "scales.miniature.epochs: expected a whole number"),
-    (assign("scales/miniature/epochs", 0), "scales.miniature.epochs: 0 is below"),
-    (assign("scales/miniature/milestones", [3]), "scales.miniature.milestones: milestones [3] must rise and lie"),
-    (assign("scales/full/milestones", [13, 10]), "scales.full.milestones"),
-    (assign("scales/miniature/image_scale", float("nan")), "scales.miniature.image_scale"),
-    (assign("scales/miniature/weights", "coco"), "scales.miniature.weights: 'coco' is not one of none, imagenet"),
-    (assign("scales/miniature/lr/adam", 0.1), "scales.miniature.lr.adam: unknown optimizer; there are: adamw, sgd"),
-    (assign("scale", "tiny"), "scale: 'tiny' has no block under scales; there are: miniature, full"),
-    (assign("seed", -1), "seed: -1 is below"),
-    (assign("seed", KeyError), "seed: missing"),
-    (assign("cells", {}), "cells: no cell is listed"),
-    (assign(f"cells/{FIRST}/backbone", "r5"), "unknown backbone 'r5'; there are: mobilenet_v2, r101, r50, swin_l"),
-    (assign(f"cells/{FIRST}/epochs", 2), f"cells.{FIRST}.epochs: milestones [2] must"),
-    (assign("cells/twin", VALUES["cells"][FIRST]), f"cells.twin: the same row as {FIRST}"),
-    (assign("cells/twin", {**VALUES["cells"][FIRST], "seed": 0}), f"cells.twin: the same row as {FIRST}"),
-    (assign(f"cells/{FIRST}/seed", -1), f"cells.{FIRST}.seed: -1 is below"),
-    (assign("verdicts/metric", "val/mAP"), "verdicts.metric: 'val/mAP' cannot decide; choose one of val/bbox_mAP, "),
-    (assign("verdicts/metric", "test/bbox_mAP"), "verdicts.metric: 'test/bbox_mAP' cannot decide"),
-    (assign("verdicts/cost", "price"), "verdicts.cost: 'price' is not one of latency_ms, peak_memory_mib, train_min"),
-    (assign("verdicts/replicates", 99), "verdicts.replicates: 99 is below the least allowed, 100"),
-    (assign("verdicts/replicates", 1e3), "verdicts.replicates: expected a whole number"),
-    (assign("verdicts/seeds", 3), "verdicts.seeds: unknown key; allowed here: metric, cost, replicates"),
-    (assign("cells/a;rm -rf", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
-    (assign("cells/..", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
-    (assign("cells/r-lr0.01", {**VALUES["cells"][FIRST], "image_size": 64}),
-     "cells.r-lr0.01: a name has letters, digits, '_' and '-' only; to DVC a dot would be a step down to the next key"),
-    (assign("backbone", "r5"), "backbone: 'r5': unknown backbone; the cells use: mobilenet_v2, r101, r50, swin_l"),
-    (assign("neck", "bifpn"), "neck: 'bifpn': unknown neck; the cells use: fpn, pafpn"),
-    (assign("backbones/r50/weights/sha256", "63fe"), "backbones.r50.weights.sha256: '63fe' is not 8 to 64 hex digits"),
-    (assign("backbones/r50/weights/source", KeyError), "backbones.r50.weights.source: missing"),
-    (lambda values: (values.update(scale="full"), values["backbones"].pop("r50")),
-     "backbones.r50: missing, and cell"),
-    (lambda values: values["data"].update(folds=5, val={"annotations": "val.json"}), "data.folds: val has annotation"),
-    (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
-    (assign("data/folds", 5), "data.folds: the demo set has val images of its own"),
-    (assign(f"cells/{FIRST}/fold", 1), f"cells.{FIRST}.fold: 1 is not one of 1 folds, which count from 0"),
-    (assign("cells/again", {**VALUES["cells"][FIRST], "fold": 0}), "the same row as"),
-    (lambda values: values["data"].update(source="coco", root="x", train={"annotations": ""}),
-     "data.train.annotations: empty; name the annotation file, or the folder of label files"),
-    (lambda values: values["data"].update(source="yolo", root="x", train={"annotations": ["", ""]}),
-     "data.train.annotations: empty"),
-    (assign(f"cells/{FIRST}/device_batch", 3),
-     f"cells.{FIRST}: a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
-    (assign("scales/miniature/processes", 3), "a batch_size of 4 is not a multiple of device_batch 4 x processes 3"),
-    (assign("scales/miniature/device_batch", 3), "a batch_size of 4 is not a multiple of device_batch 3 x processes 1"),
-    (lambda values: values.update(backbone="r50", neck="pafpn"), "backbone, neck: no cell has r50 with pafpn"),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (assign("epochs", 3), "epochs: unknown key; allowed here: scale, backbone"),
+        (assign("data/roots", "x"), "data.roots: unknown key"),
+        (assign(f"cells/{FIRST}/bakbone", "r50"), f"cells.{FIRST}.bakbone: unknown key"),
+        (
+            assign("scales/miniature/lr/sgd", "1e-4"),
+            "lr.sgd: expected a number, found text '1e-4'; write 0.0001",
+        ),
+        (
+            assign("scales/miniature/epochs", "3"),
+            "scales.miniature.epochs: expected a whole number, found text '3'; write 3 without quotes",
+        ),
+        (
+            assign("scales/miniature/tf32", "yes"),
+            "scales.miniature.tf32: expected true or false, found text 'yes'; write true or false without quotes",
+        ),
+        (
+            assign("backbones/r50/weights/sha256", 3.2e50),
+            "backbones.r50.weights.sha256: expected text, found a number 3.2e+50; put it in quotes",
+        ),
+        (
+            assign("scales/miniature/epochs", 2.5),
+            "scales.miniature.epochs: expected a whole number",
+        ),
+        (
+            assign("scales/miniature/epochs", True),
+            "scales.miniature.epochs: expected a whole number",
+        ),
+        (assign("scales/miniature/epochs", 0), "scales.miniature.epochs: 0 is below"),
+        (
+            assign("scales/miniature/milestones", [3]),
+            "scales.miniature.milestones: milestones [3] must rise and lie",
+        ),
+        (assign("scales/full/milestones", [13, 10]), "scales.full.milestones"),
+        (assign("scales/miniature/image_scale", float("nan")), "scales.miniature.image_scale"),
+        (
+            assign("scales/miniature/weights", "coco"),
+            "scales.miniature.weights: 'coco' is not one of none, imagenet",
+        ),
+        (
+            assign("scales/miniature/lr/adam", 0.1),
+            "scales.miniature.lr.adam: unknown optimizer; there are: adamw, sgd",
+        ),
+        (
+            assign("scale", "tiny"),
+            "scale: 'tiny' has no block under scales; there are: miniature, full",
+        ),
+        (assign("seed", -1), "seed: -1 is below"),
+        (assign("seed", KeyError), "seed: missing"),
+        (assign("cells", {}), "cells: no cell is listed"),
+        (
+            assign(f"cells/{FIRST}/backbone", "r5"),
+            "unknown backbone 'r5'; there are: mobilenet_v2, r101, r50, swin_l",
+        ),
+        (assign(f"cells/{FIRST}/epochs", 2), f"cells.{FIRST}.epochs: milestones [2] must"),
+        (assign("cells/twin", VALUES["cells"][FIRST]), f"cells.twin: the same row as {FIRST}"),
+        (
+            assign("cells/twin", {**VALUES["cells"][FIRST], "seed": 0}),
+            f"cells.twin: the same row as {FIRST}",
+        ),
+        (assign(f"cells/{FIRST}/seed", -1), f"cells.{FIRST}.seed: -1 is below"),
+        (
+            assign("verdicts/metric", "val/mAP"),
+            "verdicts.metric: 'val/mAP' cannot decide; choose one of val/bbox_mAP, ",
+        ),
+        (
+            assign("verdicts/metric", "test/bbox_mAP"),
+            "verdicts.metric: 'test/bbox_mAP' cannot decide",
+        ),
+        (
+            assign("verdicts/cost", "price"),
+            "verdicts.cost: 'price' is not one of latency_ms, peak_memory_mib, train_min",
+        ),
+        (
+            assign("verdicts/replicates", 99),
+            "verdicts.replicates: 99 is below the least allowed, 100",
+        ),
+        (assign("verdicts/replicates", 1e3), "verdicts.replicates: expected a whole number"),
+        (
+            assign("verdicts/seeds", 3),
+            "verdicts.seeds: unknown key; allowed here: metric, cost, replicates",
+        ),
+        (
+            assign("cells/a;rm -rf", {**VALUES["cells"][FIRST], "image_size": 64}),
+            "a name has letters",
+        ),
+        (assign("cells/..", {**VALUES["cells"][FIRST], "image_size": 64}), "a name has letters"),
+        (
+            assign("cells/r-lr0.01", {**VALUES["cells"][FIRST], "image_size": 64}),
+            "cells.r-lr0.01: a name has letters, digits, '_' and '-' only; to DVC a dot would be a step "
+            "down to the next key",
+        ),
+        (
+            assign("backbone", "r5"),
+            "backbone: 'r5': unknown backbone; the cells use: mobilenet_v2, r101, r50, swin_l",
+        ),
+        (assign("neck", "bifpn"), "neck: 'bifpn': unknown neck; the cells use: fpn, pafpn"),
+        (
+            assign("backbones/r50/weights/sha256", "63fe"),
+            "backbones.r50.weights.sha256: '63fe' is not 8 to 64 hex digits",
+        ),
+        (assign("backbones/r50/weights/source", KeyError), "backbones.r50.weights.source: missing"),
+        (
+            lambda values: (values.update(scale="full"), values["backbones"].pop("r50")),
+            "backbones.r50: missing, and cell",
+        ),
+        (
+            lambda values: values["data"].update(folds=5, val={"annotations": "val.json"}),
+            "data.folds: val has annotation",
+        ),
+        (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
+        (assign("data/folds", 5), "data.folds: the demo set has val images of its own"),
+        (
+            assign(f"cells/{FIRST}/fold", 1),
+            f"cells.{FIRST}.fold: 1 is not one of 1 folds, which count from 0",
+        ),
+        (assign("cells/again", {**VALUES["cells"][FIRST], "fold": 0}), "the same row as"),
+        (
+            lambda values: values["data"].update(
+                source="coco", root="x", train={"annotations": ""}
+            ),
+            "data.train.annotations: empty; name the annotation file, or the folder of label files",
+        ),
+        (
+            lambda values: values["data"].update(
+                source="yolo", root="x", train={"annotations": ["", ""]}
+            ),
+            "data.train.annotations: empty",
+        ),
+        (
+            assign(f"cells/{FIRST}/device_batch", 3),
+            f"cells.{FIRST}: a batch_size of 4 is not a multiple of device_batch 3 x processes 1",
+        ),
+        (
+            assign("scales/miniature/processes", 3),
+            "a batch_size of 4 is not a multiple of device_batch 4 x processes 3",
+        ),
+        (
+            assign("scales/miniature/device_batch", 3),
+            "a batch_size of 4 is not a multiple of device_batch 3 x processes 1",
+        ),
+        (
+            lambda values: values.update(backbone="r50", neck="pafpn"),
+            "backbone, neck: no cell has r50 with pafpn",
+        ),
+    ],
+)
 def test_a_mistake_is_named(tmp_path, change, expected):
     with pytest.raises(StudyError) as caught:
         read(tmp_path, change)
@@ -117,6 +224,7 @@ def test_a_mistake_is_named(tmp_path, change, expected):
 
 def test_a_batch_of_whole_passes_is_allowed(tmp_path):
     """The row's own device_batch is what counts, and one that is larger than the batch is the batch."""
+
     def change(values):
         values["scales"]["miniature"]["device_batch"] = 3
         for row in values["cells"].values():
@@ -127,10 +235,14 @@ def test_a_batch_of_whole_passes_is_allowed(tmp_path):
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
-    with pytest.raises(StudyError, match=r"^params\.yaml: cannot be read: No such file or directory$"):
+    with pytest.raises(
+        StudyError, match=r"^params\.yaml: cannot be read: No such file or directory$"
+    ):
         load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_bytes(b"scale: \xff\n")
-    with pytest.raises(StudyError, match=r"^params\.yaml: byte 7 is not UTF-8; save it in that encoding$"):
+    with pytest.raises(
+        StudyError, match=r"^params\.yaml: byte 7 is not UTF-8; save it in that encoding$"
+    ):
         load(tmp_path / "params.yaml")
 
 
@@ -164,10 +276,17 @@ def test_every_cost_of_the_choice_can_be_named():
 
 
 def test_an_unknown_cell_is_refused_without_a_traceback():
-    done = subprocess.run([sys.executable, "-m", "stages.train", "no-such-cell"], cwd=ROOT, capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", "no-such-cell"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
-    assert done.stderr.startswith("train: cells.no-such-cell: no such cell; params.yaml lists: faster_rcnn-r50")
+    assert done.stderr.startswith(
+        "train: cells.no-such-cell: no such cell; params.yaml lists: faster_rcnn-r50"
+    )
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -188,8 +307,18 @@ def test_a_number_is_what_dvc_wrote(tmp_path):
     assert load(path).scales["miniature"].lr["adamw"] == 0.00001
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0o17", 15), ("010", 10), ("1_000", 1000),
-                                             ("yes", "yes"), ("12:30", "12:30"), ("1.0E+2", 100.0)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("0o17", 15),
+        ("010", 10),
+        ("1_000", 1000),
+        ("yes", "yes"),
+        ("12:30", "12:30"),
+        ("1.0E+2", 100.0),
+    ],
+)
 def test_a_value_is_what_dvc_reads(text, value):
     from dvc.utils.serialize import parse_yaml
 
@@ -197,23 +326,41 @@ def test_a_value_is_what_dvc_reads(text, value):
     assert type(yaml_text.loads(text)) is type(value)
 
 
-@pytest.mark.parametrize("name", ["1e-3", "7e1", "1_000", "0x10", "007", "123", "true", "null", "2024-01-01"])
+@pytest.mark.parametrize(
+    "name", ["1e-3", "7e1", "1_000", "0x10", "007", "123", "true", "null", "2024-01-01"]
+)
 def test_a_name_that_is_read_as_no_text_needs_quotes(tmp_path, name):
     path = edited(tmp_path, f"  {FIRST}:", f"  {name}:")
     line = path.read_text(encoding="utf-8").split(f"  {name}:")[0].count("\n") + 1
     with pytest.raises(StudyError) as caught:
         load(path)
-    assert str(caught.value).startswith(f"params.yaml: line {line}: cells.{name}: the name {name} is read as ")
+    assert str(caught.value).startswith(
+        f"params.yaml: line {line}: cells.{name}: the name {name} is read as "
+    )
     assert str(caught.value).endswith(f'; put it in quotes: "{name}"')
     assert name in load(edited(tmp_path, f"  {FIRST}:", f'  "{name}":')).cells
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), [
-    ("seed: 0\n", "seed: 0\nseed: 1\n", "line 6: seed: this key stands in line 5 too; rename or remove one of them"),
-    ("    epochs: 3\n", "    epochs: 3\n    epochs: 4\n", "scales.miniature.epochs: this key stands in line "),
-    ("    holds: {train/loss: sgd > adamw,", "    claim: again\n    holds: {train/loss: sgd > adamw,",
-     "hypotheses[5].claim: this key stands in line "),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "seed: 0\n",
+            "seed: 0\nseed: 1\n",
+            "line 6: seed: this key stands in line 5 too; rename or remove one of them",
+        ),
+        (
+            "    epochs: 3\n",
+            "    epochs: 3\n    epochs: 4\n",
+            "scales.miniature.epochs: this key stands in line ",
+        ),
+        (
+            "    holds: {train/loss: sgd > adamw,",
+            "    claim: again\n    holds: {train/loss: sgd > adamw,",
+            "hypotheses[5].claim: this key stands in line ",
+        ),
+    ],
+)
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path, old, new, expected):
     with pytest.raises(StudyError) as caught:
         load(edited(tmp_path, old, new))
@@ -222,8 +369,11 @@ def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path, old, new, exp
 
 
 def test_a_copied_row_keeps_its_first_one_in_sight(tmp_path):
-    row = next(line for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-               if line.startswith(f"  {FIRST}:"))
+    row = next(
+        line
+        for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+        if line.startswith(f"  {FIRST}:")
+    )
     with pytest.raises(StudyError, match=rf"cells\.{FIRST}: this key stands in line \d+ too"):
         load(edited(tmp_path, f"{row}\n", f"{row}\n{row.replace('}', ', lr: 0.03}')}\n"))
 
@@ -235,15 +385,22 @@ def test_aliases_and_merges_are_no_repeated_keys():
 
 def test_aliases_that_multiply_cost_nothing():
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in zip("abcdefghi", "bcdefghij")]
+    lines += [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
+        for before, name in zip("abcdefghi", "bcdefghij")
+    ]
     assert list(yaml_text.loads("\n".join(lines))) == list("abcdefghij")
 
 
-@pytest.mark.parametrize("key", ["epochs", "batch_size", "lr", "device_batch", "seed", "fold",
-                                 "activation_checkpointing"])
+@pytest.mark.parametrize(
+    "key",
+    ["epochs", "batch_size", "lr", "device_batch", "seed", "fold", "activation_checkpointing"],
+)
 def test_null_in_a_row_is_as_good_as_no_key(tmp_path, key):
     """`dvc exp run -S cells.X.lr=0.03` needs a key that is there."""
     study = read(tmp_path, assign(f"cells/{FIRST}/{key}", None))
     assert study == load()
     # Not pretty_text, whose formatting takes a second.
-    assert repr(compose(FIRST, study, ["a"], "images")) == repr(compose(FIRST, load(), ["a"], "images"))
+    assert repr(compose(FIRST, study, ["a"], "images")) == repr(
+        compose(FIRST, load(), ["a"], "images")
+    )

@@ -27,22 +27,46 @@ def make_set(root: Path, images: int = 20, first_id: int = 0) -> dict:
     """A set as the study's: ids from 0. Every image shows two boxes, one of each class."""
     (root / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    content = {"images": [], "annotations": [],
-               "categories": [{"id": 0, "name": "can"}, {"id": 5, "name": "bag"}]}
+    content = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": 0, "name": "can"}, {"id": 5, "name": "bag"}],
+    }
     for index in range(first_id, first_id + images):
-        cv2.imwrite(str(root / f"images/{index}.png"), rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
-        content["images"].append({"id": index, "file_name": f"images/{index}.png", "width": 64, "height": 64})
+        cv2.imwrite(
+            str(root / f"images/{index}.png"), rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        )
+        content["images"].append(
+            {"id": index, "file_name": f"images/{index}.png", "width": 64, "height": 64}
+        )
         for box, category in (([1, 2, 10, 20], 0), ([20, 20, 30, 20], 5)):
-            content["annotations"].append({
-                "id": len(content["annotations"]), "image_id": index, "category_id": category, "bbox": box,
-                "area": box[2] * box[3], "iscrowd": 0})
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]),
+                    "image_id": index,
+                    "category_id": category,
+                    "bbox": box,
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                }
+            )
     return content
 
 
 def data_of(root: Path, **changes) -> Data:
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))["data"]
-    return read(Data, {**values, "source": "coco", "root": str(root), "val_share": 0.2, "test_share": 0.2, **changes},
-                "data")
+    return read(
+        Data,
+        {
+            **values,
+            "source": "coco",
+            "root": str(root),
+            "val_share": 0.2,
+            "test_share": 0.2,
+            **changes,
+        },
+        "data",
+    )
 
 
 def write(root: Path, content: dict, name: str = "annotations.json") -> None:
@@ -53,7 +77,9 @@ def prepared(root: Path, seed: int = 0, **changes) -> tuple[dict, dict]:
     """The written splits and the report."""
     folder = root / "prepared"
     report = prepare.prepare(data_of(root, **changes), seed, folder)
-    sets = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in SPLITS}
+    sets = {
+        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in SPLITS
+    }
     return sets, report
 
 
@@ -78,11 +104,18 @@ def test_ids_start_at_1_and_nothing_is_lost(tmp_path):
     for part in sets.values():
         for image in part["images"]:
             assert image["source_id"] == int(Path(image["file_name"]).stem)
-            found = [(names[entry["category_id"]], entry["bbox"]) for entry in part["annotations"]
-                     if entry["image_id"] == image["id"]]
+            found = [
+                (names[entry["category_id"]], entry["bbox"])
+                for entry in part["annotations"]
+                if entry["image_id"] == image["id"]
+            ]
             assert found == [("can", [1, 2, 10, 20]), ("bag", [20, 20, 30, 20])]
-    assert {"image_ids_from_zero", "annotation_ids_from_zero", "category_ids_from_zero", "category_id_gaps"} <= set(
-        codes(report))
+    assert {
+        "image_ids_from_zero",
+        "annotation_ids_from_zero",
+        "category_ids_from_zero",
+        "category_id_gaps",
+    } <= set(codes(report))
 
 
 def test_no_group_is_cut_and_the_seed_decides(tmp_path):
@@ -103,7 +136,10 @@ def test_look_alikes_stay_together(tmp_path):
         if index % 2:
             # The photograph before it, saved again at a lower quality under another name.
             picture = cv2.imread(str(tmp_path / f"images/{index - 1}.png"))
-            cv2.imwrite(str(tmp_path / f"images/{index}.png"), cv2.convertScaleAbs(picture, alpha=0.9, beta=9))
+            cv2.imwrite(
+                str(tmp_path / f"images/{index}.png"),
+                cv2.convertScaleAbs(picture, alpha=0.9, beta=9),
+            )
     sets, report = prepared(tmp_path)
     assert codes(report)["near_duplicates"] == 6 and report["groups"]["groups"] == 6
     pairs = [{image["source_id"] // 2 for image in part["images"]} for part in sets.values()]
@@ -120,8 +156,10 @@ def test_folds_are_disjoint_complete_and_share_their_test_set(tmp_path):
     # Each of them has written the others as well.
     for own, sets in enumerate(folds):
         prepared(tmp_path, folds=4, fold=(own + 1) % 4)
-        beside = {split: json.loads((tmp_path / f"prepared/folds/{own}/{split}.json").read_text())
-                  for split in ("train", "val")}
+        beside = {
+            split: json.loads((tmp_path / f"prepared/folds/{own}/{split}.json").read_text())
+            for split in ("train", "val")
+        }
         assert beside == {split: sets[split] for split in beside}
     assert set(json.loads((tmp_path / "prepared/folds.json").read_text())) == {"1", "2", "3"}
     with pytest.raises(StudyError, match=r"data\.fold: 4 is not one of 4 folds"):
@@ -136,7 +174,10 @@ def test_own_split_files_are_matched_by_class_name(tmp_path):
         entry["category_id"] = {0: 2, 5: 1}[entry["category_id"]]
     for image in (tmp_path / "own/images").iterdir():
         # The same noise would be a leak between the splits.
-        cv2.imwrite(str(image), np.random.default_rng(int(image.stem)).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        cv2.imwrite(
+            str(image),
+            np.random.default_rng(int(image.stem)).integers(0, 255, (64, 64, 3), dtype=np.uint8),
+        )
     write(tmp_path, other, "val.json")
     sets, report = prepared(tmp_path, val={"annotations": "val.json", "images": "own"})
     assert [entry["category_id"] for entry in sets["val"]["annotations"][:2]] == [1, 2]
@@ -145,19 +186,34 @@ def test_own_split_files_are_matched_by_class_name(tmp_path):
 
 def test_several_files_are_one_split_and_a_test_set_needs_no_labels(tmp_path):
     content = make_set(tmp_path)
-    halves = [{**content, "images": content["images"][start:start + 10],
-               "annotations": [entry for entry in content["annotations"] if start <= entry["image_id"] < start + 10]}
-              for start in (0, 10)]
+    halves = [
+        {
+            **content,
+            "images": content["images"][start : start + 10],
+            "annotations": [
+                entry for entry in content["annotations"] if start <= entry["image_id"] < start + 10
+            ],
+        }
+        for start in (0, 10)
+    ]
     for index, half in enumerate(halves):
         write(tmp_path, half, f"fold_{index}.json")
     hidden = make_set(tmp_path / "more", 3, first_id=50)
     for image in (tmp_path / "more/images").iterdir():
-        cv2.imwrite(str(image), np.random.default_rng(int(image.stem)).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        cv2.imwrite(
+            str(image),
+            np.random.default_rng(int(image.stem)).integers(0, 255, (64, 64, 3), dtype=np.uint8),
+        )
     write(tmp_path, {"images": hidden["images"]}, "test.json")
-    sets, report = prepared(tmp_path, train={"annotations": ["fold_0.json", "fold_1.json"]},
-                            test={"annotations": "test.json", "images": "more"})
+    sets, report = prepared(
+        tmp_path,
+        train={"annotations": ["fold_0.json", "fold_1.json"]},
+        test={"annotations": "test.json", "images": "more"},
+    )
     assert [len(sets[name]["images"]) for name in SPLITS] == [16, 4, 3]
-    assert files(sets["train"]) | files(sets["val"]) == {f"images/{index}.png" for index in range(20)}
+    assert files(sets["train"]) | files(sets["val"]) == {
+        f"images/{index}.png" for index in range(20)
+    }
     assert sets["test"]["annotations"] == [] and not report["splits"]["test"]["labelled"]
     assert codes(report)["split_without_labels"] == 1
     assert [entry["images"] for entry in report["files"]] == [10, 10, 3]
@@ -167,8 +223,11 @@ def test_a_fatal_finding_is_one_line_and_leaves_its_report(tmp_path):
     content = make_set(tmp_path)
     content["images"][3]["file_name"] = "images/absent.png"
     write(tmp_path, content)
-    with pytest.raises(InputError, match=r"^image_missing: annotations\.json images/absent\.png: .*Or set data\.policy"
-                                         r"\.image_missing to drop\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^image_missing: annotations\.json images/absent\.png: .*Or set data\.policy"
+        r"\.image_missing to drop\.$",
+    ):
         prepared(tmp_path)
     report = json.loads((tmp_path / "prepared/report.json").read_text(encoding="utf-8"))
     assert codes(report)["image_missing"] == 1 and report["digest"] is None
@@ -177,7 +236,9 @@ def test_a_fatal_finding_is_one_line_and_leaves_its_report(tmp_path):
     sets, _ = prepared(tmp_path, policy={"image_missing": "drop"})
     assert sum(len(part["images"]) for part in sets.values()) == 19
     with (tmp_path / "prepared/changes.csv").open(encoding="utf-8") as file:
-        assert [row["file"] for row in csv.DictReader(file) if row["code"] == "image_missing"] == ["images/absent.png"]
+        assert [row["file"] for row in csv.DictReader(file) if row["code"] == "image_missing"] == [
+            "images/absent.png"
+        ]
 
 
 def test_a_changed_pixel_changes_the_prepared_files(tmp_path):
@@ -191,9 +252,13 @@ def test_a_changed_pixel_changes_the_prepared_files(tmp_path):
 
 def test_what_the_policy_cannot_do_is_refused(tmp_path):
     write(tmp_path, make_set(tmp_path))
-    with pytest.raises(StudyError, match=r"data\.policy\.image_mising: no such check; near it: image_missing"):
+    with pytest.raises(
+        StudyError, match=r"data\.policy\.image_mising: no such check; near it: image_missing"
+    ):
         prepared(tmp_path, policy={"image_mising": "drop"})
-    with pytest.raises(StudyError, match=r"data\.policy\.image_missing: 'repair' is not one of fatal, drop"):
+    with pytest.raises(
+        StudyError, match=r"data\.policy\.image_missing: 'repair' is not one of fatal, drop"
+    ):
         prepared(tmp_path, policy={"image_missing": "repair"})
 
 
@@ -205,11 +270,15 @@ def test_real_photographs(taco, tmp_path):
     assert found["annotation_ids_from_zero"] == found["category_ids_from_zero"] == 1
     rare = next(entry for entry in report["findings"] if entry["code"] == "category_rare")
     assert [(place["label"], place["before"]) for place in rare["examples"]] == [
-        ("Battery", "1 boxes"), ("Clothing", "5 boxes")]
+        ("Battery", "1 boxes"),
+        ("Clothing", "5 boxes"),
+    ]
     # Boxes whose shorter side is under 8 pixels, counted by hand from the file.
     assert found["box_tiny"] == 999
-    groups = [{image["group"] for image in json.loads((tmp_path / f"{name}.json").read_text())["images"]}
-              for name in SPLITS]
+    groups = [
+        {image["group"] for image in json.loads((tmp_path / f"{name}.json").read_text())["images"]}
+        for name in SPLITS
+    ]
     assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
     assert max(part["distance"] for part in report["balance"].values()) < 0.03
 
@@ -226,8 +295,10 @@ def test_the_five_folds_of_the_study(shared, tmp_path):
 def test_pycocotools_finds_every_box_that_started_at_id_0(tmp_path):
     write(tmp_path, make_set(tmp_path, 8))
     sets, _ = prepared(tmp_path)
-    perfect = [{key: entry[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0}
-               for entry in sets["train"]["annotations"]]
+    perfect = [
+        {key: entry[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0}
+        for entry in sets["train"]["annotations"]
+    ]
     truth = COCO(str(tmp_path / "prepared/train.json"))
     evaluation = COCOeval(truth, truth.loadRes(perfect), "bbox")
     evaluation.evaluate()

@@ -12,8 +12,12 @@ from stages.study.params import Hypothesis
 from stages.verdict import prospects
 
 R50_OF_101 = Hypothesis("deeper is better", "r50 < r101")
-SPLIT = {"images": 200, "boxes": 900, "classes": {"Paper": 850, "Metal": 50}, "sizes": {"small": 12, "medium": 800,
-                                                                                        "large": 88}}
+SPLIT = {
+    "images": 200,
+    "boxes": 900,
+    "classes": {"Paper": 850, "Metal": 50},
+    "sizes": {"small": 12, "medium": 800, "large": 88},
+}
 
 
 def test_the_shipped_study_can_be_judged():
@@ -22,24 +26,59 @@ def test_the_shipped_study_can_be_judged():
 
 def test_a_hypothesis_without_a_pair_names_the_row_that_is_missing():
     cells = {R50: row("r50"), R101: row("r101"), "pafpn": row("r50", neck="pafpn")}
-    stated = [R50_OF_101, Hypothesis("wider too", "r50 < r101 < x101"), Hypothesis("so too", "512 < 1024"),
-              Hypothesis("not here", "r50 < r101", where={"neck": "pafpn"})]
-    lines = [line for line in prospects.warnings(study_of(cells, stated)) if line.startswith("hypotheses")]
-    assert [line.partition(":")[0] for line in lines] == ["hypotheses[1]", "hypotheses[2]", "hypotheses[3]"]
-    assert "'wider too' cannot be supported, because a part of it has no pair" in lines[0] and "x101, fpn" in lines[0]
+    stated = [
+        R50_OF_101,
+        Hypothesis("wider too", "r50 < r101 < x101"),
+        Hypothesis("so too", "512 < 1024"),
+        Hypothesis("not here", "r50 < r101", where={"neck": "pafpn"}),
+    ]
+    lines = [
+        line
+        for line in prospects.warnings(study_of(cells, stated))
+        if line.startswith("hypotheses")
+    ]
+    assert [line.partition(":")[0] for line in lines] == [
+        "hypotheses[1]",
+        "hypotheses[2]",
+        "hypotheses[3]",
+    ]
+    assert (
+        "'wider too' cannot be supported, because a part of it has no pair" in lines[0]
+        and "x101, fpn" in lines[0]
+    )
     assert "'so too' cannot be judged: no two selected rows differ in its factor alone" in lines[1]
     assert "there is no faster_rcnn, r101, pafpn, sgd, 512" in lines[2]
 
 
-@pytest.mark.parametrize(("cells", "expected"), [
-    ({"a": row("r50"), "b": row("swin_t", optimizer="adamw")},
-     ["backbone is confounded with optimizer: r50 is trained with sgd alone, swin_t with adamw;"]),
-    # The third row tells the two apart.
-    ({"a": row("r50"), "b": row("swin_t", optimizer="adamw"), "c": row("r50", optimizer="adamw")}, []),
-    # A repeat is no row of its own.
-    ({"a": row("r50"), "b": row("r50", seed=1), "c": row("r50", image_size=1024, neck="pafpn")},
-     ["neck is confounded with image_size: fpn is trained with 512 alone, pafpn with 1024;"]),
-])
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (
+            {"a": row("r50"), "b": row("swin_t", optimizer="adamw")},
+            [
+                "backbone is confounded with optimizer: r50 is trained with sgd alone, swin_t with adamw;"
+            ],
+        ),
+        # The third row tells the two apart.
+        (
+            {
+                "a": row("r50"),
+                "b": row("swin_t", optimizer="adamw"),
+                "c": row("r50", optimizer="adamw"),
+            },
+            [],
+        ),
+        # A repeat is no row of its own.
+        (
+            {
+                "a": row("r50"),
+                "b": row("r50", seed=1),
+                "c": row("r50", image_size=1024, neck="pafpn"),
+            },
+            ["neck is confounded with image_size: fpn is trained with 512 alone, pafpn with 1024;"],
+        ),
+    ],
+)
 def test_factors_that_never_vary_alone_are_named_once(cells, expected):
     lines = prospects.warnings(study_of(cells))
     assert len(lines) == len(expected)
@@ -54,14 +93,23 @@ def test_the_selection_counts():
     assert len(prospects.warnings(dataclasses.replace(study, neck="pafpn"))) == 1
 
 
-@pytest.mark.parametrize(("metric", "expected"), [
-    ("val/bbox_mAP_50", None), ("val/AP[Paper]", None), ("val/AP50[medium]", None),
-    ("val/bbox_mAP_s", "12 boxes of val"), ("val/AP50[Metal]", "50 boxes of val"),
-    ("val/AP50[large]", "88 boxes of val"),
-])
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("val/bbox_mAP_50", None),
+        ("val/AP[Paper]", None),
+        ("val/AP50[medium]", None),
+        ("val/bbox_mAP_s", "12 boxes of val"),
+        ("val/AP50[Metal]", "50 boxes of val"),
+        ("val/AP50[large]", "88 boxes of val"),
+    ],
+)
 def test_too_few_boxes_for_a_metric_are_said_once_the_data_is_prepared(metric, expected):
     cells = {R50: row("r50"), R101: row("r101"), X101: row("x101")}
-    for study in (study_of(cells, metric=metric), study_of(cells, [Hypothesis("a", "r50 < r101", metric=metric)])):
+    for study in (
+        study_of(cells, metric=metric),
+        study_of(cells, [Hypothesis("a", "r50 < r101", metric=metric)]),
+    ):
         lines = amounts.warnings(study, {"val": SPLIT})
         assert len(lines) == (expected is not None)
         if expected:
@@ -71,6 +119,7 @@ def test_too_few_boxes_for_a_metric_are_said_once_the_data_is_prepared(metric, e
 def test_too_few_images_are_said_of_the_metric_that_decides():
     study = study_of({R50: row("r50"), R101: row("r101")}, [R50_OF_101])
     assert amounts.warnings(study, {"val": {**SPLIT, "images": 48}}) == [
-        "verdicts.metric: val/bbox_mAP_50 rests on 48 images of val; on under 50 few cells can be told apart"]
+        "verdicts.metric: val/bbox_mAP_50 rests on 48 images of val; on under 50 few cells can be told apart"
+    ]
     # A test split may be without labels.
     assert amounts.warnings(study, {"val": SPLIT, "test": {"images": 3, "boxes": 0}}) == []

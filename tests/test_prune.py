@@ -25,11 +25,19 @@ def finished(tmp_path, monkeypatch):
         write_truth(tmp_path, split)
     for name, cell in ROWS.items():
         write_cell(tmp_path, name, cell)
-        for file in (paths.model(name) / "config.py", paths.model(name) / "best.pth", paths.weights(name),
-                     paths.submission(name, cell)):
+        for file in (
+            paths.model(name) / "config.py",
+            paths.model(name) / "best.pth",
+            paths.weights(name),
+            paths.submission(name, cell),
+        ):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"{file} of {name}")
-    for own in (f"models/{R101}/notes.txt", "models/mine/model.onnx", f"metrics/r101/fpn/{R101}/plot.png"):
+    for own in (
+        f"models/{R101}/notes.txt",
+        "models/mine/model.onnx",
+        f"metrics/r101/fpn/{R101}/plot.png",
+    ):
         (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / own).write_text("mine")
     return tmp_path
@@ -39,7 +47,9 @@ def finished(tmp_path, monkeypatch):
 def cache(finished):
     """DVC's cache, which holds all that the stages wrote."""
     folder = finished / ".dvc/cache/files/md5"
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=finished, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=finished, check=True
+    )
     for files in leftovers({}, finished).values():
         for path in files:
             digest = prune.md5(path)
@@ -54,8 +64,12 @@ def of_study(monkeypatch, rows) -> None:
 
 
 def files(folder) -> set[str]:
-    return {str(path.relative_to(folder)) for top in ("models", "metrics", "predictions", "data/weights")
-            for path in (folder / top).rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder))
+        for top in ("models", "metrics", "predictions", "data/weights")
+        for path in (folder / top).rglob("*")
+        if path.is_file()
+    }
 
 
 def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeypatch):
@@ -71,7 +85,8 @@ def test_plan_names_the_rows_that_are_gone(finished):
     rows = {R50: ROWS[R50]}
     assert summary(leftovers(rows, finished), rows) == (
         f"params.yaml no longer has {R101}; files that were left behind are in data/weights/, metrics/, "
-        "models/, predictions/: `make prune` deletes them, and DVC's cache keeps them for a row that comes back")
+        "models/, predictions/: `make prune` deletes them, and DVC's cache keeps them for a row that comes back"
+    )
 
 
 def test_a_row_that_is_gone_leaves_no_file_and_the_others_all(finished, cache, caplog, monkeypatch):
@@ -80,8 +95,14 @@ def test_a_row_that_is_gone_leaves_no_file_and_the_others_all(finished, cache, c
     caplog.set_level(logging.INFO)
     prune.main()
     left = files(finished)
-    mine = {f"models/{R101}/notes.txt", "models/mine/model.onnx", f"metrics/r101/fpn/{R101}/plot.png"}
-    assert {path for path in left if R101 in path} == mine - {"models/mine/model.onnx"} and mine <= left
+    mine = {
+        f"models/{R101}/notes.txt",
+        "models/mine/model.onnx",
+        f"metrics/r101/fpn/{R101}/plot.png",
+    }
+    assert {path for path in left if R101 in path} == mine - {
+        "models/mine/model.onnx"
+    } and mine <= left
     assert {path for path in before if R50 in path} <= left
     # It was said, file by file, before.
     assert all(path in caplog.text for path in before - left)
@@ -119,5 +140,7 @@ def test_files_where_they_lay_before_are_left_behind_and_no_row_is_called_gone(f
         "r101": [weights.relative_to(finished)],
     }
     line = summary(found, ROWS)
-    assert line.startswith(f"the files of {R50}, r101 have another place now; files that were left ")
+    assert line.startswith(
+        f"the files of {R50}, r101 have another place now; files that were left "
+    )
     assert "no longer" not in line

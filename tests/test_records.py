@@ -33,6 +33,7 @@ def finished(tmp_path_factory) -> Project:
 @pytest.fixture(scope="module")
 def client(finished):
     from mlflow import MlflowClient
+
     return MlflowClient(tracking_uri=f"sqlite:///{finished.folder / 'mlflow.db'}")
 
 
@@ -44,7 +45,9 @@ def run(client):
 
 
 def record(project: Project, name: str = R50) -> dict:
-    return json.loads((project.folder / "metrics/r50/fpn" / name / "run.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (project.folder / "metrics/r50/fpn" / name / "run.json").read_text(encoding="utf-8")
+    )
 
 
 def rows(project: Project) -> list[dict]:
@@ -67,11 +70,17 @@ def test_run_json_says_how_it_came_about(finished):
     assert found["seed"] == 3 and found["iterations"] == 4 and found["parameters"] > 1e6
     assert found["versions"]["mmdet"] == "3.3.0" and found["versions"]["torch"].startswith("2.11")
     # params.yaml was edited after the commit.
-    assert found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
+    assert (
+        found["code_digest"] == provenance.code_digest(finished.folder) == provenance.code_digest()
+    )
     assert found["git_commit"] == finished.git("rev-parse", "HEAD") + "+changes"
     assert found["lr_per_sample"] == pytest.approx(0.2 / 16)
     # What was reached, not only what was asked for.
-    assert found["highest_lr"] == max(float(row["lr"]) for row in rows(finished)) == pytest.approx(found["lr"])
+    assert (
+        found["highest_lr"]
+        == max(float(row["lr"]) for row in rows(finished))
+        == pytest.approx(found["lr"])
+    )
     assert found["max_detections"] == 100
     last = [float(row["train/loss"]) for row in rows(finished)[2:]]
     assert found["train_loss"] == pytest.approx(sum(last) / 2)
@@ -81,16 +90,26 @@ def test_run_json_says_how_it_came_about(finished):
 
 
 def test_metrics_and_predictions(finished):
-    metrics = json.loads((finished.folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))
+    metrics = json.loads(
+        (finished.folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8")
+    )
     assert list(metrics["val"]) == list(metrics["test"]) == MAP
     # The best checkpoint scores afterwards what it scored in training.
     best = max(float(row["val/bbox_mAP_50"]) for row in rows(finished) if row["val/bbox_mAP_50"])
     assert metrics["val"]["bbox_mAP_50"] == pytest.approx(best, abs=1e-9)
-    per_class = json.loads((finished.folder / f"metrics/fpn/{R50}.json").read_text(encoding="utf-8"))["per_class"]
-    prepared = json.loads((finished.folder / "data/prepared/report.json").read_text(encoding="utf-8"))
+    per_class = json.loads(
+        (finished.folder / f"metrics/fpn/{R50}.json").read_text(encoding="utf-8")
+    )["per_class"]
+    prepared = json.loads(
+        (finished.folder / "data/prepared/report.json").read_text(encoding="utf-8")
+    )
     for split, entries in per_class.items():
-        assert {entry["class"]: entry["boxes"] for entry in entries} == prepared["splits"][split]["classes"]
-    results = json.loads((finished.folder / f"predictions/r50/fpn/{R50}/test.json").read_text(encoding="utf-8"))
+        assert {entry["class"]: entry["boxes"] for entry in entries} == prepared["splits"][split][
+            "classes"
+        ]
+    results = json.loads(
+        (finished.folder / f"predictions/r50/fpn/{R50}/test.json").read_text(encoding="utf-8")
+    )
     assert all(set(entry) == {"image_id", "category_id", "bbox", "score"} for entry in results)
     truth = finished.folder / "data/prepared/test.json"
     sent = submission.read(finished.folder / f"metrics/r50/fpn/{R50}/submission.csv", truth)
@@ -99,7 +118,12 @@ def test_metrics_and_predictions(finished):
 
 def test_the_cost_is_measured(finished):
     content = json.loads((finished.folder / "costs/costs.json").read_text(encoding="utf-8"))
-    assert content["machine"] and content["device"] and content["threads"] >= 1 and content["rounds"] == 6
+    assert (
+        content["machine"]
+        and content["device"]
+        and content["threads"] >= 1
+        and content["rounds"] == 6
+    )
     assert "every cell is measured in turn" in content["definition"]
     [(name, known)] = content["cells"].items()
     assert name == R50 and known["training_id"] == record(finished)["training_id"]
@@ -121,13 +145,18 @@ def test_the_mlflow_run_is_complete(finished, client, run):
     found = rows(finished)
     loss = client.get_metric_history(run.info.run_id, "train/loss")
     assert [(point.step, point.value) for point in loss] == [
-        (int(row["step"]), float(row["train/loss"])) for row in found]
+        (int(row["step"]), float(row["train/loss"])) for row in found
+    ]
     val = client.get_metric_history(run.info.run_id, "val/bbox_mAP_50")
-    assert [(point.step, point.value) for point in val] == [(int(row["step"]), float(row["val/bbox_mAP_50"]))
-                                                          for row in found if row["val/bbox_mAP_50"]]
+    assert [(point.step, point.value) for point in val] == [
+        (int(row["step"]), float(row["val/bbox_mAP_50"])) for row in found if row["val/bbox_mAP_50"]
+    ]
     assert "test/bbox_mAP_50" in run.data.metrics
     assert run.data.params["backbone"] == "r50" and run.data.params["seed"] == "3"
-    assert run.data.tags["dvc.stage"] == f"stages/dvc.yaml:train@{R50}" or R50 in run.data.tags["dvc.stage"]
+    assert (
+        run.data.tags["dvc.stage"] == f"stages/dvc.yaml:train@{R50}"
+        or R50 in run.data.tags["dvc.stage"]
+    )
     assert run.data.tags["fingerprint"] == record(finished)["fingerprint"]
     assert run.data.tags["mlflow.source.git.commit"].endswith("+changes")
     assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {"demo-train", "demo-val"}
@@ -159,10 +188,21 @@ def test_config_py_trains_in_mmdetections_own_entry_point(finished, tmp_path):
     # The ops that stand in for mmcv's, and the hooks that it names.
     assert re.findall(r"stages\.[\w.]+", text) == ["stages.model.ops", "stages.training.start"]
     done = subprocess.run(
-        ["python", f"{mmdet.__path__[0]}/.mim/tools/train.py", str(config), "--work-dir", str(tmp_path),
-         "--cfg-options", "train_cfg.max_epochs=1"],
-        cwd=finished.folder, env={**finished.env, "PYTHONPATH": str(finished.folder)}, capture_output=True, text=True,
-        check=False)
+        [
+            "python",
+            f"{mmdet.__path__[0]}/.mim/tools/train.py",
+            str(config),
+            "--work-dir",
+            str(tmp_path),
+            "--cfg-options",
+            "train_cfg.max_epochs=1",
+        ],
+        cwd=finished.folder,
+        env={**finished.env, "PYTHONPATH": str(finished.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "epoch_1.pth").is_file()
 
@@ -172,7 +212,9 @@ def test_mmdetection_loads_the_checkpoint(finished, monkeypatch):
 
     monkeypatch.chdir(finished.folder)
     folder = finished.folder / "models" / R50
-    model = init_detector(str(folder / "config.py"), str(folder / "best.pth"), device="cpu", palette="random")
+    model = init_detector(
+        str(folder / "config.py"), str(folder / "best.pth"), device="cpu", palette="random"
+    )
     assert model.dataset_meta["classes"][0] == "General trash"
 
 
@@ -192,9 +234,14 @@ def test_mlflow_ui_shows_the_runs_on_its_defaults(finished):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(["mlflow", "ui", "--port", str(port), "--workers", "1"], cwd=finished.folder,
-                              env=finished.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              start_new_session=True)
+    server = subprocess.Popen(
+        ["mlflow", "ui", "--port", str(port), "--workers", "1"],
+        cwd=finished.folder,
+        env=finished.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         url = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name=detection-matrix"
         for _ in range(360):

@@ -23,7 +23,9 @@ def cells(tmp_path):
 
 
 def with_score(cell, split: str, metric: str, value: float | None):
-    return dataclasses.replace(cell, scores=cell.scores | {split: cell.scores[split] | {metric: value}})
+    return dataclasses.replace(
+        cell, scores=cell.scores | {split: cell.scores[split] | {metric: value}}
+    )
 
 
 def test_table_and_summary_hold_the_inputs_at_full_precision(cells, tmp_path):
@@ -69,7 +71,8 @@ def test_contrary_data_gives_contrary_sentences(cells, tmp_path):
     before = report(cells, tmp_path / "before")
     lifted = [with_score(cells[0], "val", "bbox_mAP_50", 0.9), *cells[1:]]
     falling = dataclasses.replace(
-        lifted[1], history=lifted[1].history | {"val/bbox_mAP_50": Series((4, 8, 12), (0.5, 0.6, 0.4))}
+        lifted[1],
+        history=lifted[1].history | {"val/bbox_mAP_50": Series((4, 8, 12), (0.5, 0.6, 0.4))},
     )
     after = report([lifted[0], falling, *lifted[2:]], tmp_path / "after")
     for name in ("report.md", "index.html"):
@@ -101,7 +104,12 @@ def test_missing_values_are_said_to_be_missing(cells, tmp_path):
     gaps = {split: dict.fromkeys(METRICS) for split in ("val", "test")}
     empty = [
         dataclasses.replace(
-            cell, scores=gaps, train_loss=None, history={}, run={}, per_class={"val": (), "test": ()}
+            cell,
+            scores=gaps,
+            train_loss=None,
+            history={},
+            run={},
+            per_class={"val": (), "test": ()},
         )
         for cell in cells
     ]
@@ -112,8 +120,13 @@ def test_missing_values_are_said_to_be_missing(cells, tmp_path):
     assert "No cell has a val mAP50." in files["report.md"]
     none = rf"^\| {NAMES[0]} \| not compared \| n/a \| n/a \| not placed: score not measured \| n/a \| n/a \| n/a \|"
     assert re.search(none, files["report.md"], re.MULTILINE)
-    assert "**Nothing to ship yet**" in files["report.md"] and "No cell has a val mAP50." in files["report.md"]
-    cells_of_page = [attributes for tag, attributes in Page(files["index.html"]).elements if tag == "td"]
+    assert (
+        "**Nothing to ship yet**" in files["report.md"]
+        and "No cell has a val mAP50." in files["report.md"]
+    )
+    cells_of_page = [
+        attributes for tag, attributes in Page(files["index.html"]).elements if tag == "td"
+    ]
     assert any(cell.get("data-value") == "" for cell in cells_of_page)
     assert files["curves/train_loss.csv"] == "step,value,cell\n"
 
@@ -134,15 +147,24 @@ def test_negative_and_not_finite_scores_are_missing(tmp_path):
 
 
 def test_one_cell_with_one_epoch(cells, tmp_path):
-    short = {key: Series(series.steps[:1], series.values[:1]) for key, series in cells[0].history.items()}
+    short = {
+        key: Series(series.steps[:1], series.values[:1]) for key, series in cells[0].history.items()
+    }
     one = dataclasses.replace(cells[0], history=short, epoch_steps=1)
     files = report([one], tmp_path / "reports")
-    assert "It is the only cell with results: there is nothing to compare it with." in files["report.md"]
+    assert (
+        "It is the only cell with results: there is nothing to compare it with."
+        in files["report.md"]
+    )
     assert "No two cells were compared in val mAP50." in files["report.md"]
     assert "1 cell had fewer than two validations" in files["report.md"]
-    row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[0]} "))
+    row = next(
+        line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[0]} ")
+    )
     assert "**" not in row and "Highest val mAP50" not in files["report.md"]
-    assert any(tag == "path" and a.get("class") == "dot" for tag, a in Page(files["index.html"]).elements)
+    assert any(
+        tag == "path" and a.get("class") == "dot" for tag, a in Page(files["index.html"]).elements
+    )
 
 
 def test_the_introduction_says_what_is_compared_on_which_data(cells, tmp_path):
@@ -153,7 +175,9 @@ def test_the_introduction_says_what_is_compared_on_which_data(cells, tmp_path):
         small, large = Page(miniature[name]).text, Page(full[name]).text
         assert "A comparison of 4 detectors, all trained and evaluated on synthetic images" in small
         assert "A cell is one trained detector, a row of params.yaml." in small
-        assert "Scale miniature: the models are reduced." in small and "Scale miniature" not in large
+        assert (
+            "Scale miniature: the models are reduced." in small and "Scale miniature" not in large
+        )
         assert "Detection Matrix: blood cells, 4 of 4 cells" in large
         assert 'images in Pascal VOC format (data set "blood cells")' in large
         assert "Scale full: the models have their full size." in large
@@ -162,9 +186,13 @@ def test_the_introduction_says_what_is_compared_on_which_data(cells, tmp_path):
 
 
 def test_the_seeds_are_those_of_the_runs(cells, tmp_path):
-    seeded = [dataclasses.replace(cell, run=cell.run | {"seed": seed}) for seed, cell in enumerate(cells)]
+    seeded = [
+        dataclasses.replace(cell, run=cell.run | {"seed": seed}) for seed, cell in enumerate(cells)
+    ]
     text = report(seeded, tmp_path / "seeds")["report.md"]
-    assert "| seed | 0 (1 of 4 cells), 1 (1 of 4 cells), 2 (1 of 4 cells), 3 (1 of 4 cells) |" in text
+    assert (
+        "| seed | 0 (1 of 4 cells), 1 (1 of 4 cells), 2 (1 of 4 cells), 3 (1 of 4 cells) |" in text
+    )
     assert "| seed | 7 |" in report(cells, tmp_path / "none")["report.md"]
 
 
@@ -173,14 +201,21 @@ def test_a_repeated_cell_stands_with_its_mean_everywhere(cells, tmp_path):
     again = dataclasses.replace(with_score(cells[3], "val", "bbox_mAP_50", 0.301), name="again")
     mean = (cells[3].scores["val"]["bbox_mAP_50"] + 0.301) / 2
     judgement = judged([*cells[:3], with_score(cells[3], "val", "bbox_mAP_50", mean)])
-    judgement = dataclasses.replace(judgement, repeats=dict(judgement.repeats) | {NAMES[3]: (NAMES[3], "again")})
+    judgement = dataclasses.replace(
+        judgement, repeats=dict(judgement.repeats) | {NAMES[3]: (NAMES[3], "again")}
+    )
     files = report([*cells, again], tmp_path, judgement=judgement, listed=[*NAMES, "again"])
-    row = next(line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[3]} "))
-    assert "| **0.281** [" in row and f"Highest val mAP50: 0.281 ({NAMES[3]})." in files["report.md"]
+    row = next(
+        line for line in files["report.md"].splitlines() if line.startswith(f"| {NAMES[3]} ")
+    )
+    assert (
+        "| **0.281** [" in row and f"Highest val mAP50: 0.281 ({NAMES[3]})." in files["report.md"]
+    )
     own = next(line for line in files["report.md"].splitlines() if line.startswith("| again "))
     assert "| 0.301 |" in own and "**0.301**" not in own
-    assert [float(line["val_bbox_mAP_50"]) for line in csv.DictReader(files["compare.csv"].splitlines())][3:] == [
-        cells[3].scores["val"]["bbox_mAP_50"], 0.301]
+    assert [
+        float(line["val_bbox_mAP_50"]) for line in csv.DictReader(files["compare.csv"].splitlines())
+    ][3:] == [cells[3].scores["val"]["bbox_mAP_50"], 0.301]
 
 
 def test_the_same_inputs_give_the_same_bytes(cells, tmp_path):
@@ -226,7 +261,9 @@ def test_absent_and_broken_files_name_path_and_remedy(tmp_path, path, stage):
             load_cell(name, row_of(name), tmp_path)
         message = str(error.value)
         assert (
-            path in message and f"dvc repro stages/dvc.yaml:{stage}@{name}" in message and "\n" not in message
+            path in message
+            and f"dvc repro stages/dvc.yaml:{stage}@{name}" in message
+            and "\n" not in message
         )
 
 
@@ -240,7 +277,9 @@ def test_refused_cells_leave_an_earlier_report_alone(cells, tmp_path):
         context(scale="medium")
 
 
-@pytest.mark.parametrize("name", ["../../outside", "/tmp/outside", "a/b", "..", "", "L" * 300, "a\nb", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../../outside", "/tmp/outside", "a/b", "..", "", "L" * 300, "a\nb", "a\0b"]
+)
 def test_a_name_that_is_no_files_is_refused_and_nothing_written(cells, tmp_path, name):
     renamed = [dataclasses.replace(cells[0], name=name), *cells[1:]]
     listed = [name, *NAMES[1:]]
@@ -256,5 +295,7 @@ def test_a_row_may_be_a_mapping_or_a_cell_of_the_study(cells, tmp_path):
     assert load_cell(NAMES[0], row, tmp_path) == cells[0]
     with pytest.raises(InputError, match="lacks optimizer"):
         load_cell(
-            NAMES[0], {key: value for key, value in row_of(NAMES[0]).items() if key != "optimizer"}, tmp_path
+            NAMES[0],
+            {key: value for key, value in row_of(NAMES[0]).items() if key != "optimizer"},
+            tmp_path,
         )

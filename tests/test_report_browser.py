@@ -19,7 +19,9 @@ from report_judgements import judged
 
 from stages.study.params import ROOT, Hypothesis
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 WIDTHS = (1400, 390)
 # A frame has any width; a window of the browser has at least 500 pixels.
@@ -89,16 +91,34 @@ addEventListener("load", () => {
 
 def look(folder: Path, scheme: str = "light") -> tuple[dict, list[str]]:
     """What the probe measured of folder/index.html at each of WIDTHS, and the lines of the console."""
-    frames = "".join(f'<iframe src="index.html" width="{width}" height="9000"></iframe>' for width in WIDTHS)
+    frames = "".join(
+        f'<iframe src="index.html" width="{width}" height="9000"></iframe>' for width in WIDTHS
+    )
     (folder / "probe.html").write_text(PROBE % frames, encoding="utf-8")
     done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-         "--enable-logging=stderr", f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}",
-         "--window-size=1500,2000", f"--user-data-dir={folder / 'profile'}", "--dump-dom",
-         (folder / "probe.html").as_uri()],
-        capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "HOME": str(folder)})
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--allow-file-access-from-files",
+            "--enable-logging=stderr",
+            f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}",
+            "--window-size=1500,2000",
+            f"--user-data-dir={folder / 'profile'}",
+            "--dump-dom",
+            (folder / "probe.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "HOME": str(folder)},
+    )
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    return json.loads(html.unescape(found[1])), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(html.unescape(found[1])), [
+        line for line in done.stderr.splitlines() if "CONSOLE" in line
+    ]
 
 
 @pytest.fixture
@@ -112,9 +132,19 @@ def study(tmp_path, monkeypatch):
     for number, name in enumerate(rows):
         report_cells.write_cell(tmp_path / "cells", name, number % 5)
         cell = report_cells.load_cell(name, report_cells.row_of(name), tmp_path / "cells")
-        cells.append(dataclasses.replace(cell, parameters=2_000_000 * (1 + number % 7), costs={
-            "latency_ms": 30.0 + 17 * (number % 6), "peak_memory_mib": 300.0 + 40 * (number % 4),
-            "size_mib": 9.5 + number, "gmacs": 1.5, "images_per_second": 12.0}))
+        cells.append(
+            dataclasses.replace(
+                cell,
+                parameters=2_000_000 * (1 + number % 7),
+                costs={
+                    "latency_ms": 30.0 + 17 * (number % 6),
+                    "peak_memory_mib": 300.0 + 40 * (number % 4),
+                    "size_mib": 9.5 + number,
+                    "gmacs": 1.5,
+                    "images_per_second": 12.0,
+                },
+            )
+        )
     return cells, [Hypothesis(**one) for one in params["hypotheses"]]
 
 
@@ -129,8 +159,12 @@ def checked(found: dict, console: list[str], rows: int) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_study_fits_a_desk_and_a_phone(study, tmp_path, scheme):
     cells, stated = study
-    report_cells.report(cells, tmp_path / "page", judgement=judged(cells, 0.012, stated=stated), listed=list(
-        report_cells.ROWS))
+    report_cells.report(
+        cells,
+        tmp_path / "page",
+        judgement=judged(cells, 0.012, stated=stated),
+        listed=list(report_cells.ROWS),
+    )
     found, console = look(tmp_path / "page", scheme)
     assert set(found) == {str(width) for width in WIDTHS}
     checked(found, console, rows=13 + 12)
@@ -150,15 +184,35 @@ def test_the_section_on_more_images_fits_a_desk_and_a_phone(tmp_path):
         assert any(text.startswith("r101") for text in curve["texts"])
 
 
-HOSTILE = ("<script>throw 'a'</script>", "\"><img src=x onerror=throw'b'>", "셀-종이팩" * 12, "L" * 300)
+HOSTILE = (
+    "<script>throw 'a'</script>",
+    "\"><img src=x onerror=throw'b'>",
+    "셀-종이팩" * 12,
+    "L" * 300,
+)
 
 
 def test_hostile_and_endless_names_neither_run_nor_overflow(tmp_path):
-    cells = [dataclasses.replace(cell, name=name, run=cell.run | {"run_id": name, "seed": name},
-                                 row=cell.row | {"neck": name}, costs={"latency_ms": 10.0 + place})
-             for place, (cell, name) in enumerate(zip(report_cells.load_all(tmp_path), HOSTILE, strict=True))]
+    cells = [
+        dataclasses.replace(
+            cell,
+            name=name,
+            run=cell.run | {"run_id": name, "seed": name},
+            row=cell.row | {"neck": name},
+            costs={"latency_ms": 10.0 + place},
+        )
+        for place, (cell, name) in enumerate(
+            zip(report_cells.load_all(tmp_path), HOSTILE, strict=True)
+        )
+    ]
     stated = [Hypothesis(f"{name} is better", "r50 < swin_l") for name in HOSTILE]
-    found = judged(cells, stated=stated, holes={name + "2": name for name in HOSTILE}, holds=False, why="W" * 400)
+    found = judged(
+        cells,
+        stated=stated,
+        holes={name + "2": name for name in HOSTILE},
+        holds=False,
+        why="W" * 400,
+    )
     page = report_cells.rendered(cells, tmp_path, found, listed=list(HOSTILE))["index.html"]
     (tmp_path / "index.html").write_text(page, encoding="utf-8")
     checked(*look(tmp_path), rows=4)
@@ -170,7 +224,9 @@ def test_the_probe_would_notice(tmp_path):
     (tmp_path / "index.html").write_text(
         '<!doctype html><div style="width:2000px">wide</div><div class="choose" id="pareto"><input type="radio">'
         f'<div class="tab"><svg width="300" height="40">{label}{label}</svg></div></div>'
-        "<script>throw new Error('seen')</script>", encoding="utf-8")
+        "<script>throw new Error('seen')</script>",
+        encoding="utf-8",
+    )
     found, console = look(tmp_path)
     assert any("seen" in line for line in console)
     assert all(now["overflow"] > 0 and len(now["clashes"]) == 1 for now in found.values())

@@ -25,8 +25,12 @@ A, B = "cell-a", "cell-b"
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-def shown(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes) -> Gallery:
-    cells = [made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())]
+def shown(
+    root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes
+) -> Gallery:
+    cells = [
+        made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())
+    ]
     judged = made.judgement(root, cells, chosen, **changes)
     return gallery(shown_cells(cells, judged, root), judged, root)
 
@@ -49,10 +53,15 @@ def worse_and_worse(image: int, classes: int) -> list[dict]:
 def test_the_worst_images_come_first_and_the_right_ones_not_at_all(tmp_path):
     made.write_data(tmp_path, images=20)
     found = shown(tmp_path, {A: worse_and_worse})
-    assert [shot.picture.name for shot in found.worst] == [f"val/{number:04}.jpg" for number in range(20, 8, -1)]
+    assert [shot.picture.name for shot in found.worst] == [
+        f"val/{number:04}.jpg" for number in range(20, 8, -1)
+    ]
     assert found.worst[0].words == "3 boxes: 3 found, 0 not; 19 wrong (19 background)"
     assert kinds(found.worst[0]) == ["background"] * 19 + ["found"] * 3 + ["right"] * 3
-    assert f"{A} is wrong on 19 of 20 val images" in found.worst_words and "The worst 12" in found.worst_words
+    assert (
+        f"{A} is wrong on 19 of 20 val images" in found.worst_words
+        and "The worst 12" in found.worst_words
+    )
     none = shown(tmp_path, {A: made.perfect})
     assert none.worst == () and none.worst_words == f"{A} makes no mistake on val."
 
@@ -60,35 +69,53 @@ def test_the_worst_images_come_first_and_the_right_ones_not_at_all(tmp_path):
 def test_boxes_are_drawn_where_they_are_and_say_what_they_are(tmp_path):
     made.write_data(tmp_path)
     shapes = shown(tmp_path, {A: made.misnamed}).worst[0].picture.shapes
-    lost, wrong = (next(shape for shape in shapes if shape.kind == kind) for kind in ("lost", "classification"))
+    lost, wrong = (
+        next(shape for shape in shapes if shape.kind == kind) for kind in ("lost", "classification")
+    )
     scale = 320 / made.WIDTH
-    assert (lost.x, lost.y, lost.width, lost.height) == pytest.approx([20 * scale, 20 * scale, 60 * scale, 40 * scale],
-                                                                      abs=0.06)
+    assert (lost.x, lost.y, lost.width, lost.height) == pytest.approx(
+        [20 * scale, 20 * scale, 60 * scale, 40 * scale], abs=0.06
+    )
     assert lost.title == "labelled Paper: found with a wrong class" and not lost.dashed
     assert wrong.title == "Glass 0.90: classification, this is Paper" and wrong.dashed
-    assert {shape.title for shape in shapes if shape.kind == "right"} == {"Paper 0.90: right", "Glass 0.90: right"}
+    assert {shape.title for shape in shapes if shape.kind == "right"} == {
+        "Paper 0.90: right",
+        "Glass 0.90: right",
+    }
     # Small boxes lie on top of large ones, or nobody could point at them.
     areas = [shape.width * shape.height for shape in shapes]
     assert areas == sorted(areas, reverse=True)
 
 
-@pytest.mark.parametrize(("detect", "kind", "words"), [
-    (made.blind, "missed", "{} misses Paper"),
-    (made.misnamed, "classification", "{} takes Paper for Glass"),
-    (made.shifted, "localisation", "{} misplaces Paper"),
-    (made.dreaming, "background", "{} sees Paper where nothing is labelled"),
-])
+@pytest.mark.parametrize(
+    ("detect", "kind", "words"),
+    [
+        (made.blind, "missed", "{} misses Paper"),
+        (made.misnamed, "classification", "{} takes Paper for Glass"),
+        (made.shifted, "localisation", "{} misplaces Paper"),
+        (made.dreaming, "background", "{} sees Paper where nothing is labelled"),
+    ],
+)
 def test_disagreements_are_typed_by_what_the_wrong_cell_does(tmp_path, detect, kind, words):
     made.write_data(tmp_path)
     for order, cells in enumerate(({A: detect, B: made.perfect}, {B: made.perfect, A: detect})):
         found = shown(tmp_path, cells, chosen=B)
-        assert [cell.name for cell in found.cells] == [B, A] and found.cells[0].role.startswith("chosen")
+        assert [cell.name for cell in found.cells] == [B, A] and found.cells[0].role.startswith(
+            "chosen"
+        )
         assert {one.kind: one.only for one in found.kinds if any(one.only)} == {kind: (4, 0)}, order
         duels = next(one for one in found.kinds if one.kind == kind).duels
-        assert len(duels) == 3 and {duel.words for duel in duels} == {words.format(found.cells[1].short)}
-        lit = [{shape.kind for shape in shot.picture.shapes if shape.lit} for shot in (duels[0].first, duels[0].second)]
+        assert len(duels) == 3 and {duel.words for duel in duels} == {
+            words.format(found.cells[1].short)
+        }
+        lit = [
+            {shape.kind for shape in shot.picture.shapes if shape.lit}
+            for shot in (duels[0].first, duels[0].second)
+        ]
         assert lit[0] == (set() if kind == "background" else {"found"})
-        assert lit[1] == {"missed": {"lost"}, "background": {"background"}}.get(kind, {"lost", kind})
+        assert lit[1] == {"missed": {"lost"}, "background": {"background"}}.get(
+            kind, {"lost", kind}
+        )
         # Told from the other side, the same is the other's merit.
         turned = shown(tmp_path, cells, chosen=A)
         assert {one.kind: one.only for one in turned.kinds if any(one.only)} == {kind: (0, 4)}
@@ -115,13 +142,36 @@ def test_boxes_that_every_good_cell_contradicts(tmp_path):
     found = shown(tmp_path, {A: misnamed, B: misnamed})
     labels = found.suspects
     assert len(labels.contradicted) == 8
-    assert labels.contradicted_words.startswith("All good cells give 8 labelled boxes another class")
-    assert labels.contradicted[0].words == "labelled Paper; 2 of 2 cells see Glass, with 0.90 or more (box 1 of test)"
-    assert labels.contradicted[0].picture.shapes[0].title == f"labelled Paper\n{A}: Glass\n{B}: Glass"
-    one = {"val": [{"box_id": 1, "image_id": 1, "file_name": "", "class": "Paper", "bbox": [600, 300, 20, 15],
-                    "detected": "Glass", "agree": 2, "score": 0.5, "cells": {A: "Glass", B: "Glass"}}]}
+    assert labels.contradicted_words.startswith(
+        "All good cells give 8 labelled boxes another class"
+    )
+    assert (
+        labels.contradicted[0].words
+        == "labelled Paper; 2 of 2 cells see Glass, with 0.90 or more (box 1 of test)"
+    )
+    assert (
+        labels.contradicted[0].picture.shapes[0].title == f"labelled Paper\n{A}: Glass\n{B}: Glass"
+    )
+    one = {
+        "val": [
+            {
+                "box_id": 1,
+                "image_id": 1,
+                "file_name": "",
+                "class": "Paper",
+                "bbox": [600, 300, 20, 15],
+                "detected": "Glass",
+                "agree": 2,
+                "score": 0.5,
+                "cells": {A: "Glass", B: "Glass"},
+            }
+        ]
+    }
     small = shown(tmp_path, {A: made.perfect}, suspects=one)
-    assert small.suspects.contradicted_words == "All good cells give 1 labelled box another class than its label:"
+    assert (
+        small.suspects.contradicted_words
+        == "All good cells give 1 labelled box another class than its label:"
+    )
     # A small box is shown on its own piece of the image, so that it can be judged.
     assert small.suspects.contradicted[0].picture.shapes[0].width > 40
 
@@ -133,12 +183,20 @@ def test_images_on_which_every_good_cell_sees_what_is_not_labelled(tmp_path):
         return {"bbox": [at, 100.0, 30, 30], "detected": "Glass", "agree": 2, "score": 0.8}
 
     few = {"image_id": 1, "file_name": "", "boxes": 3, "places": [thing(10)]}
-    many = {"image_id": 2, "file_name": "", "boxes": 1, "places": [thing(10), thing(60), thing(110)]}
+    many = {
+        "image_id": 2,
+        "file_name": "",
+        "boxes": 1,
+        "places": [thing(10), thing(60), thing(110)],
+    }
     found = shown(tmp_path, {A: made.perfect}, unlabelled={"val": [few], "test": [many]}).suspects
     assert [suspect.words for suspect in found.unlabelled] == [
         "1 box labelled; every good cell sees 3 more: 3 Glass (image 2 of test)",
-        "3 boxes labelled; every good cell sees 1 more: 1 Glass (image 1 of val)"]
-    assert found.unlabelled_words.startswith("All good cells see 4 things that are not labelled, on 2 images.")
+        "3 boxes labelled; every good cell sees 1 more: 1 Glass (image 1 of val)",
+    ]
+    assert found.unlabelled_words.startswith(
+        "All good cells see 4 things that are not labelled, on 2 images."
+    )
     assert [len(suspect.picture.shapes) for suspect in found.unlabelled] == [3, 1]
     none = shown(tmp_path, {A: made.perfect}).suspects
     assert none.unlabelled == ()
@@ -159,23 +217,35 @@ def test_missing_broken_and_hostile_images_leave_a_place_with_their_name(tmp_pat
     cells = [made.write_cell(tmp_path, A, made.blind)]
     view = pictures(cells, made.judgement(tmp_path, cells), tmp_path)
     why = {shot.picture.name: shot.picture.photo.why for shot in view["gallery"].worst}
-    assert why == {"val/0001.jpg": "this image is missing", "val/0002.jpg": "this image cannot be read",
-                   **dict.fromkeys(names.values(), "this image is missing")}
+    assert why == {
+        "val/0001.jpg": "this image is missing",
+        "val/0002.jpg": "this image cannot be read",
+        **dict.fromkeys(names.values(), "this image is missing"),
+    }
     page = Page(_html().get_template("_pictures.html.j2").render(view))
-    assert all(name in page.text for name in why) and not [tag for tag, _ in page.elements if tag == "script"]
-    assert all(kinds(shot) == ["found", "found", "lost", "right", "right"] for shot in view["gallery"].worst)
+    assert all(name in page.text for name in why) and not [
+        tag for tag, _ in page.elements if tag == "script"
+    ]
+    assert all(
+        kinds(shot) == ["found", "found", "lost", "right", "right"]
+        for shot in view["gallery"].worst
+    )
 
 
 def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
     made.write_data(tmp_path)
-    cells = [made.write_cell(tmp_path, name, how, index) for index, (name, how) in enumerate(
-        {A: made.blind, B: made.shifted}.items())]
+    cells = [
+        made.write_cell(tmp_path, name, how, index)
+        for index, (name, how) in enumerate({A: made.blind, B: made.shifted}.items())
+    ]
     judged = made.judgement(tmp_path, cells, A)
     missing = made.predictions_path(tmp_path, A, cells[0].row, "val")
     missing.unlink()
     found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
-    assert found.notes == (f"No pictures of {A}: {missing.relative_to(tmp_path)} is missing; run `dvc repro "
-                           f"stages/dvc.yaml:predict@{A}`.",)
+    assert found.notes == (
+        f"No pictures of {A}: {missing.relative_to(tmp_path)} is missing; run `dvc repro "
+        f"stages/dvc.yaml:predict@{A}`.",
+    )
     assert found.worst_words.startswith(f"{B} is wrong on 4") and found.kinds == ()
     (tmp_path / "data/prepared/val.json").write_text("[]", encoding="utf-8")
     found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
@@ -185,7 +255,11 @@ def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
 def test_a_split_without_boxes_has_a_sentence(tmp_path):
     made.write_data(tmp_path, labelled=())
     found = shown(tmp_path, {A: made.perfect, B: made.dreaming})
-    assert found.worst_words == found.kinds_words == "The val split has no box: nothing is right or wrong."
+    assert (
+        found.worst_words
+        == found.kinds_words
+        == "The val split has no box: nothing is right or wrong."
+    )
     assert found.worst == found.kinds == found.photos == ()
 
 
@@ -196,7 +270,10 @@ def test_an_image_is_stored_once_and_small(tmp_path):
         return enlarged(made.perfect(image)) if image > 12 else []
 
     detect = {A: late, B: made.nothing}
-    cells = [made.write_cell(tmp_path, name, how, index) for index, (name, how) in enumerate(detect.items())]
+    cells = [
+        made.write_cell(tmp_path, name, how, index)
+        for index, (name, how) in enumerate(detect.items())
+    ]
     view = pictures(cells, made.judgement(tmp_path, cells, A), tmp_path)
     html = _html().get_template("_pictures.html.j2").render(view)
     used = re.findall(r'<use href="#(\w+)"', html)
@@ -228,8 +305,16 @@ def test_a_crowded_image_draws_what_matters_and_counts_the_rest(tmp_path):
 @pytest.mark.skipif(not CHROMIUM.is_file(), reason="no Chromium on this machine")
 def test_a_browser_shows_it_without_overflow_and_the_lists_work(tmp_path):
     made.write_data(tmp_path, classes=("종이 팩 <b>", "L" * 200, "Battery"))
-    names = {A: made.misnamed, B: made.blind, "cell-" + "c" * 90: made.shifted, "cell-d": made.dreaming}
-    cells = [made.write_cell(tmp_path, name, how, index) for index, (name, how) in enumerate(names.items())]
+    names = {
+        A: made.misnamed,
+        B: made.blind,
+        "cell-" + "c" * 90: made.shifted,
+        "cell-d": made.dreaming,
+    }
+    cells = [
+        made.write_cell(tmp_path, name, how, index)
+        for index, (name, how) in enumerate(names.items())
+    ]
     view = pictures(cells, made.judgement(tmp_path, cells, A), tmp_path)
     text = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <style>{% include "style.css" %}{% include "pictures.css" %}</style><main>{% include "_pictures.html.j2" %}</main>
@@ -244,9 +329,22 @@ document.body.dataset.told = [before, seen(), broken, document.documentElement.s
     page = tmp_path / "page.html"
     page.write_text(_html().from_string(text).render(view), encoding="utf-8")
     for width in (390, 1400):
-        done = subprocess.run([CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                               f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900", page.as_uri()],
-                              capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(
+            [
+                CHROMIUM,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--dump-dom",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                f"--window-size={width},900",
+                page.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
         told = re.search(r'data-told="([^"]*)"', done.stdout)
         assert told and "data-error" not in done.stdout
         before, after, broken, overflows = told[1].split()
@@ -257,14 +355,24 @@ document.body.dataset.told = [before, seen(), broken, document.documentElement.s
 
 def test_the_report_holds_the_pictures_and_loads_nothing(tmp_path):
     made.write_data(tmp_path)
-    cells = [made.write_cell(tmp_path, name, how, index) for index, (name, how) in enumerate(
-        {A: made.misnamed, B: made.blind}.items())]
+    cells = [
+        made.write_cell(tmp_path, name, how, index)
+        for index, (name, how) in enumerate({A: made.misnamed, B: made.blind}.items())
+    ]
     write_report(cells, context(listed=[A, B]), judged(cells), tmp_path / "reports")
     html = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     elements = Page(html).elements
     anchors = {attributes.get("id") for tag, attributes in elements if tag == "section"}
     assert {"groups", "errors", "confusion", "scores", "gallery"} <= anchors
-    links = [value for _, attributes in elements for key, value in attributes.items() if key in {"href", "src"}]
+    links = [
+        value
+        for _, attributes in elements
+        for key, value in attributes.items()
+        if key in {"href", "src"}
+    ]
     assert any(link.startswith("data:image/jpeg;base64,") for link in links)
     assert all(link.startswith(("#", "data:")) for link in links)
-    assert "data-picks" in html.rpartition("<script>")[2] and "--e-found" in html.partition("</style>")[0]
+    assert (
+        "data-picks" in html.rpartition("<script>")[2]
+        and "--e-found" in html.partition("</style>")[0]
+    )

@@ -34,8 +34,15 @@ def test_the_same_numbers_support_a_claim_and_reject_its_contrary(cells, tmp_pat
         files = report(cells, tmp_path / outcome, judgement=judged(cells, stated=(claim,)))
         text = Page(files["index.html"]).text
         assert f"{symbol} {outcome} {claim.claim}" in text and f"1 hypothesis: 1 {outcome}." in text
-        assert ("The only comparison is for it." if claim is LARGER else "The only comparison is against it.") in text
-        assert f"val mAP50, {'swin_l less r50' if claim is LARGER else 'r50 less swin_l'}: " in files["report.md"]
+        assert (
+            "The only comparison is for it."
+            if claim is LARGER
+            else "The only comparison is against it."
+        ) in text
+        assert (
+            f"val mAP50, {'swin_l less r50' if claim is LARGER else 'r50 less swin_l'}: "
+            in files["report.md"]
+        )
         assert f"| {claim.claim} | {symbol} **{outcome}** |" in files["report.md"]
         runs = "run0abcdef, run1abcdef" if claim is LARGER else "run1abcdef, run0abcdef"
         assert f"| {runs} |" in files["report.md"] and "run1abcdef" in text
@@ -46,11 +53,16 @@ def test_the_claimed_side_is_the_right_one(cells):
     for claim, sign, levels in ((LARGER, 1, ("swin_l", "r50")), (SMALLER, -1, ("r50", "swin_l"))):
         plot = card(cells, claim).plots[0]
         row = plot.rows[0]
-        assert (row.first, row.second) == levels and plot.wants == "right of 0" and plot.bound is None
+        assert (
+            (row.first, row.second) == levels and plot.wants == "right of 0" and plot.bound is None
+        )
         assert sign * (row.mark.at - plot.axis.at(0)) > 0
         assert row.mark.low < row.mark.at < row.mark.high
-        assert (row.text, row.p) == (("+0.050 [+0.010, +0.090]", "p = 0.016") if sign > 0 else
-                                     ("-0.050 [-0.090, -0.010]", "p = 0.016"))
+        assert (row.text, row.p) == (
+            ("+0.050 [+0.010, +0.090]", "p = 0.016")
+            if sign > 0
+            else ("-0.050 [-0.090, -0.010]", "p = 0.016")
+        )
         names = (SWIN, R50) if sign > 0 else (R50, SWIN)
         assert row.title.startswith(f"val mAP50: {names[0]} less {names[1]}\n")
         assert f"{R50}: run run0abcdef" in row.title and f"{SWIN}: run run1abcdef" in row.title
@@ -59,8 +71,15 @@ def test_the_claimed_side_is_the_right_one(cells):
 def test_all_undecided_is_said(cells, tmp_path):
     found = judged(cells, error=0.2, stated=(LARGER, SMALLER, BEYOND))
     text = Page(report(cells, tmp_path, judgement=found)["index.html"]).text
-    assert "3 hypotheses: 3 undecided." in text and "✓ supported" not in text and "✗ rejected" not in text
-    assert text.count("the two cannot be distinguished") >= 2 and "the interval holds the bound 0.02" in text
+    assert (
+        "3 hypotheses: 3 undecided." in text
+        and "✓ supported" not in text
+        and "✗ rejected" not in text
+    )
+    assert (
+        text.count("the two cannot be distinguished") >= 2
+        and "the interval holds the bound 0.02" in text
+    )
 
 
 def test_a_bound_is_drawn_and_decides(cells):
@@ -68,14 +87,22 @@ def test_a_bound_is_drawn_and_decides(cells):
     assert above.outcome == "supported" and above.plots[0].wants == "above 0.02"
     row, plot = above.plots[0].rows[0], above.plots[0]
     assert plot.axis.at(0) < plot.bound < row.mark.low
-    assert card(cells, dataclasses.replace(BEYOND, holds="swin_l - r50 > 0.1"), error=0.01).outcome == "rejected"
+    assert (
+        card(cells, dataclasses.replace(BEYOND, holds="swin_l - r50 > 0.1"), error=0.01).outcome
+        == "rejected"
+    )
     below = card(cells, dataclasses.replace(BEYOND, holds="swin_l - r50 < 0.02"), error=0.01)
     assert below.outcome == "rejected" and below.plots[0].wants == "below 0.02"
 
 
 def test_one_loss_each_is_a_point_without_interval(cells):
     row = card(cells, LOSS).plots[0].rows[0]
-    assert row.outcome == "undecided" and row.mark.low is None and "one training each" in row.reason and row.p == ""
+    assert (
+        row.outcome == "undecided"
+        and row.mark.low is None
+        and "one training each" in row.reason
+        and row.p == ""
+    )
     assert row.text == "-0.096"
 
 
@@ -83,19 +110,34 @@ def test_missing_cells_and_values(cells):
     absent = card(cells, ABSENT)
     assert absent.outcome == "undecided" and absent.plots == () and absent.cells == ()
     assert "No cell is trained for faster_rcnn, r101, fpn, sgd, 512" in absent.sentence
-    blank = [dataclasses.replace(cells[0], scores={split: dict.fromkeys(known) for split, known in
-                                                   cells[0].scores.items()}), *cells[1:]]
+    blank = [
+        dataclasses.replace(
+            cells[0],
+            scores={split: dict.fromkeys(known) for split, known in cells[0].scores.items()},
+        ),
+        *cells[1:],
+    ]
     row = card(blank, LARGER).plots[0].rows[0]
     assert row.mark is None and row.text == "nothing to measure" and row.values == "0.161 and n/a"
 
 
 def test_confounders_stand_beside_the_pair(cells, tmp_path):
-    longer = [dataclasses.replace(cell, run=cell.run | {"epochs": 3 + (cell.name == SWIN)}) for cell in cells]
+    longer = [
+        dataclasses.replace(cell, run=cell.run | {"epochs": 3 + (cell.name == SWIN)})
+        for cell in cells
+    ]
     row = card(longer, LARGER).plots[0].rows[0]
-    assert row.confounders == ("length of training",) and "confounded by length of training" in row.title
-    text = Page(report(longer, tmp_path / "one", judgement=judged(longer, stated=(LARGER,)))["index.html"]).text
+    assert (
+        row.confounders == ("length of training",)
+        and "confounded by length of training" in row.title
+    )
+    text = Page(
+        report(longer, tmp_path / "one", judgement=judged(longer, stated=(LARGER,)))["index.html"]
+    ).text
     assert "confounded by length of training" in text and "1 rests on confounded pairs." in text
-    fair = Page(report(cells, tmp_path / "two", judgement=judged(cells, stated=(LARGER,)))["index.html"]).text
+    fair = Page(
+        report(cells, tmp_path / "two", judgement=judged(cells, stated=(LARGER,)))["index.html"]
+    ).text
     assert "confounded by length" not in fair and "rests on confounded" not in fair
 
 

@@ -111,20 +111,39 @@ def test_the_summary_and_mlflow_have_the_gain_of_twice_the_images(made):
     [share] = judgement.shares
     gain = share.curve.doubled
     summary = json.loads(summary_json(cells, judgement))
-    assert list(summary)[-4:] == ["more_images_cell", "more_images_gain", "more_images_low", "more_images_high"]
-    assert [summary[f"more_images_{key}"] for key in ("gain", "low", "high")] == [gain.value, gain.low, gain.high]
+    assert list(summary)[-4:] == [
+        "more_images_cell",
+        "more_images_gain",
+        "more_images_low",
+        "more_images_high",
+    ]
+    assert [summary[f"more_images_{key}"] for key in ("gain", "low", "high")] == [
+        gain.value,
+        gain.low,
+        gain.high,
+    ]
     assert summary["more_images_cell"] == share.cells[-1] == "row-whole"
     assert not any(isinstance(value, dict | list) for value in summary.values())
     metrics = outcomes.metrics(judgement)
     assert [metrics[f"more_images_{key}/row-whole"] for key in ("gain", "low", "high")] == [
-        gain.value, gain.low, gain.high]
-    assert "by a power law through 3 shares" in outcomes.tags(judgement, study_of(ROWS))["more_images.1"]
-    assert "all of r50: twice its 240 training images are expected to give +" in outcomes.note(judgement)
+        gain.value,
+        gain.low,
+        gain.high,
+    ]
+    assert (
+        "by a power law through 3 shares"
+        in outcomes.tags(judgement, study_of(ROWS))["more_images.1"]
+    )
+    assert "all of r50: twice its 240 training images are expected to give +" in outcomes.note(
+        judgement
+    )
     # A gain that cannot be told has its interval alone.
     useless = changed(judgement, doubled=Gain(480, 0.1, -0.5, 0.5, True))
     summary, metrics = json.loads(summary_json(cells, useless)), outcomes.metrics(useless)
     assert (summary["more_images_gain"], summary["more_images_low"]) == (None, -0.5)
-    assert "more_images_gain/row-whole" not in metrics and metrics["more_images_high/row-whole"] == 0.5
+    assert (
+        "more_images_gain/row-whole" not in metrics and metrics["more_images_high/row-whole"] == 0.5
+    )
 
 
 def test_of_several_curves_the_summary_has_that_of_the_chosen_cell(made):

@@ -27,7 +27,9 @@ def test_a_class_without_boxes_is_not_zero(cells, tmp_path):
     files = report(cells, tmp_path / "reports")
     assert re.search(r"^\| Battery \| n/a \| 0 \| 0\.000 \| 7 \|", files["report.md"], re.MULTILINE)
     titles = [
-        attributes.get("title") or "" for tag, attributes in Page(files["index.html"]).elements if tag == "td"
+        attributes.get("title") or ""
+        for tag, attributes in Page(files["index.html"]).elements
+        if tag == "td"
     ]
     assert f"Battery, {NAMES[0]}\nval AP50 = n/a, 0 boxes\nrun run0abcdef" in titles
     assert f"Battery, {NAMES[0]}\ntest AP50 = 0.0, 7 boxes\nrun run0abcdef" in titles
@@ -46,14 +48,24 @@ def test_hostile_names_stay_text(cells, tmp_path):
     renamed = []
     for cell, name in zip(cells, HOSTILE, strict=False):
         classes = {
-            split: tuple(dataclasses.replace(score, name=text) for score, text in zip(scores, HOSTILE))
+            split: tuple(
+                dataclasses.replace(score, name=text) for score, text in zip(scores, HOSTILE)
+            )
             for split, scores in cell.per_class.items()
         }
         row = cell.row | {"backbone": name, "detector": name}
-        renamed.append(dataclasses.replace(cell, name=name, row=row, per_class=classes, run={"run_id": name}))
-    data = {"source": HOSTILE[0], "digest": HOSTILE[1], "splits": {HOSTILE[1]: {"classes": {HOSTILE[0]: 3}}}}
+        renamed.append(
+            dataclasses.replace(cell, name=name, row=row, per_class=classes, run={"run_id": name})
+        )
+    data = {
+        "source": HOSTILE[0],
+        "digest": HOSTILE[1],
+        "splits": {HOSTILE[1]: {"classes": {HOSTILE[0]: 3}}},
+    }
     stated = [Hypothesis(name, "r50 < swin_l") for name in HOSTILE]
-    judgement = judged(renamed, stated=stated, holes={HOSTILE[0]: HOSTILE[1]}, holds=False, why=HOSTILE[1])
+    judgement = judged(
+        renamed, stated=stated, holes={HOSTILE[0]: HOSTILE[1]}, holds=False, why=HOSTILE[1]
+    )
     files = rendered(
         renamed,
         tmp_path,
@@ -90,7 +102,10 @@ def test_a_backbone_keeps_its_colour_and_variants_differ(cells):
     every, picked = looks_of(cells), looks_of(cells[1:3])
     assert every[NAMES[1]].colour == every[NAMES[2]].colour == picked[NAMES[1]].colour
     assert every[NAMES[0]].colour == every[NAMES[3]].colour != every[NAMES[1]].colour
-    assert every[NAMES[1]].dash != every[NAMES[2]].dash and every[NAMES[1]].marker != every[NAMES[2]].marker
+    assert (
+        every[NAMES[1]].dash != every[NAMES[2]].dash
+        and every[NAMES[1]].marker != every[NAMES[2]].marker
+    )
 
 
 def test_a_diverging_cell_does_not_flatten_the_others(cells):

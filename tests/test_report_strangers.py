@@ -18,9 +18,32 @@ from stages.verdict import matrix
 CLASSES = ("Platelets", "RBC", "WBC")
 # Names, classes and published numbers of the shipped study, and of the model zoo that it starts from.
 FOREIGN = (
-    "recycl", "trash", "paper", "metal", "glass", "plastic", "styrofoam", "battery", "clothing", "leaderboard",
-    "photograph", "zoo", "the study's", "the study", "published", "all 2 others", "source voc", "mobilenet", "x101",
-    "swin", "cascade", "pafpn", "0.3672", "0.3929", "0.4189", "0.4369",
+    "recycl",
+    "trash",
+    "paper",
+    "metal",
+    "glass",
+    "plastic",
+    "styrofoam",
+    "battery",
+    "clothing",
+    "leaderboard",
+    "photograph",
+    "zoo",
+    "the study's",
+    "the study",
+    "published",
+    "all 2 others",
+    "source voc",
+    "mobilenet",
+    "x101",
+    "swin",
+    "cascade",
+    "pafpn",
+    "0.3672",
+    "0.3929",
+    "0.4189",
+    "0.4369",
 )
 
 
@@ -46,8 +69,15 @@ def stranger(tmp_path_factory):
         results = made_matrix.matrix(root, cells, qualities)
     judgement = matrix.conclude(study, results, {}, root)
     counts = dict(zip(CLASSES, (70, 100, 70), strict=True))
-    data = {"name": "blood cells", "source": "voc", "digest": "d1g35t", "splits": {
-        split: {"images": 60, "boxes": 240, "classes": counts} for split in ("train", "val", "test")}}
+    data = {
+        "name": "blood cells",
+        "source": "voc",
+        "digest": "d1g35t",
+        "splits": {
+            split: {"images": 60, "boxes": 240, "classes": counts}
+            for split in ("train", "val", "test")
+        },
+    }
     context = ReportContext("full", 0, data, {"backbone": "", "neck": ""}, list(cells))
     write_report(results, context, judgement, root / "reports")
     return root / "reports", judgement
@@ -93,7 +123,9 @@ def disagreements(html: str) -> tuple[list[tuple], int]:
     wrong, seen = [], 0
     page = Page(html)
     rows = [title for _, attributes in page.elements if (title := attributes.get("title"))]
-    panels = r"<li data-cell.*?</li>|<td class=\"against\".*?</td>|<div class=\"row\".*?</div>\n</div>"
+    panels = (
+        r"<li data-cell.*?</li>|<td class=\"against\".*?</td>|<div class=\"row\".*?</div>\n</div>"
+    )
     rows += re.findall(panels, html, re.DOTALL)
     for row in rows:
         ends = re.search(ENDS, row)
@@ -116,6 +148,8 @@ def test_no_interval_without_zero_stands_beside_an_open_verdict(stranger):
 
 
 def test_the_reader_of_intervals_would_notice():
-    wrong = disagreements('<p title="a against b: not distinguishable\nval mAP50: -0.2 [-0.262, -0.079]">x</p>')
+    wrong = disagreements(
+        '<p title="a against b: not distinguishable\nval mAP50: -0.2 [-0.262, -0.079]">x</p>'
+    )
     assert wrong == ([("not distinguishable", -0.262, -0.079)], 1)
     assert disagreements('<p title="a against b: worse\nval mAP50: -0.2 [-0.262, +0.079]">x</p>')[0]

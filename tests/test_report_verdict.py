@@ -31,9 +31,18 @@ def swapped(cells, split: str = "", first: str = R50, second: str = CASCADE):
     """The same cells with the numbers of two of them exchanged, on one split or on both."""
     scores = {cell.name: cell.scores for cell in cells}
     other = {first: second, second: first}
-    return [dataclasses.replace(cell, scores={
-        one: scores[other.get(cell.name, cell.name) if one == split or not split else cell.name][one]
-        for one in cell.scores}) for cell in cells]
+    return [
+        dataclasses.replace(
+            cell,
+            scores={
+                one: scores[
+                    other.get(cell.name, cell.name) if one == split or not split else cell.name
+                ][one]
+                for one in cell.scores
+            },
+        )
+        for cell in cells
+    ]
 
 
 def told(files: dict[str, str]) -> list[str]:
@@ -59,9 +68,15 @@ def test_swapped_numbers_swap_the_verdict(cells, tmp_path):
     assert float(rows[0][0]["p_best"]) < 0.001 < float(rows[0][0]["expected_loss"])
     assert float(rows[0][0]["difference_low"]) < -0.15 < float(rows[0][0]["difference_high"]) < 0
     assert rows[0][0]["possible_best"] == "False" and rows[0][3]["possible_best"] == "True"
-    assert re.search(rf"^\| {R50} \| ▼ worse -0\.150 \\\[-0\.\d+, -0\.\d+\\\] \| under 1 % \|", one["report.md"], re.M)
+    assert re.search(
+        rf"^\| {R50} \| ▼ worse -0\.150 \\\[-0\.\d+, -0\.\d+\\\] \| under 1 % \|",
+        one["report.md"],
+        re.M,
+    )
     assert f"| {R50} (chosen) | ★ best |" in other["report.md"]
-    assert re.search(rf"^\| {CASCADE} \| {R50} \| \+0\.150 .* \| p &lt; 0\.001 \| - \|", one["report.md"], re.M)
+    assert re.search(
+        rf"^\| {CASCADE} \| {R50} \| \+0\.150 .* \| p &lt; 0\.001 \| - \|", one["report.md"], re.M
+    )
     assert f"\n| {R50} | {CASCADE} | +0.150 \\[" in other["report.md"]
     assert f"\n| {CASCADE} | {R50} |" not in other["report.md"]
 
@@ -71,7 +86,10 @@ def test_a_wide_interval_decides_nothing(cells, tmp_path):
     files = report(cells, tmp_path, judgement=found)
     for text in told(files):
         assert "not distinguishable. It would be decided by about 400 images instead of 48" in text
-        assert "0 of 6 pairs are decided in val mAP50." in text and "▼" not in text.split("Who beats whom")[0]
+        assert (
+            "0 of 6 pairs are decided in val mAP50." in text
+            and "▼" not in text.split("Who beats whom")[0]
+        )
     # Nobody is shown to be as good: the highest is chosen, and the cheaper ones remain possible.
     assert found.choice.chosen == CASCADE and not found.choice.shown and rival(found) == PAFPN
     assert [possible.name for possible in found.choice.cheaper] == [R50, SWIN, PAFPN]
@@ -85,8 +103,13 @@ def test_a_wide_interval_decides_nothing(cells, tmp_path):
 def test_a_difference_of_nothing_asks_for_no_number_of_images(cells):
     pair = judged(cells, error=0.2).pairs[METRIC][0]
     far = dataclasses.replace(pair, images_needed=48_001)
-    assert needed(far) == "would not be decided by 1,000 times as many images, if the difference is what it seems"
-    assert needed(dataclasses.replace(pair, images_needed=48_000)).startswith("would be decided by about 48,000 images")
+    assert (
+        needed(far)
+        == "would not be decided by 1,000 times as many images, if the difference is what it seems"
+    )
+    assert needed(dataclasses.replace(pair, images_needed=48_000)).startswith(
+        "would be decided by about 48,000 images"
+    )
     both = dataclasses.replace(pair, images_needed=60, repeats_needed=4)
     assert "about 60 images instead of 48 or by 4 runs of each instead of 1 and 1" in needed(both)
     assert needed(dataclasses.replace(pair, images_needed=None)) == ""
@@ -94,19 +117,37 @@ def test_a_difference_of_nothing_asks_for_no_number_of_images(cells):
 
 def test_whether_it_holds_is_said(cells, tmp_path):
     yes = report(cells, tmp_path / "yes")
-    no = report(cells, tmp_path / "no", judgement=judged(cells, holds=False, why="Two images are too few."))
+    no = report(
+        cells, tmp_path / "no", judgement=judged(cells, holds=False, why="Two images are too few.")
+    )
     wide = judged(cells, error=0.2, holds=False, why="It may lose more.")
     probable = report(cells, tmp_path / "probable", judgement=wide)
     for name in (0, 1):
-        assert "the choice holds" in told(yes)[name].lower() and "does not hold" not in told(yes)[name]
-        assert "the choice does not hold" in told(no)[name].lower() and "Two images are too few." in told(no)[name]
+        assert (
+            "the choice holds" in told(yes)[name].lower() and "does not hold" not in told(yes)[name]
+        )
+        assert (
+            "the choice does not hold" in told(no)[name].lower()
+            and "Two images are too few." in told(no)[name]
+        )
         assert f"{CASCADE} is ahead, but do not ship it yet" in told(no)[name]
-        assert "most probable, not shown" in told(probable)[name].lower() and f"Ship {CASCADE}" in told(probable)[name]
-        assert "against whichever cell is really the best; 0.01 is accepted." in told(probable)[name]
-    states = [re.search(r'id="verdict" class="(\w+)"', files["index.html"])[1] for files in (yes, probable, no)]
+        assert (
+            "most probable, not shown" in told(probable)[name].lower()
+            and f"Ship {CASCADE}" in told(probable)[name]
+        )
+        assert (
+            "against whichever cell is really the best; 0.01 is accepted." in told(probable)[name]
+        )
+    states = [
+        re.search(r'id="verdict" class="(\w+)"', files["index.html"])[1]
+        for files in (yes, probable, no)
+    ]
     assert states == ["holds", "probable", "fails"]
     # What speaks against a choice comes before that it is not shown.
-    assert card(dataclasses.replace(wide, obstructed=True)).ship == f"{CASCADE} is ahead, but do not ship it yet"
+    assert (
+        card(dataclasses.replace(wide, obstructed=True)).ship
+        == f"{CASCADE} is ahead, but do not ship it yet"
+    )
 
 
 def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
@@ -119,20 +160,34 @@ def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
     assert f"Also possible as the best: {PAFPN}, {SWIN} and {R50}." in made.points[0].text
     assert "3 cheaper cells may be good enough" in made.points[1].text
     assert f"could lose up to {found.standings[R50].loss_high:.3f}" in made.points[1].text
-    words = sum(len(text.split()) for text in (made.ship, made.because, *(point.text for point in made.points)))
+    words = sum(
+        len(text.split())
+        for text in (made.ship, made.because, *(point.text for point in made.points))
+    )
     assert words < 100
     sure = card(judged(cells)).points[0].text
     assert sure.endswith("Every other cell is ruled out as the best.")
 
 
 def test_a_cheaper_cell_that_is_shown_to_be_as_good_is_chosen(cells):
-    close = [dataclasses.replace(cell, scores=cell.scores | {"val": cell.scores["val"] | {KEY: 0.3 + place / 1000}},
-                                 costs={"latency_ms": 10.0 * (place + 1)}) for place, cell in enumerate(cells)]
+    close = [
+        dataclasses.replace(
+            cell,
+            scores=cell.scores | {"val": cell.scores["val"] | {KEY: 0.3 + place / 1000}},
+            costs={"latency_ms": 10.0 * (place + 1)},
+        )
+        for place, cell in enumerate(cells)
+    ]
     found = judged(close, error=0.001)
     made = card(found)
     assert found.choice.chosen == R50 and made.state == "holds" and made.ship == f"Ship {R50}"
-    assert made.because.startswith("It is the cheapest cell that is shown to be good enough: it loses at most 0.00")
-    assert f"Latency 10 ms, 75 % less than {CASCADE} with 40 ms; no cheaper cell may be as good." == made.points[1].text
+    assert made.because.startswith(
+        "It is the cheapest cell that is shown to be good enough: it loses at most 0.00"
+    )
+    assert (
+        f"Latency 10 ms, 75 % less than {CASCADE} with 40 ms; no cheaper cell may be as good."
+        == made.points[1].text
+    )
 
 
 def test_holes_are_named_with_their_reason(cells, tmp_path):
@@ -140,7 +195,11 @@ def test_holes_are_named_with_their_reason(cells, tmp_path):
     with_hole = told(report(cells, tmp_path / "hole", judgement=judged(cells, holes=holes)))
     whole = told(report(cells, tmp_path / "whole"))
     for one, other in zip(with_hole, whole, strict=True):
-        assert "Without results" in one and "faster_rcnn-x101-fpn-sgd-512" in one and "ended with an error" in one
+        assert (
+            "Without results" in one
+            and "faster_rcnn-x101-fpn-sgd-512" in one
+            and "ended with an error" in one
+        )
         assert "Without results" not in other and "x101" not in other
 
 
@@ -152,16 +211,27 @@ def test_what_test_says(cells):
     agrees = what_test_says(judged(cells, error=0.01))
     assert agrees == "Agrees: test mAP50 0.087 [0.067, 0.107], the highest of 4 cells."
     contrary = what_test_says(judged(swapped(cells, "test"), error=0.01))
-    assert contrary == (f"Contradicts it: test mAP50 0.037 [0.017, 0.057]; {R50} has 0.087, more by over the accepted "
-                        "0.01.")
+    assert contrary == (
+        f"Contradicts it: test mAP50 0.037 [0.017, 0.057]; {R50} has 0.087, more by over the accepted "
+        "0.01."
+    )
     # A loss that is significant, and within what is accepted for a lower cost, is no contradiction.
     accepted = judged(swapped(cells, "test"), error=0.01, margin=0.05)
-    assert what_test_says(accepted).startswith("Does not contradict it: ") and contradictions(accepted) == []
-    assert what_test_says(accepted).endswith("significantly more, but not shown to be so by over the accepted 0.05.")
+    assert (
+        what_test_says(accepted).startswith("Does not contradict it: ")
+        and contradictions(accepted) == []
+    )
+    assert what_test_says(accepted).endswith(
+        "significantly more, but not shown to be so by over the accepted 0.05."
+    )
     unsure = what_test_says(judged(swapped(cells, "test"), error=0.03))
-    assert unsure.startswith("Does not contradict it: ") and unsure.endswith("which is not significantly more.")
-    without = [dataclasses.replace(cell, scores=cell.scores | {"test": dict.fromkeys(cell.scores["test"])})
-               for cell in cells]
+    assert unsure.startswith("Does not contradict it: ") and unsure.endswith(
+        "which is not significantly more."
+    )
+    without = [
+        dataclasses.replace(cell, scores=cell.scores | {"test": dict.fromkeys(cell.scores["test"])})
+        for cell in cells
+    ]
     assert what_test_says(judged(without)) == f"Cannot confirm it: {CASCADE} has no test mAP50."
 
 
@@ -172,27 +242,53 @@ def test_the_best_on_the_page_is_the_one_of_the_deciding_metric(cells):
 
 def test_one_cell_and_no_score(cells, tmp_path):
     single = judged(cells[:1])
-    assert card(single).because == "It is the only cell with results: there is nothing to compare it with."
-    assert [row.outcome for row in forest(single, {}).rows] == ["best"] and matrices(single, {}) == ()
-    blank = [dataclasses.replace(cell, scores={split: dict.fromkeys(found) for split, found in cell.scores.items()})
-             for cell in cells]
+    assert (
+        card(single).because
+        == "It is the only cell with results: there is nothing to compare it with."
+    )
+    assert [row.outcome for row in forest(single, {}).rows] == ["best"] and matrices(
+        single, {}
+    ) == ()
+    blank = [
+        dataclasses.replace(
+            cell, scores={split: dict.fromkeys(found) for split, found in cell.scores.items()}
+        )
+        for cell in cells
+    ]
     nothing = judged(blank, holds=False)
-    assert card(nothing).ship == "Nothing to ship yet" and card(nothing).because == "No cell has a val mAP50."
+    assert (
+        card(nothing).ship == "Nothing to ship yet"
+        and card(nothing).because == "No cell has a val mAP50."
+    )
     assert {row.mark for row in forest(nothing, {}).rows} == {None} and card(nothing).points == ()
     text = Page(report(blank, tmp_path)["index.html"]).text
-    assert "No two cells were compared." in text and "No cost was measured of a cell with a val mAP50." in text
+    assert (
+        "No two cells were compared." in text
+        and "No cost was measured of a cell with a val mAP50." in text
+    )
 
 
 def test_a_repeat_stands_with_its_cell(cells, tmp_path):
-    again = dataclasses.replace(cells[0], name="again", run=cells[0].run | {"run_id": "r-again", "seed": 0, "fold": 2})
+    again = dataclasses.replace(
+        cells[0], name="again", run=cells[0].run | {"run_id": "r-again", "seed": 0, "fold": 2}
+    )
     found = judged(cells)
     found = dataclasses.replace(found, repeats=dict(found.repeats) | {R50: (R50, "again")})
     shown = places(found, [*cells, again])
-    assert shown["again"].words == f"repeats {R50} with seed 0 and fold 2" and shown["again"].rank == shown[R50].rank
+    assert (
+        shown["again"].words == f"repeats {R50} with seed 0 and fold 2"
+        and shown["again"].rank == shown[R50].rank
+    )
     files = report([*cells, again], tmp_path, judgement=found, listed=[*NAMES, "again"])
-    assert re.search(rf"^\| again \| repeats {R50} with seed 0 and fold 2 \|", files["report.md"], re.MULTILINE)
+    assert re.search(
+        rf"^\| again \| repeats {R50} with seed 0 and fold 2 \|", files["report.md"], re.MULTILINE
+    )
     row = list(csv.DictReader(files["compare.csv"].splitlines()))[-1]
-    assert row["cell"] == "again" and row["against_best"] == row["pareto"] == "" and row["val_bbox_mAP_50"]
+    assert (
+        row["cell"] == "again"
+        and row["against_best"] == row["pareto"] == ""
+        and row["val_bbox_mAP_50"]
+    )
 
 
 def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
@@ -205,18 +301,36 @@ def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
         assert row[i] is None
         for j, one in enumerate(row):
             if i != j:
-                assert one.outcome == contrary[square.rows[j][i].outcome] and one.shade == square.rows[j][i].shade
+                assert (
+                    one.outcome == contrary[square.rows[j][i].outcome]
+                    and one.shade == square.rows[j][i].shade
+                )
                 assert float(one.text) == -float(square.rows[j][i].text)
     top = square.rows[0][3]
-    assert top.shade == 100 and top.outcome == "better" and top.symbol == "▲" and top.confounded is False
-    assert top.title.splitlines()[:2] == [f"{CASCADE} against {R50}: better",
-                                          "val mAP50: +0.150 [+0.097, +0.203] (240 boxes, 48 images)"]
-    assert "after Holm's correction over 6 pairs" in top.title and "runs run3abcdef and run0abcdef" in top.title
-    assert "would be decided by about 400 images instead of 48" in matrices(judged(cells, 0.2), {})[0].rows[0][1].title
+    assert (
+        top.shade == 100
+        and top.outcome == "better"
+        and top.symbol == "▲"
+        and top.confounded is False
+    )
+    assert top.title.splitlines()[:2] == [
+        f"{CASCADE} against {R50}: better",
+        "val mAP50: +0.150 [+0.097, +0.203] (240 boxes, 48 images)",
+    ]
+    assert (
+        "after Holm's correction over 6 pairs" in top.title
+        and "runs run3abcdef and run0abcdef" in top.title
+    )
+    assert (
+        "would be decided by about 400 images instead of 48"
+        in matrices(judged(cells, 0.2), {})[0].rows[0][1].title
+    )
 
 
 def test_cells_without_a_value_come_last(cells):
-    blank = dataclasses.replace(cells[3], scores=cells[3].scores | {"val": dict.fromkeys(cells[3].scores["val"])})
+    blank = dataclasses.replace(
+        cells[3], scores=cells[3].scores | {"val": dict.fromkeys(cells[3].scores["val"])}
+    )
     found = judged([blank, *cells[:3]])
     assert order(found) == [PAFPN, SWIN, R50, CASCADE]
     assert order(found, "test/bbox_mAP_50") == [CASCADE, PAFPN, SWIN, R50]

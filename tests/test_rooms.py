@@ -16,19 +16,37 @@ from stages.study import yaml_text
 from stages.study.params import ROOT
 from stages.tracking import provenance
 
-FILES = {name: yaml_text.loads((ROOT / name).read_text(encoding="utf-8")) for name in ("dvc.yaml", "stages/dvc.yaml")}
-STAGES = {**FILES["dvc.yaml"]["stages"],
-          **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()}}
+FILES = {
+    name: yaml_text.loads((ROOT / name).read_text(encoding="utf-8"))
+    for name in ("dvc.yaml", "stages/dvc.yaml")
+}
+STAGES = {
+    **FILES["dvc.yaml"]["stages"],
+    **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()},
+}
 # What changes no byte of an out: how a program speaks, stops, writes files and finds its machine.
 SYSTEM = ("stages/errors.py", "stages/files.py", "stages/machine.py", "stages/program.py")
 # Around a training and its weights: what guards and records it, and what compares the cell's file with params.yaml.
 # test_observers_change_no_bit shows that they are observers.
-AROUND = ("stages/safety", "stages/tracking", "stages/study", "stages/model/compose.py", "stages/model/resolve.py",
-          "stages/model/schedule.py", "stages/model/subset.py")
-OBSERVERS = {"train": AROUND, "weights": (*AROUND, "stages/training"),
-             "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
-             "compose": ("stages/safety",), "prepare": ("stages/tracking",),
-             "predict": AROUND, "costs": AROUND, "analyse": ("stages/tracking", "stages/study")}
+AROUND = (
+    "stages/safety",
+    "stages/tracking",
+    "stages/study",
+    "stages/model/compose.py",
+    "stages/model/resolve.py",
+    "stages/model/schedule.py",
+    "stages/model/subset.py",
+)
+OBSERVERS = {
+    "train": AROUND,
+    "weights": (*AROUND, "stages/training"),
+    "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
+    "compose": ("stages/safety",),
+    "prepare": ("stages/tracking",),
+    "predict": AROUND,
+    "costs": AROUND,
+    "analyse": ("stages/tracking", "stages/study"),
+}
 CELL = next(iter(CELLS))
 
 
@@ -69,7 +87,9 @@ while waiting:
     waiting += [name for name in list(sys.modules) if name.startswith("stages.")]
 print(*[sys.modules[name].__file__ for name in done], sep="\\n")
 """
-    done = subprocess.run([sys.executable, "-c", code, stage], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, stage], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     paths = {Path(line).relative_to(ROOT) for line in done.stdout.splitlines()}
     return {path for path in paths if path.name != "__init__.py" or path.stat().st_size > 200}
 
@@ -79,8 +99,14 @@ def test_a_stage_names_what_it_imports_and_nothing_else(stage):
     named = [dep for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
     modules = imported(stage)
     observers = (*SYSTEM, *OBSERVERS.get(stage, ()))
-    assert {path for path in modules if not within(path, named) and not within(path, observers)} == set()
-    assert [dep for dep in named if not any(within(path, [dep]) for path in modules) and dep.endswith(".py")] == []
+    assert {
+        path for path in modules if not within(path, named) and not within(path, observers)
+    } == set()
+    assert [
+        dep
+        for dep in named
+        if not any(within(path, [dep]) for path in modules) and dep.endswith(".py")
+    ] == []
 
 
 def test_what_decides_a_training_is_listed_in_two_places_alike():
@@ -93,8 +119,15 @@ def test_what_decides_a_training_is_listed_in_two_places_alike():
         assert files, f"{part} is empty"
         for file in files:
             text = file.read_text(encoding="utf-8")
-            assert not re.search(r"stages\.(safety|tracking|program)\b|^import (signal|logging|fcntl)$", text, re.M) \
-                or file.parent.name == "ops" or file.name == "image_cache.py", file
+            assert (
+                not re.search(
+                    r"stages\.(safety|tracking|program)\b|^import (signal|logging|fcntl)$",
+                    text,
+                    re.M,
+                )
+                or file.parent.name == "ops"
+                or file.name == "image_cache.py"
+            ), file
 
 
 @pytest.fixture(scope="module")
@@ -129,13 +162,29 @@ def test_the_training_opens_what_it_names(trained):
         deps.append(dep.replace("${item.neck}", row["neck"]))
     # Images are covered by the digest in train.json and val.json, the other folds' files by folds.json; the second line
     # is read to see that the cell's file is not stale, the third by what records the training.
-    beside = ("data/prepared/images", "data/prepared/folds",
-              "params.yaml", "configs",
-              ".git", ".dvc", ".work", "mlflow.db", "mlruns", "data/cache", "models", "metrics")
+    beside = (
+        "data/prepared/images",
+        "data/prepared/folds",
+        "params.yaml",
+        "configs",
+        ".git",
+        ".dvc",
+        ".work",
+        "mlflow.db",
+        "mlruns",
+        "data/cache",
+        "models",
+        "metrics",
+    )
     others = []
     for path in map(Path, opened):
         known = (*deps, *beside, *SYSTEM, *AROUND)
-        if path.is_absolute() or within(path, known) or "__pycache__" in path.parts or path.name == "__init__.py":
+        if (
+            path.is_absolute()
+            or within(path, known)
+            or "__pycache__" in path.parts
+            or path.name == "__init__.py"
+        ):
             continue
         if not path.name.startswith("mlflow.db"):
             others.append(str(path))

@@ -9,9 +9,14 @@ from stages.data import catalogue
 from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT
 
-FILES = {name: yaml_text.loads((ROOT / name).read_text(encoding="utf-8")) for name in ("dvc.yaml", "stages/dvc.yaml")}
-STAGES = {**FILES["dvc.yaml"]["stages"],
-          **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()}}
+FILES = {
+    name: yaml_text.loads((ROOT / name).read_text(encoding="utf-8"))
+    for name in ("dvc.yaml", "stages/dvc.yaml")
+}
+STAGES = {
+    **FILES["dvc.yaml"]["stages"],
+    **{name: stage["do"] for name, stage in FILES["stages/dvc.yaml"]["stages"].items()},
+}
 
 
 def keys(value):
@@ -27,7 +32,9 @@ def keys(value):
 def test_nothing_switches_the_run_cache_off():
     # Measured: `cache: false` on any out, or `persist: true`, and DVC no longer restores the stage from its run cache.
     for name in FILES:
-        assert not re.search(r"cache:\s*false|persist:\s*true", (ROOT / name).read_text(encoding="utf-8"))
+        assert not re.search(
+            r"cache:\s*false|persist:\s*true", (ROOT / name).read_text(encoding="utf-8")
+        )
 
 
 def test_no_parameter_has_a_name_that_the_run_cache_ignores():
@@ -42,16 +49,31 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
     train, predict, analyse = (stages[name]["do"] for name in ("train", "predict", "analyse"))
     assert study.cells
     for name, cell in study.cells.items():
+
         def filled(entries, name=name, cell=cell):
-            return {entry.replace("${key}", name).replace("${item.backbone}", cell.backbone)
-                    .replace("${item.neck}", cell.neck) for entry in entries}
-        assert filled(train["outs"]) == {str(path) for path in (
-            *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
-            paths.record(name, cell) / "run.json", paths.record(name, cell) / "history.csv")}
-        assert filled(predict["outs"]) == {str(paths.predicted(name, cell)), *(
-            str(paths.predictions(name, cell, split)) for split in ("val", "test"))}
-        assert filled(analyse["outs"]) == {str(path(name, cell)) for path in (
-            paths.metrics, paths.details, paths.per_class, paths.submission)}
+            return {
+                entry.replace("${key}", name)
+                .replace("${item.backbone}", cell.backbone)
+                .replace("${item.neck}", cell.neck)
+                for entry in entries
+            }
+
+        assert filled(train["outs"]) == {
+            str(path)
+            for path in (
+                *(paths.model(name) / file for file in ("config.py", "best.pth", "last.pth")),
+                paths.record(name, cell) / "run.json",
+                paths.record(name, cell) / "history.csv",
+            )
+        }
+        assert filled(predict["outs"]) == {
+            str(paths.predicted(name, cell)),
+            *(str(paths.predictions(name, cell, split)) for split in ("val", "test")),
+        }
+        assert filled(analyse["outs"]) == {
+            str(path(name, cell))
+            for path in (paths.metrics, paths.details, paths.per_class, paths.submission)
+        }
     assert FILES["dvc.yaml"]["stages"]["costs"]["outs"] == [str(paths.COSTS)]
 
 
@@ -69,7 +91,11 @@ def test_no_committed_file_names_a_machine_or_a_registry():
 
 def test_opencv_needs_no_library_of_an_x_server():
     # Both would install the same files, and opencv-python cannot be imported where libxcb is missing.
-    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M))
+    pins = dict(
+        re.findall(
+            r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M
+        )
+    )
     assert "opencv-python-headless" in pins
     assert "opencv-python" not in pins
     uv = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
@@ -78,7 +104,9 @@ def test_opencv_needs_no_library_of_an_x_server():
 
 
 def test_the_makefile_takes_the_pythons_of_pyproject():
-    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "requires-python"
+    ]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     first, end = re.search(r"\(3, (\d+)\) <= sys.version_info < \(3, (\d+)\)", makefile).groups()
     assert required == f">=3.{first},<3.{end}"

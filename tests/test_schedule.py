@@ -38,8 +38,10 @@ def rates(study, images: int) -> list[float]:
     lr = cfg.optim_wrapper.optimizer.lr
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
     per_epoch = schedule.passes_per_epoch(cell, study, images)
-    built = [(part.by_epoch, PARAM_SCHEDULERS.build({**part, "optimizer": optimizer}))
-             for part in cfg.param_scheduler]
+    built = [
+        (part.by_epoch, PARAM_SCHEDULERS.build({**part, "optimizer": optimizer}))
+        for part in cfg.param_scheduler
+    ]
     lrs = []
     for index in range(per_epoch * cfg.train_cfg.max_epochs):
         lrs.append(optimizer.param_groups[0]["lr"])
@@ -73,11 +75,15 @@ def test_the_warm_up_of_params_yaml_holds_where_it_fits():
 
 def test_the_miniature_is_as_it_was():
     """26 of the 80 steps before its milestone."""
-    known, unknown = (compose(R50, MINIATURE, ["a"], "images", train_images=number) for number in (160, None))
+    known, unknown = (
+        compose(R50, MINIATURE, ["a"], "images", train_images=number) for number in (160, None)
+    )
     assert known.to_dict() == unknown.to_dict() and known.param_scheduler[0].end == 26
 
 
-@pytest.mark.parametrize(("device_batch", "processes", "passes"), [(0, 1, 13), (2, 1, 50), (2, 2, 25)])
+@pytest.mark.parametrize(
+    ("device_batch", "processes", "passes"), [(0, 1, 13), (2, 1, 50), (2, 2, 25)]
+)
 def test_steps_of_several_passes_and_processes(device_batch, processes, passes):
     """100 images in batches of 8, the last one smaller."""
     study = changed(FULL, device_batch=device_batch, processes=processes)
@@ -90,14 +96,30 @@ def write_prepared(folder, images: int) -> None:
     """As stage prepare writes it, with an image without a box and one too small for MMDetection beside."""
     sizes = [(64, 64)] * (images + 1) + [(64, 31)]
     content = {
-        "info": {"source": "coco", "image_root": "images"}, "categories": [{"id": 1, "name": "cup"}],
-        "images": [{"id": number, "file_name": f"{number}.png", "width": width, "height": height}
-                   for number, (width, height) in enumerate(sizes, 1)],
-        "annotations": [{"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 20, 20], "area": 400,
-                         "iscrowd": 0} for number in range(1, len(sizes) + 1) if number != images + 1]}
+        "info": {"source": "coco", "image_root": "images"},
+        "categories": [{"id": 1, "name": "cup"}],
+        "images": [
+            {"id": number, "file_name": f"{number}.png", "width": width, "height": height}
+            for number, (width, height) in enumerate(sizes, 1)
+        ],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 1,
+                "bbox": [1, 1, 20, 20],
+                "area": 400,
+                "iscrowd": 0,
+            }
+            for number in range(1, len(sizes) + 1)
+            if number != images + 1
+        ],
+    }
     (folder / "data" / "prepared").mkdir(parents=True)
     for split in ("train", "val"):
-        (folder / "data" / "prepared" / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
+        (folder / "data" / "prepared" / f"{split}.json").write_text(
+            json.dumps(content), encoding="utf-8"
+        )
 
 
 def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
@@ -111,8 +133,10 @@ def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         compose_stage.main()
     written = cell_file.read(paths.cell(R50))
-    line = ("20 training images make 45 steps, too few for a warm-up of 500; it takes 10 "
-            "(scales.full.warmup_iterations)")
+    line = (
+        "20 training images make 45 steps, too few for a warm-up of 500; it takes 10 "
+        "(scales.full.warmup_iterations)"
+    )
     assert caplog.messages == [f"{R50}: {line}"]
     assert written.config.param_scheduler[0].end == 10
     assert written.training["warmup_iterations"] == 10
@@ -122,14 +146,20 @@ def test_plan_says_it_once_for_the_demo_set(caplog):
     with caplog.at_level(logging.WARNING):
         plan.say_warmups(FULL)
         plan.say_warmups(MINIATURE)
-        plan.say_warmups(dataclasses.replace(FULL, data=dataclasses.replace(FULL.data, source="coco")))
-    assert caplog.messages == ["13 of the cells: 160 training images make 300 steps, too few for a warm-up of 500; it "
-                               "takes 66 (scales.full.warmup_iterations)"]
+        plan.say_warmups(
+            dataclasses.replace(FULL, data=dataclasses.replace(FULL.data, source="coco"))
+        )
+    assert caplog.messages == [
+        "13 of the cells: 160 training images make 300 steps, too few for a warm-up of 500; it "
+        "takes 66 (scales.full.warmup_iterations)"
+    ]
 
 
 def test_images_that_make_no_step_are_refused_before_the_training(tmp_path, monkeypatch):
     """3 images are 2 passes of 2, and a step sums 4."""
     write_prepared(tmp_path, 3)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="an epoch has fewer images than one optimizer step; lower batch_size"):
+    with pytest.raises(
+        InputError, match="an epoch has fewer images than one optimizer step; lower batch_size"
+    ):
         resolve.config(R50, changed(FULL, device_batch=2), resolve.read_prepared(FULL))

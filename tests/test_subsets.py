@@ -37,7 +37,10 @@ def test_shares_are_nested_balanced_and_of_whole_groups(number, largest):
         assert not set(groups[chosen]) & set(np.delete(groups, chosen)), "a group is cut"
         own = counts[chosen].sum(axis=0) / counts.sum(axis=0)
         room = 1.5 * largest / counts.sum(axis=0)
-        assert (np.abs(own - len(chosen) / number) < np.maximum(0.05 * share, room)).all(), (share, own)
+        assert (np.abs(own - len(chosen) / number) < np.maximum(0.05 * share, room)).all(), (
+            share,
+            own,
+        )
     for smaller, larger in itertools.pairwise(taken):
         assert set(smaller) < set(larger)
 
@@ -73,11 +76,15 @@ def test_positions_are_among_the_images_that_are_learnt():
 
 
 def test_prepare_writes_the_order_of_all_train_images(tmp_path):
-    small = dataclasses.replace(params.load().data, demo_images=DemoImages(6, 2, 2), demo_image_size=64)
+    small = dataclasses.replace(
+        params.load().data, demo_images=DemoImages(6, 2, 2), demo_image_size=64
+    )
     prepare(small, 0, tmp_path)
     ordered = json.loads((tmp_path / "order.json").read_text())
     coco = json.loads((tmp_path / "train.json").read_text())
-    assert sorted(image for members in ordered for image in members) == [image["id"] for image in coco["images"]]
+    assert sorted(image for members in ordered for image in members) == [
+        image["id"] for image in coco["images"]
+    ]
 
 
 def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
@@ -94,11 +101,21 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     assert len(groups(study, study.cells)) == 2 and declared(whole, half) == ("train_share",)
     compared = []
     for row, images, indices in ((name, 240, None), ("half", 120, list(range(0, 240, 2)))):
-        data = {"source": "demo", "classes": ["a"], "image_root": "images", "train_images": images,
-                "train_indices": indices, "max_detections": study.data.max_detections}
+        data = {
+            "source": "demo",
+            "classes": ["a"],
+            "image_root": "images",
+            "train_images": images,
+            "train_indices": indices,
+            "max_detections": study.data.max_detections,
+        }
         cfg = resolve.config(row, study, data)
         recorded = resolve.training(row, study, data) | {
-            "iterations": images * 3 // 4, "train_images": images, "data_digest": "d", "git_commit": "c"}
+            "iterations": images * 3 // 4,
+            "train_images": images,
+            "data_digest": "d",
+            "git_commit": "c",
+        }
         compared.append(Settings(row, recorded, cfg.to_dict()))
     assert "indices" not in compared[0].config["train_dataloader"]["dataset"]
     found = fairness.compare(*compared, ("train_share",))
@@ -118,7 +135,9 @@ def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypat
     study = params.load()
     small = dataclasses.replace(study.data, demo_images=DemoImages(10, 2, 2), demo_image_size=80)
     name, whole = next(iter(study.cells.items()))
-    row = dataclasses.replace(whole, image_size=64, train_share=0.5, batch_size=4, device_batch=None)
+    row = dataclasses.replace(
+        whole, image_size=64, train_share=0.5, batch_size=4, device_batch=None
+    )
     study = dataclasses.replace(study, data=small, cells={name: row})
     monkeypatch.chdir(tmp_path)
     prepare(small, 0, paths.annotations("train").parent)

@@ -14,23 +14,26 @@ from conftest import empty_store, make_project
 from stages.tracking import address, store
 
 
-@pytest.mark.parametrize(("written", "expected"), [
-    ("sqlite:///mlflow.db", "sqlite:////study/mlflow.db"),
-    ("sqlite:///./mlflow.db", "sqlite:////study/mlflow.db"),
-    ("sqlite:///sub/dir.db", "sqlite:////study/sub/dir.db"),
-    ("sqlite:///../runs.db?timeout=60", "sqlite:////runs.db?timeout=60"),
-    ("sqlite+pysqlite:///mlflow.db", "sqlite+pysqlite:////study/mlflow.db"),
-    ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
-    ("sqlite:///:memory:", "sqlite:///:memory:"),
-    ("./mlruns", "/study/mlruns"),
-    ("mlruns", "/study/mlruns"),
-    ("/abs/mlruns", "/abs/mlruns"),
-    ("file:./mlruns", "file:/study/mlruns"),
-    ("file:///abs/mlruns", "file:///abs/mlruns"),
-    ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
-    ("postgresql://user:word@host/runs", "postgresql://user:word@host/runs"),
-    ("databricks", "databricks"),
-])
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:////study/mlflow.db"),
+        ("sqlite:///./mlflow.db", "sqlite:////study/mlflow.db"),
+        ("sqlite:///sub/dir.db", "sqlite:////study/sub/dir.db"),
+        ("sqlite:///../runs.db?timeout=60", "sqlite:////runs.db?timeout=60"),
+        ("sqlite+pysqlite:///mlflow.db", "sqlite+pysqlite:////study/mlflow.db"),
+        ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("./mlruns", "/study/mlruns"),
+        ("mlruns", "/study/mlruns"),
+        ("/abs/mlruns", "/abs/mlruns"),
+        ("file:./mlruns", "file:/study/mlruns"),
+        ("file:///abs/mlruns", "file:///abs/mlruns"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("postgresql://user:word@host/runs", "postgresql://user:word@host/runs"),
+        ("databricks", "databricks"),
+    ],
+)
 def test_a_relative_path_starts_from_the_main_checkout(written, expected, monkeypatch):
     assert address.absolute(written, Path("/study")) == expected
     monkeypatch.setattr(store, "home", lambda root=None: Path("/study"))
@@ -39,13 +42,16 @@ def test_a_relative_path_starts_from_the_main_checkout(written, expected, monkey
     assert (store.uri(), store.registry_uri()) == (expected, expected)
 
 
-@pytest.mark.parametrize(("written", "expected"), [
-    ("", "`mlflow ui`"),
-    ("sqlite:///mlflow.db", "`mlflow ui`"),
-    ("sqlite:///a b.db", "`MLFLOW_TRACKING_URI='sqlite:////study/a b.db' mlflow ui`"),
-    ("http://host:5000", "`MLFLOW_TRACKING_URI=http://host:5000 mlflow ui`"),
-    ("http://user:word@host:5000", "`mlflow ui`, with your MLFLOW_TRACKING_URI,"),
-])
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("", "`mlflow ui`"),
+        ("sqlite:///mlflow.db", "`mlflow ui`"),
+        ("sqlite:///a b.db", "`MLFLOW_TRACKING_URI='sqlite:////study/a b.db' mlflow ui`"),
+        ("http://host:5000", "`MLFLOW_TRACKING_URI=http://host:5000 mlflow ui`"),
+        ("http://user:word@host:5000", "`mlflow ui`, with your MLFLOW_TRACKING_URI,"),
+    ],
+)
 def test_a_command_reaches_the_same_store(written, expected, monkeypatch):
     monkeypatch.setattr(store, "home", lambda root=None: Path("/study"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", written)
@@ -56,7 +62,16 @@ def test_a_temporary_folder_of_dvc_keeps_no_runs(tmp_path):
     """The stages of `dvc exp run --temp` and of the queue stand in a folder that vanishes."""
     project = make_project(tmp_path / "clone", database=False)
     shutil.copy(empty_store(), project.folder / "runs.db")
-    project.run("dvc", "exp", "run", "--temp", "-S", "seed=1", "prepare", MLFLOW_TRACKING_URI="sqlite:///runs.db")
+    project.run(
+        "dvc",
+        "exp",
+        "run",
+        "--temp",
+        "-S",
+        "seed=1",
+        "prepare",
+        MLFLOW_TRACKING_URI="sqlite:///runs.db",
+    )
     assert not list((project.folder / ".dvc/tmp/exps").rglob("*.db"))
     assert not (project.folder / "mlflow.db").exists()
     with closing(sqlite3.connect(project.folder / "runs.db")) as base:

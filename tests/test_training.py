@@ -42,8 +42,11 @@ class Trainer:
         """Keys of a cell go to the cell, all others to the scale."""
         values = yaml_text.loads(self.original)
         for key, value in changes.items():
-            (values["cells"][cell] if key in ("activation_checkpointing", "lr") else values["scales"]["miniature"])[
-                key] = value
+            (
+                values["cells"][cell]
+                if key in ("activation_checkpointing", "lr")
+                else values["scales"]["miniature"]
+            )[key] = value
         (self.folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
 
     def run(self, cell: str = R50, **changes) -> list[dict[str, str]]:
@@ -101,14 +104,14 @@ def test_the_image_cache_changes_no_bit(trainer, plain):
     assert len(list((trainer.folder / "data/cache").glob("*.npy"))) == 2
     assert all(torch.equal(value, weights[name]) for name, value in trainer.weights().items())
     model = trainer.folder / "models" / R50
-    without, cached = (Predictor(model / "config.py", model / "best.pth", cached).detections("test")
-                       for cached in (False, True))
+    without, cached = (
+        Predictor(model / "config.py", model / "best.pth", cached).detections("test")
+        for cached in (False, True)
+    )
     assert without == cached and without
 
 
-def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
-    trainer, monkeypatch, caplog
-):
+def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(trainer, monkeypatch, caplog):
     with monkeypatch.context() as bare:
         # A module that is None cannot be imported, as if it were not installed.
         bare.setitem(sys.modules, "mlflow", None)
@@ -118,7 +121,8 @@ def test_a_training_without_mlflow_is_whole_on_disk_and_is_sent_later(
             stages.sync.main()
     assert [record.message for record in caplog.records if "tracking is off" in record.message] == [
         "MLflow is not installed here, so tracking is off; everything is on disk, and `make sync` sends it from a "
-        "machine that has MLflow"]
+        "machine that has MLflow"
+    ]
     found = trainer.run_json()
     assert len(rows) == found["iterations"] and found["run_id"] is None
     written = {path.name for path in (trainer.folder / "models" / R50).iterdir()}
@@ -153,7 +157,9 @@ def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
 def test_a_batch_in_several_passes_keeps_steps_and_rate(trainer, plain):
     rows, _ = plain(SWIN)
     summed = trainer.run(SWIN, device_batch=2)
-    assert [(row["step"], row["epoch"]) for row in summed] == [(row["step"], row["epoch"]) for row in rows]
+    assert [(row["step"], row["epoch"]) for row in summed] == [
+        (row["step"], row["epoch"]) for row in rows
+    ]
     assert [float(row["lr"]) for row in summed][1:] == [float(row["lr"]) for row in rows][1:]
     # The first step starts from the same weights and differs by the RoIs that are drawn alone.
     assert losses(summed)[0] == pytest.approx(losses(rows)[0], rel=0.1)
@@ -165,9 +171,14 @@ def test_activation_checkpointing_computes_the_same(trainer, plain, monkeypatch)
     rows, _ = plain(SWIN)
     calls = []
     checkpoint = torch.utils.checkpoint.checkpoint
-    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint",
-                        lambda *arguments, **options: calls.append(1) or checkpoint(*arguments, **options))
-    assert losses(trainer.run(SWIN, activation_checkpointing=True)) == pytest.approx(losses(rows), rel=1e-4)
+    monkeypatch.setattr(
+        torch.utils.checkpoint,
+        "checkpoint",
+        lambda *arguments, **options: calls.append(1) or checkpoint(*arguments, **options),
+    )
+    assert losses(trainer.run(SWIN, activation_checkpointing=True)) == pytest.approx(
+        losses(rows), rel=1e-4
+    )
     # A switch that does nothing computes the same too.
     assert len(calls) >= len(rows)
 
@@ -177,8 +188,14 @@ def test_channels_last_computes_the_same(trainer, plain):
     expected = losses(rows)
     computed = losses(trainer.run(channels_last=True))
     # A switch that does nothing computes the same too.
-    kernels = (weights["backbone.layer1.0.conv2.weight"], trainer.weights()["backbone.layer1.0.conv2.weight"])
-    assert [kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels] == [False, True]
+    kernels = (
+        weights["backbone.layer1.0.conv2.weight"],
+        trainer.weights()["backbone.layer1.0.conv2.weight"],
+    )
+    assert [kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels] == [
+        False,
+        True,
+    ]
     # The first step has the same weights. Sums in another order then sample other anchors of the same overlap.
     assert computed[0] == pytest.approx(expected[0], rel=1e-5)
     assert computed == pytest.approx(expected, rel=0.02)
@@ -209,7 +226,10 @@ def test_early_stopping_ends_a_training_that_learns_no_more(trainer):
 
 def test_a_diverging_loss_ends_the_cell_and_its_run(trainer, monkeypatch):
     monkeypatch.setattr(history, "CHECK_EVERY", 1)
-    with pytest.raises(InputError, match=rf"^{R50}: the loss is \S+ at step \d; lower the learning rate .*clip_grad"):
+    with pytest.raises(
+        InputError,
+        match=rf"^{R50}: the loss is \S+ at step \d; lower the learning rate .*clip_grad",
+    ):
         trainer.run(lr=1e9, clip_grad=0, epochs=5, warmup_iterations=0)
     # By name: a test before this one may have left another store as MLflow's own.
     client = mlflow.MlflowClient(f"sqlite:///{trainer.folder / 'mlflow.db'}")
@@ -227,10 +247,12 @@ def test_amp_without_a_gpu_is_refused(trainer):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the limit is one of the CPU's memory")
 def test_too_little_memory_names_the_parameter_to_lower(trainer):
     trainer.change(R50, image_scale=4)
-    program = (f"import resource, sys; sys.argv[1:] = [{R50!r}]; "
-               "import stages.train, stages.program, stages.safety.guard, stages.training.runner; "
-               "limit = 5 << 30; resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); "
-               "stages.program.run(stages.train.main, 'train', 'CELL')")
+    program = (
+        f"import resource, sys; sys.argv[1:] = [{R50!r}]; "
+        "import stages.train, stages.program, stages.safety.guard, stages.training.runner; "
+        "limit = 5 << 30; resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); "
+        "stages.program.run(stages.train.main, 'train', 'CELL')"
+    )
     done = trainer.project.run("python", "-c", program, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout[-2000:]
     assert f"train: {R50}: out of memory with 4 images of 2048 px in a pass, after" in done.stdout
@@ -245,7 +267,9 @@ def test_two_processes_share_one_batch(trainer, plain):
     assert found["processes"] == 2 and found["device_batch"] == 2 and found["batch_size"] == 4
     with (trainer.record() / "history.csv").open(encoding="utf-8") as file:
         shared = list(csv.DictReader(file))
-    assert [(row["step"], row["lr"]) for row in shared] == [(row["step"], row["lr"]) for row in rows]
+    assert [(row["step"], row["lr"]) for row in shared] == [
+        (row["step"], row["lr"]) for row in rows
+    ]
     assert losses(shared)[0] == pytest.approx(losses(rows)[0], rel=0.1)
     # One process speaks, tracks and saves for both.
     assert done.stdout.count("epoch 2/2") == 1
@@ -274,11 +298,16 @@ def test_fit_says_what_each_cell_takes(trainer, capsys, monkeypatch):
     assert f"{disk:.0f} MB of checkpoints" in lines[-1]
     # Three states of the largest that is to run: its weights and AdamW's two sums, so nine for its two checkpoints.
     states = float(lines[-1].split(" MB of states")[0].split()[-1])
-    largest = max(float(row.split(" MB")[0].split()[-1]) for name, row in rows.items() if name != SWIN)
+    largest = max(
+        float(row.split(" MB")[0].split()[-1]) for name, row in rows.items() if name != SWIN
+    )
     assert states == pytest.approx(4.5 * largest, rel=0.05)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(trainer):
     trainer.change(R50, processes=3)
-    with pytest.raises(params.StudyError, match=r"a batch_size of 4 is not a multiple of device_batch 4 x processes 3"):
+    with pytest.raises(
+        params.StudyError,
+        match=r"a batch_size of 4 is not a multiple of device_batch 4 x processes 3",
+    ):
         params.load()

@@ -13,6 +13,7 @@ from stages.study.params import ROOT
 
 TESTS = Path(__file__).parent
 FAULTS = "faults/test_commands.py::test_commands_of_dvc_and_of_stages"
+REGISTRY = "test_model_registry.py::test_"
 SYNC = "faults/test_sync_commands.py::test_a_"
 # {} or %s is what a message fills in; CELL, CODE=ACTION and a path are for the reader to fill in.
 TYPED = {
@@ -34,15 +35,14 @@ TYPED = {
     "make costs": "faults/test_commands.py::test_commands_of_make",
     "make prune": "faults/test_commands.py::test_commands_of_make",
     "make data-check": "faults/test_commands.py::test_commands_of_make",
-    "make data-check ROOT=%s POLICY=\"CODE=ACTION\"": "faults/test_commands.py::test_commands_of_make",
+    'make data-check ROOT=%s POLICY="CODE=ACTION"': "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT={}": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=/path/to/your/set": "faults/test_commands.py::test_commands_of_make",
     "make set-up": "faults/test_commands.py::test_commands_of_make",
     "make repro": "faults/test_keep_going.py::test_make_repro_with_a_failing_cell",
     "make sync": "faults/test_commands.py::test_commands_of_make",
-    "mlflow artifacts download -u models:/{}@{} -d model":
-        "test_model_registry.py::test_the_champion_can_be_downloaded_with_its_config",
-    "mlflow db upgrade \"$MLFLOW_TRACKING_URI\"": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
+    "mlflow artifacts download -u models:/{}@{} -d model": f"{REGISTRY}the_champion_can_be_downloaded_with_its_config",
+    'mlflow db upgrade "$MLFLOW_TRACKING_URI"': f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
     "mlflow db upgrade {}": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
     "mlflow experiments restore --experiment-id {}": f"{SYNC}deleted_experiment_is_restored_by_what_sync_says",
     "mlflow runs restore --run-id {}": f"{SYNC}deleted_run_is_restored_by_what_sync_says",
@@ -64,8 +64,10 @@ UNTYPED = {
 # Calls whose arguments a test takes from the message itself.
 QUOTED = ("type_commands(", "shlex.split(command)", "run(command, shell=True")
 START = r"(?:dvc [a-z]+|mlflow [a-z]+ [a-z]+|python -m stages\.[\w.{}]+|git config|pip3? (?:un)?install|cp \{\})"
-ARGUMENT = (r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
-            r"prepare|compose|compare|costs|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]")
+ARGUMENT = (
+    r"--?[a-z-]+(?: \{\}| \d\S*)?|[A-Z]+=\S+|\S*stages/dvc\.yaml:\S+|\S*models:/\S+|\"\$\w+\"|\{\}\S*|"
+    r"prepare|compose|compare|costs|all|model|mmcv\S*|PROGRAM|\[ARGUMENTS\]"
+)
 
 
 def texts() -> Iterator[str]:
@@ -77,7 +79,9 @@ def texts() -> Iterator[str]:
             if id(node) in silent:
                 continue
             if isinstance(node, ast.JoinedStr):
-                yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                yield "".join(
+                    part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
     for path in sorted((ROOT / "stages").rglob("*.j2")):
@@ -110,13 +114,17 @@ def test_every_command_of_a_message_is_in_this_list():
 def test_its_test_types_it(command):
     name, _, function = TYPED[command].partition("::")
     text = (TESTS / name).read_text(encoding="utf-8")
-    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == function]
+    found = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
     assert found, f"{name} has no {function}"
     first = min(node.lineno for node in [found[0], *found[0].decorator_list])
-    source = "\n".join(text.splitlines()[first - 1:found[0].end_lineno])
+    source = "\n".join(text.splitlines()[first - 1 : found[0].end_lineno])
     if any(call in source for call in QUOTED):
         return
-    words = re.sub(r"[\"',()\[\]]+|\bf(?=\")", " ", re.sub(r"\bf\"", "\"", source))
+    words = re.sub(r"[\"',()\[\]]+|\bf(?=\")", " ", re.sub(r"\bf\"", '"', source))
     pattern = r"\s+".join(map(re.escape, command.replace('"', "").split()))
     for blank in (r"\{\}", "%s", "CELL", "CODE=ACTION", "/path/to/your/set"):
         pattern = pattern.replace(blank, r"\S+")

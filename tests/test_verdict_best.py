@@ -16,7 +16,9 @@ from stages.verdict.replicates import Replicates, Statistic
 FREEDOM = 30.0
 
 
-def joint(scores: dict[str, float], error: float = 0.01, draws: int = 20_000, freedom: float = FREEDOM) -> Differences:
+def joint(
+    scores: dict[str, float], error: float = 0.01, draws: int = 20_000, freedom: float = FREEDOM
+) -> Differences:
     """Independent cells with these scores, each pair with this standard error."""
     number = len(scores)
     score = np.array(list(scores.values()))
@@ -25,10 +27,29 @@ def joint(scores: dict[str, float], error: float = 0.01, draws: int = 20_000, fr
     for first in scores:
         for second in scores:
             value = scores[first] - scores[second]
-            estimates[first, second] = Estimate(value, value - 1, value + 1, error, 0.0, error**2, 0.0, freedom, 999,
-                                                100, 1, (1, 1), False)
-    return Differences(tuple(scores), score[:, None] - score, np.full((number, number), error),
-                       np.full((number, number), freedom), noise[:, None] - noise, estimates)
+            estimates[first, second] = Estimate(
+                value,
+                value - 1,
+                value + 1,
+                error,
+                0.0,
+                error**2,
+                0.0,
+                freedom,
+                999,
+                100,
+                1,
+                (1, 1),
+                False,
+            )
+    return Differences(
+        tuple(scores),
+        score[:, None] - score,
+        np.full((number, number), error),
+        np.full((number, number), freedom),
+        noise[:, None] - noise,
+        estimates,
+    )
 
 
 def test_two_cells_are_bounded_by_students_quantiles():
@@ -38,7 +59,11 @@ def test_two_cells_are_bounded_by_students_quantiles():
     assert found["a"].loss_high == pytest.approx(one_sided - 0.01, abs=5e-4)
     assert found["b"].interval == pytest.approx((-0.01 - two_sided, -0.01 + two_sided), abs=5e-4)
     assert found["b"].loss_high == -found["b"].interval[0] > 0.01 + one_sided
-    assert found["a"].interval == (0, 0) and found["a"].word == "best" and found["b"].word == "undecided"
+    assert (
+        found["a"].interval == (0, 0)
+        and found["a"].word == "best"
+        and found["b"].word == "undecided"
+    )
     assert found["a"].possible_best and found["b"].possible_best
     # Of a normal difference of one error: P(b better) and E max(0, b - a).
     better = stats.norm.cdf(-1)
@@ -60,21 +85,34 @@ def test_more_cells_have_dunnetts_quantile():
 def test_the_word_follows_from_where_the_interval_lies():
     found = standings(joint({"top": 0.5, "near": 0.499, "far": 0.40, "some": 0.48}), "top", 0.04)
     assert {name: one.word for name, one in found.items()} == {
-        "top": "best", "near": "as good", "far": "worse", "some": "undecided"}
+        "top": "best",
+        "near": "as good",
+        "far": "worse",
+        "some": "undecided",
+    }
     for one in found.values():
         low, high = one.interval
         assert -one.loss_high <= low <= high
     assert (found["far"].possible_best, found["some"].possible_best) == (False, True)
     # Worse by less than the margin is as good.
-    assert standings(joint({"top": 0.5, "low": 0.49}, error=0.001), "top", 0.02)["low"].word == "as good"
-    assert standings(joint({"top": 0.5, "low": 0.49}, error=0.001), "top", 0.0)["low"].word == "worse"
+    assert (
+        standings(joint({"top": 0.5, "low": 0.49}, error=0.001), "top", 0.02)["low"].word
+        == "as good"
+    )
+    assert (
+        standings(joint({"top": 0.5, "low": 0.49}, error=0.001), "top", 0.0)["low"].word == "worse"
+    )
     thin = standings(joint({"top": 0.5, "far": 0.4}, error=0.001), "top", 0.02, thin=True)
-    assert thin["far"].word == "undecided" and thin["far"].thin and thin["far"].images_needed is None
+    assert (
+        thin["far"].word == "undecided" and thin["far"].thin and thin["far"].images_needed is None
+    )
 
 
 def test_a_clear_best_loses_nothing_and_is_alone_possible():
     found = standings(joint({"top": 0.9, "b": 0.5, "c": 0.5}), "top", 0.01)
-    assert found["top"].loss_high == 0 and found["top"].p_best == 1 and found["top"].expected_loss == 0
+    assert (
+        found["top"].loss_high == 0 and found["top"].p_best == 1 and found["top"].expected_loss == 0
+    )
     assert [one.possible_best for one in found.values()] == [True, False, False]
 
 
@@ -82,7 +120,10 @@ def test_equal_cells_share_and_one_cell_is_the_best():
     same = standings(joint({"a": 0.5, "b": 0.5, "c": 0.5}, error=0.0), "a", 0.01)
     assert [one.p_best for one in same.values()] == pytest.approx([1 / 3] * 3)
     assert [one.loss_high for one in same.values()] == [0, 0, 0] and same["b"].word == "as good"
-    assert standings(joint({"a": 0.5}), "a", 0.01)["a"].p_best == 1 and standings(joint({}), "a", 0.01) == {}
+    assert (
+        standings(joint({"a": 0.5}), "a", 0.01)["a"].p_best == 1
+        and standings(joint({}), "a", 0.01) == {}
+    )
     assert standings(joint({"b": 0.5, "c": 0.4}), "a", 0.01) == {}
 
 
@@ -90,8 +131,12 @@ def test_how_many_images_would_show_it():
     found = standings(joint({"top": 0.5, "b": 0.49}), "top", 0.005)
     quantile, power = stats.t.ppf(0.95, FREEDOM), stats.norm.ppf(POWER)
     # top leads by .01 and may lose .005: a distance of .015; b loses .01, which is .005 more than it may.
-    assert found["top"].images_needed == pytest.approx(100 * ((quantile + power) * 0.01 / 0.015) ** 2, rel=0.05)
-    assert found["b"].images_needed == pytest.approx(100 * ((quantile + power) * 0.01 / 0.005) ** 2, rel=0.05)
+    assert found["top"].images_needed == pytest.approx(
+        100 * ((quantile + power) * 0.01 / 0.015) ** 2, rel=0.05
+    )
+    assert found["b"].images_needed == pytest.approx(
+        100 * ((quantile + power) * 0.01 / 0.005) ** 2, rel=0.05
+    )
     # What is shown, or shown to lose more, needs no more.
     sure = standings(joint({"top": 0.5, "b": 0.4}), "top", 0.012)
     assert (sure["top"].images_needed, sure["b"].images_needed) == (None, None)
@@ -100,8 +145,12 @@ def test_how_many_images_would_show_it():
 
 def made(values: np.ndarray, images: int = 400, split: int = 1) -> Replicates:
     """A cell of one class: values (1 + R,)."""
-    return Replicates(np.broadcast_to(values[:, None, None, None], (len(values), 1, 4, 3)), np.full((1, 4), 1000),
-                      images, split)
+    return Replicates(
+        np.broadcast_to(values[:, None, None, None], (len(values), 1, 4, 3)),
+        np.full((1, 4), 1000),
+        images,
+        split,
+    )
 
 
 def noisy(value: float, spread: float, seed: int, bias: float = 0.0) -> np.ndarray:
@@ -110,18 +159,29 @@ def noisy(value: float, spread: float, seed: int, bias: float = 0.0) -> np.ndarr
 
 
 def test_differences_are_those_of_the_pairs_with_their_joint_replicates():
-    cells = {"a": [made(noisy(0.50, 0.02, 1))], "b": [made(noisy(0.48, 0.02, 2, bias=0.01))],
-             "c": [made(noisy(0.47, 0.02, 2))]}
+    cells = {
+        "a": [made(noisy(0.50, 0.02, 1))],
+        "b": [made(noisy(0.48, 0.02, 2, bias=0.01))],
+        "c": [made(noisy(0.47, 0.02, 2))],
+    }
     pairs = compare(cells, Statistic())
     found = differences(cells, pairs, Statistic())
-    assert found.names == ("a", "b", "c") and np.allclose(found.noise, -found.noise.transpose(1, 0, 2))
-    assert found.centre[0, 1] == pytest.approx(0.02 + 0.01) and found.centre[1, 0] == -found.centre[0, 1]
-    assert found.error[0, 1] == pairs[0].difference.error and found.freedom[0, 1] == pytest.approx(399 / SCATTER)
+    assert found.names == ("a", "b", "c") and np.allclose(
+        found.noise, -found.noise.transpose(1, 0, 2)
+    )
+    assert (
+        found.centre[0, 1] == pytest.approx(0.02 + 0.01)
+        and found.centre[1, 0] == -found.centre[0, 1]
+    )
+    assert found.error[0, 1] == pairs[0].difference.error and found.freedom[0, 1] == pytest.approx(
+        399 / SCATTER
+    )
     assert found.error[0, 1] > np.hypot(0.02, 0.02) * (1 + WIDER / 20) * 0.95
     assert found.noise[0, 1].std() == pytest.approx(1, abs=1e-3)
     # b and c have the same replicates: only a bias tells them apart, and nothing varies.
-    assert found.error[1, 2] == pytest.approx(0, abs=1e-12) and np.corrcoef(found.noise[0, 1], found.noise[0, 2])[
-        0, 1] == pytest.approx(1)
+    assert found.error[1, 2] == pytest.approx(0, abs=1e-12) and np.corrcoef(
+        found.noise[0, 1], found.noise[0, 2]
+    )[0, 1] == pytest.approx(1)
 
 
 def test_repeats_widen_what_a_cell_may_lose_and_lower_how_sure_the_best_is():
@@ -130,7 +190,9 @@ def test_repeats_widen_what_a_cell_may_lose_and_lower_how_sure_the_best_is():
     several = {"a": [made(0.50 + shift + noise[0]) for shift in (-0.02, 0, 0.02)], "b": single["b"]}
     found = {}
     for name, cells in (("single", single), ("several", several)):
-        found[name] = standings(differences(cells, compare(cells, Statistic()), Statistic()), "a", 0.01)
+        found[name] = standings(
+            differences(cells, compare(cells, Statistic()), Statistic()), "a", 0.01
+        )
     assert found["single"]["a"].p_best == 1 and found["single"]["b"].word == "worse"
     assert 0.7 < found["several"]["a"].p_best < 0.9 and found["several"]["b"].word == "undecided"
     assert found["several"]["a"].loss_high > found["single"]["a"].loss_high == 0
@@ -138,9 +200,11 @@ def test_repeats_widen_what_a_cell_may_lose_and_lower_how_sure_the_best_is():
 
 
 def test_folds_are_averaged_over_the_splits_that_both_have():
-    cells = {"a": [made(noisy(0.5, 0.01, 1), split=1), made(noisy(0.52, 0.01, 2), split=2)],
-             "b": [made(noisy(0.48, 0.01, 3), split=1), made(noisy(0.49, 0.01, 4), split=2)],
-             "c": [made(noisy(0.48, 0.01, 5), split=1)]}
+    cells = {
+        "a": [made(noisy(0.5, 0.01, 1), split=1), made(noisy(0.52, 0.01, 2), split=2)],
+        "b": [made(noisy(0.48, 0.01, 3), split=1), made(noisy(0.49, 0.01, 4), split=2)],
+        "c": [made(noisy(0.48, 0.01, 5), split=1)],
+    }
     pairs = compare(cells, Statistic())
     found = differences(cells, pairs, Statistic())
     first = noisy(0.5, 0.01, 1)[1:] - noisy(0.48, 0.01, 5)[1:]
@@ -166,18 +230,33 @@ def test_one_image_compares_nothing():
 def test_a_cell_that_misses_a_pair_is_left_out():
     cells = {name: [made(noisy(0.5, 0.01, seed))] for seed, name in enumerate("abc")}
     pairs = compare(cells, Statistic())
-    found = differences(cells, [pair for pair in pairs if (pair.first, pair.second) != ("b", "c")], Statistic())
+    found = differences(
+        cells, [pair for pair in pairs if (pair.first, pair.second) != ("b", "c")], Statistic()
+    )
     assert found.names == ("a", "b")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "cells", "images", "runs"), [
-    ("all equal", 13, 200, 1), ("others .022 below", 3, 200, 1), ("others .022 below", 13, 1000, 1),
-    ("others .022 below", 3, 200, 3), ("each .01 below the next", 13, 200, 1)])
+@pytest.mark.parametrize(
+    ("family", "cells", "images", "runs"),
+    [
+        ("all equal", 13, 200, 1),
+        ("others .022 below", 3, 200, 1),
+        ("others .022 below", 13, 1000, 1),
+        ("others .022 below", 3, 200, 3),
+        ("each .01 below the next", 13, 200, 1),
+    ],
+)
 def test_what_is_shown_is_within_the_margin_and_no_word_is_wrong(family, cells, images, runs):
     """At most 5 % of studies; of 200 that is 10 with a deviation of 3."""
     tally = simulate(family, cells, images, runs, 200, 300, 5)
-    for number in (tally.wrongly_shown, tally.exceeded, tally.best_missed, tally.wrongly_worse, tally.wrongly_as_good):
+    for number in (
+        tally.wrongly_shown,
+        tally.exceeded,
+        tally.best_missed,
+        tally.wrongly_worse,
+        tally.wrongly_as_good,
+    ):
         assert number <= 18
     assert tally.wrong["highest"] <= tally.wrong["not worse"]
 

@@ -17,8 +17,10 @@ from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evalua
 MAP = Statistic()
 
 
-@pytest.mark.parametrize(("splits", "seeds", "low"), [(1, (1, 1), 0.92), (1, (3, 3), 0.93), (1, (3, 1), 0.93),
-                                                      (4, (1, 1), 0.94)])
+@pytest.mark.parametrize(
+    ("splits", "seeds", "low"),
+    [(1, (1, 1), 0.92), (1, (3, 3), 0.93), (1, (3, 1), 0.93), (4, (1, 1), 0.94)],
+)
 def test_coverage_with_repeats(splits, seeds, low):
     """Means of images plus an effect of each run: 600 simulations, of which 95 % are 570 with a deviation of 5."""
     # So many that WIDER, which means do not need, is little.
@@ -31,8 +33,16 @@ def test_coverage_with_repeats(splits, seeds, low):
         for split in range(splits):
             for name, number, shift in (("a", seeds[0], 0.03), ("b", seeds[1], 0.0)):
                 values = rng.normal(0.4 + shift, 0.15, images)
-                cells[name] += [made(values.mean() + effect, weights @ values / images - values.mean(), 1000, split,
-                                     images) for effect in rng.normal(0, between, number)]
+                cells[name] += [
+                    made(
+                        values.mean() + effect,
+                        weights @ values / images - values.mean(),
+                        1000,
+                        split,
+                        images,
+                    )
+                    for effect in rng.normal(0, between, number)
+                ]
         difference = compare(cells, MAP)[0].difference
         hits += difference.low <= 0.03 <= difference.high
     # Folds are taken as dependent, which covers more where they are not; a shared split has its seeds beside images.
@@ -54,14 +64,33 @@ def exchanged(images: int, seed: int, number: int, cell: tuple[float, float]) ->
     def repeated(array: np.ndarray) -> np.ndarray:
         return np.concatenate([array] * number)
 
-    whole = Truth(np.arange(1, count * number + 1), [""] * count * number, truth.category_ids, truth.classes,
-                  np.arange(1, len(truth.image) * number + 1),
-                  np.concatenate([truth.image + turn * count for turn in turns]), repeated(truth.category),
-                  repeated(truth.boxes), repeated(truth.area), repeated(truth.crowd))
-    return [match(whole, Detections(
-        np.concatenate([found[(one + turn) % number].image + turn * count for turn in turns]),
-        *(np.concatenate([getattr(found[(one + turn) % number], field) for turn in turns])
-          for field in ("category", "boxes", "score")))) for one in turns]
+    whole = Truth(
+        np.arange(1, count * number + 1),
+        [""] * count * number,
+        truth.category_ids,
+        truth.classes,
+        np.arange(1, len(truth.image) * number + 1),
+        np.concatenate([truth.image + turn * count for turn in turns]),
+        repeated(truth.category),
+        repeated(truth.boxes),
+        repeated(truth.area),
+        repeated(truth.crowd),
+    )
+    return [
+        match(
+            whole,
+            Detections(
+                np.concatenate(
+                    [found[(one + turn) % number].image + turn * count for turn in turns]
+                ),
+                *(
+                    np.concatenate([getattr(found[(one + turn) % number], field) for turn in turns])
+                    for field in ("category", "boxes", "score")
+                ),
+            ),
+        )
+        for one in turns
+    ]
 
 
 def scenes(images: int, seed: int, *cells: tuple[float, float]) -> tuple[Truth, list[Detections]]:
@@ -70,12 +99,23 @@ def scenes(images: int, seed: int, *cells: tuple[float, float]) -> tuple[Truth, 
     count, hard = len(image), rng.normal(0, 1, images)
 
     def places(number: int) -> np.ndarray:
-        return np.hstack((rng.uniform(0, 700, (number, 2)), np.exp(rng.uniform(3.5, 5.7, (number, 2)))))
+        return np.hstack(
+            (rng.uniform(0, 700, (number, 2)), np.exp(rng.uniform(3.5, 5.7, (number, 2))))
+        )
 
     boxes = places(count)
-    truth = Truth(np.arange(1, images + 1), [""] * images, np.arange(1, 4), list("abc"), np.arange(1, count + 1),
-                  image, rng.choice(3, count, p=[0.5, 0.3, 0.2]), boxes, boxes[:, 2] * boxes[:, 3],
-                  np.zeros(count, dtype=bool))
+    truth = Truth(
+        np.arange(1, images + 1),
+        [""] * images,
+        np.arange(1, 4),
+        list("abc"),
+        np.arange(1, count + 1),
+        image,
+        rng.choice(3, count, p=[0.5, 0.3, 0.2]),
+        boxes,
+        boxes[:, 2] * boxes[:, 3],
+        np.zeros(count, dtype=bool),
+    )
     found = []
     for skill, noise in cells:
         seen = np.flatnonzero(rng.random(count) < 1 / (1 + np.exp(hard[image] - skill)))
@@ -83,12 +123,18 @@ def scenes(images: int, seed: int, *cells: tuple[float, float]) -> tuple[Truth, 
         near, size = boxes[seen].copy(), boxes[seen][:, 2:]
         near[:, :2] += rng.normal(size=size.shape) * spread * size
         near[:, 2:] *= np.exp(rng.normal(size=size.shape) * spread)
-        wrong = np.where(rng.random(len(seen)) < 0.1, rng.integers(0, 3, len(seen)), truth.category[seen])
+        wrong = np.where(
+            rng.random(len(seen)) < 0.1, rng.integers(0, 3, len(seen)), truth.category[seen]
+        )
         other = rng.integers(0, images, 3 * images)
-        found.append(Detections(
-            np.concatenate((image[seen], other)), np.concatenate((wrong, rng.integers(0, 3, len(other)))),
-            np.vstack((near, places(len(other)))),
-            np.concatenate((rng.beta(4, 2, len(seen)), rng.beta(2, 4, len(other))))))
+        found.append(
+            Detections(
+                np.concatenate((image[seen], other)),
+                np.concatenate((wrong, rng.integers(0, 3, len(other)))),
+                np.vstack((near, places(len(other)))),
+                np.concatenate((rng.beta(4, 2, len(seen)), rng.beta(2, 4, len(other)))),
+            )
+        )
     return truth, found
 
 
@@ -100,11 +146,19 @@ def sample(cell: Matches, drawn: np.ndarray) -> Matches:
         times = counts[ranked.image]
         rows = np.repeat(np.arange(len(times)), times)
         copy = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
-        classes.append(Ranked(first[ranked.image[rows]] + copy, ranked.finds[:, :, rows], ranked.counted[:, :, rows]))
+        classes.append(
+            Ranked(
+                first[ranked.image[rows]] + copy,
+                ranked.finds[:, :, rows],
+                ranked.counted[:, :, rows],
+            )
+        )
     return Matches(tuple(classes), np.repeat(cell.boxes, counts, axis=2))
 
 
-def simulate(cells: list[Matches], number: int, images: int, replicates: int, statistic: Statistic) -> np.ndarray:
+def simulate(
+    cells: list[Matches], number: int, images: int, replicates: int, statistic: Statistic
+) -> np.ndarray:
     """(number, 3): for each sample of images from the population whether the interval of the first pair covers the
     true difference, whether that of the first cell covers its true value, and whether any pair is decided."""
     rng, none = np.random.default_rng(3), np.zeros((0, cells[0].boxes.shape[2]), dtype=np.int32)
@@ -116,8 +170,13 @@ def simulate(cells: list[Matches], number: int, images: int, replicates: int, st
         runs = {str(at): [evaluate(sample(cell, drawn), weights)] for at, cell in enumerate(cells)}
         pairs, single = compare(runs, statistic), estimate(runs["0"], statistic)
         between = pairs[0].difference
-        rows.append((between.low <= true[0] - true[1] <= between.high, single.low <= true[0] <= single.high,
-                     any(pair.outcome != "not distinguishable" for pair in pairs)))
+        rows.append(
+            (
+                between.low <= true[0] - true[1] <= between.high,
+                single.low <= true[0] <= single.high,
+                any(pair.outcome != "not distinguishable" for pair in pairs),
+            )
+        )
     return np.array(rows)
 
 

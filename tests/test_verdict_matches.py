@@ -33,22 +33,51 @@ def random_set(seed: int, images: int = 12, tied_within: bool = True) -> tuple[d
     for image in range(1, images + 1):
         for _ in range(rng.integers(0, 7)):
             box = place()
-            boxes.append({"image_id": image, "category_id": int(rng.integers(1, CLASSES - 1)), "bbox": box,
-                          "area": box[2] * box[3] * float(rng.choice([1, 0.9])), "iscrowd": int(rng.random() < 0.15)})
+            boxes.append(
+                {
+                    "image_id": image,
+                    "category_id": int(rng.integers(1, CLASSES - 1)),
+                    "bbox": box,
+                    "area": box[2] * box[3] * float(rng.choice([1, 0.9])),
+                    "iscrowd": int(rng.random() < 0.15),
+                }
+            )
         there = [box for box in boxes if box["image_id"] == image]
         # 1.0 to 0.0 in steps; equal within an image or only between images.
         steps = rng.integers(0, 20, 300) / 20 if tied_within else rng.permutation(300) / 300
         for number in range(130 if image == 2 else rng.integers(0, 25)):
             like = there[rng.integers(len(there))] if there and rng.random() < 0.8 else None
-            box = (np.array(like["bbox"]) + rng.choice([-4, 0, 0, 4], 4)).tolist() if like else place()
-            category = 1 if image == 2 else like["category_id"] if like and rng.random() < 0.8 else rng.integers(
-                1, CLASSES)
-            found.append({"image_id": image, "category_id": int(category), "bbox": box, "score": float(steps[number])})
+            box = (
+                (np.array(like["bbox"]) + rng.choice([-4, 0, 0, 4], 4)).tolist()
+                if like
+                else place()
+            )
+            category = (
+                1
+                if image == 2
+                else like["category_id"]
+                if like and rng.random() < 0.8
+                else rng.integers(1, CLASSES)
+            )
+            found.append(
+                {
+                    "image_id": image,
+                    "category_id": int(category),
+                    "bbox": box,
+                    "score": float(steps[number]),
+                }
+            )
     rng.shuffle(found)
-    return {"images": [{"id": image, "file_name": f"{image}.jpg", "width": 300, "height": 300}
-                       for image in range(1, images + 1)],
-            "annotations": [{"id": number, **box} for number, box in enumerate(boxes, 1)],
-            "categories": [{"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)]}, found
+    return {
+        "images": [
+            {"id": image, "file_name": f"{image}.jpg", "width": 300, "height": 300}
+            for image in range(1, images + 1)
+        ],
+        "annotations": [{"id": number, **box} for number, box in enumerate(boxes, 1)],
+        "categories": [
+            {"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)
+        ],
+    }, found
 
 
 def oracle(coco: dict[str, Any], found: list[dict]) -> tuple[list[float], np.ndarray]:
@@ -65,7 +94,9 @@ def oracle(coco: dict[str, Any], found: list[dict]) -> tuple[list[float], np.nda
     precision = evaluation.eval["precision"][..., -1]
     levels = [precision[rows].mean(axis=(0, 1)) for rows in (slice(None), slice(0, 1), slice(5, 6))]
     both = np.stack(levels, axis=-1)
-    return [np.nan if value < 0 else value for value in evaluation.stats[:6]], np.where(both < 0, np.nan, both)
+    return [np.nan if value < 0 else value for value in evaluation.stats[:6]], np.where(
+        both < 0, np.nan, both
+    )
 
 
 def matched(coco: dict[str, Any], found: list[dict], folder: Any) -> Matches:
@@ -126,14 +157,32 @@ def test_no_class_no_image(tmp_path):
     assert np.isnan(metrics).all() and ap.shape == (0, 4, 3)
 
 
-@pytest.mark.parametrize("change", [
-    lambda coco: {**cut(coco, lambda box: box["category_id"] == 1), "categories": coco["categories"][:1]},
-    lambda coco: cut(coco, lambda box: box["category_id"] == 2),
-    lambda coco: cut(coco, lambda box: box["iscrowd"]),
-    lambda coco: cut(coco, lambda box: box["area"] <= 32**2),
-    lambda coco: {**coco, "images": coco["images"][::-1], "categories": coco["categories"][::-1]},
-    lambda coco: {**coco, "annotations": coco["annotations"][::-1]},
-], ids=["one class", "a class without boxes", "only crowds", "only small boxes", "unsorted ids", "unsorted boxes"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda coco: {
+            **cut(coco, lambda box: box["category_id"] == 1),
+            "categories": coco["categories"][:1],
+        },
+        lambda coco: cut(coco, lambda box: box["category_id"] == 2),
+        lambda coco: cut(coco, lambda box: box["iscrowd"]),
+        lambda coco: cut(coco, lambda box: box["area"] <= 32**2),
+        lambda coco: {
+            **coco,
+            "images": coco["images"][::-1],
+            "categories": coco["categories"][::-1],
+        },
+        lambda coco: {**coco, "annotations": coco["annotations"][::-1]},
+    ],
+    ids=[
+        "one class",
+        "a class without boxes",
+        "only crowds",
+        "only small boxes",
+        "unsorted ids",
+        "unsorted boxes",
+    ],
+)
 def test_edge_cases_equal_pycocotools(change, tmp_path):
     for seed in range(5):
         coco, found = random_set(100 + seed)
@@ -145,17 +194,23 @@ def test_edge_cases_equal_pycocotools(change, tmp_path):
 
 def test_only_the_best_hundred_of_an_image_and_class_count(tmp_path):
     box = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50]}
-    coco = {"images": [{"id": 1, "file_name": "a.jpg", "width": 300, "height": 300}],
-            "annotations": [{"id": 1, **box, "area": 2500, "iscrowd": 0}], "categories": [{"id": 1, "name": "can"}]}
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 300, "height": 300}],
+        "annotations": [{"id": 1, **box, "area": 2500, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": "can"}],
+    }
     wrong = [{**box, "bbox": [200, 200, 50, 50], "score": 0.5} for _ in range(99)]
     # Equal scores keep the order in which they come.
-    assert plain(matched(coco, [*wrong, {**box, "score": 0.5}], tmp_path))[0][0] == pytest.approx(0.01)
+    assert plain(matched(coco, [*wrong, {**box, "score": 0.5}], tmp_path))[0][0] == pytest.approx(
+        0.01
+    )
     assert plain(matched(coco, [*wrong, wrong[0], {**box, "score": 0.5}], tmp_path))[0][0] == 0
     assert plain(matched(coco, [{**box, "score": 0.5}, *wrong], tmp_path))[0][0] == pytest.approx(1)
 
 
 def test_fold_of_the_study_equals_pycocotools(shared, tmp_path):
     from benchmarks.evaluation import generated, renumbered
+
     coco = renumbered(shared / "data" / "recycling_annotations" / "val_3.json")
     found = generated(coco, 30, seed=1)
     matches = matched(coco, found, tmp_path)

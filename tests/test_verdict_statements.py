@@ -10,13 +10,45 @@ from stages.verdict.expressions import LONGEST, parse
 from stages.verdict.statements import TRAIN_LOSS, check
 
 HOSTILE = [
-    "__import__('os')", "r50 < __import__('os').system('x')", "r50.__class__ < r101", "(" * 9000 + "r50",
-    "r50 < " * 40 + "r101", "(" * 99 + "r50" + ")" * 99, "-" * 190 + "1", "lambda: 0", "r50 <= r101", "not r50 < r101",
-    "r50 < r101 or r50 < x101", "r50\x00 < r101", "", " \n ", "r50 <", "r50", "r5O < r101", "r50 < fpn", "r50 < 0.5",
-    "r50 < r50", "r50 - r101 > 1e999", "r50 - r101 > x101", "True < r50", "512 < 9" + "9" * 150, "r50 < r101 # or",
-    "r50 < '\ud800'", "f'{r50}' < r101", "r50[0] < r101", "{*r50} < r101", "(r50 := r101) < x101", "r50 - r101 > 2",
-    "r50 < '<script>alert(1)</script>'", "512 < 16", "r50 < [r101]", "await r50 < r101", "r50 < r101; r50",
-    "r50 - r101 > False", " and ".join(["r50 < r101"] * 16)]
+    "__import__('os')",
+    "r50 < __import__('os').system('x')",
+    "r50.__class__ < r101",
+    "(" * 9000 + "r50",
+    "r50 < " * 40 + "r101",
+    "(" * 99 + "r50" + ")" * 99,
+    "-" * 190 + "1",
+    "lambda: 0",
+    "r50 <= r101",
+    "not r50 < r101",
+    "r50 < r101 or r50 < x101",
+    "r50\x00 < r101",
+    "",
+    " \n ",
+    "r50 <",
+    "r50",
+    "r5O < r101",
+    "r50 < fpn",
+    "r50 < 0.5",
+    "r50 < r50",
+    "r50 - r101 > 1e999",
+    "r50 - r101 > x101",
+    "True < r50",
+    "512 < 9" + "9" * 150,
+    "r50 < r101 # or",
+    "r50 < '\ud800'",
+    "f'{r50}' < r101",
+    "r50[0] < r101",
+    "{*r50} < r101",
+    "(r50 := r101) < x101",
+    "r50 - r101 > 2",
+    "r50 < '<script>alert(1)</script>'",
+    "512 < 16",
+    "r50 < [r101]",
+    "await r50 < r101",
+    "r50 < r101; r50",
+    "r50 - r101 > False",
+    " and ".join(["r50 < r101"] * 16),
+]
 
 
 @pytest.mark.parametrize("holds", HOSTILE, ids=range(len(HOSTILE)))
@@ -25,12 +57,18 @@ def test_anything_else_is_one_line_with_its_place(holds):
     with pytest.raises(StudyError) as error:
         check(stated(*rows), LEVELS)
     message = str(error.value)
-    assert message.startswith("hypotheses[3].holds: ") and len(message.splitlines()) == 1 and len(message) < 420
+    assert (
+        message.startswith("hypotheses[3].holds: ")
+        and len(message.splitlines()) == 1
+        and len(message) < 420
+    )
 
 
 def test_the_position_is_that_of_the_wrong_part():
     # Blanks count once, and a character is one whatever its bytes.
-    with pytest.raises(StudyError, match=r"^holds: at character 14: 'resnet' is no known .*; allowed: orders"):
+    with pytest.raises(
+        StudyError, match=r"^holds: at character 14: 'resnet' is no known .*; allowed: orders"
+    ):
         parse("r50 <  r101 < resnet", "holds", LEVELS)
     with pytest.raises(StudyError, match=r"^holds: at character 7: 'r101\(\)' is not allowed"):
         parse("'é' < r101()", "holds", LEVELS | {"backbone": ["é", "r101"]})
@@ -39,17 +77,31 @@ def test_the_position_is_that_of_the_wrong_part():
     assert len(parse("r50 < r101".ljust(LONGEST + 9), "holds", LEVELS)) == 1
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"claim": " "}, r"hypotheses\[0\]\.claim: empty"), ({"metric": "val/mAP"}, r"\[0\]\.metric: 'val/mAP' is no"),
-    ({"metric": []}, r"\[0\]\.metric: empty"), ({"holds": {"every": "r50 < r101"}}, r"\[0\]\.holds: 'every' is no"),
-    ({"holds": {"val/bbox_mAP": "r50"}}, r"\[0\]\.holds\.val/bbox_mAP: at character 1"), ({"holds": {}}, "empty"),
-    ({"holds": {TRAIN_LOSS: "r50 < r101"}, "metric": "every"}, r"\[0\]\.metric: holds names"),
-    ({"holds": {TRAIN_LOSS: "sgd - adamw > 1e999"}}, "'1e999' is not a finite number"),
-    ({"where": {"backbone": "r50"}}, r"\[0\]\.where\.backbone: holds compares"),
-    ({"where": {"head": "x"}}, r"\[0\]\.where\.head: no such factor"), ({"holds": 3}, "expected text"),
-    ({"where": {"neck": "bifpn"}}, r"\[0\]\.where\.neck: 'bifpn' is unknown; there are: fpn, pafpn"),
-    ({"where": {"image_size": "512"}}, r"\[0\]\.where\.image_size: '512' is no whole number"),
-    ({"holds": "faster_rcnn > cascade_rcnn", "metric": "train/loss"}, "detectors sum different terms")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"claim": " "}, r"hypotheses\[0\]\.claim: empty"),
+        ({"metric": "val/mAP"}, r"\[0\]\.metric: 'val/mAP' is no"),
+        ({"metric": []}, r"\[0\]\.metric: empty"),
+        ({"holds": {"every": "r50 < r101"}}, r"\[0\]\.holds: 'every' is no"),
+        ({"holds": {"val/bbox_mAP": "r50"}}, r"\[0\]\.holds\.val/bbox_mAP: at character 1"),
+        ({"holds": {}}, "empty"),
+        ({"holds": {TRAIN_LOSS: "r50 < r101"}, "metric": "every"}, r"\[0\]\.metric: holds names"),
+        ({"holds": {TRAIN_LOSS: "sgd - adamw > 1e999"}}, "'1e999' is not a finite number"),
+        ({"where": {"backbone": "r50"}}, r"\[0\]\.where\.backbone: holds compares"),
+        ({"where": {"head": "x"}}, r"\[0\]\.where\.head: no such factor"),
+        ({"holds": 3}, "expected text"),
+        (
+            {"where": {"neck": "bifpn"}},
+            r"\[0\]\.where\.neck: 'bifpn' is unknown; there are: fpn, pafpn",
+        ),
+        ({"where": {"image_size": "512"}}, r"\[0\]\.where\.image_size: '512' is no whole number"),
+        (
+            {"holds": "faster_rcnn > cascade_rcnn", "metric": "train/loss"},
+            "detectors sum different terms",
+        ),
+    ],
+)
 def test_a_wrong_row_is_one_line_with_its_key(change, message):
     with pytest.raises(StudyError, match=message):
         check(stated(SIX[0] | {"where": {}} | change), LEVELS)

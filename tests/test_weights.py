@@ -46,16 +46,25 @@ def built(backbone: str, study: Study) -> nn.Module:
 
 def authors(state: State) -> State:
     """MMDetection's Swin tensors as the authors' checkpoints have them."""
-    renamed: State = {"norm.weight": torch.ones(8), "head.weight": torch.ones(5, 8), "head.bias": torch.ones(5),
-                      "layers.0.blocks.1.attn_mask": torch.ones(4, 49, 49)}
+    renamed: State = {
+        "norm.weight": torch.ones(8),
+        "head.weight": torch.ones(5, 8),
+        "head.bias": torch.ones(5),
+        "layers.0.blocks.1.attn_mask": torch.ones(4, 49, 49),
+    }
     for name, value in state.items():
         if name.startswith("norm"):  # norm0 to norm3 are MMDetection's own
             continue
         if ".downsample." in name:
             # Channels major, positions minor here; the authors concatenate position after position.
             value = value.unflatten(-1, (-1, 4))[..., ORDER].transpose(-1, -2).flatten(-2)
-        for ours, theirs in (("stages.", "layers."), ("attn.w_msa.", "attn."), ("ffn.layers.0.0.", "mlp.fc1."),
-                             ("ffn.layers.1.", "mlp.fc2."), ("projection.", "proj.")):
+        for ours, theirs in (
+            ("stages.", "layers."),
+            ("attn.w_msa.", "attn."),
+            ("ffn.layers.0.0.", "mlp.fc1."),
+            ("ffn.layers.1.", "mlp.fc2."),
+            ("projection.", "proj."),
+        ):
             name = name.replace(ours, theirs, 1)
         renamed[name] = value.contiguous()
     return renamed
@@ -70,12 +79,17 @@ def randomized(module: nn.Module) -> nn.Module:
 
 
 def same(ours: State, theirs: State) -> bool:
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name], theirs[name]) for name in theirs
+    )
 
 
 def weighty(state: State) -> State:
-    return {name: value for name, value in state.items()
-            if not name.endswith(("num_batches_tracked", "relative_position_index"))}
+    return {
+        name: value
+        for name, value in state.items()
+        if not name.endswith(("num_batches_tracked", "relative_position_index"))
+    }
 
 
 class Command:
@@ -92,14 +106,24 @@ def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
         tensors.read(path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message and len(message) < len(str(path)) + 300
+    assert (
+        message.startswith(f"{path}: ")
+        and "\n" not in message
+        and len(message) < len(str(path)) + 300
+    )
     # torch proposes to load the file with everything allowed.
     assert "weights_only" not in message and "arbitrary code" not in message
     return message
 
 
-@pytest.mark.parametrize("save", [torch.save, functools.partial(torch.save, _use_new_zipfile_serialization=False),
-                                  lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))])
+@pytest.mark.parametrize(
+    "save",
+    [
+        torch.save,
+        functools.partial(torch.save, _use_new_zipfile_serialization=False),
+        lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2)),
+    ],
+)
 def test_a_file_that_would_run_code_is_refused(tmp_path, save):
     proof, path = tmp_path / "ran", tmp_path / "evil.pth"
     save({"state_dict": {"conv1.weight": torch.ones(2)}, "meta": Command(f"touch {proof}")}, path)
@@ -112,8 +136,18 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, save):
 
 
 def test_plain_values_beside_the_tensors_are_fine(tmp_path):
-    meta = {"epoch": 100, "CLASSES": ("a", "b"), "time": "Mon", "config": None, "lr": [0.1], "best": True}
-    torch.save({"meta": meta, "state_dict": {"conv1.weight": torch.ones(2), "version": 2}}, tmp_path / "a.pth")
+    meta = {
+        "epoch": 100,
+        "CLASSES": ("a", "b"),
+        "time": "Mon",
+        "config": None,
+        "lr": [0.1],
+        "best": True,
+    }
+    torch.save(
+        {"meta": meta, "state_dict": {"conv1.weight": torch.ones(2), "version": 2}},
+        tmp_path / "a.pth",
+    )
     assert same(tensors.read(tmp_path / "a.pth"), {"conv1.weight": torch.ones(2)})
 
 
@@ -128,15 +162,19 @@ def test_damaged_files_are_refused(tmp_path):
             assert "is not a file of tensors alone" in refusal(tmp_path / f"cut-{name}")
 
 
-@pytest.mark.parametrize("content", [b"<html>404 Not Found</html>\n", b"version https://git-lfs.github.com/spec/v1\n"])
+@pytest.mark.parametrize(
+    "content", [b"<html>404 Not Found</html>\n", b"version https://git-lfs.github.com/spec/v1\n"]
+)
 @pytest.mark.parametrize("name", ["page.pth", "page.safetensors"])
 def test_a_text_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert "is not a file of tensors alone" in refusal(tmp_path / name)
 
 
-@pytest.mark.parametrize("content", [
-    {}, {"state_dict": {}}, {"epoch": 3}, [torch.ones(2)], torch.ones(2), {3: torch.ones(2)}])
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"state_dict": {}}, {"epoch": 3}, [torch.ones(2)], torch.ones(2), {3: torch.ones(2)}],
+)
 def test_a_file_without_tensors_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "empty.pth")
     assert "holds no tensors" in refusal(tmp_path / "empty.pth")
@@ -147,15 +185,28 @@ def test_torchvisions_resnets(name):
     theirs = RESNETS[name](weights=None).state_dict()
     found = tensors.match(theirs, built(name, FULL))
     assert (found.share, found.missing, found.unexpected) == (1, [], ["fc.bias", "fc.weight"])
-    assert same(found.matched, {name: value for name, value in weighty(theirs).items() if not name.startswith("fc.")})
+    assert same(
+        found.matched,
+        {name: value for name, value in weighty(theirs).items() if not name.startswith("fc.")},
+    )
 
 
-@pytest.mark.parametrize("layout", [
-    lambda state: {"meta": {"epoch": 1}, "state_dict": {f"backbone.{name}": value for name, value in state.items()}},
-    lambda state: {"state_dict": {f"module.backbone.{name}": value for name, value in state.items()}},
-    lambda state: {f"backbone.{name}": value for name, value in state.items()},
-    lambda state: {"state_dict": state},
-    lambda state: state], ids=["openmmlab", "in parallel", "flat", "state_dict", "plain"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda state: {
+            "meta": {"epoch": 1},
+            "state_dict": {f"backbone.{name}": value for name, value in state.items()},
+        },
+        lambda state: {
+            "state_dict": {f"module.backbone.{name}": value for name, value in state.items()}
+        },
+        lambda state: {f"backbone.{name}": value for name, value in state.items()},
+        lambda state: {"state_dict": state},
+        lambda state: state,
+    ],
+    ids=["openmmlab", "in parallel", "flat", "state_dict", "plain"],
+)
 def test_openmmlabs_layouts(tmp_path, layout):
     backbone = built("mobilenet_v2", MINIATURE)
     state = randomized(backbone).state_dict()
@@ -168,7 +219,11 @@ def test_resnext_takes_its_own_width_only():
     backbone = built("x101", FULL)
     state = backbone.state_dict()
     found = tensors.match({**state, "fc.weight": torch.ones(2)}, backbone)
-    assert found.share == 1 and found.unexpected == ["fc.weight"] and same(found.matched, weighty(state))
+    assert (
+        found.share == 1
+        and found.unexpected == ["fc.weight"]
+        and same(found.matched, weighty(state))
+    )
     with torch.device("meta"):
         wider = torchvision.models.resnext101_32x8d(weights=None).state_dict()
     found = tensors.match(wider, backbone)
@@ -179,13 +234,21 @@ def test_resnext_takes_its_own_width_only():
 def test_the_test_knows_the_authors_patch_merging():
     """authors() renames a layer that computes the same: the order of positions is the authors', not just some order."""
     ours = randomized(PatchMerging(6, 12))
-    theirs = authors({f"stages.0.downsample.{name}": value for name, value in ours.state_dict().items()})
+    theirs = authors(
+        {f"stages.0.downsample.{name}": value for name, value in ours.state_dict().items()}
+    )
     image = torch.rand(2, 8, 10, 6)
     with torch.no_grad():
         # As microsoft/Swin-Transformer's models/swin_transformer.py merges patches.
-        merged = torch.cat([image[:, row::2, column::2] for column in (0, 1) for row in (0, 1)], dim=-1)
-        norm = nn.functional.layer_norm(merged, (24,), theirs["layers.0.downsample.norm.weight"],
-                                        theirs["layers.0.downsample.norm.bias"])
+        merged = torch.cat(
+            [image[:, row::2, column::2] for column in (0, 1) for row in (0, 1)], dim=-1
+        )
+        norm = nn.functional.layer_norm(
+            merged,
+            (24,),
+            theirs["layers.0.downsample.norm.weight"],
+            theirs["layers.0.downsample.norm.bias"],
+        )
         wanted = norm.flatten(1, 2) @ theirs["layers.0.downsample.reduction.weight"].T
         found, size = ours(image.flatten(1, 2), (8, 10))
     assert size == (4, 5) and torch.allclose(found, wanted, atol=1e-5)
@@ -200,7 +263,9 @@ def test_swin_of_its_authors(tmp_path, study):
     norms = [f"norm{level}.{part}" for level in range(4) for part in ("bias", "weight")]
     assert found.missing == norms and found.share >= tensors.LEAST_MATCHED
     assert found.unexpected == ["norm.weight"]
-    assert same(found.matched, {name: value for name, value in weighty(state).items() if name not in norms})
+    assert same(
+        found.matched, {name: value for name, value in weighty(state).items() if name not in norms}
+    )
     # MMDetection's own loading of the same file gives the same backbone.
     config = ConfigDict(backbone_config("swin_t", study))
     config.init_cfg = ConfigDict(type="Pretrained", checkpoint=str(tmp_path / "swin.pth"))
@@ -216,9 +281,14 @@ def test_swin_l_by_names_and_shapes():
     backbone = on_meta(backbone_config("swin_l", FULL))
     found = tensors.match(authors(backbone.state_dict()), backbone)
     assert len(found.missing) == 8 and {name[:4] for name in found.missing} == {"norm"}
-    assert all(found.matched[name].shape == value.shape for name, value in weighty(backbone.state_dict()).items()
-               if name not in found.missing)
+    assert all(
+        found.matched[name].shape == value.shape
+        for name, value in weighty(backbone.state_dict()).items()
+        if name not in found.missing
+    )
     # 224 pixels' windows of 7 have other position tables.
-    smaller = {name: value[:169] if name.endswith("bias_table") else value for name, value in
-               authors(backbone.state_dict()).items()}
+    smaller = {
+        name: value[:169] if name.endswith("bias_table") else value
+        for name, value in authors(backbone.state_dict()).items()
+    }
     assert tensors.match(smaller, backbone).share < tensors.LEAST_MATCHED

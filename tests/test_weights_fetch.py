@@ -36,7 +36,9 @@ def pauses(monkeypatch) -> list[float]:
 @pytest.fixture
 def server(pauses) -> Iterator[Server]:
     server = Server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -64,7 +66,10 @@ def names(raw: Path) -> list[str]:
 
 def test_a_plain_fetch_happens_once(server, raw):
     for _ in range(2):
-        assert get(f"{server.address}/a/r50-1234.pth?download=1", raw) == (raw / "r50-1234.pth", SHA256)
+        assert get(f"{server.address}/a/r50-1234.pth?download=1", raw) == (
+            raw / "r50-1234.pth",
+            SHA256,
+        )
     assert (raw / "r50-1234.pth").read_bytes() == CONTENT and names(raw) == ["r50-1234.pth"]
     assert server.asked == [("/a/r50-1234.pth?download=1", None)]
 
@@ -74,7 +79,14 @@ def test_a_cut_connection_goes_on_where_it_stopped(server, raw, pauses):
     cuts = [300_000, 1, 200_000, 65_536, 100_000]
     server.answers = [lambda handler, cut=cut: ranged(handler, cut) for cut in cuts] + [ranged]
     get(f"{server.address}/r50.pth", raw)
-    assert server.ranges == [None, "bytes=300000-", "bytes=300001-", "bytes=500001-", "bytes=565537-", "bytes=665537-"]
+    assert server.ranges == [
+        None,
+        "bytes=300000-",
+        "bytes=300001-",
+        "bytes=500001-",
+        "bytes=565537-",
+        "bytes=665537-",
+    ]
     assert (raw / "r50.pth").read_bytes() == CONTENT and not any(pauses)
 
 
@@ -91,11 +103,15 @@ def test_a_server_without_ranges_starts_again(server, raw):
     assert (raw / "r50.pth").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("cuts", [[100], [100, 50]], ids=["at the same byte", "now here, now there"])
+@pytest.mark.parametrize(
+    "cuts", [[100], [100, 50]], ids=["at the same byte", "now here, now there"]
+)
 def test_cuts_without_progress_end(server, raw, pauses, cuts):
     server.answers = [lambda handler, cut=cut: whole(handler, cut) for cut in cuts * 20]
     message = refused(f"{server.address}/r50.pth", raw)
-    assert "the connection ended early" in message and f"Put the file at {raw / 'r50.pth'}" in message
+    assert (
+        "the connection ended early" in message and f"Put the file at {raw / 'r50.pth'}" in message
+    )
     assert len(server.asked) == 4 and names(raw) == ["r50.pth.part"]  # the first brought something
 
 
@@ -103,13 +119,17 @@ def test_other_bytes_than_asked_for_are_not_taken(server, raw):
     def shifted(handler) -> None:
         head(handler, 206, Content_Length=10, Content_Range=f"bytes 0-9/{len(CONTENT)}")
         handler.wfile.write(CONTENT[:10])
+
     server.answers = [lambda handler: ranged(handler, 1000), shifted]
     assert "other bytes than it was asked for" in refused(f"{server.address}/r50.pth", raw)
     assert (raw / "r50.pth.part").read_bytes() == CONTENT[:1000]
 
 
-@pytest.mark.parametrize(("rest", "asked"), [
-    (0, [f"bytes={len(CONTENT)}-"]), (5, [f"bytes={len(CONTENT) + 5}-", None])], ids=["whole", "longer than the file"])
+@pytest.mark.parametrize(
+    ("rest", "asked"),
+    [(0, [f"bytes={len(CONTENT)}-"]), (5, [f"bytes={len(CONTENT) + 5}-", None])],
+    ids=["whole", "longer than the file"],
+)
 def test_a_part_with_nothing_left_to_fetch(server, raw, rest, asked):
     server.answers = [ranged]
     raw.mkdir(parents=True)
@@ -125,11 +145,14 @@ def test_a_killed_process_leaves_a_part_that_the_next_call_completes(server, raw
         ranged(handler, 300_000)
         handler.wfile.flush()
         hold.wait(300)
+
     server.answers = [stalled, ranged]
     source, part = f"{server.address}/r50.pth", raw / "r50.pth.part"
-    program = ("import sys; from pathlib import Path; from stages.pretrained import fetch; "
-               "from stages.study.params import Weights; "
-               "fetch.fetch('r50', Weights(sys.argv[1], 'MIT', sys.argv[2]), Path(sys.argv[3]))")
+    program = (
+        "import sys; from pathlib import Path; from stages.pretrained import fetch; "
+        "from stages.study.params import Weights; "
+        "fetch.fetch('r50', Weights(sys.argv[1], 'MIT', sys.argv[2]), Path(sys.argv[3]))"
+    )
     process = subprocess.Popen([sys.executable, "-c", program, source, SHA256, raw], cwd=ROOT)
     try:
         deadline = time.monotonic() + 60
@@ -150,10 +173,19 @@ def test_a_killed_process_leaves_a_part_that_the_next_call_completes(server, raw
 
 
 def test_a_redirect_keeps_the_name_and_the_range(server, raw):
-    server.answers = [redirect("/store/abc"), lambda handler: ranged(handler, 1000), redirect("/store/def"), ranged]
+    server.answers = [
+        redirect("/store/abc"),
+        lambda handler: ranged(handler, 1000),
+        redirect("/store/def"),
+        ranged,
+    ]
     assert get(f"{server.address}/r50.pth", raw)[0] == raw / "r50.pth"
-    assert server.asked == [("/r50.pth", None), ("/store/abc", None), ("/r50.pth", "bytes=1000-"),
-                            ("/store/def", "bytes=1000-")]
+    assert server.asked == [
+        ("/r50.pth", None),
+        ("/store/abc", None),
+        ("/r50.pth", "bytes=1000-"),
+        ("/store/def", "bytes=1000-"),
+    ]
 
 
 @pytest.mark.parametrize(("code", "requests"), [(404, 1), (403, 1), (500, 3), (429, 3)])
@@ -177,12 +209,24 @@ def test_offline_says_what_to_do(raw, pauses):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     message = refused(f"http://127.0.0.1:{port}/r50.pth", raw)
-    assert "refused" in message and f"Put the file at {raw / 'r50.pth'}" in message and "weights: none" in message
+    assert (
+        "refused" in message
+        and f"Put the file at {raw / 'r50.pth'}" in message
+        and "weights: none" in message
+    )
     assert len(pauses) == 2 and names(raw) == []
 
 
-@pytest.mark.parametrize("source", ["http://[::1", "http://127.0.0.1:port/r50.pth", "http://127.0.0.1/ä b.pth",
-                                    "no/such/file.pth", "file:///no/such/file.pth"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://[::1",
+        "http://127.0.0.1:port/r50.pth",
+        "http://127.0.0.1/ä b.pth",
+        "no/such/file.pth",
+        "file:///no/such/file.pth",
+    ],
+)
 def test_no_address_is_one_line(source, raw, pauses):
     message = refused(source, raw)
     assert message.startswith("backbones.r50.weights") and not pauses
@@ -219,15 +263,27 @@ def test_without_a_hash_the_file_is_trusted_and_its_hash_said_once(server, raw, 
     assert [SHA256 in record.getMessage() for record in caplog.records] == [True]
 
 
-@pytest.mark.parametrize(("path", "name"), [
-    ("", "r50.pth"), ("/", "r50.pth"), ("/a/..", "r50.pth"), ("/%2e%2e", "r50.pth"), ("/a%2F..", "r50.pth"),
-    ("/x%00.pth", "r50.pth"), ("/..%2F..%2Fevil.pth", "evil.pth"), ("/%2Fetc%2Fevil.pth", "evil.pth")])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("", "r50.pth"),
+        ("/", "r50.pth"),
+        ("/a/..", "r50.pth"),
+        ("/%2e%2e", "r50.pth"),
+        ("/a%2F..", "r50.pth"),
+        ("/x%00.pth", "r50.pth"),
+        ("/..%2F..%2Fevil.pth", "evil.pth"),
+        ("/%2Fetc%2Fevil.pth", "evil.pth"),
+    ],
+)
 def test_no_address_leaves_the_folder(server, raw, tmp_path, path, name):
     assert get(server.address + path, raw)[0] == raw / name
     assert [found for found in tmp_path.rglob("*") if found.is_file()] == [raw / name]
 
 
 def test_a_full_disk_is_noticed_before_the_download(server, raw, monkeypatch):
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: SimpleNamespace(free=len(CONTENT) - 1))
+    monkeypatch.setattr(
+        fetch.shutil, "disk_usage", lambda _: SimpleNamespace(free=len(CONTENT) - 1)
+    )
     message = refused(f"{server.address}/r50.pth", raw)
     assert "r50.pth needs 1 MB more" in message and len(server.asked) == 1 and names(raw) == []

@@ -34,11 +34,14 @@ def stage(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(backbone: str, chosen: Weights, scale: str = "full") -> Path:
-        study = dataclasses.replace(STUDY, scale=scale, backbones={**STUDY.backbones, backbone: Backbone(chosen)})
+        study = dataclasses.replace(
+            STUDY, scale=scale, backbones={**STUDY.backbones, backbone: Backbone(chosen)}
+        )
         monkeypatch.setattr(params, "load", lambda: study)
         name = next(name for name, cell in study.cells.items() if cell.backbone == backbone)
         weights.main(name)
         return paths.weights(name)
+
     return run
 
 
@@ -54,9 +57,13 @@ def test_a_real_file_matches_whole(stage, mobilenet, caplog):
     caplog.set_level("INFO")
     path = stage("mobilenet_v2", Weights(str(mobilenet), "MIT", SHA256))
     assert "260 tensors matched (100.0%), 0 missing, 0 not used" in caplog.text
-    theirs = {name: value for name, value in load_file(mobilenet).items() if "num_batches" not in name}
+    theirs = {
+        name: value for name, value in load_file(mobilenet).items() if "num_batches" not in name
+    }
     ours = load_file(path)
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name], theirs[name]) for name in theirs
+    )
     with safe_open(path, "pt") as file:
         record = json.loads(file.metadata()["record"])
     assert record == {"sha256": SHA256, "matched": 260, "missing": [], "unexpected": []}
@@ -65,9 +72,15 @@ def test_a_real_file_matches_whole(stage, mobilenet, caplog):
 def test_the_same_file_gives_the_same_bytes(stage, mobilenet, tmp_path):
     """Whatever its address and licence: DVC trains anew where a byte differs."""
     shutil.copy(mobilenet, tmp_path / "copy.safetensors")
-    written = {stage("mobilenet_v2", Weights(source, licence, sha256)).read_bytes() for source, licence, sha256 in (
-        (str(mobilenet), "MIT", SHA256), (str(mobilenet), "MIT", SHA256), (str(mobilenet), "Apache-2.0", SHA256[:8]),
-        ("copy.safetensors", "MIT", None))}
+    written = {
+        stage("mobilenet_v2", Weights(source, licence, sha256)).read_bytes()
+        for source, licence, sha256 in (
+            (str(mobilenet), "MIT", SHA256),
+            (str(mobilenet), "MIT", SHA256),
+            (str(mobilenet), "Apache-2.0", SHA256[:8]),
+            ("copy.safetensors", "MIT", None),
+        )
+    }
     assert len(written) == 1
 
 
@@ -93,7 +106,9 @@ def test_another_backbones_file_is_one_line(stage):
 def test_an_unknown_backbone_and_a_missing_file_are_one_line(stage):
     with pytest.raises(params.StudyError, match=r"cells\.swin_h: no such cell"):
         weights.main("swin_h")
-    with pytest.raises(InputError, match=r"no pretrained weights; run python -m stages\.weights some-cell"):
+    with pytest.raises(
+        InputError, match=r"no pretrained weights; run python -m stages\.weights some-cell"
+    ):
         start.read(Path("data/weights/some-cell.safetensors"))
     path = stage("r50", Weights("http://127.0.0.1:9/r50.pth", "MIT"), scale="miniature")
     with pytest.raises(InputError, match="no pretrained weights"):
@@ -103,7 +118,11 @@ def test_an_unknown_backbone_and_a_missing_file_are_one_line(stage):
 def test_the_hook_loads_and_refuses(tmp_path):
     backbone = MODELS.build({**backbone_config("mobilenet_v2", STUDY), "init_cfg": None})
     runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
-    wanted = {name: torch.rand(value.shape) for name, value in backbone.state_dict().items() if value.dim()}
+    wanted = {
+        name: torch.rand(value.shape)
+        for name, value in backbone.state_dict().items()
+        if value.dim()
+    }
     save_file(wanted, tmp_path / "some-cell.safetensors")
     start.PretrainedHook(str(tmp_path / "some-cell.safetensors")).before_train(runner)
     assert all(torch.equal(backbone.state_dict()[name], value) for name, value in wanted.items())
@@ -122,11 +141,33 @@ def finished(tmp_path_factory, shared) -> tuple[Project, str]:
     project = make_project(tmp_path_factory.mktemp("weights") / "clone")
 
     def full(values: dict) -> None:
-        values.update(scale="full", cells={CELL: {"detector": "faster_rcnn", "backbone": "mobilenet_v2", "neck": "fpn",
-                                                  "optimizer": "sgd", "image_size": 512}})
-        values["scales"]["full"].update(image_scale=0.125, epochs=1, milestones=[], batch_size=2, workers=0, threads=1,
-                                        warmup_iterations=1)
-        values["backbones"]["mobilenet_v2"]["weights"] = {"source": str(path), "sha256": SHA256, "licence": "MIT"}
+        values.update(
+            scale="full",
+            cells={
+                CELL: {
+                    "detector": "faster_rcnn",
+                    "backbone": "mobilenet_v2",
+                    "neck": "fpn",
+                    "optimizer": "sgd",
+                    "image_size": 512,
+                }
+            },
+        )
+        values["scales"]["full"].update(
+            image_scale=0.125,
+            epochs=1,
+            milestones=[],
+            batch_size=2,
+            workers=0,
+            threads=1,
+            warmup_iterations=1,
+        )
+        values["backbones"]["mobilenet_v2"]["weights"] = {
+            "source": str(path),
+            "sha256": SHA256,
+            "licence": "MIT",
+        }
+
     project.set_params(full)
     return project, project.run("dvc", "repro").stdout
 
@@ -136,7 +177,9 @@ def ran(output: str, stage: str) -> int:
 
 
 def first_layer(project: Project) -> torch.Tensor:
-    state = torch.load(project.folder / "models" / CELL / "last.pth", map_location="cpu", weights_only=False)
+    state = torch.load(
+        project.folder / "models" / CELL / "last.pth", map_location="cpu", weights_only=False
+    )
     return state["state_dict"]["backbone.conv1.conv.weight"]
 
 
@@ -153,8 +196,11 @@ def test_dvc_trains_from_the_weights(finished, mobilenet):
 def test_another_licence_or_place_of_the_same_file_retrains_nothing(finished, mobilenet):
     project, _ = finished
     shutil.copy(mobilenet, project.folder / "data" / "copy.safetensors")
-    project.set_params(lambda values: values["backbones"]["mobilenet_v2"]["weights"].update(
-        licence="BSD", source="data/copy.safetensors"))
+    project.set_params(
+        lambda values: values["backbones"]["mobilenet_v2"]["weights"].update(
+            licence="BSD", source="data/copy.safetensors"
+        )
+    )
     output = project.run("dvc", "repro").stdout
     assert ran(output, "weights@") == 1 and trained(output) == []
 
@@ -170,9 +216,17 @@ def test_none_trains_from_scratch(finished, mobilenet):
 @pytest.mark.slow
 def test_a_file_that_cannot_be_had_is_one_line(finished):
     project, _ = finished
-    project.set_params(lambda values: (values["scales"]["full"].update(weights="imagenet"), values["backbones"][
-        "mobilenet_v2"]["weights"].update(source="http://127.0.0.1:9/mobilenet.pth", sha256=None)))
+    project.set_params(
+        lambda values: (
+            values["scales"]["full"].update(weights="imagenet"),
+            values["backbones"]["mobilenet_v2"]["weights"].update(
+                source="http://127.0.0.1:9/mobilenet.pth", sha256=None
+            ),
+        )
+    )
     done = project.run("dvc", "repro", check=False)
     assert done.returncode != 0 and "Traceback" not in done.stdout and trained(done.stdout) == []
-    assert ("weights: backbones.mobilenet_v2.weights: cannot fetch http://127.0.0.1:9/mobilenet.pth: "
-            "[Errno 111] Connection refused. Put the file at data/weights/raw/mobilenet.pth yourself") in done.stdout
+    assert (
+        "weights: backbones.mobilenet_v2.weights: cannot fetch http://127.0.0.1:9/mobilenet.pth: "
+        "[Errno 111] Connection refused. Put the file at data/weights/raw/mobilenet.pth yourself"
+    ) in done.stdout

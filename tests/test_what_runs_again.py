@@ -22,7 +22,9 @@ def finished(tmp_path_factory) -> Project:
     """A study as DVC sees it when all has run: what takes long was not run, its files were written by hand."""
     project = make_project(tmp_path_factory.mktemp("again") / "clone")
     project.run("dvc", "repro", "compose")
-    stages = yaml_text.loads((project.folder / "stages/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = yaml_text.loads((project.folder / "stages/dvc.yaml").read_text(encoding="utf-8"))[
+        "stages"
+    ]
     own = yaml_text.loads((project.folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     outs = []
     for name, row in CELLS.items():
@@ -54,7 +56,9 @@ def stale(project: Project) -> set[str]:
     """The stages of cells that would run once the cells' files are written: "train@..." and so on."""
     project.run("dvc", "repro", "compose")
     status = json.loads(project.run("dvc", "status", "--json").stdout.splitlines()[-1] or "{}")
-    return {stage.removeprefix("stages/dvc.yaml:") for stage in status if stage.startswith("stages/")}
+    return {
+        stage.removeprefix("stages/dvc.yaml:") for stage in status if stage.startswith("stages/")
+    }
 
 
 def trainings(project: Project) -> set[str]:
@@ -67,20 +71,33 @@ def append(*paths: str) -> Callable[[Project], None]:
         for name in paths:
             path = project.folder / name
             path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+
     return edit
 
 
 def scale(**keys: object) -> Callable[[Project], None]:
-    return lambda project: project.set_params(lambda values: values["scales"]["miniature"].update(keys))
+    return lambda project: project.set_params(
+        lambda values: values["scales"]["miniature"].update(keys)
+    )
 
 
 def row(name: str, **keys: object) -> Callable[[Project], None]:
-    return lambda project: project.set_params(lambda values: values["cells"].setdefault(name, {}).update(keys))
+    return lambda project: project.set_params(
+        lambda values: values["cells"].setdefault(name, {}).update(keys)
+    )
 
 
 def add_fragments(project: Project) -> None:
-    for part, source in (("backbones", "r50"), ("necks", "fpn"), ("detectors", "faster_rcnn"), ("optimizers", "sgd")):
-        shutil.copy2(project.folder / f"configs/{part}/{source}.py", project.folder / f"configs/{part}/mine.py")
+    for part, source in (
+        ("backbones", "r50"),
+        ("necks", "fpn"),
+        ("detectors", "faster_rcnn"),
+        ("optimizers", "sgd"),
+    ):
+        shutil.copy2(
+            project.folder / f"configs/{part}/{source}.py",
+            project.folder / f"configs/{part}/mine.py",
+        )
 
 
 def test_what_trains_nothing(study: Project):
@@ -88,18 +105,47 @@ def test_what_trains_nothing(study: Project):
     loader processes, the image cache, how often is logged; hypotheses and verdicts."""
     add_fragments(study)
     stages = study.folder / "stages"
-    rooms = ("report", "verdict", "tracking", "safety", "comparison", "pretrained", "study", "data", "acceptance")
+    rooms = (
+        "report",
+        "verdict",
+        "tracking",
+        "safety",
+        "comparison",
+        "pretrained",
+        "study",
+        "data",
+        "acceptance",
+    )
     watching = []
     for room in rooms:
         for path in sorted((stages / room).rglob("*.py")):
             if path.name not in ("metrics.py", "__init__.py"):
                 watching.append(str(path.relative_to(study.folder)))
-    programs = [f"stages/{name}.py" for name in ("compare", "plan", "fit", "sync", "program", "files", "machine",
-                                                 "errors", "jobs", "accept", "compose", "weights")]
-    append(*watching, *programs, "tests/conftest.py", "README.md", "docs/promises.md", "Makefile")(study)
+    programs = [
+        f"stages/{name}.py"
+        for name in (
+            "compare",
+            "plan",
+            "fit",
+            "sync",
+            "program",
+            "files",
+            "machine",
+            "errors",
+            "jobs",
+            "accept",
+            "compose",
+            "weights",
+        )
+    ]
+    append(*watching, *programs, "tests/conftest.py", "README.md", "docs/promises.md", "Makefile")(
+        study
+    )
     (study.folder / "configs/runtime.py").write_text(
         (study.folder / "configs/runtime.py").read_text(encoding="utf-8")
-        + "default_hooks['logger'] = dict(type='LoggerHook', interval=7)\n", encoding="utf-8")
+        + "default_hooks['logger'] = dict(type='LoggerHook', interval=7)\n",
+        encoding="utf-8",
+    )
     scale(workers=2, image_cache=False)(study)
 
     def judge(values: dict) -> None:
@@ -119,21 +165,41 @@ def relabel(project: Project) -> None:
     path.write_text(content + " ", encoding="utf-8")
 
 
-@pytest.mark.parametrize(("edit", "expected"), [
-    (row(NEW, **{**CELLS[R50], "image_size": 1024}), {NEW}),
-    (row(SWIN, lr=0.03), {SWIN}),
-    (row(R50, lr=None), set()),
-    (row(PAFPN, seed=7), {PAFPN}),
-    (scale(lr={"sgd": 0.04, "adamw": 0.0016}), {R50, SWIN}),
-    (scale(epochs=3), set(CELLS)),
-    (lambda project: project.set_params(lambda values: values.update(seed=1)), set(CELLS)),
-    (append("configs/backbones/r50.py"), set()),
-    (lambda project: (project.folder / "configs/necks/pafpn.py").write_text(
-        "model = dict(neck=dict(type='PAFPN', num_outs=5, start_level=0))\n", encoding="utf-8"), {PAFPN}),
-    (append("stages/training/loop.py"), set(CELLS)),
-    (append("stages/scoring/engine.py"), set(CELLS)),
-], ids=["a row", "a row's rate", "a key that is null", "a row's seed", "an optimizer's rate", "the scale's epochs",
-        "the study's seed", "a comment in a fragment", "a key of a neck", "the loop", "the scoring"])
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (row(NEW, **{**CELLS[R50], "image_size": 1024}), {NEW}),
+        (row(SWIN, lr=0.03), {SWIN}),
+        (row(R50, lr=None), set()),
+        (row(PAFPN, seed=7), {PAFPN}),
+        (scale(lr={"sgd": 0.04, "adamw": 0.0016}), {R50, SWIN}),
+        (scale(epochs=3), set(CELLS)),
+        (lambda project: project.set_params(lambda values: values.update(seed=1)), set(CELLS)),
+        (append("configs/backbones/r50.py"), set()),
+        (
+            lambda project: (project.folder / "configs/necks/pafpn.py").write_text(
+                "model = dict(neck=dict(type='PAFPN', num_outs=5, start_level=0))\n",
+                encoding="utf-8",
+            ),
+            {PAFPN},
+        ),
+        (append("stages/training/loop.py"), set(CELLS)),
+        (append("stages/scoring/engine.py"), set(CELLS)),
+    ],
+    ids=[
+        "a row",
+        "a row's rate",
+        "a key that is null",
+        "a row's seed",
+        "an optimizer's rate",
+        "the scale's epochs",
+        "the study's seed",
+        "a comment in a fragment",
+        "a key of a neck",
+        "the loop",
+        "the scoring",
+    ],
+)
 def test_what_trains_its_cells_alone(study: Project, edit, expected):
     edit(study)
     assert trainings(study) == expected
@@ -187,11 +253,17 @@ def test_a_row_that_was_pruned_comes_back_without_a_training(study: Project):
     assert trainings(study) == set() and (study.folder / f"models/{SWIN}/best.pth").is_file()
 
     def restore(values: dict) -> None:
-        values["cells"] = {name: row_before if name == R50 else values["cells"][name] for name in order}
+        values["cells"] = {
+            name: row_before if name == R50 else values["cells"][name] for name in order
+        }
 
     study.set_params(restore)
-    addresses = [f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train", "predict", "analyse")]
+    addresses = [
+        f"stages/dvc.yaml:{stage}@{R50}" for stage in ("weights", "train", "predict", "analyse")
+    ]
     output = study.run("dvc", "repro", "--single-item", "compose", *addresses).stdout
-    assert not [line for line in output.splitlines() if line.startswith("Running stage") and R50 in line], output
+    assert not [
+        line for line in output.splitlines() if line.startswith("Running stage") and R50 in line
+    ], output
     assert model.read_text(encoding="utf-8") == "{}"
     assert {stage for stage in status(study) if "@" in stage} == set()

@@ -35,15 +35,20 @@ def polygon(rng: np.random.Generator, points: int = 10) -> list[float]:
     radius = rng.uniform(0.02, 0.2)
     x, y = middle(rng, 2 * radius, 2 * radius)
     angles = np.sort(rng.uniform(0, 2 * math.pi, points))
-    return np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1).ravel().tolist()
+    return (
+        np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
+        .ravel()
+        .tolist()
+    )
 
 
 def text(lines: list[list[float]]) -> str:
     return "\n".join(" ".join(map(str, [0, *numbers])) for numbers in lines)
 
 
-@pytest.mark.parametrize(("make", "kind"), [
-    (keypoints, "keypoints"), (oriented_box, "polygon"), (polygon, "polygon")])
+@pytest.mark.parametrize(
+    ("make", "kind"), [(keypoints, "keypoints"), (oriented_box, "polygon"), (polygon, "polygon")]
+)
 def test_a_set_without_kpt_shape(make, kind):
     rng = np.random.default_rng(RNG_SEED)
     lines = [make(rng) for _ in range(60)]
@@ -73,9 +78,18 @@ def test_a_line_that_may_be_both_is_doubtful():
     assert LineKinds([text([numbers])], None).kind(numbers) == "doubtful"
 
 
-@pytest.mark.parametrize(("content", "shape"), [
-    ("names: [a]\nkpt_shape: [17, 3]\n", (17, 3)), ("kpt_shape:\n- 4\n- 2\n", (4, 2)), ("kpt_shape: [4, 5]", None),
-    ("kpt_shape: 4", None), ("names: [2024-99-99]\nkpt_shape: [4, 2]", (4, 2)), ("names: [", None), ("- a", None)])
+@pytest.mark.parametrize(
+    ("content", "shape"),
+    [
+        ("names: [a]\nkpt_shape: [17, 3]\n", (17, 3)),
+        ("kpt_shape:\n- 4\n- 2\n", (4, 2)),
+        ("kpt_shape: [4, 5]", None),
+        ("kpt_shape: 4", None),
+        ("names: [2024-99-99]\nkpt_shape: [4, 2]", (4, 2)),
+        ("names: [", None),
+        ("- a", None),
+    ],
+)
 def test_kpt_shape(content, shape, tmp_path):
     (tmp_path / "data.yaml").write_text(content)
     assert keypoint_shape(tmp_path) == shape

@@ -20,19 +20,31 @@ def names(root: Path, tmp_path: Path) -> tuple[dict[int, str], list[dict]]:
     return {category["id"]: category["name"] for category in categories or []}, findings.as_list()
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("names: [yes, no, on, off]", ["yes", "no", "on", "off"]),
-    ("names: [y, N, True, false, null, ~, .inf, 1e3]", ["y", "N", "True", "false", "null", "~", ".inf", "1e3"]),
-    ("names: [007, 0x10, 1_000, 1.10, 1.1, 12:30:45]", ["007", "0x10", "1_000", "1.10", "1.1", "12:30:45"]),
-    ("names: [2024-01-02, a, 2024-99-99]", ["2024-01-02", "a", "2024-99-99"]),
-    ("names:\n  '0': cat\n  '1': dog", ["cat", "dog"]),
-    ("names:\n  \"1\": dog\n  0: cat", ["cat", "dog"]),
-    ("names: {01: no, 00: yes}", ["yes", "no"]),
-    ("names:\n- yes  # the first\n- 'no'\n- \"on\"\n- !!str off\n- a b", ["yes", "no", "on", "off", "a b"]),
-    ("names: [=, <<, Äpfel, 'it''s', \"\\u00c4\"]", ["=", "<<", "Äpfel", "it's", "Ä"]),
-    ("names: &all [on, off]\nvalues: *all", ["on", "off"]),
-    ("train: images\nnames: [can, can]", ["can", "can"]),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("names: [yes, no, on, off]", ["yes", "no", "on", "off"]),
+        (
+            "names: [y, N, True, false, null, ~, .inf, 1e3]",
+            ["y", "N", "True", "false", "null", "~", ".inf", "1e3"],
+        ),
+        (
+            "names: [007, 0x10, 1_000, 1.10, 1.1, 12:30:45]",
+            ["007", "0x10", "1_000", "1.10", "1.1", "12:30:45"],
+        ),
+        ("names: [2024-01-02, a, 2024-99-99]", ["2024-01-02", "a", "2024-99-99"]),
+        ("names:\n  '0': cat\n  '1': dog", ["cat", "dog"]),
+        ('names:\n  "1": dog\n  0: cat', ["cat", "dog"]),
+        ("names: {01: no, 00: yes}", ["yes", "no"]),
+        (
+            "names:\n- yes  # the first\n- 'no'\n- \"on\"\n- !!str off\n- a b",
+            ["yes", "no", "on", "off", "a b"],
+        ),
+        ("names: [=, <<, Äpfel, 'it''s', \"\\u00c4\"]", ["=", "<<", "Äpfel", "it's", "Ä"]),
+        ("names: &all [on, off]\nvalues: *all", ["on", "off"]),
+        ("train: images\nnames: [can, can]", ["can", "can"]),
+    ],
+)
 def test_names_are_the_text_that_is_written(text, expected, tmp_path):
     (tmp_path / "data.yaml").write_text(text, encoding="utf-8")
     found, findings = names(tmp_path, tmp_path)
@@ -71,7 +83,11 @@ def test_a_file_of_names_outside_the_set_is_not_read(tmp_path):
     (tmp_path / "secret.txt").write_text("a\nb\n")
     (root / "data.yaml").write_text("names: ../secret.txt\n")
     found, (finding,) = names(root, tmp_path)
-    assert not found and finding["code"] == "names_missing" and "leads out" in finding["examples"][0]["note"]
+    assert (
+        not found
+        and finding["code"] == "names_missing"
+        and "leads out" in finding["examples"][0]["note"]
+    )
 
 
 def test_aliases_of_aliases_are_not_unfolded(tmp_path):
@@ -89,5 +105,7 @@ def test_boxes_have_the_classes_as_written(text, tmp_path):
     outcome = Outcome(broken, tmp_path / "prepared")
     assert not outcome.error and not outcome.found
     assert outcome.report["classes"] == ["yes", "no", "on"]
-    assert outcome.boxes() == {file: sorted((called[box[0]], *box[1:]) for box in boxes)
-                               for file, boxes in broken.expected.items()}
+    assert outcome.boxes() == {
+        file: sorted((called[box[0]], *box[1:]) for box in boxes)
+        for file, boxes in broken.expected.items()
+    }

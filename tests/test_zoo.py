@@ -43,11 +43,16 @@ STUDY = dataclasses.replace(load(), scale="full")
 ZOO = Path(mmdet.__file__).parent / ".mim" / "configs"
 
 # A model is its detector's with R-50 and FPN, and the backbone and neck of these.
-DETECTORS = {"faster_rcnn": "faster_rcnn/faster-rcnn_{}_fpn_1x_coco.py",
-             "cascade_rcnn": "cascade_rcnn/cascade-rcnn_{}_fpn_1x_coco.py"}
+DETECTORS = {
+    "faster_rcnn": "faster_rcnn/faster-rcnn_{}_fpn_1x_coco.py",
+    "cascade_rcnn": "cascade_rcnn/cascade-rcnn_{}_fpn_1x_coco.py",
+}
 RESNETS = {"r50": "r50", "r101": "r101", "x101": "x101-32x4d"}
-OTHERS = {"swin_t": "swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py", "swin_l": "dino/dino-5scale_swin-l_8xb2-12e_coco.py",
-          "mobilenet_v2": "yolo/yolov3_mobilenetv2_8xb24-ms-416-300e_coco.py"}
+OTHERS = {
+    "swin_t": "swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py",
+    "swin_l": "dino/dino-5scale_swin-l_8xb2-12e_coco.py",
+    "mobilenet_v2": "yolo/yolov3_mobilenetv2_8xb24-ms-416-300e_coco.py",
+}
 PAFPN = "pafpn/faster-rcnn_r50_pafpn_1x_coco.py"
 
 ABSENT = "absent"
@@ -59,10 +64,13 @@ ALLOWED: dict[str, dict[str, tuple[Any, Any]]] = {
     # file of weights than params.yaml names.
     "mobilenet_v2": {
         "backbone.out_indices": ((1, 2, 4, 6), (2, 4, 6)),
-        "backbone.act_cfg.type": (ABSENT, "LeakyReLU"), "backbone.act_cfg.negative_slope": (ABSENT, 0.1),
-        "backbone.frozen_stages": (1, ABSENT), "backbone.norm_eval": (True, ABSENT),
+        "backbone.act_cfg.type": (ABSENT, "LeakyReLU"),
+        "backbone.act_cfg.negative_slope": (ABSENT, 0.1),
+        "backbone.frozen_stages": (1, ABSENT),
+        "backbone.norm_eval": (True, ABSENT),
         "backbone.init_cfg.checkpoint": ("mmcls://mobilenet_v2", "open-mmlab://mmdet/mobilenet_v2"),
-        "neck.in_channels": ([24, 32, 96, 320], [320, 96, 32])},
+        "neck.in_channels": ([24, 32, 96, 320], [320, 96, 32]),
+    },
 }
 ASSIGNERS = {"faster_rcnn": ("rpn", "rcnn"), "cascade_rcnn": ("rpn", "rcnn.0", "rcnn.1", "rcnn.2")}
 
@@ -113,8 +121,11 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 def differences(first: dict, second: dict) -> dict[str, tuple[Any, Any]]:
     first, second = dict(leaves(first)), dict(leaves(second))
-    return {key: (first.get(key, ABSENT), second.get(key, ABSENT)) for key in sorted(first.keys() | second.keys())
-            if first.get(key, ABSENT) != second.get(key, ABSENT)}
+    return {
+        key: (first.get(key, ABSENT), second.get(key, ABSENT))
+        for key in sorted(first.keys() | second.keys())
+        if first.get(key, ABSENT) != second.get(key, ABSENT)
+    }
 
 
 def crowds(cell: Cell) -> dict[str, tuple[Any, Any]]:
@@ -127,13 +138,17 @@ def crowds(cell: Cell) -> dict[str, tuple[Any, Any]]:
 
 
 # One cell of each model; image size and optimizer are no part of it.
-DISTINCT = list({(cell.detector, cell.backbone, cell.neck): name for name, cell in STUDY.cells.items()}.values())
+DISTINCT = list(
+    {(cell.detector, cell.backbone, cell.neck): name for name, cell in STUDY.cells.items()}.values()
+)
 
 
 @pytest.mark.parametrize("name", STUDY.cells)
 def test_the_model_is_the_zoos(name):
     cell = STUDY.cells[name]
-    assert differences(model_of(name), reference(cell)) == ALLOWED.get(cell.backbone, {}) | crowds(cell)
+    assert differences(model_of(name), reference(cell)) == ALLOWED.get(cell.backbone, {}) | crowds(
+        cell
+    )
 
 
 @pytest.mark.parametrize("name", DISTINCT)
@@ -141,7 +156,10 @@ def test_names_and_shapes_are_the_zoos(name):
     cell = STUDY.cells[name]
     theirs = reference(cell)
     if cell.backbone == "mobilenet_v2":  # not YOLOv3's levels
-        theirs["backbone"]["out_indices"], theirs["neck"]["in_channels"] = (1, 2, 4, 6), [24, 32, 96, 320]
+        theirs["backbone"]["out_indices"], theirs["neck"]["in_channels"] = (
+            (1, 2, 4, 6),
+            [24, 32, 96, 320],
+        )
     assert shapes(on_meta(model_of(name))) == shapes(on_meta(theirs))
 
 
@@ -152,25 +170,36 @@ def test_swin_t_is_the_zoos_mask_rcnn_without_the_masks():
     for part in ("mask_roi_extractor", "mask_head"):
         theirs["roi_head"].pop(part)
     assert differences(model, theirs) == crowds(STUDY.cells["faster_rcnn-swin_t-fpn-sgd-512"]) | {
-        "type": ("FasterRCNN", "MaskRCNN"), "data_preprocessor.pad_mask": (ABSENT, True),
-        "train_cfg.rcnn.mask_size": (ABSENT, 28), "test_cfg.rcnn.mask_thr_binary": (ABSENT, 0.5),
+        "type": ("FasterRCNN", "MaskRCNN"),
+        "data_preprocessor.pad_mask": (ABSENT, True),
+        "train_cfg.rcnn.mask_size": (ABSENT, 28),
+        "test_cfg.rcnn.mask_thr_binary": (ABSENT, 0.5),
         # As in the zoo's Faster R-CNN: a box that no proposal meets at IoU 0.5 takes none.
-        "train_cfg.rcnn.assigner.match_low_quality": (False, True)}
-    assert shapes(on_meta(model)) == {name: shape for name, shape in names.items() if "mask_head" not in name}
+        "train_cfg.rcnn.assigner.match_low_quality": (False, True),
+    }
+    assert shapes(on_meta(model)) == {
+        name: shape for name, shape in names.items() if "mask_head" not in name
+    }
 
 
 def test_swin_l_is_the_zoos_in_atss_but_for_the_levels():
     """DyHead's ATSS is the zoo's detector with Swin-L and FPN; it leaves out the finest level."""
     theirs = zoo("dyhead/atss_swin-l-p4-w12_fpn_dyhead_ms-2x_coco.py")["backbone"]
     assert differences(model_of("faster_rcnn-swin_l-fpn-sgd-512")["backbone"], theirs) == {
-        "out_indices": ((0, 1, 2, 3), (1, 2, 3))}
+        "out_indices": ((0, 1, 2, 3), (1, 2, 3))
+    }
 
 
-@pytest.mark.parametrize("name", ["faster_rcnn-swin_l-fpn-sgd-512", "cascade_rcnn-r50-fpn-sgd-1024"])
+@pytest.mark.parametrize(
+    "name", ["faster_rcnn-swin_l-fpn-sgd-512", "cascade_rcnn-r50-fpn-sgd-1024"]
+)
 def test_anchors(name):
     def anchors(model: dict) -> list[torch.Tensor]:
         generator = TASK_UTILS.build(model["rpn_head"]["anchor_generator"])
-        return generator.grid_priors([(128 >> level, 96 >> level) for level in range(5)], device="cpu")
+        return generator.grid_priors(
+            [(128 >> level, 96 >> level) for level in range(5)], device="cpu"
+        )
+
     found, wanted = anchors(model_of(name)), anchors(reference(STUDY.cells[name]))
     assert len(found) == len(wanted) == 5 and all(torch.equal(*pair) for pair in zip(found, wanted))
     # Three shapes of 8 strides' area at each place of the level with stride 4.
@@ -187,26 +216,42 @@ def test_the_preprocessor_makes_rgb_of_imagenets_statistics():
     found = model({"inputs": [bgr], "data_samples": [sample]})["inputs"]
     assert found.shape == (1, 3, 64, 96)
     wanted = [(200 - 123.675) / 58.395, (100 - 116.28) / 57.12, (10 - 103.53) / 57.375]
-    assert found[0, :, 0, 0].tolist() == pytest.approx(wanted, rel=1e-5) and not found[0, :, 50, 80].any()
+    assert (
+        found[0, :, 0, 0].tolist() == pytest.approx(wanted, rel=1e-5)
+        and not found[0, :, 50, 80].any()
+    )
 
 
-@pytest.mark.parametrize(("name", "path"), [
-    ("faster_rcnn-r50-fpn-sgd-512", DETECTORS["faster_rcnn"].format("r50")),
-    ("cascade_rcnn-x101-fpn-sgd-1024", DETECTORS["cascade_rcnn"].format("x101-32x4d")),
-    ("faster_rcnn-swin_l-fpn-adamw-512", OTHERS["swin_t"])])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("faster_rcnn-r50-fpn-sgd-512", DETECTORS["faster_rcnn"].format("r50")),
+        ("cascade_rcnn-x101-fpn-sgd-1024", DETECTORS["cascade_rcnn"].format("x101-32x4d")),
+        ("faster_rcnn-swin_l-fpn-adamw-512", OTHERS["swin_t"]),
+    ],
+)
 def test_the_optimizer_is_the_zoos(name, path):
     """At the zoo's 16 images a step and its precision; on the built optimizer, parameter by parameter."""
     training = dataclasses.replace(STUDY.training, batch_size=16, device_batch=0, amp="none")
     study = dataclasses.replace(STUDY, scales={"full": training})
-    wrapper, theirs = compose(name, study, CLASSES, "images").optim_wrapper, config(path).optim_wrapper
+    wrapper, theirs = (
+        compose(name, study, CLASSES, "images").optim_wrapper,
+        config(path).optim_wrapper,
+    )
     assert wrapper.to_dict() == theirs.to_dict()
     model = on_meta(model_of(name))
     found = settings(model, wrapper)
-    assert found == settings(model, theirs) and found.keys() == {name for name, _ in model.named_parameters()}
+    assert found == settings(model, theirs) and found.keys() == {
+        name for name, _ in model.named_parameters()
+    }
     if name.endswith("adamw-512"):
         # Norms and position tables do not decay. Biases do: neither the zoo nor torch exempts them.
         free = {name for name, (_, decay) in found.items() if decay == 0}
-        assert free == {name for name in found if "norm" in name or name.endswith("relative_position_bias_table")}
+        assert free == {
+            name
+            for name in found
+            if "norm" in name or name.endswith("relative_position_bias_table")
+        }
         assert "backbone.stages.0.blocks.0.attn.w_msa.relative_position_bias_table" in free
         assert found["backbone.stages.0.blocks.0.attn.w_msa.qkv.bias"] == (0.0001, 0.05)
 
@@ -214,8 +259,11 @@ def test_the_optimizer_is_the_zoos(name, path):
 def settings(model: torch.nn.Module, wrapper: ConfigDict) -> dict[str, tuple[float, float]]:
     """Learning rate and weight decay of each parameter."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    return {names[id(parameter)]: (group["lr"], group["weight_decay"])
-            for group in build_optim_wrapper(model, wrapper).optimizer.param_groups for parameter in group["params"]}
+    return {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in build_optim_wrapper(model, wrapper).optimizer.param_groups
+        for parameter in group["params"]
+    }
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn-r50-fpn-sgd-512", "cascade_rcnn-r50-fpn-sgd-1024"])
@@ -239,23 +287,41 @@ def test_the_weights_are_those_of_the_config(backbone):
     """models/<cell>/config.py, trained by MMDetection itself, starts from what params.yaml names."""
     name = next(name for name, cell in STUDY.cells.items() if cell.backbone == backbone)
     scheme, _, model = model_of(name)["backbone"]["init_cfg"]["checkpoint"].partition("://")
-    address = {"torchvision": checkpoint.get_torchvision_models, "open-mmlab": checkpoint.get_external_models,
-               "mmcls": checkpoint.get_mmcls_models}.get(scheme, lambda: {model: f"{scheme}://{model}"})()[model]
+    address = {
+        "torchvision": checkpoint.get_torchvision_models,
+        "open-mmlab": checkpoint.get_external_models,
+        "mmcls": checkpoint.get_mmcls_models,
+    }.get(scheme, lambda: {model: f"{scheme}://{model}"})()[model]
     assert address == STUDY.backbones[backbone].weights.source
 
 
 # Those that the quick tests run; every other full-size step is over 5 s, or like one of these.
-QUICK = {"faster_rcnn-r50-fpn-sgd-512", "faster_rcnn-swin_t-fpn-sgd-512", "faster_rcnn-mobilenet_v2-fpn-sgd-512",
-         "cascade_rcnn-r50-fpn-sgd-1024"}
+QUICK = {
+    "faster_rcnn-r50-fpn-sgd-512",
+    "faster_rcnn-swin_t-fpn-sgd-512",
+    "faster_rcnn-mobilenet_v2-fpn-sgd-512",
+    "cascade_rcnn-r50-fpn-sgd-1024",
+}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-                                  for name in DISTINCT])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in DISTINCT],
+)
 def test_a_full_model_takes_a_step(name):
     loss, model = one_step(model_of(name), images=1)
     assert torch.isfinite(loss)
-    trained = [(key, parameter) for key, parameter in model.backbone.named_parameters() if parameter.requires_grad]
+    trained = [
+        (key, parameter)
+        for key, parameter in model.backbone.named_parameters()
+        if parameter.requires_grad
+    ]
     frozen = "layer1" in dict(model.backbone.named_children())
-    assert {key.split(".")[0] for key, _ in trained}.isdisjoint(("conv1", "bn1", "layer1") if frozen else ())
+    assert {key.split(".")[0] for key, _ in trained}.isdisjoint(
+        ("conv1", "bn1", "layer1") if frozen else ()
+    )
     assert trained[0][1].grad.abs().sum() > 0 and all(
-        torch.isfinite(parameter.grad).all() for _, parameter in trained if parameter.grad is not None)
+        torch.isfinite(parameter.grad).all()
+        for _, parameter in trained
+        if parameter.grad is not None
+    )

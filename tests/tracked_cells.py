@@ -46,7 +46,11 @@ def server(folder):
 def here(tmp_path, folder, monkeypatch):
     """A folder with a report and models, and an experiment of its own in one sqlite file."""
     (tmp_path / "reports/curves").mkdir(parents=True)
-    for name, text in (("index.html", "<p>report</p>"), ("summary.json", "{}"), ("curves/train_loss.csv", "step\n1\n")):
+    for name, text in (
+        ("index.html", "<p>report</p>"),
+        ("summary.json", "{}"),
+        ("curves/train_loss.csv", "step\n1\n"),
+    ):
         (tmp_path / "reports" / name).write_text(text)
     for name in NAMES:
         (tmp_path / "models" / name).mkdir(parents=True)
@@ -54,7 +58,9 @@ def here(tmp_path, folder, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(store, "home", lambda root=None: tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'store.db'}")
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"study-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}")
+    monkeypatch.setenv(
+        "MLFLOW_EXPERIMENT_NAME", f"study-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
+    )
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     monkeypatch.setattr(sending, "FIRST_PAUSE_S", 0.2)
     return tmp_path
@@ -79,18 +85,27 @@ class Matrix:
     def __init__(self, folder, checkpoints=NAMES, uri=None):
         if uri:
             os.environ["MLFLOW_TRACKING_URI"] = uri
-        self.folder, self.uri, (self.client, self.experiment) = folder, store.uri(), store.open_client()
+        self.folder, self.uri, (self.client, self.experiment) = (
+            folder,
+            store.uri(),
+            store.open_client(),
+        )
         checkpoint = folder / "best.pth"
         checkpoint.write_bytes(b"weights")
         self.cells = []
         for cell in load_all(folder):
-            run_id = self.client.create_run(self.experiment, run_name=cell.name, tags={
-                key: str(value) for key, value in {"cell": cell.name, **cell.row}.items()}).info.run_id
+            run_id = self.client.create_run(
+                self.experiment,
+                run_name=cell.name,
+                tags={key: str(value) for key, value in {"cell": cell.name, **cell.row}.items()},
+            ).info.run_id
             (folder / "models" / cell.name / "best.pth").write_bytes(cell.name.encode())
             if cell.name in checkpoints:
                 self.client.log_artifact(run_id, str(checkpoint), "checkpoint")
             self.client.set_terminated(run_id)
-            self.cells.append(dataclasses.replace(cell, run={"run_id": run_id, "best": {"step": 12}}))
+            self.cells.append(
+                dataclasses.replace(cell, run={"run_id": run_id, "best": {"step": 12}})
+            )
 
     def log(self, study, judgement, cells=None):
         comparison.log(judgement, cells or self.cells, study, self.folder / "reports")

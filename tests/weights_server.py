@@ -60,8 +60,12 @@ def ranged(handler: BaseHTTPRequestHandler, cut: int | None = None, reset: bool 
     if start >= len(CONTENT):
         return head(handler, 416, Content_Range=f"bytes */{len(CONTENT)}")
     rest = CONTENT[start:]
-    head(handler, 206 if asked else 200, Content_Length=len(rest),
-         **{"Content_Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if asked else {})
+    head(
+        handler,
+        206 if asked else 200,
+        Content_Length=len(rest),
+        **{"Content_Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if asked else {},
+    )
     handler.wfile.write(rest[:cut])
     if reset:
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -20,7 +20,13 @@ LOCK = Path("stages/dvc.lock")
 # What a config.py of before the cells' files has and they have not: it decides nothing, or the code did it then.
 _LEFT_OUT = ("log_level", "log_processor", "custom_imports", "custom_hooks")
 # What decides bits and no run.json of that time has; dvc.lock has its scale's block.
-_OF_THE_SCALE = {"threads": None, "processes": 1, "channels_last": False, "tf32": False, "compile": False}
+_OF_THE_SCALE = {
+    "threads": None,
+    "processes": 1,
+    "channels_last": False,
+    "tf32": False,
+    "compile": False,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,11 @@ def find(study: Study) -> list[Stale]:
     if not LOCK.is_file():
         raise InputError(f"{LOCK}: nothing has been trained here; run dvc repro")
     stages = yaml_text.loads(LOCK.read_text(encoding="utf-8"))["stages"]
-    trained = {f"stages/dvc.yaml:train@{name}": name for name in study.selected() if f"train@{name}" in stages}
+    trained = {
+        f"stages/dvc.yaml:train@{name}": name
+        for name in study.selected()
+        if f"train@{name}" in stages
+    }
     if not trained:
         return []
     status = json.loads(dvc("status", "--json", *trained) or "{}")
@@ -61,7 +71,9 @@ def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
     for change in changes:
         kind = "changed outs"
         if isinstance(change, dict) and kind in change:
-            raise InputError(f"{', '.join(change[kind])}: not as {name} was trained; run dvc checkout first")
+            raise InputError(
+                f"{', '.join(change[kind])}: not as {name} was trained; run dvc checkout first"
+            )
         deps = change.get("changed deps", {}) if isinstance(change, dict) else None
         if deps is None:
             raise InputError(f"train@{name}: {change}; only a change of code can be accepted")
@@ -75,8 +87,10 @@ def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
                 digest = _old_weights(before)
                 if digest == md5(Path(path)):
                     continue
-            raise InputError(f"{path}: has changed since {name} was trained; only a change of code can be accepted. "
-                             "dvc repro trains the cell")
+            raise InputError(
+                f"{path}: has changed since {name} was trained; only a change of code can be accepted. "
+                "dvc repro trains the cell"
+            )
 
 
 def _old_weights(before: dict[str, str]) -> str | None:
@@ -86,7 +100,9 @@ def _old_weights(before: dict[str, str]) -> str | None:
     return None
 
 
-def _check_config(name: str, cell: cell_file.ResolvedCell, record: dict[str, Any], lock: dict[str, Any]) -> None:
+def _check_config(
+    name: str, cell: cell_file.ResolvedCell, record: dict[str, Any], lock: dict[str, Any]
+) -> None:
     """Raises InputError where the cell's file is not what the finished training was made with."""
     then = _comparable(config_file.read(paths.model(name) / "config.py").to_dict())
     now = _comparable(cell.config.to_dict())
@@ -100,14 +116,24 @@ def _check_config(name: str, cell: cell_file.ResolvedCell, record: dict[str, Any
             if block and block.get(key, usual) != cell.training[key]:
                 different.append(key)
     if different:
-        raise InputError(f"{name}: was trained with another {', '.join(different)}; only a change of code can be "
-                         "accepted. dvc repro trains the cell")
+        raise InputError(
+            f"{name}: was trained with another {', '.join(different)}; only a change of code can be "
+            "accepted. dvc repro trains the cell"
+        )
 
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    values = {key: value for key, value in config.items() if key not in _LEFT_OUT and key != "training"}
-    values["default_hooks"] = {key: hook for key, hook in config["default_hooks"].items() if key != "logger"}
-    hooks = [hook for hook in config.get("custom_hooks", []) if hook["type"] in ("EMAHook", "EarlyStoppingHook")]
+    values = {
+        key: value for key, value in config.items() if key not in _LEFT_OUT and key != "training"
+    }
+    values["default_hooks"] = {
+        key: hook for key, hook in config["default_hooks"].items() if key != "logger"
+    }
+    hooks = [
+        hook
+        for hook in config.get("custom_hooks", [])
+        if hook["type"] in ("EMAHook", "EarlyStoppingHook")
+    ]
     values["custom_hooks"] = hooks
     for split in ("train", "val", "test"):
         loader = dict(config[f"{split}_dataloader"])

@@ -124,7 +124,9 @@ def _worktree(commit: str, folder: Path) -> None:
     done = checkout.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), name)
     if done is None or done.returncode:
         reason = "no git here" if done is None else " ".join(done.stderr.split())[:200]
-        raise InputError(f"commit {commit}: cannot be checked out ({reason}); dvc repro trains the cells")
+        raise InputError(
+            f"commit {commit}: cannot be checked out ({reason}); dvc repro trains the cells"
+        )
 
 
 def _ask(folder: Path) -> dict[str, Any]:
@@ -187,13 +189,22 @@ def _write_data(stale: Stale, folder: Path) -> None:
     """The first labelled images of the prepared data, at their own place."""
     config = stale.cell.config
     steps = STEPS * stale.cell.training["batch_size"]
-    train, val = Path(config.train_dataloader.dataset.ann_file), Path(config.val_dataloader.dataset.ann_file)
-    for source, split, most in ((train, "train", steps), (val, "val", _VAL_IMAGES), (val, "test", _VAL_IMAGES)):
+    train, val = (
+        Path(config.train_dataloader.dataset.ann_file),
+        Path(config.val_dataloader.dataset.ann_file),
+    )
+    for source, split, most in (
+        (train, "train", steps),
+        (val, "val", _VAL_IMAGES),
+        (val, "test", _VAL_IMAGES),
+    ):
         coco = json.loads(source.read_bytes())
         labelled = {entry["image_id"] for entry in coco["annotations"]}
         coco["images"] = [image for image in coco["images"] if image["id"] in labelled][:most]
         chosen = {image["id"] for image in coco["images"]}
-        coco["annotations"] = [entry for entry in coco["annotations"] if entry["image_id"] in chosen]
+        coco["annotations"] = [
+            entry for entry in coco["annotations"] if entry["image_id"] in chosen
+        ]
         coco["info"]["image_root"] = str(Path(coco["info"]["image_root"]).resolve())
         targets = {paths.annotations(split)}
         if split != "test":

@@ -19,10 +19,18 @@ def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> lis
     counts = {size: _boxes(truth, size) for size in SIZES}
     result = []
     for index, name in enumerate(truth.classes):
-        by_size = {size: _cell(evaluated.precision[:, :, index, position], int(counts[size][index]))
-                   for position, size in enumerate(SIZES)}
-        result.append({"class": name, **by_size.pop("all"),
-                       "best_f1": best_f1(truth, detections, evaluated, index), "sizes": by_size})
+        by_size = {
+            size: _cell(evaluated.precision[:, :, index, position], int(counts[size][index]))
+            for position, size in enumerate(SIZES)
+        }
+        result.append(
+            {
+                "class": name,
+                **by_size.pop("all"),
+                "best_f1": best_f1(truth, detections, evaluated, index),
+                "sizes": by_size,
+            }
+        )
     return result
 
 
@@ -32,8 +40,10 @@ def per_size(truth: Truth, evaluated: Evaluated) -> dict[str, dict[str, Any]]:
     for position, size in enumerate(SIZES):
         counts = _boxes(truth, size)
         present = np.flatnonzero(counts)
-        result[size] = {"classes": len(present),
-                        **_cell(evaluated.precision[:, :, present, position], int(counts.sum()))}
+        result[size] = {
+            "classes": len(present),
+            **_cell(evaluated.precision[:, :, present, position], int(counts.sum())),
+        }
     return result
 
 
@@ -51,14 +61,25 @@ def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
         return {"AP50": values[0].mean(axis=1).tolist(), "AP": values.mean(axis=(0, 2)).tolist()}
 
     absent: dict[str, Any] = {"AP50": None, "AP": None}
-    return {"recall": RECALLS.tolist(), "mean": curve(precision[:, :, present]) if len(present) else absent,
-            "per_class": [
-                {"class": name, **curve(precision[:, :, [index]]), "score50": evaluated.scores[:, index].tolist()}
-                if index in present else {"class": name, **absent, "score50": None}
-                for index, name in enumerate(truth.classes)]}
+    return {
+        "recall": RECALLS.tolist(),
+        "mean": curve(precision[:, :, present]) if len(present) else absent,
+        "per_class": [
+            {
+                "class": name,
+                **curve(precision[:, :, [index]]),
+                "score50": evaluated.scores[:, index].tolist(),
+            }
+            if index in present
+            else {"class": name, **absent, "score50": None}
+            for index, name in enumerate(truth.classes)
+        ],
+    }
 
 
-def best_f1(truth: Truth, detections: Detections, evaluated: Evaluated, category: int | None = None) -> dict[str, Any]:
+def best_f1(
+    truth: Truth, detections: Detections, evaluated: Evaluated, category: int | None = None
+) -> dict[str, Any]:
     """{threshold, f1, precision, recall}: what keeping the scores from `threshold` up gives at IoU .5, where the F1
     (2 right / (2 right + wrong + not found), van Rijsbergen 1979) is highest; the highest threshold of equals.
 
@@ -69,7 +90,11 @@ def best_f1(truth: Truth, detections: Detections, evaluated: Evaluated, category
     boxes = int(boxes.sum() if category is None else boxes[category])
     if not boxes:
         return dict.fromkeys(("threshold", "f1", "precision", "recall"))
-    chosen = evaluated.counted if category is None else evaluated.counted & (detections.category == category)
+    chosen = (
+        evaluated.counted
+        if category is None
+        else evaluated.counted & (detections.category == category)
+    )
     order = np.flatnonzero(chosen)
     order = order[np.argsort(-detections.score[order], kind="stable")]
     right = np.cumsum(evaluated.box[order] >= 0)
@@ -81,8 +106,12 @@ def best_f1(truth: Truth, detections: Detections, evaluated: Evaluated, category
     kept = ends + 1
     f1 = 2 * right[ends] / (kept + boxes)
     at = int(np.argmax(f1))
-    return {"threshold": float(score[ends[at]]), "f1": float(f1[at]),
-            "precision": float(right[ends[at]] / kept[at]), "recall": float(right[ends[at]] / boxes)}
+    return {
+        "threshold": float(score[ends[at]]),
+        "f1": float(f1[at]),
+        "precision": float(right[ends[at]] / kept[at]),
+        "recall": float(right[ends[at]] / boxes),
+    }
 
 
 def _boxes(truth: Truth, size: str) -> np.ndarray:
@@ -94,6 +123,9 @@ def _boxes(truth: Truth, size: str) -> np.ndarray:
 
 def _cell(precision: np.ndarray, boxes: int) -> dict[str, Any]:
     """precision: (10 IoUs, 101, ...)"""
-    return {"boxes": boxes, "thin": boxes < MIN_BOXES, "AP": float(precision.mean()) if boxes else None,
-            "AP50": float(precision[0].mean()) if boxes else None}
-
+    return {
+        "boxes": boxes,
+        "thin": boxes < MIN_BOXES,
+        "AP": float(precision.mean()) if boxes else None,
+        "AP50": float(precision[0].mean()) if boxes else None,
+    }

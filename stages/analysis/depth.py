@@ -38,7 +38,9 @@ def inspect(annotations: str | Path, results: Sequence[Mapping[str, Any]]) -> In
     detections = read_detections(results, truth)
     evaluated = engine.evaluate(truth, detections)
     pairs = overlaps(truth, detections)
-    return Inspection(truth, detections, evaluated, pairs, tide.decompose(truth, detections, pairs, evaluated))
+    return Inspection(
+        truth, detections, evaluated, pairs, tide.decompose(truth, detections, pairs, evaluated)
+    )
 
 
 def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any]:
@@ -53,21 +55,35 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
     image ids, the worst first; suspects: suspects.suspects(); unlabelled: suspects.unlabelled().
     """
     truth, detections, evaluated, pairs, errors = (
-        inspected.truth, inspected.detections, inspected.evaluated, inspected.pairs, inspected.errors)
+        inspected.truth,
+        inspected.detections,
+        inspected.evaluated,
+        inspected.pairs,
+        inspected.errors,
+    )
     overall = curves.best_f1(truth, detections, evaluated)
     if score is None:
         score = SCORE if overall["threshold"] is None else overall["threshold"]
     sizes = curves.per_size(truth, evaluated)
     by_image = images.per_image(truth, detections, evaluated, errors, score)
     return {
-        "images": len(truth.image_ids), "boxes": int((~truth.crowd).sum()), "crowds": int(truth.crowd.sum()),
-        "detections": len(detections.score), "max_detections": truth.max_detections, "score": float(score),
-        "metrics": evaluated.statistics, "classes": sizes["all"]["classes"], "sizes": sizes,
-        "per_class": curves.per_class(truth, detections, evaluated), "best_f1": overall,
+        "images": len(truth.image_ids),
+        "boxes": int((~truth.crowd).sum()),
+        "crowds": int(truth.crowd.sum()),
+        "detections": len(detections.score),
+        "max_detections": truth.max_detections,
+        "score": float(score),
+        "metrics": evaluated.statistics,
+        "classes": sizes["all"]["classes"],
+        "sizes": sizes,
+        "per_class": curves.per_class(truth, detections, evaluated),
+        "best_f1": overall,
         "curves": curves.precision_recall(truth, evaluated),
         "confusion": confusion.confusion(truth, detections, pairs, evaluated, score),
         "errors": tide.effects(truth, detections, evaluated, errors),
         "calibration": calibration.calibration(truth, detections, evaluated),
-        "per_image": by_image, "worst": [image["image_id"] for image in images.worst(by_image, WORST)],
+        "per_image": by_image,
+        "worst": [image["image_id"] for image in images.worst(by_image, WORST)],
         "suspects": suspects.suspects(truth, detections, pairs, evaluated, score),
-        "unlabelled": suspects.unlabelled(truth, detections, pairs, evaluated, score)}
+        "unlabelled": suspects.unlabelled(truth, detections, pairs, evaluated, score),
+    }

@@ -34,7 +34,9 @@ def per_image(
     labelled = any(boxes)
     rows = []
     for index, number in enumerate(truth.image_ids.tolist()):
-        row = dict.fromkeys(("image_id", "file_name", "boxes", "right", "wrong", "not_found", "f1", "errors"))
+        row = dict.fromkeys(
+            ("image_id", "file_name", "boxes", "right", "wrong", "not_found", "f1", "errors")
+        )
         row.update(image_id=number, file_name=truth.files[index], boxes=boxes[index])
         if labelled:
             row.update(
@@ -66,5 +68,7 @@ def worst(images: list[dict[str, Any]], count: int = 20) -> list[dict[str, Any]]
     for image in images:
         if image["right"] is not None and image["wrong"] + image["not_found"]:
             faulty.append(image)
-    faulty.sort(key=lambda image: (-image["wrong"] - image["not_found"], image["f1"], image["image_id"]))
+    faulty.sort(
+        key=lambda image: (-image["wrong"] - image["not_found"], image["f1"], image["image_id"])
+    )
     return faulty[:count]

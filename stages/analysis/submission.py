@@ -32,7 +32,9 @@ def write(path: Path, annotations: str | Path, results: Sequence[Mapping[str, An
     truth, sizes = read_truth(annotations), _sizes(annotations)
     found = read_detections(results, truth)
     corners = np.concatenate([found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]], axis=1)
-    limits = np.array([sizes[name] for name in truth.files], dtype=float).reshape(-1, 2)[found.image]
+    limits = np.array([sizes[name] for name in truth.files], dtype=float).reshape(-1, 2)[
+        found.image
+    ]
     corners = np.clip(corners, 0, np.tile(limits, 2))
     strings: list[list[str]] = [[] for _ in truth.files]
     for at in found.ranking():
@@ -41,7 +43,9 @@ def write(path: Path, annotations: str | Path, results: Sequence[Mapping[str, An
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(("".join(detections), name) for detections, name in zip(strings, truth.files))
+        writer.writerows(
+            ("".join(detections), name) for detections, name in zip(strings, truth.files)
+        )
 
 
 def read(path: Path, annotations: str | Path) -> list[dict[str, Any]]:
@@ -69,21 +73,32 @@ def read(path: Path, annotations: str | Path) -> list[dict[str, Any]]:
             raise InputError(f"{path}: row {place} has {len(row)} columns, not {len(COLUMNS)}")
         string, name = row
         if name not in number:
-            raise InputError(f"{path}: row {place} names {name!r}, which is no image of {annotations}")
+            raise InputError(
+                f"{path}: row {place} names {name!r}, which is no image of {annotations}"
+            )
         if name in seen:
             raise InputError(f"{path}: row {place} names {name!r} a second time")
         seen.add(name)
         for label, score, box in _detections(string, f"{path}: row {place}", truth, sizes[name]):
-            results.append({"image_id": number[name], "category_id": int(truth.category_ids[label]), "bbox": box,
-                            "score": score})
+            results.append(
+                {
+                    "image_id": number[name],
+                    "category_id": int(truth.category_ids[label]),
+                    "bbox": box,
+                    "score": score,
+                }
+            )
     missing = [name for name in truth.files if name not in seen]
     if missing:
-        raise InputError(f"{path}: {len(missing)} of {len(truth.files)} images have no row, {missing[0]!r} for one")
+        raise InputError(
+            f"{path}: {len(missing)} of {len(truth.files)} images have no row, {missing[0]!r} for one"
+        )
     return results
 
 
-def _detections(string: str, place: str, truth: Truth,
-                size: tuple[float, float]) -> list[tuple[int, float, list[float]]]:
+def _detections(
+    string: str, place: str, truth: Truth, size: tuple[float, float]
+) -> list[tuple[int, float, list[float]]]:
     try:
         values = np.array(string.split(), dtype=float)
     except ValueError:
@@ -93,13 +108,17 @@ def _detections(string: str, place: str, truth: Truth,
     result = []
     for label, score, left, top, right, bottom in values.reshape(-1, 6).tolist():
         if label not in range(len(truth.classes)):
-            raise InputError(f"{place}: label {label:g} is not a number from 0 to {len(truth.classes) - 1}")
+            raise InputError(
+                f"{place}: label {label:g} is not a number from 0 to {len(truth.classes) - 1}"
+            )
         if not 0 <= score <= 1:
             raise InputError(f"{place}: score {score:g} is outside 0 to 1")
         # Written so that a NaN fails too.
         if not (0 <= left <= right <= size[0] + _SLACK and 0 <= top <= bottom <= size[1] + _SLACK):
-            raise InputError(f"{place}: box {left:g} {top:g} {right:g} {bottom:g} is not within 0 0 {size[0]:g} "
-                             f"{size[1]:g}")
+            raise InputError(
+                f"{place}: box {left:g} {top:g} {right:g} {bottom:g} is not within 0 0 {size[0]:g} "
+                f"{size[1]:g}"
+            )
         result.append((int(label), score, [left, top, right - left, bottom - top]))
     return result
 
@@ -108,6 +127,8 @@ def _sizes(annotations: str | Path) -> dict[str, tuple[float, float]]:
     """Width and height of each image in pixels."""
     content = json.loads(Path(annotations).read_bytes())
     try:
-        return {image["file_name"]: (image["width"], image["height"]) for image in content["images"]}
+        return {
+            image["file_name"]: (image["width"], image["height"]) for image in content["images"]
+        }
     except KeyError as error:
         raise InputError(f"{annotations}: an image lacks {error}") from None

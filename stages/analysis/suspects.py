@@ -19,8 +19,14 @@ ELSEWHERE = 0.3
 SAME = 0.5
 
 
-def suspects(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated, score: float,
-             iou: float = 0.5) -> list[dict[str, Any]]:
+def suspects(
+    truth: Truth,
+    detections: Detections,
+    pairs: Pairs,
+    evaluated: Evaluated,
+    score: float,
+    iou: float = 0.5,
+) -> list[dict[str, Any]]:
     """[{box_id, image_id, file_name, class, bbox, detected, score, iou}], plain, by falling score.
 
     A box is contradicted where a detection of another class with at least `score` covers it with at least `iou` and
@@ -37,13 +43,23 @@ def suspects(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Eval
     against = np.flatnonzero(~same & ~confirmed[box] & (evaluated.box[detection] < 0))
     overlap = pairs.iou[close]
     # The highest score first, of equals the closest.
-    order = against[np.lexsort((box[against], -overlap[against], -detections.score[detection[against]]))]
+    order = against[
+        np.lexsort((box[against], -overlap[against], -detections.score[detection[against]]))
+    ]
     _, first = np.unique(box[order], return_index=True)
-    return [{"box_id": int(truth.ids[box[at]]), "image_id": int(truth.image_ids[truth.image[box[at]]]),
-             "file_name": truth.files[truth.image[box[at]]], "class": truth.classes[truth.category[box[at]]],
-             "bbox": truth.boxes[box[at]].tolist(), "detected": truth.classes[detections.category[detection[at]]],
-             "score": float(detections.score[detection[at]]), "iou": float(overlap[at])}
-            for at in order[np.sort(first)]]
+    return [
+        {
+            "box_id": int(truth.ids[box[at]]),
+            "image_id": int(truth.image_ids[truth.image[box[at]]]),
+            "file_name": truth.files[truth.image[box[at]]],
+            "class": truth.classes[truth.category[box[at]]],
+            "bbox": truth.boxes[box[at]].tolist(),
+            "detected": truth.classes[detections.category[detection[at]]],
+            "score": float(detections.score[detection[at]]),
+            "iou": float(overlap[at]),
+        }
+        for at in order[np.sort(first)]
+    ]
 
 
 def combine(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -56,16 +72,25 @@ def combine(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     """
     if len(cells) < 2:
         return []
-    tables = {name: {entry["box_id"]: entry for entry in entries} for name, entries in sorted(cells.items())}
+    tables = {
+        name: {entry["box_id"]: entry for entry in entries}
+        for name, entries in sorted(cells.items())
+    }
     shared = set.intersection(*(set(table) for table in tables.values()))
     result = []
     for box in shared:
         entries = {name: table[box] for name, table in tables.items()}
         detected, agree = Counter(entry["detected"] for entry in entries.values()).most_common(1)[0]
         first = next(iter(entries.values()))
-        result.append({**{key: first[key] for key in ("box_id", "image_id", "file_name", "class", "bbox")},
-                       "detected": detected, "agree": agree, "score": min(entry["score"] for entry in entries.values()),
-                       "cells": {name: entry["detected"] for name, entry in entries.items()}})
+        result.append(
+            {
+                **{key: first[key] for key in ("box_id", "image_id", "file_name", "class", "bbox")},
+                "detected": detected,
+                "agree": agree,
+                "score": min(entry["score"] for entry in entries.values()),
+                "cells": {name: entry["detected"] for name, entry in entries.items()},
+            }
+        )
     return sorted(result, key=lambda entry: (-entry["agree"], -entry["score"], entry["box_id"]))
 
 

@@ -43,19 +43,30 @@ def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Eva
     own, own_box = pairs.best(real & same, count)
     other, other_box = pairs.best(real & ~same, count)
     kind = np.select(
-        [(own >= BACKDROP) & (own < FOREGROUND), other >= FOREGROUND, own >= FOREGROUND,
-         np.maximum(own, other) <= BACKDROP],
-        [LOCALISATION, CLASSIFICATION, DUPLICATE, BACKGROUND], default=BOTH)
+        [
+            (own >= BACKDROP) & (own < FOREGROUND),
+            other >= FOREGROUND,
+            own >= FOREGROUND,
+            np.maximum(own, other) <= BACKDROP,
+        ],
+        [LOCALISATION, CLASSIFICATION, DUPLICATE, BACKGROUND],
+        default=BOTH,
+    )
     kind[~evaluated.counted | (evaluated.box >= 0)] = -1
-    target = np.select([kind == CLASSIFICATION, (kind == LOCALISATION) | (kind == DUPLICATE)],
-                       [other_box, own_box], default=-1)
+    target = np.select(
+        [kind == CLASSIFICATION, (kind == LOCALISATION) | (kind == DUPLICATE)],
+        [other_box, own_box],
+        default=-1,
+    )
     missed = ~truth.crowd
     missed[evaluated.box[evaluated.box >= 0]] = False
     missed[target[(kind == CLASSIFICATION) | (kind == LOCALISATION)]] = False
     return Errors(kind, target, missed)
 
 
-def effects(truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors) -> dict[str, Any]:
+def effects(
+    truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors
+) -> dict[str, Any]:
     """What AP50 would gain if one kind of error were mended and the others stayed: dAP of the paper, never below 0.
 
     A plain dict: AP50; dAP and count by KINDS; dAP_special: {false_positives, false_negatives}, the gain if no wrong
@@ -70,14 +81,25 @@ def effects(truth: Truth, detections: Detections, evaluated: Evaluated, errors: 
     label, kind, target = detections.category[order], errors.kind[order], errors.target[order]
 
     def ap(labels: np.ndarray, correct: np.ndarray, kept: np.ndarray, to_find: np.ndarray) -> float:
-        return float(np.mean([_of_class(correct[kept & (labels == index)], int(to_find[index]))
-                              for index in np.flatnonzero(boxes)]))
+        return float(
+            np.mean(
+                [
+                    _of_class(correct[kept & (labels == index)], int(to_find[index]))
+                    for index in np.flatnonzero(boxes)
+                ]
+            )
+        )
 
     counts = {name: int((errors.kind == index).sum()) for index, name in enumerate(KINDS[:MISSED])}
     counts[KINDS[MISSED]] = int(errors.missed.sum())
-    result: dict[str, Any] = {"AP50": None, "dAP": dict.fromkeys(KINDS), "count": counts,
-                              "dAP_special": {"false_positives": None, "false_negatives": None},
-                              "classes": int((boxes > 0).sum()), "per_class": _per_class(truth, detections, errors)}
+    result: dict[str, Any] = {
+        "AP50": None,
+        "dAP": dict.fromkeys(KINDS),
+        "count": counts,
+        "dAP_special": {"false_positives": None, "false_negatives": None},
+        "classes": int((boxes > 0).sum()),
+        "per_class": _per_class(truth, detections, errors),
+    }
     if not boxes.any():
         return result
     everything = np.ones(len(order), dtype=bool)
@@ -96,8 +118,10 @@ def effects(truth: Truth, detections: Detections, evaluated: Evaluated, errors: 
     result["AP50"] = before
     # The 101 points of the curve can lose a trace where its steps move; tidecv calls that 0 too.
     result["dAP"] = {name: max(after[name] - before, 0.0) for name in KINDS}
-    result["dAP_special"] = {"false_positives": ap(label, right, right, boxes) - before,
-                             "false_negatives": ap(label, right, everything, found) - before}
+    result["dAP_special"] = {
+        "false_positives": ap(label, right, right, boxes) - before,
+        "false_negatives": ap(label, right, everything, found) - before,
+    }
     return result
 
 
@@ -122,7 +146,12 @@ def _of_class(correct: np.ndarray, boxes: int) -> float:
 
 def _per_class(truth: Truth, detections: Detections, errors: Errors) -> list[dict[str, Any]]:
     size = len(truth.classes)
-    table = [np.bincount(detections.category[errors.kind == index], minlength=size) for index in range(MISSED)]
+    table = [
+        np.bincount(detections.category[errors.kind == index], minlength=size)
+        for index in range(MISSED)
+    ]
     table.append(np.bincount(truth.category[errors.missed], minlength=size))
-    return [{"class": name, **{kind: int(column[index]) for kind, column in zip(KINDS, table)}}
-            for index, name in enumerate(truth.classes)]
+    return [
+        {"class": name, **{kind: int(column[index]) for kind, column in zip(KINDS, table)}}
+        for index, name in enumerate(truth.classes)
+    ]

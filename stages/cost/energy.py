@@ -33,7 +33,9 @@ class Meter:
         if self._library is None:
             return None
         value = ctypes.c_ulonglong()
-        failed = self._library.nvmlDeviceGetTotalEnergyConsumption(self._device, ctypes.byref(value))
+        failed = self._library.nvmlDeviceGetTotalEnergyConsumption(
+            self._device, ctypes.byref(value)
+        )
         return None if failed else value.value
 
 
@@ -46,7 +48,9 @@ def _open() -> tuple[Any, Any]:
         device = ctypes.c_void_p()
         # By its id: CUDA may number or hide devices otherwise than NVML.
         name = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}".encode()
-        failed = library.nvmlInit_v2() or library.nvmlDeviceGetHandleByUUID(name, ctypes.byref(device))
+        failed = library.nvmlInit_v2() or library.nvmlDeviceGetHandleByUUID(
+            name, ctypes.byref(device)
+        )
     except (OSError, AttributeError):
         return None, None
     return (None, None) if failed else (library, device)

@@ -57,7 +57,12 @@ class Visits:
 
 
 def measure(
-    sources: Sequence[Source], *, rounds: int = ROUNDS, runs: int = 5, batch: int = 8, seconds: float = 5.0
+    sources: Sequence[Source],
+    *,
+    rounds: int = ROUNDS,
+    runs: int = 5,
+    batch: int = 8,
+    seconds: float = 5.0,
 ) -> dict[str, Any]:
     """The costs of cells in fp32 on the GPU, or on the CPU with as many threads as torch has been given.
 
@@ -84,7 +89,9 @@ def measure(
     Raises InputError where a cell's config.py or checkpoint is missing or they do not fit, or there is no image.
     """
     if min(batch, runs, rounds) < 1:
-        raise InputError(f"batch {batch}, runs {runs}, rounds {rounds}: at least 1 of each is needed")
+        raise InputError(
+            f"batch {batch}, runs {runs}, rounds {rounds}: at least 1 of each is needed"
+        )
     visits = {source.name: Visits() for source in sources}
     work = {}
     held: dict[str, Subject] = {}
@@ -138,7 +145,9 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
     throughput = len(times) / sum(times)
     # Throughput is of batches in every round or in none.
     first = not visits.images_per_second
-    if visits.batch > 1 or (first and time.perf_counter() + batch * statistics.median(times) < deadline):
+    if visits.batch > 1 or (
+        first and time.perf_counter() + batch * statistics.median(times) < deadline
+    ):
         visits.batch = batch
         throughput = batch / subject.run(batch)
     share = neighbours.share()

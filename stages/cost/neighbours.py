@@ -38,6 +38,11 @@ class Neighbours:
 
 def _ticks() -> list[int] | None:
     try:
-        return [int(ticks) for ticks in _ACCOUNT.read_text(encoding="ascii").split("\n", 1)[0].split()[1:1 + _FIELDS]]
+        return [
+            int(ticks)
+            for ticks in _ACCOUNT.read_text(encoding="ascii")
+            .split("\n", 1)[0]
+            .split()[1 : 1 + _FIELDS]
+        ]
     except (OSError, ValueError):
         return None

@@ -139,7 +139,9 @@ def _count(model: torch.nn.Module, data: dict[str, Any]) -> tuple[int, int]:
     regions: list[int] = []
     hooks = []
     for head in heads:
-        hooks.append(head.register_forward_hook(lambda _, inputs, __: regions.append(len(inputs[0]))))
+        hooks.append(
+            head.register_forward_hook(lambda _, inputs, __: regions.append(len(inputs[0])))
+        )
     try:
         with FlopCounterMode(display=False) as counter:
             _pass(model, data)

@@ -25,7 +25,9 @@ class Predictor:
     Raises InputError as inference.model.load does.
     """
 
-    def __init__(self, config: Path, checkpoint: Path, cached: bool = False, workers: int = 0) -> None:
+    def __init__(
+        self, config: Path, checkpoint: Path, cached: bool = False, workers: int = 0
+    ) -> None:
         self._model, self._cfg = models.load(config, checkpoint)
         self._model.to(models.device())
         self._cached = cached

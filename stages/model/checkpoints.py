@@ -22,24 +22,32 @@ def save(path: Path, model: torch.nn.Module, classes: list[str], epoch: int) -> 
 def load(path: Path, model: torch.nn.Module) -> None:
     """Raises InputError where the file is missing, damaged, more than data, or not of exactly this model."""
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; train the cell first (dvc repro, or "
-                         f"python -m stages.train {path.parent.name})")
+        raise InputError(
+            f"{path}: no such checkpoint; train the cell first (dvc repro, or "
+            f"python -m stages.train {path.parent.name})"
+        )
     try:
         # torch writes a checksum of each tensor and does not look at it again.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: holds more than tensors and plain values and is not opened "
-                         f"({' '.join(str(error).split())[:60]}); train the cell again") from None
+        raise InputError(
+            f"{path}: holds more than tensors and plain values and is not opened "
+            f"({' '.join(str(error).split())[:60]}); train the cell again"
+        ) from None
     # Whatever a damaged file makes the reader stumble over.
     except Exception as error:
         damaged = " ".join(str(error).split())[:100] or type(error).__name__
     if damaged:
-        raise InputError(f"{path}: is damaged ({damaged}); python -m stages.check_cache all removes damaged files, and "
-                         "dvc repro makes them again")
+        raise InputError(
+            f"{path}: is damaged ({damaged}); python -m stages.check_cache all removes damaged files, and "
+            "dvc repro makes them again"
+        )
     try:
         model.load_state_dict(content["state_dict"], strict=True)
     except (RuntimeError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: is not a checkpoint of the model in config.py beside it: "
-                         f"{' '.join(str(error).split())[:300]}") from None
+        raise InputError(
+            f"{path}: is not a checkpoint of the model in config.py beside it: "
+            f"{' '.join(str(error).split())[:300]}"
+        ) from None

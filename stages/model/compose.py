@@ -7,7 +7,15 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from stages.model.schedule import REFERENCE_BATCH, device_batch, epochs, learning_rate, passes, pixels, warmup
+from stages.model.schedule import (
+    REFERENCE_BATCH,
+    device_batch,
+    epochs,
+    learning_rate,
+    passes,
+    pixels,
+    warmup,
+)
 from stages.study import paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
@@ -19,8 +27,15 @@ CROWD_SHARE = 0.5
 IMPORTS = ("stages.model.ops", "stages.training.start")
 
 
-def compose(name: str, study: Study, classes: list[str], image_root: str, root: Path = ROOT,
-            train_images: int | None = None, train_indices: list[int] | None = None) -> Config:
+def compose(
+    name: str,
+    study: Study,
+    classes: list[str],
+    image_root: str,
+    root: Path = ROOT,
+    train_images: int | None = None,
+    train_indices: list[int] | None = None,
+) -> Config:
     """The config of cell `name`, whole: MMDetection and IMPORTS are all that it needs.
 
     classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
@@ -32,12 +47,15 @@ def compose(name: str, study: Study, classes: list[str], image_root: str, root: 
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
     cfg.merge_from_dict(_schedule(name, study, root, train_images))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
-    cfg.merge_from_dict(dict(
-        randomness=dict(seed=study.seed_of(cell)),
-        env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
-        custom_imports=dict(imports=list(IMPORTS)),
-        work_dir=f"work_dirs/{name}",
-        resume=False))
+    cfg.merge_from_dict(
+        dict(
+            randomness=dict(seed=study.seed_of(cell)),
+            env_cfg=dict(cudnn_benchmark=study.training.cudnn_benchmark),
+            custom_imports=dict(imports=list(IMPORTS)),
+            work_dir=f"work_dirs/{name}",
+            resume=False,
+        )
+    )
     if train_indices is not None:
         cfg.train_dataloader.dataset.indices = train_indices
     # How often something is logged decides nothing; MMEngine has values of its own.
@@ -54,7 +72,9 @@ def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     model = Config(dict(model=fragment.model.to_dict()))
     for layer in layers:
         model.merge_from_dict(dict(model=layer.to_dict()))
-    return {key: value for key, value in model.model.backbone.to_dict().items() if key != "_delete_"}
+    return {
+        key: value for key, value in model.model.backbone.to_dict().items() if key != "_delete_"
+    }
 
 
 def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
@@ -76,7 +96,9 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     return model
 
 
-def _layers(backbone: Config, name: str, study: Study, detector: ConfigDict | None = None) -> list[ConfigDict]:
+def _layers(
+    backbone: Config, name: str, study: Study, detector: ConfigDict | None = None
+) -> list[ConfigDict]:
     """What is merged over a model where it starts from random weights, and where the scale reduces models."""
     layers = []
     if study.pretrained(name) is None:
@@ -136,9 +158,14 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
         optimizer["optim_wrapper"]["accumulative_counts"] = passes(cell, study)
     if study.training.amp != "none":
         # fp16 needs its losses scaled to keep small gradients; bf16 has the range of fp32.
-        scaler = dict(loss_scale="dynamic") if study.training.amp == "fp16" else dict(loss_scale=1.0)
+        scaler = (
+            dict(loss_scale="dynamic") if study.training.amp == "fp16" else dict(loss_scale=1.0)
+        )
         optimizer["optim_wrapper"].update(
-            type="AmpOptimWrapper", dtype=dict(bf16="bfloat16", fp16="float16")[study.training.amp], **scaler)
+            type="AmpOptimWrapper",
+            dtype=dict(bf16="bfloat16", fp16="float16")[study.training.amp],
+            **scaler,
+        )
     last = epochs(cell, study)
     # MMEngine counts passes, params.yaml optimizer steps.
     rising = warmup(cell, study, train_images) * passes(cell, study)
@@ -149,11 +176,18 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
         train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1),
         param_scheduler=[
             dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising),
-            dict(type="MultiStepLR", by_epoch=True, begin=0, end=last, gamma=0.1,
-                 milestones=study.training.milestones),
+            dict(
+                type="MultiStepLR",
+                by_epoch=True,
+                begin=0,
+                end=last,
+                gamma=0.1,
+                milestones=study.training.milestones,
+            ),
             # Over a single iteration MMEngine's LinearLR never leaves its first factor.
-        ][0 if rising > 1 else 1:],
-        custom_hooks=_hooks(name, study))
+        ][0 if rising > 1 else 1 :],
+        custom_hooks=_hooks(name, study),
+    )
 
 
 def _hooks(name: str, study: Study) -> list[dict]:
@@ -167,10 +201,24 @@ def _hooks(name: str, study: Study) -> list[dict]:
         hooks.append(dict(type="PrecisionHook", **precision))
     if study.training.ema:
         # LOW: what is validated and saved is the average, so it must still be in place when the checkpoint is written.
-        hooks.append(dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=study.training.ema, priority="LOW"))
+        hooks.append(
+            dict(
+                type="EMAHook",
+                ema_type="ExpMomentumEMA",
+                momentum=study.training.ema,
+                priority="LOW",
+            )
+        )
     if study.training.early_stopping:
-        hooks.append(dict(type="EarlyStoppingHook", monitor="coco/bbox_mAP_50", rule="greater", min_delta=0.001,
-                          patience=study.training.early_stopping))
+        hooks.append(
+            dict(
+                type="EarlyStoppingHook",
+                monitor="coco/bbox_mAP_50",
+                rule="greater",
+                min_delta=0.001,
+                patience=study.training.early_stopping,
+            )
+        )
     return hooks
 
 
@@ -191,7 +239,10 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
         dict(type="LoadImageFromFile"),
         resize,
         dict(type="LoadAnnotations", with_bbox=True),
-        dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
+        dict(
+            type="PackDetInputs",
+            meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
+        ),
     ]
 
     fold = study.fold_of(cell)
@@ -203,26 +254,34 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             data_prefix=dict(img=image_root),
             metainfo=dict(classes=tuple(classes)),
             pipeline=pipeline,
-            **kwargs)
+            **kwargs,
+        )
 
     loader = dict(batch_size=device_batch(cell, study))
 
     def evaluator(split: str) -> dict:
-        return dict(type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox")
+        return dict(
+            type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox"
+        )
 
     def test_loader(split: str) -> dict:
         return dict(
             **loader,
             sampler=dict(type="DefaultSampler", shuffle=False),
-            dataset=dataset(split, test_pipeline, test_mode=True))
+            dataset=dataset(split, test_pipeline, test_mode=True),
+        )
 
     return dict(
         train_dataloader=dict(
             **loader,
             sampler=dict(type="DefaultSampler", shuffle=True),
             batch_sampler=dict(type="AspectRatioBatchSampler"),
-            dataset=dataset("train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=MIN_SIDE))),
+            dataset=dataset(
+                "train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=MIN_SIDE)
+            ),
+        ),
         val_dataloader=test_loader("val"),
         test_dataloader=test_loader("test"),
         val_evaluator=evaluator("val"),
-        test_evaluator=evaluator("test"))
+        test_evaluator=evaluator("test"),
+    )

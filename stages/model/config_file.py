@@ -30,10 +30,14 @@ def read(path: Path, *needed: str) -> Config:
     Raises InputError, one line, for any other file, and where one of the names `needed` is not assigned.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such config; train the cell first (dvc repro, or "
-                         f"python -m stages.train {path.parent.name})")
+        raise InputError(
+            f"{path}: no such config; train the cell first (dvc repro, or "
+            f"python -m stages.train {path.parent.name})"
+        )
     if path.stat().st_size > LARGEST:
-        raise InputError(f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}")
+        raise InputError(
+            f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}"
+        )
     try:
         tree = ast.parse(path.read_bytes())
         values = dict(_assigned(line) for line in tree.body)
@@ -45,7 +49,9 @@ def read(path: Path, *needed: str) -> Config:
         raise InputError(f"{path}: line {error.line}: {error}; {_remedy(path)}") from None
     # What Python's parser says of other files: null bytes, wrong encoding, too deep, and MMEngine of its own names.
     except (SyntaxError, ValueError, RecursionError, MemoryError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); {_remedy(path)}") from None
+        raise InputError(
+            f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); {_remedy(path)}"
+        ) from None
 
 
 class _NotData(Exception):
@@ -59,7 +65,11 @@ def _remedy(path: Path) -> str:
 
 
 def _assigned(line: ast.stmt) -> tuple[str, Any]:
-    if not (isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name)):
+    if not (
+        isinstance(line, ast.Assign)
+        and len(line.targets) == 1
+        and isinstance(line.targets[0], ast.Name)
+    ):
         raise _NotData(line, "is not a plain assignment")
     name = line.targets[0].id
     value = _value(line.value)
@@ -68,11 +78,21 @@ def _assigned(line: ast.stmt) -> tuple[str, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "dict"
+        and not node.args
+    ):
         return _dict(node, [(keyword.arg, keyword.value) for keyword in node.keywords])
     if isinstance(node, ast.Dict):
-        return _dict(node, [(key.value if isinstance(key, ast.Constant) else None, value)
-                            for key, value in zip(node.keys, node.values)])
+        return _dict(
+            node,
+            [
+                (key.value if isinstance(key, ast.Constant) else None, value)
+                for key, value in zip(node.keys, node.values)
+            ],
+        )
     if isinstance(node, ast.List):
         return [_value(item) for item in node.elts]
     if isinstance(node, ast.Tuple):
@@ -81,7 +101,9 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, constant = -1, node.operand
     if isinstance(constant, ast.Constant):
-        if sign == 1 and (constant.value is None or isinstance(constant.value, str | bool | int | float)):
+        if sign == 1 and (
+            constant.value is None or isinstance(constant.value, str | bool | int | float)
+        ):
             return constant.value
         if sign == -1 and type(constant.value) in (int, float):
             return -constant.value
@@ -123,9 +145,13 @@ def known_types(root: Path = ROOT) -> frozenset[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             found.update(_types(node))
             if isinstance(node, ast.Assign) and any(
-                    isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets):
-                files += [fragments.base(text.value, path) for text in ast.walk(node.value)
-                          if isinstance(text, ast.Constant) and isinstance(text.value, str)]
+                isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
+            ):
+                files += [
+                    fragments.base(text.value, path)
+                    for text in ast.walk(node.value)
+                    if isinstance(text, ast.Constant) and isinstance(text.value, str)
+                ]
     return frozenset(found)
 
 

@@ -35,12 +35,22 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
     """The config of a cell on the prepared data. Raises InputError for what this data cannot be trained with."""
     cell, images = study.cell(name), data["train_images"]
     if data["max_detections"] != study.data.max_detections:
-        raise InputError(f"data.max_detections: {study.data.max_detections}, and the prepared data was made for "
-                         f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare")
+        raise InputError(
+            f"data.max_detections: {study.data.max_detections}, and the prepared data was made for "
+            f"{data['max_detections']}; run dvc repro prepare, or python -m stages.prepare"
+        )
     if schedule.steps(cell, study, images, 1) < 1:
-        raise InputError(f"{name}: an epoch has fewer images than one optimizer step; lower batch_size")
-    return compose(name, study, data["classes"], data["image_root"], train_images=images,
-                   train_indices=data["train_indices"])
+        raise InputError(
+            f"{name}: an epoch has fewer images than one optimizer step; lower batch_size"
+        )
+    return compose(
+        name,
+        study,
+        data["classes"],
+        data["image_root"],
+        train_images=images,
+        train_indices=data["train_indices"],
+    )
 
 
 def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
@@ -99,8 +109,13 @@ def weights_text(name: str, study: Study) -> str:
     content: dict[str, Any] = {"weights": "none"}
     if weights:
         model = {**backbone_config(backbone, study), "init_cfg": None}
-        content = {"weights": study.training.weights, "backbone": backbone, "source": weights.source,
-                   "sha256": weights.sha256, "model": model}
+        content = {
+            "weights": study.training.weights,
+            "backbone": backbone,
+            "source": weights.source,
+            "sha256": weights.sha256,
+            "model": model,
+        }
     return json.dumps(content, indent=1) + "\n"
 
 

@@ -37,7 +37,9 @@ def epochs(cell: Cell, study: Study) -> int:
 
 def learning_rate(cell: Cell, study: Study) -> float:
     """The rate per step: linear in the batch (Goyal et al., arXiv:1706.02677) from REFERENCE_BATCH images."""
-    return (cell.lr or study.training.lr[cell.optimizer]) * batch_size(cell, study) / REFERENCE_BATCH
+    return (
+        (cell.lr or study.training.lr[cell.optimizer]) * batch_size(cell, study) / REFERENCE_BATCH
+    )
 
 
 def passes_per_epoch(cell: Cell, study: Study, images: int) -> int:
@@ -72,8 +74,10 @@ def warmup_note(cell: Cell, study: Study, images: int) -> str:
     wanted, cut = study.training.warmup_iterations, warmup(cell, study, images)
     if cut == wanted:
         return ""
-    return (f"{images} training images make {steps(cell, study, images)} steps, too few for a warm-up of {wanted}; it "
-            f"takes {cut} (scales.{study.scale}.warmup_iterations)")
+    return (
+        f"{images} training images make {steps(cell, study, images)} steps, too few for a warm-up of {wanted}; it "
+        f"takes {cut} (scales.{study.scale}.warmup_iterations)"
+    )
 
 
 def pixels(cell: Cell, study: Study) -> int:

@@ -24,7 +24,9 @@ class CheckpointsHook(Hook):
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, folder: Path, training: Training, classes: list[str], writer: state_files.Writer) -> None:
+    def __init__(
+        self, folder: Path, training: Training, classes: list[str], writer: state_files.Writer
+    ) -> None:
         self.folder = folder
         self.best = training.best
         self.classes = classes

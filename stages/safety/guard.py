@@ -63,8 +63,10 @@ def resolve(name: str, study: Study) -> None:
         return
     path = paths.cell(name)
     if not path.is_file() or path.read_text(encoding="utf-8") != resolve.text(name, study, data):
-        raise InputError(f"{path}: is not what params.yaml says now; run dvc repro compose first, and dvc checkout "
-                         "brings back the files of the training before")
+        raise InputError(
+            f"{path}: is not what params.yaml says now; run dvc repro compose first, and dvc checkout "
+            "brings back the files of the training before"
+        )
 
 
 def finish(name: str, study: Study, cell: Cell) -> None:
@@ -82,23 +84,33 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     fingerprint, makings = record.fingerprint(resolved, data, weights)
     work = workspace.open_(name, fingerprint, makings)
     if work.finished:
-        log.info("%s: is trained already, in %s; its files are put in their place", name, work.folder)
+        log.info(
+            "%s: is trained already, in %s; its files are put in their place", name, work.folder
+        )
     else:
         with memory.explained(name, cell, study):
             content = train(resolved, study, data, fingerprint, work)
         if content:
-            for file, text in {"config.py": resolved.text, "run.json": json.dumps(content, indent=1) + "\n"}.items():
+            for file, text in {
+                "config.py": resolved.text,
+                "run.json": json.dumps(content, indent=1) + "\n",
+            }.items():
                 with replacing(work.folder / file) as beside:
                     beside.write_text(text, encoding="utf-8")
     if _first():
         # DVC removes the outs of a stage that it has not taken note of; of several processes, some may start late.
-        work.publish({paths.model(name): ("config.py", "best.pth", "last.pth"),
-                      paths.record(name, cell): ("history.csv", "run.json")},
-                     keep_for_dvc="DVC_STAGE" in os.environ or study.training.processes > 1)
+        work.publish(
+            {
+                paths.model(name): ("config.py", "best.pth", "last.pth"),
+                paths.record(name, cell): ("history.csv", "run.json"),
+            },
+            keep_for_dvc="DVC_STAGE" in os.environ or study.training.processes > 1,
+        )
 
 
-def train(cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: str,
-          work: Workspace) -> dict[str, Any] | None:
+def train(
+    cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: str, work: Workspace
+) -> dict[str, Any] | None:
     """Runs the training under our hooks; what run.json says, None in all processes but the first."""
     from mmengine.dist import is_main_process
 
@@ -126,7 +138,12 @@ def train(cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: s
     if tracked:
         kept.run_id = lambda: tracked.run_id
         if before:
-            log.info("%s: goes on from step %d of %s", name, before["iteration"] // training.passes, work.folder)
+            log.info(
+                "%s: goes on from step %d of %s",
+                name,
+                before["iteration"] // training.passes,
+                work.folder,
+            )
     try:
         for hook in (shown, saver, kept):
             training.runner.register_hook(hook)
@@ -149,9 +166,16 @@ def train(cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: s
     best = training.best.best
     tracked.metrics(cells.summary({**found, "best": best}), training.recorder.rows[-1]["step"])
     tracked.end("FINISHED")
-    log.info("%s: best val mAP50 %.3f in epoch %d, %.1f minutes", name, best["bbox_mAP_50"], best["epoch"],
-             found["train_minutes"])
-    return record.content(cell, training, found, tracked.record(), fingerprint, commit, data, work.started)
+    log.info(
+        "%s: best val mAP50 %.3f in epoch %d, %.1f minutes",
+        name,
+        best["bbox_mAP_50"],
+        best["epoch"],
+        found["train_minutes"],
+    )
+    return record.content(
+        cell, training, found, tracked.record(), fingerprint, commit, data, work.started
+    )
 
 
 def _first() -> bool:

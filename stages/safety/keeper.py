@@ -41,8 +41,14 @@ class KeeperHook(Hook):
     # After everything else of a step: the average, the schedules, the history.
     priority = "LOWEST"
 
-    def __init__(self, folder: Path, training: Training, progress: ProgressHook, writer: state_files.Writer,
-                 before: state_files.State | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        training: Training,
+        progress: ProgressHook,
+        writer: state_files.Writer,
+        before: state_files.State | None,
+    ) -> None:
         self.folder = folder
         self.recorder = training.recorder
         self.best = training.best
@@ -75,13 +81,20 @@ class KeeperHook(Hook):
             self.before = None
         self._leave_if_asked()
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if (runner.iter + 1) % self.passes:
             return
         start = time.perf_counter()
         self.writer.check()
-        wanted = self._agree(_LEAVE if program.asked_to_stop() is not None else
-                             _SAVE if time.monotonic() - self.saved >= EVERY_S else _GO_ON)
+        wanted = self._agree(
+            _LEAVE
+            if program.asked_to_stop() is not None
+            else _SAVE
+            if time.monotonic() - self.saved >= EVERY_S
+            else _GO_ON
+        )
         # The end of an epoch has a state of its own.
         done = batch_idx + 1
         if wanted != _GO_ON and done < len(runner.train_dataloader):
@@ -97,7 +110,9 @@ class KeeperHook(Hook):
         if self._agree(_LEAVE if program.asked_to_stop() is not None else _GO_ON) == _LEAVE:
             self._leave()
 
-    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         self._leave_if_asked()
 
     def after_val(self, runner: Any) -> None:
@@ -107,21 +122,31 @@ class KeeperHook(Hook):
         """`error` as one line that says how to go on, where a person can do something about it."""
         step = state_files.newest_step(self.folder)
         after = f"the same command goes on from {'the start' if step is None else f'step {step}, whose state is saved'}"
-        if isinstance(error, RuntimeError) and not isinstance(error, InputError) and program.asked_to_stop():
+        if (
+            isinstance(error, RuntimeError)
+            and not isinstance(error, InputError)
+            and program.asked_to_stop()
+        ):
             # The signal that is asking has ended something that the step needed.
             error = program.Stopped(program.asked_to_stop())
         if isinstance(error, Diverged):
-            return InputError(f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a step), "
-                              "clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)")
+            return InputError(
+                f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a step), "
+                "clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)"
+            )
         if isinstance(error, program.Stopped):
-            return program.Stopped(error.number, f"{cell}: {error}; {after}" if is_main_process() else "")
+            return program.Stopped(
+                error.number, f"{cell}: {error}; {after}" if is_main_process() else ""
+            )
         if loaders.explain(error, scale):
             return InputError(f"{cell}: {loaders.explain(error, scale)}; {after}")
         if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
             return InputError(f"{cell}: another of its processes has gone; {after}")
         if isinstance(error, OSError) and error.errno in program.DISK:
-            return InputError(f"{error.filename or self.folder}: {(error.strerror or '').lower()}; free some space, "
-                              f"and {after}")
+            return InputError(
+                f"{error.filename or self.folder}: {(error.strerror or '').lower()}; free some space, "
+                f"and {after}"
+            )
         return error
 
     def _leave_if_asked(self) -> None:
@@ -153,16 +178,25 @@ class KeeperHook(Hook):
         if not is_main_process():
             return
         content = {
-            **state, "epoch": epoch, "start": start, "iteration": iteration, "rows": list(self.recorder.rows),
-            "pending": [dict(row) for row in self.recorder.pending], "best": self.best.best, "seconds": self.seconds,
-            "run_id": self.run_id()}
+            **state,
+            "epoch": epoch,
+            "start": start,
+            "iteration": iteration,
+            "rows": list(self.recorder.rows),
+            "pending": [dict(row) for row in self.recorder.pending],
+            "best": self.best.best,
+            "seconds": self.seconds,
+            "run_id": self.run_id(),
+        }
         self.writer.put(lambda: state_files.save(self.folder, content, iteration // self.passes))
 
     def _put_back(self, runner: Any, state: state_files.State) -> None:
         loop = runner.train_loop
         loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
         loop.unscored = not state["start"]
-        runner.optim_wrapper.initialize_count_status(runner.model, state["iteration"], loop.max_iters)
+        runner.optim_wrapper.initialize_count_status(
+            runner.model, state["iteration"], loop.max_iters
+        )
         self.best.best = state["best"]
         self.recorder.put_back(state["rows"], state["pending"], states.put_back(runner, state))
         self.progress.go_on()

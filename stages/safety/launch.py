@@ -21,11 +21,15 @@ def check(study: Study) -> None:
 
     wanted, gpus = study.training.processes, torch.cuda.device_count()
     if study.training.amp != "none" and not gpus:
-        raise InputError(f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; set it "
-                         "to none")
+        raise InputError(
+            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; set it "
+            "to none"
+        )
     if 0 < gpus < wanted:
-        raise InputError(f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine has "
-                         f"{gpus}; set it to {gpus}")
+        raise InputError(
+            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine has "
+            f"{gpus}; set it to {gpus}"
+        )
 
 
 def launch(name: str, count: int) -> None:
@@ -45,15 +49,24 @@ def launch(name: str, count: int) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="detection-matrix-") as folder:
             os.environ[MEETING] = f"{folder}/group"
-            config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=count, max_restarts=0, run_id=name,
-                                  rdzv_backend="c10d", rdzv_endpoint=f"{folder}/start",
-                                  rdzv_configs={"store_type": "file"})
+            config = LaunchConfig(
+                min_nodes=1,
+                max_nodes=1,
+                nproc_per_node=count,
+                max_restarts=0,
+                run_id=name,
+                rdzv_backend="c10d",
+                rdzv_endpoint=f"{folder}/start",
+                rdzv_configs={"store_type": "file"},
+            )
             elastic_launch(config, sys.executable)("-m", "stages.train", name)
     except SignalException as stop:
         raise Stopped(int(stop.sigval), "") from None
     except ChildFailedError as error:
         status = error.get_first_failure()[1].exitcode
         if status < 0:
-            raise InputError(f"{name}: one of its {count} processes was killed by {signal.Signals(-status).name}; the "
-                             "same command goes on from the last state") from None
+            raise InputError(
+                f"{name}: one of its {count} processes was killed by {signal.Signals(-status).name}; the "
+                "same command goes on from the last state"
+            ) from None
         sys.exit(status)

@@ -43,6 +43,7 @@ def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> 
 @FUNCTIONS.register_module()
 def honest_worker(worker_id: int, **_: Any) -> None:
     """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes on."""
+
     def end(error: Exception, batch: Any) -> None:
         _full[0] = "shared memory" in str(error)
         os.write(2, f"loader process: {error}\n".encode())
@@ -81,15 +82,21 @@ def explain(error: BaseException, scale: str) -> str:
     if not isinstance(error, RuntimeError):
         return ""
     if "DataLoader timed out" in str(error):
-        return (f"no batch came from the loader processes within {WAIT_S} s; see whether the disk "
-                f"with the images answers, or set workers: 0 under scales.{scale}")
+        return (
+            f"no batch came from the loader processes within {WAIT_S} s; see whether the disk "
+            f"with the images answers, or set workers: 0 under scales.{scale}"
+        )
     if "DataLoader worker" not in str(error):
         return ""
     if _full[0] or "Bus error" in str(error):
-        return (f"{shared_memory.FOLDER} is full: a loader process found no room there for its "
-                f"images; {shared_memory.remedy(scale)}")
-    return ("a loader process was killed, often for want of memory (workers, under "
-            f"scales.{scale}, says how many there are)")
+        return (
+            f"{shared_memory.FOLDER} is full: a loader process found no room there for its "
+            f"images; {shared_memory.remedy(scale)}"
+        )
+    return (
+        "a loader process was killed, often for want of memory (workers, under "
+        f"scales.{scale}, says how many there are)"
+    )
 
 
 @contextlib.contextmanager

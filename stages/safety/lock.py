@@ -47,10 +47,16 @@ def held(cell: str) -> Iterator[None]:
             _see_out(cell, file, last)
             log.info("%s: takes over from a training that vanished (%s)", cell, _who(last))
         stop = threading.Event()
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": datetime.now().isoformat(" ", "seconds"),
-                 "command": " ".join(" ".join(sys.orig_argv).split())[:200]}
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started": datetime.now().isoformat(" ", "seconds"),
+            "command": " ".join(" ".join(sys.orig_argv).split())[:200],
+        }
         _write(file, owner, 0)
-        beating = threading.Thread(target=_beat, args=(file, owner, stop), daemon=True, name="heartbeat")
+        beating = threading.Thread(
+            target=_beat, args=(file, owner, stop), daemon=True, name="heartbeat"
+        )
         beating.start()
         try:
             yield
@@ -136,7 +142,12 @@ def _refusal(cell: str, owner: dict[str, Any]) -> str:
         return f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}); wait for it, or end it there"
     # Seconds of the machine's uptime, which all its processes share and which no clock change moves.
     silent = max(0.0, time.monotonic() - owner.get("uptime", 0.0))
-    state = f"it may hang: no sign of life for {silent / 60:.0f} minutes" if silent > SILENT_S else \
-        f"last sign of life {silent:.0f} s ago"
-    return (f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}), {state}; wait for it, or end it "
-            f"with kill {owner.get('pid')}: the next one goes on where it was")
+    state = (
+        f"it may hang: no sign of life for {silent / 60:.0f} minutes"
+        if silent > SILENT_S
+        else f"last sign of life {silent:.0f} s ago"
+    )
+    return (
+        f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}), {state}; wait for it, or end it "
+        f"with kill {owner.get('pid')}: the next one goes on where it was"
+    )

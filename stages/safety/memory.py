@@ -24,7 +24,11 @@ def peak_mib() -> float:
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     status = Path("/proc/self/status")
     if status.is_file():
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+        line = next(
+            line
+            for line in status.read_text(encoding="utf-8").splitlines()
+            if line.startswith("VmHWM")
+        )
         return round(int(line.split()[1]) / 2**10, 1)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
 
@@ -48,12 +52,20 @@ def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         # On a CPU torch raises a plain RuntimeError from its allocator.
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "DefaultCPUAllocator" not in str(error):
+        if not isinstance(
+            error, (torch.OutOfMemoryError, MemoryError)
+        ) and "DefaultCPUAllocator" not in str(error):
             raise
         batch = device_batch(cell, study)
-        lower = (f"set cells.{name}.device_batch to {max(1, batch // 2)}: gradients are then summed over more passes, "
-                 "and the batch of a step stays the same" if batch > 1 else
-                 f"set cells.{name}.activation_checkpointing to true" if not cell.activation_checkpointing else
-                 f"lower cells.{name}.image_size")
-        raise InputError(f"{name}: out of memory with {batch} images of {pixels(cell, study)} px in a pass, after "
-                         f"{peak_mib():.0f} MiB at most; {lower}") from None
+        lower = (
+            f"set cells.{name}.device_batch to {max(1, batch // 2)}: gradients are then summed over more passes, "
+            "and the batch of a step stays the same"
+            if batch > 1
+            else f"set cells.{name}.activation_checkpointing to true"
+            if not cell.activation_checkpointing
+            else f"lower cells.{name}.image_size"
+        )
+        raise InputError(
+            f"{name}: out of memory with {batch} images of {pixels(cell, study)} px in a pass, after "
+            f"{peak_mib():.0f} MiB at most; {lower}"
+        ) from None

@@ -38,7 +38,9 @@ class ProgressHook(Hook):
     To be registered after that hook.
     """
 
-    def __init__(self, cell: str, recorder: HistoryHook, on_epoch: Callable[[list[Row]], None] | None) -> None:
+    def __init__(
+        self, cell: str, recorder: HistoryHook, on_epoch: Callable[[list[Row]], None] | None
+    ) -> None:
         self.cell = cell
         self.recorder = recorder
         self.on_epoch = on_epoch
@@ -47,10 +49,18 @@ class ProgressHook(Hook):
         # No bar where nobody watches: DVC's queue and CI get a line per epoch instead.
         # No bar in the other processes of a training either.
         shown = None if is_main_process() else True
-        self.bar = tqdm(total=runner.max_iters // self.recorder.passes, desc=self.cell, unit="step",
-                        dynamic_ncols=True, file=_Patient(sys.stderr), disable=shown)
+        self.bar = tqdm(
+            total=runner.max_iters // self.recorder.passes,
+            desc=self.cell,
+            unit="step",
+            dynamic_ncols=True,
+            file=_Patient(sys.stderr),
+            disable=shown,
+        )
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if (runner.iter + 1) % self.recorder.passes == 0:
             self.bar.update()
 
@@ -60,8 +70,11 @@ class ProgressHook(Hook):
         mAP_50 = metrics["coco/bbox_mAP_50"]
         score = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
         loss = last_epoch_loss(self.recorder.rows)
-        self.bar.write(f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {loss:.3f}, "
-                       f"val mAP50 {score}", file=_Patient(sys.stderr))
+        self.bar.write(
+            f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {loss:.3f}, "
+            f"val mAP50 {score}",
+            file=_Patient(sys.stderr),
+        )
         if self.on_epoch:
             self.on_epoch(self.recorder.epoch)
 

@@ -26,7 +26,9 @@ from stages.training.runner import Training, count_images
 TAGS = ("detector", "backbone", "neck", "optimizer", "scale", "seed")
 
 
-def fingerprint(cell: ResolvedCell, data: dict[str, Any], weights: list[Path]) -> tuple[str, dict[str, Any]]:
+def fingerprint(
+    cell: ResolvedCell, data: dict[str, Any], weights: list[Path]
+) -> tuple[str, dict[str, Any]]:
     """16 hex digits over all that decides a training's bits, and the same in words, as far as words go.
 
     What the cell's file does not hold is in it too: the data, the weights, the code, and the versions of the packages
@@ -44,14 +46,23 @@ def fingerprint(cell: ResolvedCell, data: dict[str, Any], weights: list[Path]) -
             with path.open("rb") as file:
                 makings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         except FileNotFoundError:
-            raise InputError(f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, or dvc "
-                             "repro") from None
+            raise InputError(
+                f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, or dvc "
+                "repro"
+            ) from None
     text = cell.text + json.dumps(makings, sort_keys=True)
     return provenance.fingerprint(text, [*data["files"].values(), *weights]), makings
 
 
-def start_run(cell: ResolvedCell, study: Study, data: dict[str, Any], identity: str, commit: str, work: Workspace,
-              before: State | None) -> Run:
+def start_run(
+    cell: ResolvedCell,
+    study: Study,
+    data: dict[str, Any],
+    identity: str,
+    commit: str,
+    work: Workspace,
+    before: State | None,
+) -> Run:
     """The MLflow run of a training that begins or goes on from the state `before`."""
     run = Run(work.training_id, before and before["run_id"], work.folder / "history.csv")
     tags = {
@@ -80,8 +91,16 @@ def measured(training: Training, seconds: float) -> dict[str, Any]:
     }
 
 
-def content(cell: ResolvedCell, training: Training, found: dict[str, Any], run: dict[str, Any], identity: str,
-            commit: str, data: dict[str, Any], started: str) -> dict[str, Any]:
+def content(
+    cell: ResolvedCell,
+    training: Training,
+    found: dict[str, Any],
+    run: dict[str, Any],
+    identity: str,
+    commit: str,
+    data: dict[str, Any],
+    started: str,
+) -> dict[str, Any]:
     """run.json. found: of measured(). run: of Run.record()."""
     device = "cpu"
     if torch.cuda.is_available():
@@ -111,6 +130,12 @@ def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
     set."""
     inputs = []
     for split, context in (("train", "training"), ("val", "validation")):
-        inputs.append({"name": f"{name}-{split}", "digest": data["digests"][split],
-                       "source": str(data["files"][split].resolve()), "context": context})
+        inputs.append(
+            {
+                "name": f"{name}-{split}",
+                "digest": data["digests"][split],
+                "source": str(data["files"][split].resolve()),
+                "context": context,
+            }
+        )
     return inputs

@@ -27,13 +27,17 @@ def check(name: str, cell: Cell, study: Study) -> None:
     disk = os.statvfs(FOLDER)
     free = disk.f_bavail * disk.f_frsize
     if needed > free:
-        raise InputError(f"{name}: its loader processes need up to {needed / 2**20:.1f} MiB of "
-                         f"{FOLDER} for images, and {free / 2**20:.1f} MiB are free; "
-                         f"{remedy(study.scale, needed)}")
+        raise InputError(
+            f"{name}: its loader processes need up to {needed / 2**20:.1f} MiB of "
+            f"{FOLDER} for images, and {free / 2**20:.1f} MiB are free; "
+            f"{remedy(study.scale, needed)}"
+        )
 
 
 def remedy(scale: str, needed: float = 2**30) -> str:
     """What to do where `needed` bytes are not there."""
     size = 2 ** math.ceil(math.log2(needed / 2**20 + 1))
-    return (f"start the container with --shm-size={size}m, make room there, or set workers: 0 "
-            f"under scales.{scale}, which loads images in the training's own process")
+    return (
+        f"start the container with --shm-size={size}m, make room there, or set workers: 0 "
+        f"under scales.{scale}, which loads images in the training's own process"
+    )

@@ -95,10 +95,17 @@ def save(folder: Path, content: State, step: int) -> None:
     """Adds a state of `step` to the folder and removes all but the last two once the pointer names it."""
     name = f"state-{step}.pth"
     entries = [entry for entry in _pointer(folder) if entry["file"] != name]
-    entry = {"file": name, "step": step, "saved": datetime.now().isoformat(" ", "seconds"),
-             "best_epoch": (content["best"] or {}).get("epoch"), **dump(content, folder / name)}
+    entry = {
+        "file": name,
+        "step": step,
+        "saved": datetime.now().isoformat(" ", "seconds"),
+        "best_epoch": (content["best"] or {}).get("epoch"),
+        **dump(content, folder / name),
+    }
     with files.replacing(folder / POINTER) as beside:
-        beside.write_text(json.dumps({"states": [entry, *entries][:KEPT]}, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps({"states": [entry, *entries][:KEPT]}, indent=1) + "\n", encoding="utf-8"
+        )
     _prune(folder)
 
 
@@ -119,8 +126,10 @@ def load(folder: Path) -> State | None:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             why = " ".join(str(error).split())[:60]
-            raise InputError(f"{path}: holds more than tensors and plain values and is not opened ({why}); "
-                             f"remove {folder} to train from the start") from None
+            raise InputError(
+                f"{path}: holds more than tensors and plain values and is not opened ({why}); "
+                f"remove {folder} to train from the start"
+            ) from None
         except (RuntimeError, EOFError) as error:
             if "sha256" in entry:
                 raise
@@ -138,15 +147,23 @@ def _pointer(folder: Path) -> list[dict[str, Any]]:
     """What the pointer names and is there, newest first."""
     try:
         listed = json.loads((folder / POINTER).read_text(encoding="utf-8"))["states"]
-        return [entry for entry in listed if entry["step"] >= 0 and entry["file"] == f"state-{entry['step']}.pth"
-                and (folder / entry["file"]).is_file()]
+        return [
+            entry
+            for entry in listed
+            if entry["step"] >= 0
+            and entry["file"] == f"state-{entry['step']}.pth"
+            and (folder / entry["file"]).is_file()
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
 def _found(folder: Path) -> list[dict[str, Any]]:
     """A damaged pointer does not make the states worthless; only whole ones ever had these names."""
-    return [{"file": path.name} for path in sorted(folder.glob("state-*.pth"), key=_number, reverse=True)]
+    return [
+        {"file": path.name}
+        for path in sorted(folder.glob("state-*.pth"), key=_number, reverse=True)
+    ]
 
 
 def _discard(path: Path, why: str) -> None:

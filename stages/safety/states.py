@@ -23,27 +23,40 @@ def take(runner: Any, own: State) -> State:
     """
     wrapper = runner.optim_wrapper
     between = wrapper.inner_count % wrapper._accumulative_counts
-    mine = {"random": random_states.take(), "own": own, "buffers": [_buffers(model) for model in _models(runner)],
-            "gradients": [parameter.grad for parameter in runner.model.parameters()] if between else []}
-    return copied({
-        "models": [model.state_dict() for model in _models(runner)],
-        "optimizer": runner.optim_wrapper.state_dict(),
-        "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or ()],
-        "early_stopping": [{"wait_count": hook.wait_count, "best_score": hook.best_score}
-                           for hook in _hooks(runner, EarlyStoppingHook)],
-        "stop_training": runner.train_loop.stop_training,
-        "ranks": all_gather_object(copied(mine)) if get_world_size() > 1 else [mine]})
+    mine = {
+        "random": random_states.take(),
+        "own": own,
+        "buffers": [_buffers(model) for model in _models(runner)],
+        "gradients": [parameter.grad for parameter in runner.model.parameters()] if between else [],
+    }
+    return copied(
+        {
+            "models": [model.state_dict() for model in _models(runner)],
+            "optimizer": runner.optim_wrapper.state_dict(),
+            "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or ()],
+            "early_stopping": [
+                {"wait_count": hook.wait_count, "best_score": hook.best_score}
+                for hook in _hooks(runner, EarlyStoppingHook)
+            ],
+            "stop_training": runner.train_loop.stop_training,
+            "ranks": all_gather_object(copied(mine)) if get_world_size() > 1 else [mine],
+        }
+    )
 
 
 def put_back(runner: Any, state: State) -> State:
     """The reverse of take(). Returns `own`."""
     mine = state["ranks"][get_rank()]
-    for model, values, buffers in zip(_models(runner), state["models"], mine["buffers"], strict=True):
+    for model, values, buffers in zip(
+        _models(runner), state["models"], mine["buffers"], strict=True
+    ):
         model.load_state_dict({**values, **buffers}, strict=True)
     runner.optim_wrapper.load_state_dict(state["optimizer"])
     for scheduler, values in zip(runner.param_schedulers or (), state["schedulers"], strict=True):
         scheduler.load_state_dict(values)
-    for hook, values in zip(_hooks(runner, EarlyStoppingHook), state["early_stopping"], strict=True):
+    for hook, values in zip(
+        _hooks(runner, EarlyStoppingHook), state["early_stopping"], strict=True
+    ):
         hook.wait_count, hook.best_score = values["wait_count"], values["best_score"]
     runner.train_loop.stop_training = state["stop_training"]
     if mine["gradients"]:

@@ -71,13 +71,27 @@ def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
         for other, then in _of_cell(cell) if first else ():
             step = state_files.newest_step(other)
             if step is not None and not (other / FINISHED).exists():
-                log.info("%s: starts afresh, not from step %d in %s: %s", cell, step, other,
-                         _changes(then["settings"], settings))
-        known = asdict(Workspace(cell, folder, settings, uuid.uuid4().hex,
-                               datetime.now(UTC).isoformat(timespec="seconds")))
+                log.info(
+                    "%s: starts afresh, not from step %d in %s: %s",
+                    cell,
+                    step,
+                    other,
+                    _changes(then["settings"], settings),
+                )
+        known = asdict(
+            Workspace(
+                cell,
+                folder,
+                settings,
+                uuid.uuid4().hex,
+                datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        )
         if first:
             with files.replacing(folder / SETTINGS) as beside:
-                beside.write_text(json.dumps({**known, "folder": str(folder)}, indent=1) + "\n", encoding="utf-8")
+                beside.write_text(
+                    json.dumps({**known, "folder": str(folder)}, indent=1) + "\n", encoding="utf-8"
+                )
     if first:
         files.remove_unfinished(folder)
     return Workspace(**{**known, "folder": folder})
@@ -99,8 +113,11 @@ def _remove(folder: Path) -> None:
 
 
 def _of_cell(cell: str) -> list[tuple[Path, dict[str, Any]]]:
-    found = ((path.parent, _read(path.parent)) for path in sorted(paths.SCRATCH.glob(f"*/{SETTINGS}"))
-             if path.parent.suffix != ".gone")
+    found = (
+        (path.parent, _read(path.parent))
+        for path in sorted(paths.SCRATCH.glob(f"*/{SETTINGS}"))
+        if path.parent.suffix != ".gone"
+    )
     return [(folder, known) for folder, known in found if known and known["cell"] == cell]
 
 
@@ -109,7 +126,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
         known = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return known if isinstance(known, dict) and set(known) == set(Workspace.__dataclass_fields__) else None
+    return (
+        known
+        if isinstance(known, dict) and set(known) == set(Workspace.__dataclass_fields__)
+        else None
+    )
 
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -29,7 +29,12 @@ from stages.study.metrics import MAX_DETECTIONS, METRICS
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 # By area in pixels, both ends within, as COCO has it: an area of exactly 32^2 is small and medium.
-SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+SIZES = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
 
 
 def limits(max_detections: int) -> list[int]:
@@ -68,13 +73,24 @@ def evaluate(truth: Truth, detections: Detections) -> Evaluated:
     """COCO's evaluation of boxes with its own settings (Lin et al. 2014, arXiv:1405.0312; pycocotools' COCOeval)."""
     numbered = np.arange(1, len(truth.ids) + 1)
     annotations = hotcoco.COCO.from_arrays(
-        [{"id": number, "file_name": "", "width": 0, "height": 0} for number in range(1, len(truth.image_ids) + 1)],
+        [
+            {"id": number, "file_name": "", "width": 0, "height": 0}
+            for number in range(1, len(truth.image_ids) + 1)
+        ],
         [{"id": number, "name": str(number)} for number in range(1, len(truth.classes) + 1)],
-        truth.image + 1, truth.category + 1, truth.boxes, ids=numbered, area=truth.area,
-        iscrowd=truth.crowd.astype(np.int64))
+        truth.image + 1,
+        truth.category + 1,
+        truth.boxes,
+        ids=numbered,
+        area=truth.area,
+        iscrowd=truth.crowd.astype(np.int64),
+    )
     # Numbered by hotcoco from 1 in this order.
-    found = annotations.load_res(np.column_stack(
-        (detections.image + 1, detections.boxes, detections.score, detections.category + 1)).astype(float))
+    found = annotations.load_res(
+        np.column_stack(
+            (detections.image + 1, detections.boxes, detections.score, detections.category + 1)
+        ).astype(float)
+    )
     evaluation = hotcoco.COCOeval(annotations, found, "bbox")
     evaluation.params.max_dets = limits(truth.max_detections)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -88,11 +104,17 @@ def evaluate(truth: Truth, detections: Detections) -> Evaluated:
     matches = evaluation.image_diagnostics(iou_thr=0.5, score_thr=1.0)
     status, pairs = matches["dt_status"], matches["dt_match"]
     counted[np.fromiter(status, np.int64, len(status)) - 1] = True
-    box[np.fromiter(pairs, np.int64, len(pairs)) - 1] = np.fromiter(pairs.values(), np.int64, len(pairs)) - 1
+    box[np.fromiter(pairs, np.int64, len(pairs)) - 1] = (
+        np.fromiter(pairs.values(), np.int64, len(pairs)) - 1
+    )
     names = statistics(truth.max_detections)
-    return Evaluated({name: None if value < 0 else float(value) for name, value in zip(names, evaluation.stats)},
-                     np.where(precision < 0, np.nan, precision), np.where(precision[0, :, :, 0] < 0, np.nan, scores),
-                     box, counted)
+    return Evaluated(
+        {name: None if value < 0 else float(value) for name, value in zip(names, evaluation.stats)},
+        np.where(precision < 0, np.nan, precision),
+        np.where(precision[0, :, :, 0] < 0, np.nan, scores),
+        box,
+        counted,
+    )
 
 
 def average_precision(correct: np.ndarray, boxes: int) -> float:

@@ -13,7 +13,9 @@ def to_results(sample: dict[str, Any]) -> list[dict[str, Any]]:
     instances = sample["pred_instances"]
     boxes = instances["bboxes"].float().cpu()
     boxes[:, 2:] -= boxes[:, :2]
-    triples = zip(instances["labels"].tolist(), boxes.tolist(), instances["scores"].float().tolist())
+    triples = zip(
+        instances["labels"].tolist(), boxes.tolist(), instances["scores"].float().tolist()
+    )
     return [
         {"image_id": sample["img_id"], "category_id": label + 1, "bbox": box, "score": score}
         for label, box, score in triples

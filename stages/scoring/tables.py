@@ -91,28 +91,43 @@ def read_truth(path: str | Path) -> Truth:
         images = sorted(coco["images"], key=lambda image: image["id"])
         categories = sorted(coco["categories"], key=lambda category: category["id"])
         entries = coco.get("annotations", [])
-        image_ids, category_ids, ids = (_integers(entry["id"] for entry in table)
-                                        for table in (images, categories, entries))
+        image_ids, category_ids, ids = (
+            _integers(entry["id"] for entry in table) for table in (images, categories, entries)
+        )
         image = _positions(_integers(entry["image_id"] for entry in entries), image_ids)
         category = _positions(_integers(entry["category_id"] for entry in entries), category_ids)
         boxes = np.array([entry["bbox"] for entry in entries], dtype=float).reshape(-1, 4)
-        truth = Truth(image_ids, [entry["file_name"] for entry in images],
-                      category_ids, [entry["name"] for entry in categories], ids, image, category, boxes,
-                      np.array([entry["area"] for entry in entries], dtype=float),
-                      np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool),
-                      int((coco.get("info") or {}).get("max_detections", MAX_DETECTIONS)))
+        truth = Truth(
+            image_ids,
+            [entry["file_name"] for entry in images],
+            category_ids,
+            [entry["name"] for entry in categories],
+            ids,
+            image,
+            category,
+            boxes,
+            np.array([entry["area"] for entry in entries], dtype=float),
+            np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool),
+            int((coco.get("info") or {}).get("max_detections", MAX_DETECTIONS)),
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; run dvc repro prepare") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: no COCO file as stage prepare writes it ({_line(error)}); run dvc repro "
-                         "prepare") from None
+        raise InputError(
+            f"{path}: no COCO file as stage prepare writes it ({_line(error)}); run dvc repro "
+            "prepare"
+        ) from None
     for name, numbers in (("image", image_ids), ("category", category_ids), ("annotation", ids)):
         # Evaluators in use take number 0 for "nothing matched".
         if numbers.size and (numbers.min() < 1 or np.unique(numbers).size != numbers.size):
-            raise InputError(f"{path}: {name} ids are not different numbers from 1; run dvc repro prepare")
+            raise InputError(
+                f"{path}: {name} ids are not different numbers from 1; run dvc repro prepare"
+            )
     if (image < 0).any() or (category < 0).any():
         at = int(np.flatnonzero((image < 0) | (category < 0))[0])
-        raise InputError(f"{path}: annotation {ids[at]} names an image or a category that the file lacks")
+        raise InputError(
+            f"{path}: annotation {ids[at]} names an image or a category that the file lacks"
+        )
     return truth
 
 
@@ -123,19 +138,29 @@ def read_detections(results: Sequence[Mapping[str, Any]], truth: Truth) -> Detec
     finite, a negative size or a score outside 0 to 1.
     """
     try:
-        rows = np.array([(entry["image_id"], entry["category_id"], entry["score"], *entry["bbox"])
-                         for entry in results], dtype=float).reshape(-1, 7)
+        rows = np.array(
+            [
+                (entry["image_id"], entry["category_id"], entry["score"], *entry["bbox"])
+                for entry in results
+            ],
+            dtype=float,
+        ).reshape(-1, 7)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"detections: not in COCO's results format ({_line(error)})") from None
     if len(rows) != len(results):
         raise InputError("detections: not in COCO's results format (a bbox is x, y, width, height)")
-    image, category = _positions(rows[:, 0], truth.image_ids), _positions(rows[:, 1], truth.category_ids)
+    image, category = (
+        _positions(rows[:, 0], truth.image_ids),
+        _positions(rows[:, 1], truth.category_ids),
+    )
     score, boxes = rows[:, 2], rows[:, 3:]
-    for wrong, what in ((image < 0, "names an image that the split lacks"),
-                        (category < 0, "names a category that the split lacks"),
-                        (~np.isfinite(rows).all(axis=1), "has a number that is not finite"),
-                        ((boxes[:, 2:] < 0).any(axis=1), "has a negative width or height"),
-                        ((score < 0) | (score > 1), "has a score outside 0 to 1")):
+    for wrong, what in (
+        (image < 0, "names an image that the split lacks"),
+        (category < 0, "names a category that the split lacks"),
+        (~np.isfinite(rows).all(axis=1), "has a number that is not finite"),
+        ((boxes[:, 2:] < 0).any(axis=1), "has a negative width or height"),
+        ((score < 0) | (score > 1), "has a score outside 0 to 1"),
+    ):
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
             raise InputError(f"detections: entry {at} {what}: {_line(results[at])}")
@@ -150,8 +175,14 @@ def overlaps(truth: Truth, detections: Detections) -> Pairs:
     length = number[detections.image]
     # In parts of whole detections, so that crowded splits need no memory for all pairs at once.
     part = np.cumsum(length) // _PAIRS
-    parts = [_touching(truth, detections, np.flatnonzero(part == at), length, first, order)
-             for at in range(int(part[-1]) + 1)] if len(part) else []
+    parts = (
+        [
+            _touching(truth, detections, np.flatnonzero(part == at), length, first, order)
+            for at in range(int(part[-1]) + 1)
+        ]
+        if len(part)
+        else []
+    )
     if not parts:
         return Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
     return Pairs(*(np.concatenate(column) for column in zip(*parts)))
@@ -168,15 +199,23 @@ def iou_with(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return common / np.maximum(union, 1e-12)
 
 
-def _touching(truth: Truth, detections: Detections, rows: np.ndarray, length: np.ndarray, first: np.ndarray,
-              order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _touching(
+    truth: Truth,
+    detections: Detections,
+    rows: np.ndarray,
+    length: np.ndarray,
+    first: np.ndarray,
+    order: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length = length[rows]
     detection = np.repeat(rows, length)
     within = np.arange(len(detection)) - np.repeat(np.cumsum(length) - length, length)
     box = order[first[detections.image[detection]] + within]
     # One column at a time: gathering whole rows of boxes takes twice as long.
     (left, top, width, height), (x, y, w, h) = detections.boxes.T, truth.boxes.T
-    left, top, width, height = (np.ascontiguousarray(column)[detection] for column in (left, top, width, height))
+    left, top, width, height = (
+        np.ascontiguousarray(column)[detection] for column in (left, top, width, height)
+    )
     x, y, w, h = (np.ascontiguousarray(column)[box] for column in (x, y, w, h))
     across = np.minimum(left + width, x + w) - np.maximum(left, x)
     down = np.minimum(top + height, y + h) - np.maximum(top, y)

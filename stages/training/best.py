@@ -10,7 +10,10 @@ from mmengine.hooks import Hook
 
 def content(state: dict[str, torch.Tensor], classes: list[str], epoch: int) -> dict[str, Any]:
     """A checkpoint in MMDetection's layout, so that its own init_detector and test tools load it."""
-    return {"meta": {"dataset_meta": {"classes": list(classes)}, "epoch": epoch}, "state_dict": state}
+    return {
+        "meta": {"dataset_meta": {"classes": list(classes)}, "epoch": epoch},
+        "state_dict": state,
+    }
 
 
 class BestHook(Hook):
@@ -31,4 +34,8 @@ class BestHook(Hook):
         self.last = runner.epoch
         value = metrics["coco/bbox_mAP_50"] or 0.0
         if self.best is None or value > self.best["bbox_mAP_50"]:
-            self.best = {"epoch": runner.epoch, "step": runner.iter // self.passes, "bbox_mAP_50": value}
+            self.best = {
+                "epoch": runner.epoch,
+                "step": runner.iter // self.passes,
+                "bbox_mAP_50": value,
+            }

@@ -42,17 +42,31 @@ def read(path: Path) -> ResolvedCell:
             values[line.targets[0].id] = ast.literal_eval(line.value)
         training = values.pop("training")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such cell; run dvc repro compose, or python -m stages.compose") from None
-    except (SyntaxError, ValueError, AttributeError, KeyError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f"{path}: no such cell; run dvc repro compose, or python -m stages.compose"
+        ) from None
+    except (
+        SyntaxError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: is damaged ({reason}); dvc repro puts it back or makes it again") from None
+        raise InputError(
+            f"{path}: is damaged ({reason}); dvc repro puts it back or makes it again"
+        ) from None
     # MMEngine writes the config out three times for itself, which nobody reads: unformatted, that costs no time.
     return ResolvedCell(path.stem, text, Config(values, format_python_code=False), training)
 
 
 def text_of(config: dict[str, Any], training: dict[str, Any]) -> str:
     """The content of a cell's file: a line or a block per key, in the order of the keys."""
-    lines = [f"{key} = {_shown(value, len(key) + 3, 0)}\n" for key, value in {**config, "training": training}.items()]
+    lines = [
+        f"{key} = {_shown(value, len(key) + 3, 0)}\n"
+        for key, value in {**config, "training": training}.items()
+    ]
     return "".join(lines)
 
 

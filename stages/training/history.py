@@ -68,7 +68,9 @@ class HistoryHook(Hook):
         self.summed: dict[str, Any] = {}
         self.checked = 0
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any, outputs: dict[str, Any]) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any, outputs: dict[str, Any]
+    ) -> None:
         # Tensors stay where they are: reading one would wait for the GPU at every step.
         for name, value in outputs.items():
             value = value.detach() if torch.is_tensor(value) else value
@@ -78,7 +80,14 @@ class HistoryHook(Hook):
         losses = {f"train/{name}": value / self.passes for name, value in self.summed.items()}
         self.summed = {}
         lr = runner.optim_wrapper.get_lr()["lr"][0]
-        self.pending.append({"step": (runner.iter + 1) // self.passes, "epoch": runner.epoch + 1, "lr": lr, **losses})
+        self.pending.append(
+            {
+                "step": (runner.iter + 1) // self.passes,
+                "epoch": runner.epoch + 1,
+                "lr": lr,
+                **losses,
+            }
+        )
         if len(self.pending) - self.checked >= CHECK_EVERY:
             self.check()
 
@@ -87,7 +96,7 @@ class HistoryHook(Hook):
 
     def check(self) -> None:
         """Reads the losses of the steps since the last check."""
-        for row in self.pending[self.checked:]:
+        for row in self.pending[self.checked :]:
             names = [name for name, value in row.items() if torch.is_tensor(value)]
             values = torch.stack([row[name].double() for name in names])
             all_reduce(values, op="mean")
@@ -99,7 +108,9 @@ class HistoryHook(Hook):
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
         values = {name: metrics[name.replace("val/", "coco/")] for name in VALIDATION}
-        (self.pending or self.rows)[-1].update({name: value for name, value in values.items() if value is not None})
+        (self.pending or self.rows)[-1].update(
+            {name: value for name, value in values.items() if value is not None}
+        )
         self.epoch, self.pending, self.checked = self.pending, [], 0
         self.rows += self.epoch
         if is_main_process():

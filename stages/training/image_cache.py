@@ -48,7 +48,10 @@ def use(cfg: Config, *splits: str) -> Config:
         steps = [step.type for step in dataset.pipeline]
         resize = dataset.pipeline[steps.index("Resize")]
         path = prepared(Path(dataset.ann_file), Path(dataset.data_prefix.img), resize)
-        dataset.pipeline[steps.index("LoadImageFromFile")] = {"type": "LoadCachedImage", "cache": str(path)}
+        dataset.pipeline[steps.index("LoadImageFromFile")] = {
+            "type": "LoadCachedImage",
+            "cache": str(path),
+        }
         dataset.pipeline[steps.index("Resize")] = {**resize, "type": "ResizeCached"}
     return cfg
 
@@ -70,12 +73,26 @@ def prepared(annotations: Path, root: Path, resize: dict[str, Any]) -> Path:
 
 def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[str, Any]) -> None:
     side = max(resize["scale"])
-    most = sum(3 * side * max(1, round(side * min(image["width"], image["height"])
-                                       / max(image["width"], image["height"]))) for image in images)
+    most = sum(
+        3
+        * side
+        * max(
+            1,
+            round(
+                side * min(image["width"], image["height"]) / max(image["width"], image["height"])
+            ),
+        )
+        for image in images
+    )
     if most > shutil.disk_usage(FOLDER).free:
-        raise InputError(f"{FOLDER}: an image cache of {most / 1e9:.1f} GB does not fit on the disk; "
-                         "set image_cache: false in the scale")
-    load, scale = LoadImageFromFile(), Resize(**{key: value for key, value in resize.items() if key != "type"})
+        raise InputError(
+            f"{FOLDER}: an image cache of {most / 1e9:.1f} GB does not fit on the disk; "
+            "set image_cache: false in the scale"
+        )
+    load, scale = (
+        LoadImageFromFile(),
+        Resize(**{key: value for key, value in resize.items() if key != "type"}),
+    )
 
     def one(image: dict[str, Any]) -> np.ndarray:
         return scale(load({"img_path": str(root / image["file_name"])}))["img"]
@@ -83,8 +100,14 @@ def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[st
     index, offset = {}, 0
     part = path.with_suffix(".part")
     with part.open("wb") as file, ThreadPoolExecutor(machine.cpus()) as pool:
-        for image, pixels in tqdm(zip(images, _in_order(pool, one, images)), f"image cache, {side} px", len(images),
-                                  unit="image", delay=2, leave=False):
+        for image, pixels in tqdm(
+            zip(images, _in_order(pool, one, images)),
+            f"image cache, {side} px",
+            len(images),
+            unit="image",
+            delay=2,
+            leave=False,
+        ):
             height, width = pixels.shape[:2]
             index[image["id"]] = (offset, height, width)
             file.write(pixels.tobytes())
@@ -101,7 +124,9 @@ def _whole(path: Path) -> bool:
     """Whether the pixels are all that the index names: either may have been cut short by whatever came."""
     try:
         index = json.loads(path.with_suffix(".json").read_bytes())
-        return path.stat().st_size == max(offset + height * width * 3 for offset, height, width in index.values())
+        return path.stat().st_size == max(
+            offset + height * width * 3 for offset, height, width in index.values()
+        )
     except (OSError, ValueError):
         return False
 
@@ -118,8 +143,10 @@ def _in_order(pool: ThreadPoolExecutor, work: Any, items: list[Any]) -> Iterator
 @cache
 def _opened(path: str) -> tuple[np.memmap, dict[str, list[int]]]:
     """Once per process, for all of its loaders."""
-    return (np.memmap(path, dtype=np.uint8, mode="r"),
-            json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8")))
+    return (
+        np.memmap(path, dtype=np.uint8, mode="r"),
+        json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8")),
+    )
 
 
 @TRANSFORMS.register_module()
@@ -132,7 +159,9 @@ class LoadCachedImage(BaseTransform):
     def transform(self, results: dict) -> dict:
         pixels, index = _opened(self.cache)
         offset, height, width = index[str(results["img_id"])]
-        results["img"] = np.array(pixels[offset:offset + height * width * 3]).reshape(height, width, 3)
+        results["img"] = np.array(pixels[offset : offset + height * width * 3]).reshape(
+            height, width, 3
+        )
         results["ori_shape"] = results["img_shape"] = (results["height"], results["width"])
         return results
 

@@ -26,7 +26,11 @@ def resumable(cfg: Config) -> Config:
     """`cfg` with the train loader's images seeded one by one and its batches open to a start in mid-epoch."""
     cfg = copy.deepcopy(cfg)
     loader = cfg.train_dataloader
-    loader.dataset = {"type": "SeededDataset", "dataset": loader.dataset, "seed": cfg.randomness.seed}
+    loader.dataset = {
+        "type": "SeededDataset",
+        "dataset": loader.dataset,
+        "seed": cfg.randomness.seed,
+    }
     loader.batch_sampler = {"type": "ResumableBatchSampler", "batches": loader.batch_sampler}
     cfg.train_cfg.type = "ResumableLoop"
     return cfg
@@ -73,7 +77,9 @@ class ResumableBatchSampler(BatchSampler):
     def __init__(self, sampler: Sampler, batch_size: int, batches: dict[str, Any]) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
-        self.batches = DATA_SAMPLERS.build(batches, default_args={"sampler": sampler, "batch_size": batch_size})
+        self.batches = DATA_SAMPLERS.build(
+            batches, default_args={"sampler": sampler, "batch_size": batch_size}
+        )
         self.skip = 0
 
     def __iter__(self) -> Iterator[list[Place]]:

@@ -28,7 +28,9 @@ def read(files: dict[str, Path]) -> dict[str, Any]:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            raise InputError(f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare") from None
+            raise InputError(
+                f"{path}: no prepared data; run dvc repro prepare, or python -m stages.prepare"
+            ) from None
         digests[split] = hashlib.sha256(content).hexdigest()
         coco = read_json(path)
         if split == "train":

@@ -30,4 +30,8 @@ def join(cfg: Config) -> None:
         return
     # MMEngine's own start and its own wrapping both ask for a GPU.
     torch.distributed.init_process_group("gloo", **meeting)
-    cfg.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "broadcast_buffers": False, "device_ids": None}
+    cfg.model_wrapper_cfg = {
+        "type": "MMDistributedDataParallel",
+        "broadcast_buffers": False,
+        "device_ids": None,
+    }

@@ -59,7 +59,10 @@ def runner_config(cell: ResolvedCell, folder: Path, cached: bool = False) -> Con
     if cell.training["processes"] > 1:
         processes.join(cfg)
     for split in ("val", "test"):
-        cfg[f"{split}_evaluator"] = {"type": "BoxMetric", "ann_file": cfg[f"{split}_evaluator"].ann_file}
+        cfg[f"{split}_evaluator"] = {
+            "type": "BoxMetric",
+            "ann_file": cfg[f"{split}_evaluator"].ann_file,
+        }
     if cached:
         cfg = image_cache.use(cfg, "train", "val")
     return order.resumable(cfg)
@@ -84,7 +87,11 @@ def count_images(training: Training) -> dict[str, int]:
     train = training.runner.train_loop.dataloader.dataset
     val = training.runner.val_loop.dataloader.dataset
     learnt, scored = _files(train), _files(val)
-    return {"train_images": len(train), "val_images": len(val), "train_val_overlap": len(learnt & scored)}
+    return {
+        "train_images": len(train),
+        "val_images": len(val),
+        "train_val_overlap": len(learnt & scored),
+    }
 
 
 def _files(dataset: Any) -> set[str]:

@@ -35,11 +35,16 @@ class PretrainedHook(Hook):
         model = _unwrapped(runner.model)
         # Stage weights has counted what is missing; a tensor without a place would mean another backbone.
         places = model.backbone.state_dict()
-        strangers = [name for name, tensor in tensors.items()
-                     if name not in places or places[name].shape != tensor.shape]
+        strangers = [
+            name
+            for name, tensor in tensors.items()
+            if name not in places or places[name].shape != tensor.shape
+        ]
         if strangers:
-            raise InputError(f"{self.file}: {len(strangers)} tensors are another backbone's ({strangers[0]}, ...); run "
-                             "dvc repro to match the weights anew")
+            raise InputError(
+                f"{self.file}: {len(strangers)} tensors are another backbone's ({strangers[0]}, ...); run "
+                "dvc repro to match the weights anew"
+            )
         model.backbone.load_state_dict(tensors, strict=False)
 
 
@@ -84,7 +89,8 @@ class PrecisionHook(Hook):
             for part in parts:
                 part.to(memory_format=torch.channels_last)
             model.backbone.register_forward_pre_hook(
-                lambda _, inputs: (inputs[0].contiguous(memory_format=torch.channels_last),))
+                lambda _, inputs: (inputs[0].contiguous(memory_format=torch.channels_last),)
+            )
         if self.compile:
             # In place, so that the names in the state dict stay. Heads have data-dependent shapes and stay eager.
             for part in parts:
@@ -96,9 +102,13 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     try:
         tensors = load_file(path) if path.is_file() else {}
     except SafetensorError as error:
-        raise InputError(f"{path}: is damaged ({error}); dvc repro puts it back or makes it again") from None
+        raise InputError(
+            f"{path}: is damaged ({error}); dvc repro puts it back or makes it again"
+        ) from None
     if not tensors:
-        raise InputError(f"{path}: no pretrained weights; run python -m stages.weights {path.stem}, or dvc repro")
+        raise InputError(
+            f"{path}: no pretrained weights; run python -m stages.weights {path.stem}, or dvc repro"
+        )
     return tensors
 
 

@@ -15,6 +15,19 @@ from broken_sets import (
 from broken_sets.base import BrokenSet, Healthy
 from broken_sets.case import CASES, Case
 
-__all__ = ["CASES", "BrokenSet", "Case", "Healthy", "annotation_files", "boxes", "categories", "entries", "formats",
-           "images", "paths", "splits", "voc_images",
-           "yolo_lines"]
+__all__ = [
+    "CASES",
+    "BrokenSet",
+    "Case",
+    "Healthy",
+    "annotation_files",
+    "boxes",
+    "categories",
+    "entries",
+    "formats",
+    "images",
+    "paths",
+    "splits",
+    "voc_images",
+    "yolo_lines",
+]

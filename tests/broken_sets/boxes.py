@@ -124,8 +124,11 @@ def box_twice(broken: BrokenSet) -> None:
 
 @case("box_duplicate", also="file_name_duplicate")
 def box_in_two_joined_files(broken: BrokenSet) -> None:
-    broken.files["more.json"] = {"images": broken.images[:1], "annotations": broken.annotations[:1],
-                                 "categories": broken.categories}
+    broken.files["more.json"] = {
+        "images": broken.images[:1],
+        "annotations": broken.annotations[:1],
+        "categories": broken.categories,
+    }
     broken.data["train"] = {"annotations": ["train.json", "more.json"], "images": "images"}
 
 
@@ -134,12 +137,19 @@ def box_of_two_classes(broken: BrokenSet) -> None:
     first = broken.annotations[0]
     second = {**first, "id": 999, "category_id": first["category_id"] % 3 + 1}
     broken.annotations.append(second)
-    broken.expect_box("001.jpg", broken.categories[second["category_id"] - 1]["name"], *first["bbox"], first["area"])
+    broken.expect_box(
+        "001.jpg",
+        broken.categories[second["category_id"] - 1]["name"],
+        *first["bbox"],
+        first["area"],
+    )
 
 
 @case("image_without_boxes")
 def image_of_nothing(broken: BrokenSet) -> None:
-    broken.content["annotations"] = [entry for entry in broken.annotations if entry["image_id"] != 6]
+    broken.content["annotations"] = [
+        entry for entry in broken.annotations if entry["image_id"] != 6
+    ]
     broken.expected["images/006.png"] = []
 
 

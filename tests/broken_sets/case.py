@@ -30,13 +30,25 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
-def case(code: str, *, kind: str = "coco", action: str = "", also: str = "", says: str = "", after: str = "",
-         **data: Any) -> Callable:
+def case(
+    code: str,
+    *,
+    kind: str = "coco",
+    action: str = "",
+    also: str = "",
+    says: str = "",
+    after: str = "",
+    **data: Any,
+) -> Callable:
     """Registers a mutation. also: further codes, with spaces between; after: text of a row of changes.csv;
     data: keys of params.yaml."""
+
     def register(breaks: Callable[[BrokenSet], None]) -> Callable[[BrokenSet], None]:
         name = breaks.__name__
         assert name not in CASES, name
-        CASES[name] = Case(name, code, breaks, kind, action, frozenset(also.split()), says, after, data)
+        CASES[name] = Case(
+            name, code, breaks, kind, action, frozenset(also.split()), says, after, data
+        )
         return breaks
+
     return register

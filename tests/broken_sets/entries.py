@@ -126,8 +126,10 @@ def no_area(broken: BrokenSet) -> None:
     del broken.annotations[0]["area"]
     box = broken.annotations[0]["bbox"]
     name = "images/001.jpg"
-    broken.expected[name] = sorted((*found[:5], float(box[2] * box[3])) if found[1:5] == tuple(map(float, box))
-                                   else found for found in broken.expected[name])
+    broken.expected[name] = sorted(
+        (*found[:5], float(box[2] * box[3])) if found[1:5] == tuple(map(float, box)) else found
+        for found in broken.expected[name]
+    )
 
 
 def _area(broken: BrokenSet, area: object) -> None:

@@ -24,7 +24,12 @@ def xml_cut(broken: BrokenSet) -> None:
 def xml_of_entities(broken: BrokenSet) -> None:
     """A thousand million laughs."""
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-    broken.edit(XML, lambda text: f'<!DOCTYPE a [<!ENTITY l0 "laugh">{laughs}]>' + text.replace("003.jpg", "&l9;"))
+    broken.edit(
+        XML,
+        lambda text: (
+            f'<!DOCTYPE a [<!ENTITY l0 "laugh">{laughs}]>' + text.replace("003.jpg", "&l9;")
+        ),
+    )
     lose_third(broken)
 
 
@@ -32,8 +37,12 @@ def xml_of_entities(broken: BrokenSet) -> None:
 def xml_of_an_external_entity(broken: BrokenSet) -> None:
     secret = broken.root.parent / "secret.txt"
     secret.write_text("003.jpg")
-    broken.edit(XML, lambda text: f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>' + text.replace(
-        "003.jpg", "&x;"))
+    broken.edit(
+        XML,
+        lambda text: (
+            f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]>' + text.replace("003.jpg", "&x;")
+        ),
+    )
     lose_third(broken)
 
 
@@ -57,20 +66,32 @@ def xml_of_a_difficult_object(broken: BrokenSet) -> None:
 @case("annotation_category_unknown", kind="voc")
 def xml_of_a_class_that_is_not_listed(broken: BrokenSet) -> None:
     (broken.root / "labels.txt").write_text("\n".join(sorted(CLASSES)))
-    broken.edit(XML, lambda text: text.replace(
-        "</annotation>", "<object><name>bottle</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>"
-        "<ymax>40</ymax></bndbox></object></annotation>"))
+    broken.edit(
+        XML,
+        lambda text: text.replace(
+            "</annotation>",
+            "<object><name>bottle</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>"
+            "<ymax>40</ymax></bndbox></object></annotation>",
+        ),
+    )
 
 
 @case("entry_incomplete", kind="voc")
 def xml_of_a_nameless_object(broken: BrokenSet) -> None:
-    broken.edit(XML, lambda text: text.replace("</annotation>", "<object><bndbox/></object></annotation>"))
+    broken.edit(
+        XML, lambda text: text.replace("</annotation>", "<object><bndbox/></object></annotation>")
+    )
 
 
 @case("box_malformed", kind="voc")
 def xml_without_a_side(broken: BrokenSet) -> None:
-    broken.edit(XML, lambda text: text.replace(
-        "</annotation>", "<object><name>can</name><bndbox><xmin>1</xmin></bndbox></object></annotation>"))
+    broken.edit(
+        XML,
+        lambda text: text.replace(
+            "</annotation>",
+            "<object><name>can</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
+        ),
+    )
 
 
 @case("annotation_file_missing", kind="voc", says="none.txt")
@@ -81,7 +102,9 @@ def list_of_xml_missing(broken: BrokenSet) -> None:
 @case("label_file_broken", kind="voc", also="image_unreferenced")
 def list_that_leads_elsewhere(broken: BrokenSet) -> None:
     names = [name.split("/")[1].split(".")[0] for name in broken.expected]
-    (broken.root / "list.txt").write_text("\n".join([*names[:20], "../../etc/passwd", "/etc/passwd", "absent", "a\0b"]))
+    (broken.root / "list.txt").write_text(
+        "\n".join([*names[:20], "../../etc/passwd", "/etc/passwd", "absent", "a\0b"])
+    )
     broken.data["train"] = {"annotations": "list.txt", "images": "images"}
     for name in list(broken.expected)[20:]:
         del broken.expected[name]
@@ -156,7 +179,12 @@ def no_folder_of_labels(broken: BrokenSet) -> None:
 
 @case("annotation_category_unknown", kind="yolo")
 def class_out_of_range(broken: BrokenSet) -> None:
-    broken.edit(TXT, lambda text: text + "3 0.5 0.5 0.3 0.3\n-1 0.5 0.5 0.3 0.3\n" + "9" * 5000 + " 0.5 0.5 0.3 0.3\n")
+    broken.edit(
+        TXT,
+        lambda text: (
+            text + "3 0.5 0.5 0.3 0.3\n-1 0.5 0.5 0.3 0.3\n" + "9" * 5000 + " 0.5 0.5 0.3 0.3\n"
+        ),
+    )
 
 
 @case("box_malformed", kind="yolo")

@@ -17,11 +17,19 @@ from broken_sets.case import case
 ORIENTATION = 0x0112
 
 
-def save(path: Path, mode: str = "RGB", seed: int = 900, size: tuple[int, int] = (WIDTH, HEIGHT), **options) -> None:
+def save(
+    path: Path,
+    mode: str = "RGB",
+    seed: int = 900,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    **options,
+) -> None:
     Image.fromarray(paint(seed, *size)).convert(mode).save(path, **options)
 
 
-def replace(broken: BrokenSet, index: int, content: np.ndarray | Image.Image, suffix: str = "", **options) -> None:
+def replace(
+    broken: BrokenSet, index: int, content: np.ndarray | Image.Image, suffix: str = "", **options
+) -> None:
     """Another file in the place of an image's, under the same name but for its suffix."""
     old = broken.path(index)
     new = old.with_suffix(suffix or old.suffix)
@@ -51,7 +59,9 @@ def file_of_html(broken: BrokenSet) -> None:
 @case("image_not_an_image")
 def file_of_postscript(broken: BrokenSet) -> None:
     """Pillow would hand it to Ghostscript."""
-    broken.add_image("a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 96 64\nshowpage\n")
+    broken.add_image("a.png").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 96 64\nshowpage\n"
+    )
 
 
 @case("image_unreadable")
@@ -76,7 +86,7 @@ def named_pipe(broken: BrokenSet) -> None:
 
 def cut(path: Path, share: float) -> None:
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
 
 
 @case("image_truncated")
@@ -114,12 +124,18 @@ def jpeg_of_noise(broken: BrokenSet) -> None:
 @case("image_too_large")
 def decompression_bomb(broken: BrokenSet) -> None:
     """A header that promises ten thousand million pixels."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     broken.add_image("a.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @case("image_unsupported")
@@ -200,7 +216,9 @@ def palette_with_transparency(broken: BrokenSet) -> None:
 
 @case("image_animated")
 def animated_gif(broken: BrokenSet) -> None:
-    replace(broken, 1, picture(), ".gif", save_all=True, append_images=[Image.fromarray(paint(901))])
+    replace(
+        broken, 1, picture(), ".gif", save_all=True, append_images=[Image.fromarray(paint(901))]
+    )
 
 
 @case("image_bytes_duplicate")
@@ -229,7 +247,8 @@ def exif_declared_as_stored(broken: BrokenSet) -> None:
     turn(broken, 2, 6, "stored")
     name = "images/003.jpg"
     broken.expected[name] = sorted(
-        (label, HEIGHT - y - h, x, h, w, area) for label, x, y, w, h, area in broken.expected[name])
+        (label, HEIGHT - y - h, x, h, w, area) for label, x, y, w, h, area in broken.expected[name]
+    )
 
 
 @case("exif_orientation")
@@ -238,7 +257,9 @@ def exif_declared_as_shown(broken: BrokenSet) -> None:
     for entry in broken.annotations:
         if entry["image_id"] == 3:
             entry["bbox"] = [0, 0, 20, 90]
-    broken.content["annotations"] = [entry for entry in broken.annotations if entry["image_id"] != 3]
+    broken.content["annotations"] = [
+        entry for entry in broken.annotations if entry["image_id"] != 3
+    ]
     broken.expected["images/003.jpg"] = []
     broken.add_box([10, 0, 20, 90])
     broken.expect_box("003.jpg", "can", 10, 0, 20, 90, 200)

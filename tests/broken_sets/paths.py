@@ -194,12 +194,22 @@ def folder_in_another_case(broken: BrokenSet) -> None:
 
 @case("path_unicode_form", after=unicodedata.normalize("NFD", "사진.jpg"))
 def name_in_parts_on_the_disk(broken: BrokenSet) -> None:
-    rename(broken, 2, unicodedata.normalize("NFD", "사진.jpg"), unicodedata.normalize("NFC", "사진.jpg"))
+    rename(
+        broken,
+        2,
+        unicodedata.normalize("NFD", "사진.jpg"),
+        unicodedata.normalize("NFC", "사진.jpg"),
+    )
 
 
 @case("path_unicode_form", after=unicodedata.normalize("NFC", "사진/a.jpg"))
 def folder_in_parts_in_the_file(broken: BrokenSet) -> None:
-    rename(broken, 2, unicodedata.normalize("NFC", "사진/a.jpg"), unicodedata.normalize("NFD", "사진/a.jpg"))
+    rename(
+        broken,
+        2,
+        unicodedata.normalize("NFC", "사진/a.jpg"),
+        unicodedata.normalize("NFD", "사진/a.jpg"),
+    )
 
 
 @case("image_missing", says="added.png")
@@ -226,8 +236,18 @@ def file_without_an_entry(broken: BrokenSet) -> None:
 
 def hostile(broken: BrokenSet) -> list[str]:
     """Names that are allowed, and that a page, a CSV file or a shell could take for something else."""
-    names = ["<script>alert(1).jpg", "'; rm -rf $HOME;.jpg", "=cmd|' '!A1.jpg", "사진 1.jpg",
-             "\u202egpj.exe.jpg", "a,b\"c.jpg", "x" * 240 + ".jpg", "{{ 7 * 7 }}.jpg", "-.jpg", "%2e%2e.jpg"]
+    names = [
+        "<script>alert(1).jpg",
+        "'; rm -rf $HOME;.jpg",
+        "=cmd|' '!A1.jpg",
+        "사진 1.jpg",
+        "\u202egpj.exe.jpg",
+        'a,b"c.jpg',
+        "x" * 240 + ".jpg",
+        "{{ 7 * 7 }}.jpg",
+        "-.jpg",
+        "%2e%2e.jpg",
+    ]
     for index, name in enumerate(names):
         rename(broken, index, name, name)
     return [str(Path("images", name)) for name in names]

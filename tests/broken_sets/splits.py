@@ -32,8 +32,13 @@ def class_not_in_test(broken: BrokenSet) -> None:
     test = broken.move("test", 18, 24)
     for entry in test["annotations"]:
         entry["category_id"] = max(2, entry["category_id"])
-    broken.expected.update({name: sorted((box[0].replace("can", "bag"), *box[1:]) for box in boxes)
-                            for name, boxes in broken.expected.items() if name >= "images/019"})
+    broken.expected.update(
+        {
+            name: sorted((box[0].replace("can", "bag"), *box[1:]) for box in boxes)
+            for name, boxes in broken.expected.items()
+            if name >= "images/019"
+        }
+    )
 
 
 @case("split_image_shared")

@@ -58,7 +58,9 @@ def filename_without_its_folder(broken: BrokenSet) -> None:
     """Another image of that name lies one folder higher."""
     for folder, suffix in (("Annotations", ".xml"), ("images", ".jpg")):
         (broken.root / folder / "a").mkdir()
-        shutil.move(broken.root / folder / f"003{suffix}", broken.root / folder / "a" / f"003{suffix}")
+        shutil.move(
+            broken.root / folder / f"003{suffix}", broken.root / folder / "a" / f"003{suffix}"
+        )
     shutil.copy(broken.root / "images" / "005.jpg", broken.root / "images" / "003.jpg")
     shutil.move(broken.root / "Annotations" / "005.xml", broken.root / "Annotations" / "003.xml")
     broken.edit(XML, lambda text: text.replace("005.jpg", "003.jpg"))
@@ -69,8 +71,13 @@ def filename_without_its_folder(broken: BrokenSet) -> None:
 
 @case("box_rotated", kind="voc", after="12.00 19.00 16.00 22.00")
 def object_turned_by_a_quarter(broken: BrokenSet) -> None:
-    broken.edit(XML, lambda text: text.replace(
-        "</annotation>", "<object><name>can</name><bndbox><xmin>10</xmin><ymin>23</ymin><xmax>31</xmax>"
-        "<ymax>38</ymax></bndbox><attributes><attribute><name>rotation</name><value>90.0</value></attribute>"
-        "</attributes></object></annotation>"))
+    broken.edit(
+        XML,
+        lambda text: text.replace(
+            "</annotation>",
+            "<object><name>can</name><bndbox><xmin>10</xmin><ymin>23</ymin><xmax>31</xmax>"
+            "<ymax>38</ymax></bndbox><attributes><attribute><name>rotation</name><value>90.0</value></attribute>"
+            "</attributes></object></annotation>",
+        ),
+    )
     broken.expect_box("003.jpg", "can", 12, 19, 16, 22, 352)

@@ -16,7 +16,9 @@ def change_lines(broken: BrokenSet, change: Callable[[Sequence[float]], Sequence
         lines = []
         for line in path.read_text().splitlines():
             label, *numbers = line.split()
-            lines.append(" ".join([label, *map(str, change([float(number) for number in numbers]))]))
+            lines.append(
+                " ".join([label, *map(str, change([float(number) for number in numbers]))])
+            )
         path.write_text("\n".join(lines) + "\n")
 
 
@@ -40,7 +42,9 @@ def keypoints_without_their_shape(broken: BrokenSet) -> None:
 @case("keypoints_dropped", kind="yolo", after="the box")
 def keypoints_with_visibility(broken: BrokenSet) -> None:
     """One of three is not labelled, and so lies in the corner of the image. Numbers of a line: 4 + 9."""
-    change_lines(broken, lambda box: [*box, box[0], box[1], 2, 0, 0, 0, box[0] + box[2] / 2, box[1], 1])
+    change_lines(
+        broken, lambda box: [*box, box[0], box[1], 2, 0, 0, 0, box[0] + box[2] / 2, box[1], 1]
+    )
 
 
 @case("keypoints_dropped", kind="yolo", after="the box")
@@ -64,9 +68,11 @@ def polygon_among_keypoints(broken: BrokenSet) -> None:
 @case("polygon_as_box", kind="yolo", after="the box around")
 def corners_of_oriented_boxes(broken: BrokenSet) -> None:
     """Four corners each, as YOLO-OBB has them."""
+
     def corners(box: Sequence[float]) -> Sequence[float]:
         x, y, w, h = box
         return [x - w / 2, y, x, y - h / 2, x + w / 2, y, x, y + h / 2]
+
     change_lines(broken, corners)
 
 
@@ -74,4 +80,6 @@ def corners_of_oriented_boxes(broken: BrokenSet) -> None:
 def polygon_that_could_be_a_box_with_a_keypoint(broken: BrokenSet) -> None:
     """Its first four numbers hold the rest, but no set of keypoints has plain boxes too."""
     broken.edit(TXT, lambda text: text + "2 0.5 0.5 0.5 0.25 0.25 0.5\n")
-    broken.expect_box("003.jpg", "cup", WIDTH / 4, HEIGHT / 4, WIDTH / 4, HEIGHT / 4, WIDTH * HEIGHT / 16)
+    broken.expect_box(
+        "003.jpg", "cup", WIDTH / 4, HEIGHT / 4, WIDTH / 4, HEIGHT / 4, WIDTH * HEIGHT / 16
+    )

@@ -26,7 +26,9 @@ class Export:
     def __post_init__(self) -> None:
         for index in range(6):
             self.boxes[f"a{index}.jpg"] = [
-                ("can", 4 + index, 6, 20, 14), ("bag", 30, 10 + index, 12, 22)]
+                ("can", 4 + index, 6, 20, 14),
+                ("bag", 30, 10 + index, 12, 22),
+            ]
 
     def names(self, split: str) -> list[str]:
         """Four images of train, one of val and one of test."""
@@ -39,7 +41,9 @@ class Export:
         coarse = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(cv2.imencode(file.suffix, cv2.resize(coarse, (WIDTH, HEIGHT)))[1].tobytes())
+        file.write_bytes(
+            cv2.imencode(file.suffix, cv2.resize(coarse, (WIDTH, HEIGHT)))[1].tobytes()
+        )
 
     def images(self, folder: str, split: str = "") -> None:
         for name in self.names(split):
@@ -53,37 +57,76 @@ class Export:
     def json(self, path: str, content: Any) -> None:
         self.text(path, json.dumps(content))
 
-    def coco(self, path: str, split: str = "", start: str = "", names: dict[str, str] | None = None,
-             **fields: Any) -> None:
+    def coco(
+        self,
+        path: str,
+        split: str = "",
+        start: str = "",
+        names: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> None:
         """start: what stands before each file_name; names: those of another machine; fields: of each annotation."""
         content: dict[str, Any] = {
-            "info": {"description": "made by a test"}, "licenses": [{"id": 0, "name": "", "url": ""}], "images": [],
-            "annotations": [], "categories": [{"id": 1, "name": "can", "supercategory": ""}, {"id": 2, "name": "bag"}]}
+            "info": {"description": "made by a test"},
+            "licenses": [{"id": 0, "name": "", "url": ""}],
+            "images": [],
+            "annotations": [],
+            "categories": [{"id": 1, "name": "can", "supercategory": ""}, {"id": 2, "name": "bag"}],
+        }
         for number, name in enumerate(self.names(split), 1):
-            content["images"].append({"id": number, "width": WIDTH, "height": HEIGHT,
-                                      "file_name": (names or {}).get(name, f"{start}{name}")})
+            content["images"].append(
+                {
+                    "id": number,
+                    "width": WIDTH,
+                    "height": HEIGHT,
+                    "file_name": (names or {}).get(name, f"{start}{name}"),
+                }
+            )
             for label, x, y, w, h in self.boxes[name]:
-                content["annotations"].append({
-                    "id": len(content["annotations"]) + 1, "image_id": number, "category_id": 1 + CLASSES.index(label),
-                    "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0, **fields})
+                content["annotations"].append(
+                    {
+                        "id": len(content["annotations"]) + 1,
+                        "image_id": number,
+                        "category_id": 1 + CLASSES.index(label),
+                        "bbox": [x, y, w, h],
+                        "area": w * h,
+                        "iscrowd": 0,
+                        **fields,
+                    }
+                )
         self.json(path, content)
 
-    def voc(self, folder: str, split: str = "", filename: Callable[[str], str] = str, path: str = "") -> None:
+    def voc(
+        self, folder: str, split: str = "", filename: Callable[[str], str] = str, path: str = ""
+    ) -> None:
         for name in self.names(split):
             objects = [
                 f"<object><name>{label}</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"
                 f"<bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin><xmax>{x + w}</xmax><ymax>{y + h}</ymax></bndbox>"
-                "</object>" for label, x, y, w, h in self.boxes[name]]
-            self.text(f"{folder}/{Path(name).stem}.xml", "<annotation>", "<folder>images</folder>",
-                      f"<filename>{filename(name)}</filename>", f"<path>{path}{name}</path>",
-                      f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>",
-                      "<segmented>0</segmented>", *objects, "</annotation>")
+                "</object>"
+                for label, x, y, w, h in self.boxes[name]
+            ]
+            self.text(
+                f"{folder}/{Path(name).stem}.xml",
+                "<annotation>",
+                "<folder>images</folder>",
+                f"<filename>{filename(name)}</filename>",
+                f"<path>{path}{name}</path>",
+                f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>",
+                "<segmented>0</segmented>",
+                *objects,
+                "</annotation>",
+            )
 
     def yolo(self, folder: str, split: str = "") -> None:
         for name in self.names(split):
-            self.text(f"{folder}/{Path(name).stem}.txt", *(
-                f"{CLASSES.index(label)} {(x + w / 2) / WIDTH} {(y + h / 2) / HEIGHT} {w / WIDTH} {h / HEIGHT}"
-                for label, x, y, w, h in self.boxes[name]))
+            self.text(
+                f"{folder}/{Path(name).stem}.txt",
+                *(
+                    f"{CLASSES.index(label)} {(x + w / 2) / WIDTH} {(y + h / 2) / HEIGHT} {w / WIDTH} {h / HEIGHT}"
+                    for label, x, y, w, h in self.boxes[name]
+                ),
+            )
 
 
 @dataclass(frozen=True)
@@ -111,6 +154,7 @@ def reads(source: str, **sources: tuple[str, str]) -> Callable:
     def register(build: Callable[[Export], None]) -> Callable[[Export], None]:
         READ[build.__name__] = Reading(build, source, sources)
         return build
+
     return register
 
 
@@ -118,4 +162,5 @@ def refuses(*says: str) -> Callable:
     def register(build: Callable[[Export], None]) -> Callable[[Export], None]:
         REFUSED[build.__name__] = Refusing(build, says)
         return build
+
     return register

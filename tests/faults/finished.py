@@ -14,8 +14,16 @@ import pytest
 from conftest import Project, make_project
 
 FPN, PAFPN = "r50-fpn", "r50-pafpn"
-CELLS = {name: {"detector": "faster_rcnn", "backbone": "r50", "neck": neck, "optimizer": "sgd", "image_size": 512}
-         for name, neck in ((FPN, "fpn"), (PAFPN, "pafpn"))}
+CELLS = {
+    name: {
+        "detector": "faster_rcnn",
+        "backbone": "r50",
+        "neck": neck,
+        "optimizer": "sgd",
+        "image_size": 512,
+    }
+    for name, neck in ((FPN, "fpn"), (PAFPN, "pafpn"))
+}
 BEST = f"models/{FPN}/best.pth"
 # What DVC says of a study in which there is nothing to do.
 IDLE = "Data and pipelines are up to date."
@@ -96,7 +104,12 @@ class Mounts:
         self.folders = []
 
     def _mount(self, folder: Path, *arguments: object) -> Path:
-        done = subprocess.run(["mount", *map(str, arguments), str(folder)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["mount", *map(str, arguments), str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             pytest.skip(f"this user cannot mount a disk: {done.stderr.strip()}")
         self.folders.append(folder)

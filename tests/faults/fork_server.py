@@ -28,9 +28,18 @@ from stages.scoring.box_metric import BoxMetric
 from stages.training import loop, order
 
 # What a training imports on its way.
-for module in ("stages.safety.guard", "stages.safety.record", "stages.training.image_cache", "stages.safety.workspace",
-               "stages.training.runner", "stages.training.threads", "stages.model.resolve", "stages.tracking.run",
-               "mmengine.runner", "mlflow.store.tracking.sqlalchemy_store"):
+for module in (
+    "stages.safety.guard",
+    "stages.safety.record",
+    "stages.training.image_cache",
+    "stages.safety.workspace",
+    "stages.training.runner",
+    "stages.training.threads",
+    "stages.model.resolve",
+    "stages.tracking.run",
+    "mmengine.runner",
+    "mlflow.store.tracking.sqlalchemy_store",
+):
     importlib.import_module(module)
 
 
@@ -83,8 +92,10 @@ def jump(days: float) -> None:
 
 def spoil(number: int) -> None:
     """The weights of a step become no numbers, as a division by nothing would make them."""
+
     def fill(loop_, *_):
         next(iter(loop_.runner.model.parameters())).data.fill_(float("nan"))
+
     counted(loop.ResumableLoop, "run_iter", number, fill)
 
 
@@ -132,8 +143,10 @@ def set_trap(trap: str) -> None:
     elif trap == "fail:loss":
         spoil(9)
     elif trap == "fail:memory":
+
         def fail(*_):
             raise torch.OutOfMemoryError("out of memory")
+
         counted(loop.ResumableLoop, "run_iter", 9, fail)
     elif kind == "every":
         keeper.EVERY_S = 0.0

@@ -49,17 +49,38 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        environment = {**{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
-                       "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         self.process = subprocess.Popen(
-            [Path(sys.executable).parent / "mlflow", "server", "--workers", "1", "--host", "127.0.0.1",
-             "--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}",
-             "--artifacts-destination", str(self.folder / "artifacts")],
-            env=environment, cwd=self.folder, start_new_session=True, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+            [
+                Path(sys.executable).parent / "mlflow",
+                "server",
+                "--workers",
+                "1",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--backend-store-uri",
+                f"sqlite:///{self.folder / 'server.db'}",
+                "--artifacts-destination",
+                str(self.folder / "artifacts"),
+            ],
+            env=environment,
+            cwd=self.folder,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         end = time.monotonic() + 180
         while time.monotonic() < end:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5),
+            ):
                 return
             time.sleep(0.2)
         self.kill()
@@ -125,7 +146,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(500)
             return
         upstream = http.client.HTTPConnection("127.0.0.1", relay.server.port, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("connection",)}
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in ("connection",)
+        }
         upstream.request(self.command, self.path, body, headers)
         response = upstream.getresponse()
         content = response.read()
@@ -134,7 +159,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(response.status)
         for name, value in response.getheaders():
-            if name.lower() not in ("transfer-encoding", "connection", "content-length", "server", "date"):
+            if name.lower() not in (
+                "transfer-encoding",
+                "connection",
+                "content-length",
+                "server",
+                "date",
+            ):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

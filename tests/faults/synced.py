@@ -28,9 +28,16 @@ def untracked(tmp_path_factory) -> tuple[Project, str]:
     project.set_params(lambda values: values.update(cells={R50: CELLS[R50]}))
     # Whoever waits for a dead tracker here waits for a second.
     sending = project.folder / "stages/tracking/sending.py"
-    sending.write_text(sending.read_text(encoding="utf-8").replace("NEVER_S = 15.0", "NEVER_S = 1.0"), encoding="utf-8")
-    done = project.run("dvc", "repro", f"stages/dvc.yaml:analyse@{R50}",
-                       MLFLOW_TRACKING_URI=f"http://somebody:secret@127.0.0.1:{free_port()}")
+    sending.write_text(
+        sending.read_text(encoding="utf-8").replace("NEVER_S = 15.0", "NEVER_S = 1.0"),
+        encoding="utf-8",
+    )
+    done = project.run(
+        "dvc",
+        "repro",
+        f"stages/dvc.yaml:analyse@{R50}",
+        MLFLOW_TRACKING_URI=f"http://somebody:secret@127.0.0.1:{free_port()}",
+    )
     return project, done.stdout
 
 
@@ -106,13 +113,24 @@ def check_complete(folder: Path) -> str:
     rows = history(folder)
     for name in set(rows[0]) - {"step", "epoch"}:
         expected = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        assert sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)
-                      ) == expected, name
+        assert (
+            sorted(
+                (point.step, point.value)
+                for point in client.get_metric_history(run.info.run_id, name)
+            )
+            == expected
+        ), name
     scores = json.loads((folder / f"metrics/r50/fpn/{R50}.json").read_text(encoding="utf-8"))
     assert run.data.metrics["test/bbox_mAP_50"] == scores["test"]["bbox_mAP_50"]
     assert run.data.metrics["train_loss"] == record["train_loss"] == scores["train"]["loss"]
-    for path, file in (("checkpoint/best.pth", f"models/{R50}/best.pth"), ("run.json", RECORD / "run.json"),
-                       ("predictions/test.json", f"predictions/r50/fpn/{R50}/test.json"),
-                       ("metrics/details.json", RECORD / "details.json")):
-        assert Path(client.download_artifacts(run.info.run_id, path)).read_bytes() == (folder / file).read_bytes()
+    for path, file in (
+        ("checkpoint/best.pth", f"models/{R50}/best.pth"),
+        ("run.json", RECORD / "run.json"),
+        ("predictions/test.json", f"predictions/r50/fpn/{R50}/test.json"),
+        ("metrics/details.json", RECORD / "details.json"),
+    ):
+        assert (
+            Path(client.download_artifacts(run.info.run_id, path)).read_bytes()
+            == (folder / file).read_bytes()
+        )
     return run.info.run_id

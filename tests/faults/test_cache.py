@@ -21,12 +21,23 @@ def check(study: Project, what: str) -> str:
 
 def ran(output: str) -> list[str]:
     """The stages that a repro ran, those restored from the run cache left out."""
-    return [line.split("'")[1].rpartition(":")[2] for line in output.splitlines() if line.startswith("Running stage")]
+    return [
+        line.split("'")[1].rpartition(":")[2]
+        for line in output.splitlines()
+        if line.startswith("Running stage")
+    ]
 
 
-@pytest.mark.parametrize("lost", [
-    [BEST], pytest.param([f"predictions/{FPN}/val.json", "reports/compare.csv"], marks=pytest.mark.slow)],
-    ids=["checkpoint", "smaller files"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [BEST],
+        pytest.param(
+            [f"predictions/{FPN}/val.json", "reports/compare.csv"], marks=pytest.mark.slow
+        ),
+    ],
+    ids=["checkpoint", "smaller files"],
+)
 def test_deleted_cache_file(lost, study: Project):
     """By itself DVC trains a cell again whose checkpoint is there and only its copy in the cache is not."""
     copies = [in_cache(study, path) for path in lost]
@@ -65,7 +76,9 @@ def test_what_was_edited_is_not_put_back(study: Project):
 def test_decayed_checkpoint_is_noticed(study: Project):
     """Neither DVC nor torch look at the content again, and a cell would be judged by broken weights."""
     flip(study.folder / BEST)
-    done = study.run("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:predict@{FPN}", check=False)
+    done = study.run(
+        "dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:predict@{FPN}", check=False
+    )
     assert done.returncode
     line = only_line(done.stdout, f"predict: {BEST}: is damaged")
     assert "python -m stages.check_cache all" in line
@@ -79,7 +92,10 @@ def test_decayed_cache_file_is_made_again(study: Project):
     # DVC runs nothing, and hands out the damaged one.
     assert trained(study.run(*REPRO).stdout) == [] and (study.folder / BEST).read_bytes() != content
     said = check(study, "all")
-    assert only_line(said, f"check_cache: {copy}: damaged, removed") and f"{BEST}: the same damaged file" in said
+    assert (
+        only_line(said, f"check_cache: {copy}: damaged, removed")
+        and f"{BEST}: the same damaged file" in said
+    )
     assert trained(study.run(*REPRO).stdout) == [FPN]
     assert hashlib.md5(content).hexdigest() == copy.parent.name + copy.name
     assert (study.folder / BEST).read_bytes() == content == copy.read_bytes()
@@ -118,7 +134,11 @@ def test_read_only_cache(study: Project, mounts):
     assert IDLE in study.run(*REPRO).stdout
     study.set_params(lambda values: values["verdicts"].update(replicates=101))
     refused = study.run(*REPRO, check=False)
-    assert refused.returncode and "Read-only file system" in refused.stdout and "Traceback" not in refused.stdout
+    assert (
+        refused.returncode
+        and "Read-only file system" in refused.stdout
+        and "Traceback" not in refused.stdout
+    )
     mounts.end()
     assert trained(study.run(*REPRO).stdout) == []
     assert IDLE in study.run(*REPRO).stdout

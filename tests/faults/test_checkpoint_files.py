@@ -34,21 +34,36 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("damage", [truncate, corrupt, lambda path: path.unlink(), lambda path: path.write_bytes(b"")],
-                         ids=["truncated", "corrupt", "gone", "empty"])
+@pytest.mark.parametrize(
+    "damage",
+    [truncate, corrupt, lambda path: path.unlink(), lambda path: path.write_bytes(b"")],
+    ids=["truncated", "corrupt", "gone", "empty"],
+)
 def test_a_damaged_state_gives_way_to_the_one_before(folder, damage, caplog):
     damage(folder / "state-5.pth")
     found = state_files.load(folder)
     assert found["step"] == 4 and torch.equal(found["weights"], torch.full((1000,), 4.0))
     if (folder / "state-5.pth").exists() or caplog.text:
-        assert "state-5.pth: is damaged" in caplog.text and "goes back to the state before it" in caplog.text
+        assert (
+            "state-5.pth: is damaged" in caplog.text
+            and "goes back to the state before it" in caplog.text
+        )
     # The next one that is written does not push the good one out.
     state_files.save(folder, {"best": None, "step": 6}, 6)
-    assert sorted(path.name for path in folder.glob("state-*.pth")) == ["state-4.pth", "state-6.pth"]
+    assert sorted(path.name for path in folder.glob("state-*.pth")) == [
+        "state-4.pth",
+        "state-6.pth",
+    ]
 
 
 def test_a_damaged_pointer_costs_nothing(folder):
-    for content in ("", '{"states": [', '{"states": 3}', '{"states": [{"file": "../../x", "step": 5}]}', "[]"):
+    for content in (
+        "",
+        '{"states": [',
+        '{"states": 3}',
+        '{"states": [{"file": "../../x", "step": 5}]}',
+        "[]",
+    ):
         (folder / "state.json").write_text(content, encoding="utf-8")
         assert state_files.load(folder)["step"] == 5
 
@@ -70,9 +85,14 @@ def test_a_state_that_holds_code_is_not_opened(folder, monkeypatch):
     torch.save({"step": 5, "weights": Evil()}, path)
     # Even by somebody who writes the pointer as well.
     pointer = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    pointer["states"][0].update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
+    pointer["states"][0].update(
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size
+    )
     (folder / "state.json").write_text(json.dumps(pointer), encoding="utf-8")
-    with pytest.raises(InputError, match=r"state-5\.pth: holds more than tensors and plain values and is not opened"):
+    with pytest.raises(
+        InputError,
+        match=r"state-5\.pth: holds more than tensors and plain values and is not opened",
+    ):
         state_files.load(folder)
     (folder / "state.json").unlink()
     with pytest.raises(InputError, match="holds more than tensors"):
@@ -87,7 +107,10 @@ def test_a_training_goes_on_past_damaged_files(trainings):
     truncate(trainings.scratch / newest["file"])
     (trainings.scratch / "history.csv").write_bytes(b"step,epo")
     assert trainings.train() == 0
-    assert "is damaged" in trainings.said and f"{R50}: goes on from step {older['step']} of" in trainings.said
+    assert (
+        "is damaged" in trainings.said
+        and f"{R50}: goes on from step {older['step']} of" in trainings.said
+    )
     assert_equal(trainings.result(), expected)
 
 
@@ -101,7 +124,8 @@ def test_a_full_disk_ends_with_one_line_and_loses_nothing(trainings):
         lines = trainings.said.splitlines()
         assert "Traceback" not in trainings.said
         assert lines[-1].startswith("train: .work/") and lines[-1].endswith(
-            "no space left on device; free some space, and the same command goes on from step 4, whose state is saved")
+            "no space left on device; free some space, and the same command goes on from step 4, whose state is saved"
+        )
         # Again before there is space: the same line, and the state is still there.
         assert trainings.train() == 1 and "whose state is saved" in trainings.said
         assert trainings.states()[0]["step"] == 4

@@ -17,15 +17,27 @@ RECORD = f"metrics/r50/fpn/{FPN}"
 def cut(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.unlink()  # a hard link of DVC's cache
-    path.write_bytes(content[:int(len(content) * share)])
+    path.write_bytes(content[: int(len(content) * share)])
 
 
-SLOW = [f"{RECORD}/history.csv", f"{RECORD}.json", f"metrics/fpn/{FPN}.json", "data/prepared/val.json",
-        "data/prepared/report.json"]
+SLOW = [
+    f"{RECORD}/history.csv",
+    f"{RECORD}.json",
+    f"metrics/fpn/{FPN}.json",
+    "data/prepared/val.json",
+    "data/prepared/report.json",
+]
 
 
-@pytest.mark.parametrize("path", [f"{RECORD}/run.json", f"{RECORD}/details.json", f"predictions/r50/fpn/{FPN}/val.json",
-                                  *(pytest.param(path, marks=pytest.mark.slow) for path in SLOW)])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{RECORD}/run.json",
+        f"{RECORD}/details.json",
+        f"predictions/r50/fpn/{FPN}/val.json",
+        *(pytest.param(path, marks=pytest.mark.slow) for path in SLOW),
+    ],
+)
 def test_truncated_result_in_compare(path, study: Project):
     """Alone, compare reads what is there and says what is wrong; DVC puts the file back from its cache."""
     cut(study.folder / path, 0.5)
@@ -38,9 +50,21 @@ def test_truncated_result_in_compare(path, study: Project):
     assert (study.folder / path).stat().st_size > 1.5 * whole
 
 
-@pytest.mark.parametrize(("path", "share"), [(BEST, 0.999), *(
-    pytest.param(path, share, marks=pytest.mark.slow) for path, share in (
-        (BEST, 0), (f"models/{FPN}/config.py", 0.5), (f"{RECORD}/run.json", 0.5), ("data/prepared/val.json", 0.5)))])
+@pytest.mark.parametrize(
+    ("path", "share"),
+    [
+        (BEST, 0.999),
+        *(
+            pytest.param(path, share, marks=pytest.mark.slow)
+            for path, share in (
+                (BEST, 0),
+                (f"models/{FPN}/config.py", 0.5),
+                (f"{RECORD}/run.json", 0.5),
+                ("data/prepared/val.json", 0.5),
+            )
+        ),
+    ],
+)
 def test_truncated_input_of_predict(path, share, study: Project):
     cut(study.folder / path, share)
     done = study.run("python", "-m", "stages.predict", FPN, check=False)
@@ -61,6 +85,7 @@ def test_truncated_prepared_data_in_train(study: Project):
 @pytest.mark.slow
 def test_truncated_pretrained_weights(study: Project):
     """What stage weights has written, found damaged when a training starts from it."""
+
     def change(values):
         values["scales"]["miniature"]["weights"] = "imagenet"
 
@@ -76,7 +101,9 @@ def test_truncated_pretrained_weights(study: Project):
 @pytest.mark.slow
 def test_truncated_image_cache(study: Project):
     """Decoded images that all cells share: where a file is cut short it is made anew, and the scores stay the same."""
-    for path, suffix in zip(sorted((study.folder / "data/cache").glob("*.npy")), (".npy", ".json", ".npy")):
+    for path, suffix in zip(
+        sorted((study.folder / "data/cache").glob("*.npy")), (".npy", ".json", ".npy")
+    ):
         cut(path.with_suffix(suffix), 0.5)
     before = (study.folder / f"predictions/r50/fpn/{FPN}/val.json").read_bytes()
     study.run("python", "-m", "stages.predict", FPN)

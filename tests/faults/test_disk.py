@@ -31,8 +31,11 @@ def idle(study: Project) -> bool:
     return IDLE in study.run("dvc", "repro").stdout
 
 
-RESULTS = {"reports": COMPARE, "metrics": ANALYSE,
-           "data": ("dvc", "repro", "--single-item", "--force", "prepare")}
+RESULTS = {
+    "reports": COMPARE,
+    "metrics": ANALYSE,
+    "data": ("dvc", "repro", "--single-item", "--force", "prepare"),
+}
 
 
 def emptied(folder: Path) -> None:
@@ -42,8 +45,10 @@ def emptied(folder: Path) -> None:
             path.unlink()
 
 
-@pytest.mark.parametrize("folder", ["reports", *(pytest.param(folder, marks=pytest.mark.slow)
-                                                for folder in ("metrics", "data"))])
+@pytest.mark.parametrize(
+    "folder",
+    ["reports", *(pytest.param(folder, marks=pytest.mark.slow) for folder in ("metrics", "data"))],
+)
 def test_full_disk_of_results(folder, study: Project, mounts):
     place = own_disk(mounts, study.folder / folder)
     emptied(place)
@@ -73,7 +78,11 @@ def test_full_disk_of_the_cache(study: Project, mounts):
     filler = fill(own_disk(mounts, study.folder / ".dvc/cache", 200))
     study.set_params(lambda values: values["verdicts"].update(replicates=101))
     done = study.run("dvc", "repro", check=False)
-    assert done.returncode and "No space left on device" in done.stdout and "Traceback" not in done.stdout
+    assert (
+        done.returncode
+        and "No space left on device" in done.stdout
+        and "Traceback" not in done.stdout
+    )
     filler.unlink()
     assert trained(study.run("dvc", "repro").stdout) == [] and idle(study)
 
@@ -94,9 +103,16 @@ def test_full_disk_of_the_lock_file(study: Project, mounts):
     if after.returncode:
         # DVC writes its lock file in place. Cut short, it comes from git, or is removed and made from the run cache.
         assert "dvc.lock" in after.stdout, after.stdout
-        assert "dvc.lock: was cut short" in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        assert (
+            "dvc.lock: was cut short"
+            in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        )
         after = study.run("dvc", "repro")
-    assert "Traceback" not in done.stdout + after.stdout and trained(after.stdout) == [] and idle(study)
+    assert (
+        "Traceback" not in done.stdout + after.stdout
+        and trained(after.stdout) == []
+        and idle(study)
+    )
 
 
 @pytest.mark.slow
@@ -120,7 +136,9 @@ def test_read_only_project(study: Project, mounts):
     for stage in (("compare",), ("analyse", FPN), ("prepare",), ("plan",)):
         done = study.run("python", "-m", f"stages.{stage[0]}", *stage[1:], check=False)
         assert done.returncode == 1
-        assert "make it writable" in only_line(done.stdout, f"{stage[0]}: ", "read-only file system")
+        assert "make it writable" in only_line(
+            done.stdout, f"{stage[0]}: ", "read-only file system"
+        )
     refused = study.run("dvc", "repro", check=False)
     assert refused.returncode and "Traceback" not in refused.stdout
     mounts.end()

@@ -41,8 +41,11 @@ def pickled(content: object, path: Path) -> None:
     path.write_bytes(pickle.dumps(content, protocol=2))
 
 
-SAVES = {"zip": torch.save, "legacy": functools.partial(torch.save, _use_new_zipfile_serialization=False),
-         "pickle": pickled}
+SAVES = {
+    "zip": torch.save,
+    "legacy": functools.partial(torch.save, _use_new_zipfile_serialization=False),
+    "pickle": pickled,
+}
 
 
 @pytest.fixture
@@ -61,7 +64,9 @@ def replace(path: Path, text: str) -> None:
 def test_malicious_checkpoint(save, tmp_path, ran):
     model, path = torch.nn.Linear(2, 2), tmp_path / "best.pth"
     for place in ("meta", "state_dict", "optimizer"):
-        SAVES[save]({"state_dict": model.state_dict(), "meta": {}, place: Command(f"touch {ran}")}, path)
+        SAVES[save](
+            {"state_dict": model.state_dict(), "meta": {}, place: Command(f"touch {ran}")}, path
+        )
         with pytest.raises(InputError) as refused:
             checkpoints.load(path, model)
         assert str(path) in str(refused.value) and "\n" not in str(refused.value)
@@ -95,7 +100,9 @@ def test_python_text_in_a_checkpoint(tmp_path, ran):
 @pytest.mark.parametrize("save", ["zip", pytest.param("legacy", marks=pytest.mark.slow)])
 def test_malicious_pretrained_weights(save, study: Project, ran):
     source = study.folder / "evil.pth"
-    SAVES[save]({"state_dict": {"conv1.weight": torch.ones(2)}, "meta": Command(f"touch {ran}")}, source)
+    SAVES[save](
+        {"state_dict": {"conv1.weight": torch.ones(2)}, "meta": Command(f"touch {ran}")}, source
+    )
 
     def change(values):
         values["scale"] = "full"
@@ -152,7 +159,11 @@ def test_malicious_config(name, tmp_path, monkeypatch):
     with pytest.raises(InputError) as refused:
         config_file.read(path)
     message = str(refused.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message and len(message) < len(str(path)) + 400
+    assert (
+        message.startswith(f"{path}: ")
+        and "\n" not in message
+        and len(message) < len(str(path)) + 400
+    )
     assert "train@some-cell" in message and not (tmp_path / "ran").exists()
 
 
@@ -177,7 +188,11 @@ def test_malicious_config_in_the_study(study: Project, ran):
     for stage, *cell in (("predict", FPN), ("compare",)):
         done = study.run("python", "-m", f"stages.{stage}", *cell, check=False)
         assert done.returncode == 1 and not ran.exists(), done.stdout
-        assert shown in only_line(done.stdout, f"{stage}: ") if stage == "compare" else shown in done.stdout
+        assert (
+            shown in only_line(done.stdout, f"{stage}: ")
+            if stage == "compare"
+            else shown in done.stdout
+        )
         assert "Traceback" not in done.stdout
 
 
@@ -191,12 +206,16 @@ def test_every_config_that_train_writes_is_read_as_mmengine_reads_it(scale, tmp_
         assert repr(config_file.read(path).to_dict()) == repr(Config.fromfile(path).to_dict()), name
 
 
-@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [touch ran]", "!!python/name:os.system", "!evil x"])
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system [touch ran]", "!!python/name:os.system", "!evil x"]
+)
 def test_yaml_tags(tag, study: Project, tmp_path):
     text = (study.folder / "params.yaml").read_text(encoding="utf-8")
     (study.folder / "params.yaml").write_text(f"{text}\nseed: {tag}\n", encoding="utf-8")
     alone = study.run("python", "-m", "stages.plan", check=False)
-    assert alone.returncode == 1 and "could not determine a constructor" in only_line(alone.stdout, "plan: params.yaml")
+    assert alone.returncode == 1 and "could not determine a constructor" in only_line(
+        alone.stdout, "plan: params.yaml"
+    )
     assert study.run("dvc", "repro", check=False).returncode
     # The names of a YOLO set are YAML, too.
     images, labels = tmp_path / "set" / "images", tmp_path / "set" / "labels"
@@ -205,11 +224,18 @@ def test_yaml_tags(tag, study: Project, tmp_path):
     (labels / "a.txt").write_text("0 .5 .5 .2 .2\n", encoding="utf-8")
     checked = study.run("python", "-m", "stages.data_check", str(tmp_path / "set"), check=False)
     assert checked.returncode and "Traceback" not in checked.stdout
-    assert not [path for path in (study.folder / "ran", tmp_path / "ran", tmp_path / "set" / "ran") if path.exists()]
+    assert not [
+        path
+        for path in (study.folder / "ran", tmp_path / "ran", tmp_path / "set" / "ran")
+        if path.exists()
+    ]
     # The tag is a real attack.
     if "apply" in tag:
-        subprocess.run([sys.executable, "-c", "import sys, yaml; yaml.unsafe_load(sys.argv[1])", tag], cwd=tmp_path,
-                       check=True)
+        subprocess.run(
+            [sys.executable, "-c", "import sys, yaml; yaml.unsafe_load(sys.argv[1])", tag],
+            cwd=tmp_path,
+            check=True,
+        )
         assert (tmp_path / "ran").exists()
 
 
@@ -219,8 +245,21 @@ def test_no_loader_that_runs_what_it_reads():
     assert any("weights_only=True" in content for content in text.values())
     for path, content in text.items():
         assert content.count("torch.load(") == content.count("weights_only=True"), path
-        for word in ("pickle.load", "yaml.load(", "unsafe_load", "full_load", "extractall", "joblib", "shell=True",
-                     "os.system(", "allow_pickle", "mmengine.load", "load_checkpoint("):
+        for word in (
+            "pickle.load",
+            "yaml.load(",
+            "unsafe_load",
+            "full_load",
+            "extractall",
+            "joblib",
+            "shell=True",
+            "os.system(",
+            "allow_pickle",
+            "mmengine.load",
+            "load_checkpoint(",
+        ):
             assert word not in content, f"{path}: {word}"
         # Fragments in configs/ are this project's own code.
-        assert "Config.fromfile" not in content or path.name in ("compose.py", "config_file.py"), path
+        assert "Config.fromfile" not in content or path.name in ("compose.py", "config_file.py"), (
+            path
+        )

@@ -23,17 +23,31 @@ from stages.study.params import Weights
 
 pytest_plugins = "finished"
 
-NAMES = ["x; touch ran", "$(touch ran)", "`touch ran`", "x' ; touch ran; '", 'x" ; touch ran; "', "x\ntouch ran",
-         "x && touch ran", "x | touch ran", "--help", "*", "a b"]
+NAMES = [
+    "x; touch ran",
+    "$(touch ran)",
+    "`touch ran`",
+    "x' ; touch ran; '",
+    'x" ; touch ran; "',
+    "x\ntouch ran",
+    "x && touch ran",
+    "x | touch ran",
+    "--help",
+    "*",
+    "a b",
+]
 CLIMBING = ["../../out", "..", "/tmp/out", "x/../../../out"]
 REFUSED = "a name has letters, digits, '_' and '-' only"
 
 
 def hostile(study: Project, names: list[str] = NAMES) -> None:
     """Every name is a row of its own."""
+
     def change(values):
         row = values["cells"][FPN]
-        values["cells"].update({name: {**row, "epochs": 3 + place} for place, name in enumerate(names)})
+        values["cells"].update(
+            {name: {**row, "epochs": 3 + place} for place, name in enumerate(names)}
+        )
 
     study.set_params(change)
 
@@ -48,12 +62,19 @@ def ran(study: Project) -> list[Path]:
 UNWRITTEN = "data/cells/x; touch ran.py"
 
 
-@pytest.mark.parametrize(("command", "refusal"), [
-    (["dvc", "repro"], REFUSED),
-    (["dvc", "repro", "--keep-going"], REFUSED),
-    (["dvc", "exp", "run", "-S", "seed=1"], REFUSED),
-    (["dvc", "repro", "--single-item", "stages/dvc.yaml:train"], UNWRITTEN),
-    (["dvc", "repro", "--single-item", "--keep-going", "--glob", "stages/dvc.yaml:train@*"], "train@x; touch ran")])
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        (["dvc", "repro"], REFUSED),
+        (["dvc", "repro", "--keep-going"], REFUSED),
+        (["dvc", "exp", "run", "-S", "seed=1"], REFUSED),
+        (["dvc", "repro", "--single-item", "stages/dvc.yaml:train"], UNWRITTEN),
+        (
+            ["dvc", "repro", "--single-item", "--keep-going", "--glob", "stages/dvc.yaml:train@*"],
+            "train@x; touch ran",
+        ),
+    ],
+)
 def test_cell_names_reach_no_shell(command, refusal, study: Project):
     hostile(study)
     done = study.run(*command, check=False)
@@ -68,14 +89,24 @@ def test_cell_names_one_by_one(study: Project):
     hostile(study)
     for place, name in enumerate(NAMES):
         stage = ("train", "predict", "analyse")[place % 3]
-        done = study.run("dvc", "repro", "--single-item", f"stages/dvc.yaml:{stage}@{name}", check=False)
+        done = study.run(
+            "dvc", "repro", "--single-item", f"stages/dvc.yaml:{stage}@{name}", check=False
+        )
         assert done.returncode and not ran(study), name
         assert "Traceback" not in done.stdout and "failed to reproduce" in done.stdout
 
 
 @pytest.mark.parametrize("name", [*CLIMBING, "x@y"])
-@pytest.mark.parametrize("command", ["dvc repro", *(pytest.param(command, marks=pytest.mark.slow)
-                                                   for command in ("dvc exp run -S seed=1", "make cells"))])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dvc repro",
+        *(
+            pytest.param(command, marks=pytest.mark.slow)
+            for command in ("dvc exp run -S seed=1", "make cells")
+        ),
+    ],
+)
 def test_cell_names_that_climb_out(name, command, study: Project, make):
     """Refused before DVC removes what it takes for the cell's old results."""
     hostile(study, [name])
@@ -92,8 +123,12 @@ def test_cell_names_that_climb_out(name, command, study: Project, make):
 
 
 def results(study: Project) -> set[Path]:
-    return {path for folder in ("models", "metrics", "predictions", "reports", "data/prepared", "stages")
-            for path in (study.folder / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    return {
+        path
+        for folder in ("models", "metrics", "predictions", "reports", "data/prepared", "stages")
+        for path in (study.folder / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
 
 
 def test_make_hands_no_cell_name_to_a_shell(study: Project, make):
@@ -111,11 +146,23 @@ def test_no_command_of_a_stage_has_a_parameter_in_it():
             assert "${" not in stage.get("do", stage)["cmd"]
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fout.pth", "%2e%2e/%2e%2e/out.pth", "a/../../../out.pth", "..",
-                                  "%2Ftmp%2Fout.pth", "..%5C..%5Cout.pth", "%00"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..%2F..%2Fout.pth",
+        "%2e%2e/%2e%2e/out.pth",
+        "a/../../../out.pth",
+        "..",
+        "%2Ftmp%2Fout.pth",
+        "..%5C..%5Cout.pth",
+        "%00",
+    ],
+)
 def test_weights_file_names_stay_in_their_folder(name, tmp_path, serving):
     folder = tmp_path / "deep" / "data" / "weights" / "raw"
-    path, _ = fetch.fetch("r50", Weights(f"{serving.address}/{name}", "MIT", weights_server.SHA256), folder)
+    path, _ = fetch.fetch(
+        "r50", Weights(f"{serving.address}/{name}", "MIT", weights_server.SHA256), folder
+    )
     assert path.parent == folder and path.is_file()
     assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
 
@@ -138,17 +185,44 @@ def test_image_names_that_climb_out(study: Project, tmp_path):
     (images / "good.png").write_bytes(source.read_bytes())
     (images / "link.png").symlink_to(secret)
     (images / "linked").symlink_to(tmp_path)
-    names = ["good.png", "../secret.png", "a/../../secret.png", str(secret), "link.png", "linked/secret.png"]
+    names = [
+        "good.png",
+        "../secret.png",
+        "a/../../secret.png",
+        str(secret),
+        "link.png",
+        "linked/secret.png",
+    ]
     size = {"width": 256, "height": 256}
-    (images / "train.json").write_text(json.dumps({
-        "images": [{"id": number, "file_name": name, **size} for number, name in enumerate(names, 1)],
-        "annotations": [{"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 50, 50], "area": 2500,
-                         "iscrowd": 0} for number in range(1, len(names) + 1)],
-        "categories": [{"id": 1, "name": "a"}]}), encoding="utf-8")
+    (images / "train.json").write_text(
+        json.dumps(
+            {
+                "images": [
+                    {"id": number, "file_name": name, **size}
+                    for number, name in enumerate(names, 1)
+                ],
+                "annotations": [
+                    {
+                        "id": number,
+                        "image_id": number,
+                        "category_id": 1,
+                        "bbox": [1, 1, 50, 50],
+                        "area": 2500,
+                        "iscrowd": 0,
+                    }
+                    for number in range(1, len(names) + 1)
+                ],
+                "categories": [{"id": 1, "name": "a"}],
+            }
+        ),
+        encoding="utf-8",
+    )
     done = study.run("python", "-m", "stages.data_check", str(images), check=False)
     assert "Traceback" not in done.stdout
     changes = (study.folder / "data/checked/changes.csv").read_text(encoding="utf-8")
-    assert [changes.count(code) for code in ("path_climbs", "path_absolute", "path_link_outside")] == [2, 1, 2]
+    assert [
+        changes.count(code) for code in ("path_climbs", "path_absolute", "path_link_outside")
+    ] == [2, 1, 2]
 
 
 def listening(process: psutil.Process) -> set[str]:
@@ -157,8 +231,11 @@ def listening(process: psutil.Process) -> set[str]:
         family = {process.pid, *(one.pid for one in process.children(recursive=True))}
     except psutil.NoSuchProcess:
         return set()
-    return {one.laddr.ip for one in psutil.net_connections("inet")
-            if one.pid in family and one.status == psutil.CONN_LISTEN}
+    return {
+        one.laddr.ip
+        for one in psutil.net_connections("inet")
+        if one.pid in family and one.status == psutil.CONN_LISTEN
+    }
 
 
 def test_mlflows_page_listens_to_this_machine_alone(study: Project, make):
@@ -169,8 +246,14 @@ def test_mlflows_page_listens_to_this_machine_alone(study: Project, make):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command[command.index("--port") + 1] = str(port)
-    server = psutil.Popen(command, cwd=study.folder, env=study.env, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, start_new_session=True)
+    server = psutil.Popen(
+        command,
+        cwd=study.folder,
+        env=study.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         deadline, heard = time.monotonic() + 120, set()
         while not heard and time.monotonic() < deadline:

@@ -15,9 +15,13 @@ BAD = "r50-bad"
 
 def spoil(study: Project) -> None:
     """A row whose loss explodes, the largest and so the first, and another one that has to be trained."""
+
     def change(values):
-        values["cells"] = {BAD: {**CELLS[FPN], "image_size": 768, "lr": 1e9}, FPN: CELLS[FPN],
-                           PAFPN: {**CELLS[PAFPN], "lr": 0.03}}
+        values["cells"] = {
+            BAD: {**CELLS[FPN], "image_size": 768, "lr": 1e9},
+            FPN: CELLS[FPN],
+            PAFPN: {**CELLS[PAFPN], "lr": 0.03},
+        }
 
     study.set_params(change)
 

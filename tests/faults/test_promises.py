@@ -21,9 +21,13 @@ def rows() -> list[list[str]]:
 
 def written() -> set[tuple[str, str]]:
     """(file, function) of each test in this folder, this file's own left out: they are no events."""
-    return {(path.name, node.name) for path in FOLDER.glob("test_*.py") if path != Path(__file__)
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    return {
+        (path.name, node.name)
+        for path in FOLDER.glob("test_*.py")
+        if path != Path(__file__)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
 
 
 def test_every_row_names_tests_that_exist():
@@ -32,7 +36,9 @@ def test_every_row_names_tests_that_exist():
         assert len(row) == len(COLUMNS) and all(row), row
         named = set(NAMED.findall(row[-1]))
         assert named and named <= written(), f"{row[0]}: no such test: {named - written()}"
-        assert re.fullmatch(r"\d+", row[-2]) and int(row[-2]) > 0, f"{row[0]}: tried how often? {row[-2]!r}"
+        assert re.fullmatch(r"\d+", row[-2]) and int(row[-2]) > 0, (
+            f"{row[0]}: tried how often? {row[-2]!r}"
+        )
 
 
 def test_every_test_has_a_row():

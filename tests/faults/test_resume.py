@@ -21,8 +21,10 @@ POINTS = {
 QUICK = ("between gradients and update", "between write and rename")
 
 
-@pytest.mark.parametrize("point", [
-    point if point in QUICK else pytest.param(point, marks=pytest.mark.slow) for point in POINTS])
+@pytest.mark.parametrize(
+    "point",
+    [point if point in QUICK else pytest.param(point, marks=pytest.mark.slow) for point in POINTS],
+)
 def test_killed_in_a_training(trainings, point):
     expected = trainings.fresh()
     assert trainings.train(*POINTS[point]) == 137
@@ -30,7 +32,9 @@ def test_killed_in_a_training(trainings, point):
     assert not list((trainings.folder / ".work").glob("*/settings.json"))
 
 
-@pytest.mark.parametrize("number", [3, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 5))])
+@pytest.mark.parametrize(
+    "number", [3, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 5))]
+)
 def test_killed_while_the_outs_are_put_in_place(trainings, number):
     expected = trainings.fresh()
     assert trainings.train(f"link:{number}") == 137
@@ -51,7 +55,14 @@ def test_killed_before_dvc_took_note(trainings):
     assert again["training_id"] == first["training_id"]
     # The disk holds the finished files and nothing to go on from.
     assert {path.name for path in trainings.scratch.iterdir()} == {
-        "best.pth", "last.pth", "config.py", "history.csv", "run.json", "settings.json", "finished"}
+        "best.pth",
+        "last.pth",
+        "config.py",
+        "history.csv",
+        "run.json",
+        "settings.json",
+        "finished",
+    }
 
 
 @pytest.mark.slow
@@ -66,10 +77,14 @@ def test_killed_again_and_again(trainings):
     assert f"goes on from step {reached[-1]} of" in trainings.said
 
 
-@pytest.mark.parametrize("scale", [
-    {"ema": 0.05, "device_batch": 1, "batch_size": 3, "early_stopping": 1},
-    pytest.param({"workers": 2}, marks=pytest.mark.slow),
-], ids=["average, sums over passes and early stopping", "two loader processes"])
+@pytest.mark.parametrize(
+    "scale",
+    [
+        {"ema": 0.05, "device_batch": 1, "batch_size": 3, "early_stopping": 1},
+        pytest.param({"workers": 2}, marks=pytest.mark.slow),
+    ],
+    ids=["average, sums over passes and early stopping", "two loader processes"],
+)
 def test_all_that_a_step_depends_on_is_kept(trainings, scale):
     expected = trainings.fresh(**scale)
     # 16 passes an epoch are five steps of three and a third of one: an epoch ends between two steps.
@@ -95,7 +110,10 @@ def test_changed_parameters_start_afresh_and_say_so(trainings):
     old = trainings.scratch
     trainings.project.set_params(lambda values: values["scales"]["miniature"].update(clip_grad=5))
     assert trainings.train("step:6") == 137
-    assert f"{R50}: starts afresh, not from step 4 in .work/{old.name}: clip_grad 1.0 -> 5.0" in trainings.said
+    assert (
+        f"{R50}: starts afresh, not from step 4 in .work/{old.name}: clip_grad 1.0 -> 5.0"
+        in trainings.said
+    )
     # What it does not go on from stays until the new training has ended.
     assert old.is_dir()
     trainings.goes_on(expected)
@@ -106,7 +124,10 @@ def test_changed_parameters_start_afresh_and_say_so(trainings):
 def test_changed_data_and_code_start_afresh(trainings):
     trainings.fresh()
     annotations = trainings.folder / "data/prepared/train.json"
-    text, code = annotations.read_text(encoding="utf-8"), trainings.folder / "stages/training/loop.py"
+    text, code = (
+        annotations.read_text(encoding="utf-8"),
+        trainings.folder / "stages/training/loop.py",
+    )
     source = code.read_text(encoding="utf-8")
     try:
         assert trainings.train("step:6") == 137
@@ -114,7 +135,9 @@ def test_changed_data_and_code_start_afresh(trainings):
         assert trainings.train("step:1") == 137 and "digest of train is another" in trainings.said
         annotations.write_text(text, encoding="utf-8")
         code.write_text(source + "# edited\n", encoding="utf-8")
-        assert trainings.train("step:1") == 137 and "starts afresh, not from step 4" in trainings.said
+        assert (
+            trainings.train("step:1") == 137 and "starts afresh, not from step 4" in trainings.said
+        )
         assert "digest of the code is another" in trainings.said
     finally:
         annotations.write_text(text, encoding="utf-8")

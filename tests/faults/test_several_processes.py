@@ -16,8 +16,14 @@ pytestmark = pytest.mark.slow
 
 def start(trainings: Trainings) -> subprocess.Popen:
     with (trainings.folder / "several.log").open("w") as log:
-        return subprocess.Popen([sys.executable, "-m", "stages.train", R50], cwd=trainings.folder, env=trainings.env,
-                                stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "stages.train", R50],
+            cwd=trainings.folder,
+            env=trainings.env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def said(trainings: Trainings) -> str:
@@ -63,7 +69,9 @@ def test_sigkill_of_one_of_two_processes_ends_both(trainings, straight):
     both = children(launcher.pid)
     os.kill(both[-1], signal.SIGKILL)
     assert launcher.wait(120) == 1, said(trainings)
-    assert f"{R50}: one of its 2 processes was killed by SIGKILL; the same command goes on" in said(trainings)
+    assert f"{R50}: one of its 2 processes was killed by SIGKILL; the same command goes on" in said(
+        trainings
+    )
     assert "Traceback" not in said(trainings)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), 30)
     assert_equal(finished(trainings), straight)

@@ -20,13 +20,20 @@ def run_of(trainings: Trainings, settings: dict) -> Run:
     """The one MLflow run of a training."""
     client = mlflow.MlflowClient(trainings.env["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("detection-matrix")
-    [found] = client.search_runs([experiment.experiment_id], f"tags.training_id = '{settings['training_id']}'")
+    [found] = client.search_runs(
+        [experiment.experiment_id], f"tags.training_id = '{settings['training_id']}'"
+    )
     return found
 
 
-@pytest.mark.parametrize(("name", "status"), [
-    ("SIGTERM", 143), pytest.param("SIGINT", 130, marks=pytest.mark.slow),
-    pytest.param("SIGHUP", 129, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("SIGTERM", 143),
+        pytest.param("SIGINT", 130, marks=pytest.mark.slow),
+        pytest.param("SIGHUP", 129, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_saves_and_leaves(trainings, name, status):
     expected = trainings.fresh()
     pid = trainings.start("pause:6")
@@ -35,7 +42,8 @@ def test_a_signal_saves_and_leaves(trainings, name, status):
     assert trainings.wait(pid) == status
     # The step that was going on is done, and nothing has to be repeated.
     assert trainings.said.splitlines()[-1] == (
-        f"train: {R50}: stopped by {name}; the same command goes on from step 6, whose state is saved")
+        f"train: {R50}: stopped by {name}; the same command goes on from step 6, whose state is saved"
+    )
     assert "Traceback" not in trainings.said
     settings = trainings.settings()
     assert run_of(trainings, settings).info.status == "KILLED"
@@ -44,7 +52,8 @@ def test_a_signal_saves_and_leaves(trainings, name, status):
     finished = run_of(trainings, settings)
     assert finished.info.status == "FINISHED" and finished.data.tags["resumed"] == "1"
     losses = mlflow.MlflowClient(trainings.env["MLFLOW_TRACKING_URI"]).get_metric_history(
-        finished.info.run_id, "train/loss")
+        finished.info.run_id, "train/loss"
+    )
     assert [point.step for point in losses] == list(range(1, 13))
 
 
@@ -112,7 +121,10 @@ def test_sigkill_of_a_loader_process_ends_with_one_line(trainings):
 def test_a_loss_that_is_no_number_fails_and_keeps_the_state_before_it(trainings):
     trainings.fresh()
     assert trainings.train("every", "fail:loss") == 1
-    assert f"train: {R50}: the loss is nan at step 9; lower the learning rate" in trainings.said.splitlines()[-1]
+    assert (
+        f"train: {R50}: the loss is nan at step 9; lower the learning rate"
+        in trainings.said.splitlines()[-1]
+    )
     assert run_of(trainings, trainings.settings()).info.status == "FAILED"
     # No state holds the broken step or one after it.
     assert trainings.states()[0]["step"] == 8
@@ -123,8 +135,13 @@ def test_a_loss_that_is_no_number_fails_and_keeps_the_state_before_it(trainings)
 def test_too_little_memory_fails_and_keeps_the_state_before_it(trainings):
     expected = trainings.fresh()
     assert trainings.train("every", "fail:memory") == 1
-    assert "out of memory" in trainings.said.splitlines()[-1] and "device_batch to 2" in trainings.said
-    assert run_of(trainings, trainings.settings()).info.status == "FAILED" and trainings.states()[0]["step"] == 8
+    assert (
+        "out of memory" in trainings.said.splitlines()[-1] and "device_batch to 2" in trainings.said
+    )
+    assert (
+        run_of(trainings, trainings.settings()).info.status == "FAILED"
+        and trainings.states()[0]["step"] == 8
+    )
     trainings.goes_on(expected)
 
 
@@ -141,7 +158,9 @@ def test_a_clock_that_jumps_changes_no_training(trainings):
 
 
 def alive_in_group(pid: int) -> bool:
-    return subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False).returncode == 0
+    )
 
 
 @pytest.mark.parametrize("shell", ["/bin/sh", pytest.param("/bin/bash", marks=pytest.mark.slow)])
@@ -151,9 +170,14 @@ def test_sigkill_of_dvc_ends_its_training_which_saves_first(trainings, shell):
     trainings.change(epochs=200)
     log = trainings.folder / "dvc.log"
     with log.open("w") as file:
-        dvc = subprocess.Popen([sys.executable, "-m", "dvc", "repro", f"stages/dvc.yaml:train@{R50}"],
-                               cwd=trainings.folder, env={**trainings.env, "SHELL": shell}, stdout=file, stderr=file,
-                               start_new_session=True)
+        dvc = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", f"stages/dvc.yaml:train@{R50}"],
+            cwd=trainings.folder,
+            env={**trainings.env, "SHELL": shell},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
     lock = trainings.folder / ".work/locks" / f"{R50}.json"
     try:
         until(lambda: list((trainings.folder / ".work").glob("*/state.json")), 300)
@@ -163,6 +187,8 @@ def test_sigkill_of_dvc_ends_its_training_which_saves_first(trainings, shell):
         dvc.wait()
     before = trainings.states()[0]["step"]
     until(lambda: not Path(f"/proc/{training}").exists(), 60)
-    assert "stopped by the end of its parent; the same command goes on from step" in log.read_text(encoding="utf-8")
+    assert "stopped by the end of its parent; the same command goes on from step" in log.read_text(
+        encoding="utf-8"
+    )
     assert trainings.states()[0]["step"] >= before
     assert run_of(trainings, trainings.settings()).info.status == "KILLED"

@@ -38,9 +38,16 @@ time.sleep(600)
 def left(tmp_path_factory):
     """A database with the RUNNING run of a process that lives; gives folder, process and the run's id."""
     folder = tmp_path_factory.mktemp("left")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], cwd=ROOT, env=environment, text=True,
-                               stdout=subprocess.PIPE)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder)],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
     run_id = process.stdout.readline().strip()
     yield folder, process, run_id
     process.kill()
@@ -77,12 +84,15 @@ def test_a_living_process_keeps_its_run(here, left):
     assert left[1].poll() is None and status(left[2]) == "RUNNING"
 
 
-@pytest.mark.parametrize("tags", [
-    {"host": "elsewhere 00000000", "pid_started": "1"},
-    # Another container on this machine: its processes have numbers of their own.
-    {"pid_namespace": "pid:[1]", "pid_started": "1"},
-    {"pid": "", "pid_started": ""},
-])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"host": "elsewhere 00000000", "pid_started": "1"},
+        # Another container on this machine: its processes have numbers of their own.
+        {"pid_namespace": "pid:[1]", "pid_started": "1"},
+        {"pid": "", "pid_started": ""},
+    ],
+)
 def test_a_run_of_which_nobody_here_can_tell_stays(here, left, tags):
     tag(left[2], **tags)
     start_another()
@@ -126,7 +136,10 @@ def test_what_tells_a_process(tmp_path):
     named = subprocess.Popen([tmp_path / "a) (b", "60"])
     try:
         # Popen returns a moment before the kernel has set the name.
-        until(lambda: Path(f"/proc/{named.pid}/comm").read_text(encoding="utf-8").strip() == "a) (b", 10)
+        until(
+            lambda: Path(f"/proc/{named.pid}/comm").read_text(encoding="utf-8").strip() == "a) (b",
+            10,
+        )
         assert int(owner.started(named.pid)) >= int(found["pid.started"])
     finally:
         named.kill()

@@ -24,12 +24,24 @@ from stages.tracking import cells, store
 
 pytest_plugins = "synced"
 
+
 def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
     output = untracked[1]
     lines = [line for line in output.splitlines() if "make sync" in line]
-    begins = ("prepare: demo ", f"train: {R50}: MLflow at http://127", f"analyse: {R50}: MLflow at http://127")
-    assert len(lines) == 3 and all(line.startswith(begin) for line, begin in zip(lines, begins)), output
-    values = [value for row in history(here) for name, value in row.items() if name not in ("step", "epoch")]
+    begins = (
+        "prepare: demo ",
+        f"train: {R50}: MLflow at http://127",
+        f"analyse: {R50}: MLflow at http://127",
+    )
+    assert len(lines) == 3 and all(line.startswith(begin) for line, begin in zip(lines, begins)), (
+        output
+    )
+    values = [
+        value
+        for row in history(here)
+        for name, value in row.items()
+        if name not in ("step", "epoch")
+    ]
     points = sum(1 for value in values if value)
     assert points > 30 and "secret" not in output
     record = json.loads((here / RECORD / "run.json").read_text(encoding="utf-8"))
@@ -37,13 +49,19 @@ def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
     assert f" lacks {points} points (connection refused); " in lines[1]
     assert record["run_id"] is None
     lines = sync(caplog)
-    assert lines[-2].startswith(f"{R50}: created, ") and lines[-1].endswith(f"sent to sqlite:///{here}/mlflow.db")
+    assert lines[-2].startswith(f"{R50}: created, ") and lines[-1].endswith(
+        f"sent to sqlite:///{here}/mlflow.db"
+    )
     run_id = check_complete(here)
-    assert sync(caplog)[-2:] == [f"{R50}: complete", f"0 points, 0 files sent to sqlite:///{here}/mlflow.db"]
+    assert sync(caplog)[-2:] == [
+        f"{R50}: complete",
+        f"0 points, 0 files sent to sqlite:///{here}/mlflow.db",
+    ]
     assert check_complete(here) == run_id
     # The checkpoint is on disk once, as if training had sent it.
     assert (here / f"mlruns/detection-matrix/{run_id}/artifacts/checkpoint/best.pth").samefile(
-        here / f"models/{R50}/best.pth")
+        here / f"models/{R50}/best.pth"
+    )
 
 
 def test_a_new_tracker_gets_the_runs_once(synced, empty, caplog, monkeypatch):
@@ -72,7 +90,10 @@ def test_a_fresh_clone_with_the_results_of_dvc(synced, caplog, monkeypatch):
 def test_exactly_what_is_missing(synced, caplog):
     run_id = check_complete(synced)
     with contextlib.closing(sqlite3.connect("mlflow.db")) as base, base:
-        assert base.execute("DELETE FROM metrics WHERE key = 'train/loss' AND step IN (2, 3)").rowcount == 2
+        assert (
+            base.execute("DELETE FROM metrics WHERE key = 'train/loss' AND step IN (2, 3)").rowcount
+            == 2
+        )
         base.execute("DELETE FROM metrics WHERE key = 'test/bbox_mAP'")
         base.execute("DELETE FROM latest_metrics WHERE key = 'test/bbox_mAP'")
         base.execute("DELETE FROM params WHERE key = 'seed'")
@@ -94,19 +115,29 @@ def test_a_run_that_was_left_running_is_closed(synced, caplog):
 def test_a_deleted_run_stays_deleted(synced, caplog):
     run_id = check_complete(synced)
     store.open_client()[0].delete_run(run_id)
-    assert f"`mlflow runs restore --run-id {run_id}` undoes that" in sync(caplog)[-2] and not found()[1]
+    assert (
+        f"`mlflow runs restore --run-id {run_id}` undoes that" in sync(caplog)[-2]
+        and not found()[1]
+    )
     store.open_client()[0].restore_run(run_id)
     assert sync(caplog)[-2] == f"{R50}: complete"
 
 
 def test_a_later_evaluation_is_what_mlflow_shows(synced, caplog):
-    for path, change in ((f"metrics/r50/fpn/{R50}.json", lambda values: values["test"].update(bbox_mAP_50=0.75)), (
-            RECORD / "details.json", lambda values: values["test"]["metrics"].update(bbox_mAP_50=0.75))):
+    for path, change in (
+        (f"metrics/r50/fpn/{R50}.json", lambda values: values["test"].update(bbox_mAP_50=0.75)),
+        (
+            RECORD / "details.json",
+            lambda values: values["test"]["metrics"].update(bbox_mAP_50=0.75),
+        ),
+    ):
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         change(values)
         # A new file: the old one is DVC's too.
         Path(path).unlink()
-        Path(path).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(path).write_text(
+            json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     assert sync(caplog)[-2] == f"{R50}: 1 point, 2 files sent"
     check_complete(synced)
     assert sync(caplog)[-2] == f"{R50}: complete"
@@ -125,7 +156,9 @@ def test_two_syncs_at_once_make_one_run(here):
 def test_a_damaged_record_is_named_and_left_out(here, caplog, content):
     (here / RECORD / "run.json").unlink()
     (here / RECORD / "run.json").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=rf"^{R50}: not sent; dvc checkout --force restores the files"):
+    with pytest.raises(
+        InputError, match=rf"^{R50}: not sent; dvc checkout --force restores the files"
+    ):
         sync(caplog)
     assert f"{RECORD}/run.json: not a record of a training" in caplog.text and not found()[1]
 
@@ -141,7 +174,9 @@ def test_a_history_of_which_half_is_there(here, caplog):
 
 def test_a_tracker_that_is_down_is_one_line(here, monkeypatch, caplog):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(InputError, match=r"^MLflow at http://127.0.0.1:\d+ fails \(.*run make sync again"):
+    with pytest.raises(
+        InputError, match=r"^MLflow at http://127.0.0.1:\d+ fails \(.*run make sync again"
+    ):
         sync(caplog)
 
 
@@ -156,9 +191,18 @@ def relay(server, here, monkeypatch):  # noqa: F811
 
 
 def start(folder: Path, **env: str) -> subprocess.Popen:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    return subprocess.Popen([sys.executable, "-m", "stages.sync"], cwd=folder, text=True, stdout=subprocess.PIPE,
-                            env={**environment, **env}, stderr=subprocess.STDOUT, start_new_session=True)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.sync"],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        env={**environment, **env},
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def test_a_sync_that_is_killed_while_it_uploads(here, relay, caplog):

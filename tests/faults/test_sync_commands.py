@@ -23,10 +23,14 @@ pytest_plugins = "synced"
 
 def type_commands(message: str, **env: str) -> None:
     """What a message asks for between backticks, as a person types it into a shell in the project's folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in re.findall("`([^`]+)`", message):
-        subprocess.run(["bash", "-c", command], env={**environment, "PATH": path, **env}, check=True)
+        subprocess.run(
+            ["bash", "-c", command], env={**environment, "PATH": path, **env}, check=True
+        )
 
 
 def test_a_deleted_run_is_restored_by_what_sync_says(synced, caplog):
@@ -43,8 +47,10 @@ def test_a_deleted_experiment_is_restored_by_what_sync_says(synced, caplog, monk
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client, experiment = store.open_client()
     client.delete_experiment(experiment)
-    with pytest.raises(InputError, match=r"^the experiment detection-matrix was deleted; `.*; then run make sync again$"
-                       ) as caught:
+    with pytest.raises(
+        InputError,
+        match=r"^the experiment detection-matrix was deleted; `.*; then run make sync again$",
+    ) as caught:
         sync(caplog)
     type_commands(str(caught.value))
     assert sync(caplog)[-2] == f"{R50}: complete"
@@ -67,7 +73,10 @@ def older(database: Path) -> list[str]:
 
     def tables() -> set[str]:
         with contextlib.closing(sqlite3.connect(database)) as base:
-            return {name for [name] in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            return {
+                name
+                for [name] in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
 
     before = tables()
     command.downgrade(_get_alembic_config(f"sqlite:///{database}"), "-1")
@@ -80,7 +89,9 @@ def older(database: Path) -> list[str]:
 
 def test_a_database_of_an_older_mlflow_is_upgraded_by_what_sync_says(synced, caplog, monkeypatch):
     tables = older(synced / "mlflow.db")
-    with pytest.raises(InputError, match=r"older MLflow than [\d.]+; `cp .*; then run make sync again$") as caught:
+    with pytest.raises(
+        InputError, match=r"older MLflow than [\d.]+; `cp .*; then run make sync again$"
+    ) as caught:
         sync(caplog)
     with contextlib.closing(sqlite3.connect("mlflow.db")) as base, base:
         for name in tables:
@@ -99,11 +110,23 @@ def test_a_database_of_an_older_mlflow_is_upgraded_by_what_sync_says(synced, cap
 def test_a_database_of_a_newer_mlflow_is_moved_away(synced, caplog):
     with contextlib.closing(sqlite3.connect("mlflow.db")) as base, base:
         base.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    with pytest.raises(InputError, match=rf"^the database sqlite:///{synced}/mlflow.db was written by a newer MLflow"):
+    with pytest.raises(
+        InputError,
+        match=rf"^the database sqlite:///{synced}/mlflow.db was written by a newer MLflow",
+    ):
         sync(caplog)
     (synced / "mlflow.db").rename(synced / "newer.db")
     # In a process of its own: in this one MLflow has the old file open.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    done = subprocess.run([sys.executable, "-m", "stages.sync"], cwd=synced, env=environment, text=True, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.sync"],
+        cwd=synced,
+        env=environment,
+        text=True,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert f"{R50}: created, " in done.stdout and (synced / "mlflow.db").is_file()

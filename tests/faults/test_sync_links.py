@@ -68,7 +68,9 @@ def test_a_checkpoint_that_is_nowhere_is_named(synced, caplog):
     stored.symlink_to(cached)
     kept = cached.rename(synced / "kept")
     line = sync(caplog)[-2]
-    assert line.startswith(f"{R50}: complete, but checkpoint/best.pth is neither there nor here; `dvc checkout` ")
+    assert line.startswith(
+        f"{R50}: complete, but checkpoint/best.pth is neither there nor here; `dvc checkout` "
+    )
     kept.rename(cached)
     assert sync(caplog)[-2] == f"{R50}: 1 file sent"
     check_complete(synced)

@@ -71,7 +71,11 @@ def test_down_at_the_end(here, relay, caplog, monkeypatch):  # noqa: F811
         training.run.end("FINISHED")
     assert time.monotonic() - start < 5
     [line] = [record.getMessage() for record in caplog.records if record.name.startswith("stages.")]
-    assert f"MLflow at {relay.uri} lacks 28 points (" in line and "`make sync` sends it" in line and "\n" not in line
+    assert (
+        f"MLflow at {relay.uri} lacks 28 points (" in line
+        and "`make sync` sends it" in line
+        and "\n" not in line
+    )
 
 
 @pytest.mark.parametrize("mode", ["fail", "hang up"])
@@ -104,7 +108,9 @@ def test_answers_that_are_lost(here, relay):  # noqa: F811
         until(lambda before=before: relay.requests > before)
         relay.up("pass")
         before = relay.requests
-        until(lambda before=before: relay.requests > before or not training.run._sender.queued_points)
+        until(
+            lambda before=before: relay.requests > before or not training.run._sender.queued_points
+        )
         relay.up("lose")
         if not training.run._sender.queued_points:
             training.epoch()

@@ -25,7 +25,9 @@ def test_a_parameter_that_is_too_long(here):  # noqa: F811
     training.run.end("FINISHED")
     run = training.arrived()
     kept = run.data.params["classes"]
-    assert len(kept) == 6000 and kept.endswith(f" ... (cut: {len(long)} characters are in params/classes.txt)")
+    assert len(kept) == 6000 and kept.endswith(
+        f" ... (cut: {len(long)} characters are in params/classes.txt)"
+    )
     path = client().download_artifacts(run.info.run_id, "params/classes.txt", str(here))
     assert Path(path).read_text(encoding="utf-8") == long
 
@@ -36,7 +38,12 @@ def test_numbers_that_are_none(here):  # noqa: F811
     training.run.metrics({"nan": math.nan, "inf": math.inf, "none": None, "one": 1.0}, 10)
     training.run.end("FINISHED")
     metrics = training.arrived().data.metrics
-    assert math.isnan(metrics["nan"]) and metrics["inf"] > 1e308 and metrics["one"] == 1.0 and "none" not in metrics
+    assert (
+        math.isnan(metrics["nan"])
+        and metrics["inf"] > 1e308
+        and metrics["one"] == 1.0
+        and "none" not in metrics
+    )
 
 
 def test_a_name_that_mlflow_refuses(here, caplog):  # noqa: F811
@@ -58,7 +65,12 @@ def test_what_somebody_deletes_while_a_training_goes_on(here, caplog, deleted): 
     training = Training(here)
     training.epoch()
     if deleted != "the experiment, before":
-        until(lambda: training.run.run_id and uses.get_run(training.run.run_id).data.metrics.get("lr") == 0.1)
+        until(
+            lambda: (
+                training.run.run_id
+                and uses.get_run(training.run.run_id).data.metrics.get("lr") == 0.1
+            )
+        )
     if deleted == "the experiment":
         uses.delete_experiment(experiment)
     if deleted == "the run":
@@ -66,8 +78,11 @@ def test_what_somebody_deletes_while_a_training_goes_on(here, caplog, deleted): 
     training.epoch()
     training.run.end("FINISHED")
     [line] = [line for line in caplog.messages if "MLflow refused a part" in line]
-    command = f"`mlflow runs restore --run-id {training.run.run_id}`" if deleted == "the run" else \
-              f"`mlflow experiments restore --experiment-id {experiment}`"
+    command = (
+        f"`mlflow runs restore --run-id {training.run.run_id}`"
+        if deleted == "the run"
+        else f"`mlflow experiments restore --experiment-id {experiment}`"
+    )
     assert f"was deleted; {command} brings it back" in line and "`make sync` sends" in line
 
 
@@ -79,7 +94,9 @@ def test_more_than_the_queue_holds(here, relay, monkeypatch):  # noqa: F811
     tracemalloc.start()
     for _ in range(8):
         training.epoch(steps=100)
-    taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/stages/tracking/*")])
+    taken = tracemalloc.take_snapshot().filter_traces(
+        [tracemalloc.Filter(True, "*/stages/tracking/*")]
+    )
     tracemalloc.stop()
     assert training.run._sender.queued_points == 400
     assert sum(trace.size for trace in taken.statistics("filename")) < 400 * 300
@@ -107,5 +124,9 @@ def test_a_training_that_goes_on(here):  # noqa: F811
     assert runs()[0].info.status == "RUNNING"
     second.run.end("FINISHED")
     run = second.arrived()
-    assert run.info.run_id == first.run.run_id and run.info.status == "FINISHED" and len(second.rows) == 25
+    assert (
+        run.info.run_id == first.run.run_id
+        and run.info.status == "FINISHED"
+        and len(second.rows) == 25
+    )
     assert run.data.tags["resumed"] == "1" and run.data.tags["pid"] == str(os.getpid())

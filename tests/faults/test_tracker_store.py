@@ -17,19 +17,36 @@ from stages.tracking import store
 
 
 def test_four_first_starts_at_once(tmp_path):
-    program = ("import sys; from pathlib import Path; from stages.tracking import sending, store; "
-               f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.PATIENCE_S = 600; "
-               "from stages.tracking.run import Run; "
-               "run = Run(); run.create('cell', {'a': 1}, {'cell': sys.argv[1]}, []); "
-               "run.rows([{'step': 1, 'epoch': 1, 'train/loss': 2.0}]); run.end('FINISHED'); print(run.run_id)")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    started = [subprocess.Popen([sys.executable, "-c", program, str(number)], cwd=ROOT, env=environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for number in range(4)]
+    program = (
+        "import sys; from pathlib import Path; from stages.tracking import sending, store; "
+        f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.PATIENCE_S = 600; "
+        "from stages.tracking.run import Run; "
+        "run = Run(); run.create('cell', {'a': 1}, {'cell': sys.argv[1]}, []); "
+        "run.rows([{'step': 1, 'epoch': 1, 'train/loss': 2.0}]); run.end('FINISHED'); print(run.run_id)"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(number)],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for number in range(4)
+    ]
     outputs = [process.communicate(timeout=300)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * 4 and "lacks" not in "".join(outputs), outputs
+    assert [process.returncode for process in started] == [0] * 4 and "lacks" not in "".join(
+        outputs
+    ), outputs
     found = client(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"])
     assert {run.data.tags["cell"] for run in found} == {"0", "1", "2", "3"}
-    assert all(run.info.status == "FINISHED" and run.data.metrics["train/loss"] == 2.0 for run in found)
+    assert all(
+        run.info.status == "FINISHED" and run.data.metrics["train/loss"] == 2.0 for run in found
+    )
 
 
 def test_loader_processes_that_start_while_the_database_is_made(trainings, tmp_path):

@@ -19,8 +19,14 @@ ANALYSE = ("dvc", "repro", "--single-item", "--force", f"stages/dvc.yaml:analyse
 
 
 def start(study: Project, *command: str) -> subprocess.Popen:
-    return subprocess.Popen(command, cwd=study.folder, env=study.env, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        command,
+        cwd=study.folder,
+        env=study.env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def idle(study: Project) -> bool:
@@ -58,8 +64,13 @@ def test_truncated_rwlock(study: Project):
     for text in ("", '{"models/', '{"models/x": {"write": {"pid": 1'):
         rwlock.write_text(text, encoding="utf-8")
         done = study.run(*COMPARE, check=False)
-        assert done.returncode and ".dvc/tmp/rwlock'. JSON structure is corrupted" in only_line(done.stdout, "ERROR: ")
-        assert ".dvc/tmp/rwlock: was cut short" in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        assert done.returncode and ".dvc/tmp/rwlock'. JSON structure is corrupted" in only_line(
+            done.stdout, "ERROR: "
+        )
+        assert (
+            ".dvc/tmp/rwlock: was cut short"
+            in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        )
     study.run(*COMPARE)
     assert idle(study)
 
@@ -70,22 +81,38 @@ def test_stale_lock(study: Project):
     assert idle(study)
 
 
-@pytest.mark.parametrize("name", ["dvc.lock", pytest.param("stages/dvc.lock", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("cut", ["empty", *(pytest.param(cut, marks=pytest.mark.slow)
-                                          for cut in ("half", "in a word", "gone"))])
+@pytest.mark.parametrize(
+    "name", ["dvc.lock", pytest.param("stages/dvc.lock", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "empty",
+        *(pytest.param(cut, marks=pytest.mark.slow) for cut in ("half", "in a word", "gone")),
+    ],
+)
 def test_truncated_lock_file(cut, name, study: Project):
     """No cell is trained again: what is not in the lock file is in DVC's run cache."""
     path = study.folder / name
     content = path.read_text(encoding="utf-8")
     path.unlink()
     if cut != "gone":
-        path.write_text({"half": content[:len(content) // 2], "in a word": content[:content.index("cmd") + 2],
-                         "empty": ""}[cut], encoding="utf-8")
+        path.write_text(
+            {
+                "half": content[: len(content) // 2],
+                "in a word": content[: content.index("cmd") + 2],
+                "empty": "",
+            }[cut],
+            encoding="utf-8",
+        )
     done = study.run("dvc", "repro", check=False)
     assert trained(done.stdout) == [] and "Traceback" not in done.stdout
     if done.returncode:
         assert "dvc.lock" in done.stdout
-        assert f"{name}: was cut short" in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        assert (
+            f"{name}: was cut short"
+            in study.run("python", "-m", "stages.check_cache", "missing").stdout
+        )
         done = study.run("dvc", "repro")
         assert trained(done.stdout) == []
     assert idle(study) and path.read_text(encoding="utf-8").count("md5:") == content.count("md5:")
@@ -105,9 +132,14 @@ def test_kill_of_a_stage(stage, study: Project):
     assert trained(after.stdout) == [] and idle(study)
 
 
-@pytest.mark.parametrize(("stage", "when"), [
-    ("compare", "in the stage"), ("compare", "after the stage"),
-    pytest.param("analyse", "after the stage", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("stage", "when"),
+    [
+        ("compare", "in the stage"),
+        ("compare", "after the stage"),
+        pytest.param("analyse", "after the stage", marks=pytest.mark.slow),
+    ],
+)
 def test_kill_of_dvc(stage, when, study: Project):
     """SIGKILL of DVC alone while a stage runs, and while DVC moves its results into the cache."""
     command = COMPARE if stage == "compare" else ANALYSE

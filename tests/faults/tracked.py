@@ -33,8 +33,13 @@ def here(empty, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-    for name, value in (("FIRST_PAUSE_S", 0.1), ("LONGEST_PAUSE_S", 0.4), ("PATIENCE_S", 90), ("QUIET_S", 30),
-                        ("NEVER_S", 20)):
+    for name, value in (
+        ("FIRST_PAUSE_S", 0.1),
+        ("LONGEST_PAUSE_S", 0.4),
+        ("PATIENCE_S", 90),
+        ("QUIET_S", 30),
+        ("NEVER_S", 20),
+    ):
         monkeypatch.setattr(sending, name, value)
     return tmp_path
 
@@ -42,11 +47,25 @@ def here(empty, tmp_path, monkeypatch):
 class Training:
     """What a training does to its Run: history.csv first, then the rows; `waited` is what that cost it, in seconds."""
 
-    def __init__(self, folder: Path, training_id: str | None = None, run_id: str | None = None, **params) -> None:
+    def __init__(
+        self, folder: Path, training_id: str | None = None, run_id: str | None = None, **params
+    ) -> None:
         self.history, self.rows, self.waited = folder / "history.csv", [], 0.0
         self.run = Run(training_id, run_id, self.history)
-        self.timed(self.run.create, "cell", {"backbone": "r50", **params}, {"cell": "cell"},
-                   [{"name": "demo-train", "digest": "0" * 64, "source": "/train.json", "context": "training"}])
+        self.timed(
+            self.run.create,
+            "cell",
+            {"backbone": "r50", **params},
+            {"cell": "cell"},
+            [
+                {
+                    "name": "demo-train",
+                    "digest": "0" * 64,
+                    "source": "/train.json",
+                    "context": "training",
+                }
+            ],
+        )
 
     def timed(self, call, *arguments) -> None:
         start = time.perf_counter()
@@ -55,8 +74,11 @@ class Training:
 
     def epoch(self, steps: int = 10, first: int | None = None) -> None:
         first = first or len(self.rows) + 1
-        rows = [{"step": step, "epoch": 1, **dict.fromkeys(NAMES, 1 / step)} for step in range(first, first + steps)]
-        self.rows = self.rows[:first - 1] + rows
+        rows = [
+            {"step": step, "epoch": 1, **dict.fromkeys(NAMES, 1 / step)}
+            for step in range(first, first + steps)
+        ]
+        self.rows = self.rows[: first - 1] + rows
         beside = self.history.with_suffix(".new")
         with beside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["step", "epoch", *NAMES], restval="")
@@ -71,12 +93,15 @@ class Training:
         assert [run.info.run_id for run in found] == [self.run.run_id]
         for name in NAMES:
             points = client(uri).get_metric_history(self.run.run_id, name)
-            assert sorted(point.step for point in points) == [row["step"] for row in self.rows], name
+            assert sorted(point.step for point in points) == [row["step"] for row in self.rows], (
+                name
+            )
         return found[0]
 
 
 def client(uri: str | None = None):
     from mlflow import MlflowClient
+
     return MlflowClient(tracking_uri=uri or store.uri())
 
 

@@ -37,10 +37,20 @@ class Trainings:
         self.project.set_params(tiny)
         self.params = (folder / "params.yaml").read_text(encoding="utf-8")
         self.project.run("python", "-m", "stages.prepare")
-        self.env = {**self.project.env, "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-                    "PYTHONPATH": str(folder)}
-        self.server = subprocess.Popen([sys.executable, "tests/faults/fork_server.py"], cwd=folder, env=self.env,
-                                       text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.env = {
+            **self.project.env,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+            "PYTHONPATH": str(folder),
+        }
+        self.server = subprocess.Popen(
+            [sys.executable, "tests/faults/fork_server.py"],
+            cwd=folder,
+            env=self.env,
+            text=True,
+            bufsize=1,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         self._answer()
         self.number = 0
         self.results: dict[str, dict[str, Any]] = {}
@@ -114,9 +124,16 @@ class Trainings:
         """All that a finished cell left, but for what is its own. The outs are taken away, as DVC does."""
         model, record = self.folder / "models" / R50, self.folder / "metrics/r50/fpn" / R50
         run = json.loads((record / "run.json").read_text(encoding="utf-8"))
-        found = {"history": (record / "history.csv").read_bytes(), "config": (model / "config.py").read_bytes(),
-                 "run": {key: value for key, value in run.items() if key not in OWN}, "training_id": run["training_id"],
-                 **{name: torch.load(model / f"{name}.pth", weights_only=True) for name in ("best", "last")}}
+        found = {
+            "history": (record / "history.csv").read_bytes(),
+            "config": (model / "config.py").read_bytes(),
+            "run": {key: value for key, value in run.items() if key not in OWN},
+            "training_id": run["training_id"],
+            **{
+                name: torch.load(model / f"{name}.pth", weights_only=True)
+                for name in ("best", "last")
+            },
+        }
         for path in (*model.iterdir(), *record.iterdir()):
             path.unlink()
         return found
@@ -168,4 +185,6 @@ def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
         ours, theirs = found[key]["state_dict"], expected[key]["state_dict"]
         assert list(ours) == list(theirs)
         different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
-        assert not different, f"{key}.pth: {len(different)} of {len(ours)} tensors differ, {different[0]}"
+        assert not different, (
+            f"{key}.pth: {len(different)} of {len(ours)} tensors differ, {different[0]}"
+        )

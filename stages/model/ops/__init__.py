@@ -19,7 +19,7 @@ from mmengine.registry import TASK_UTILS
 
 from . import loaders
 
-NAME = 'mmcv._ext'
+NAME = "mmcv._ext"
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,12 @@ def install() -> None:
     except ImportError as error:
         if not isinstance(error, ModuleNotFoundError) or error.name != NAME:
             reason = str(error).splitlines()[0]
-            log.warning('compiled %s cannot be imported (%s): torchvision ops are used instead', NAME, reason)
-    extension = importlib.import_module('.extension', __name__)
+            log.warning(
+                "compiled %s cannot be imported (%s): torchvision ops are used instead",
+                NAME,
+                reason,
+            )
+    extension = importlib.import_module(".extension", __name__)
     sys.modules[NAME] = extension
     # The import system sets a submodule's attribute on its package only for modules which it loads itself.
     mmcv._ext = extension
@@ -45,10 +49,10 @@ def install() -> None:
 
 def is_compiled() -> bool:
     """True if mmcv's own compiled ops are in use, False if it is the stand-in."""
-    return sys.modules[NAME].__name__ != f'{__name__}.extension'
+    return sys.modules[NAME].__name__ != f"{__name__}.extension"
 
 
-@TASK_UTILS.register_module(name='CrowdAwareAssigner')
+@TASK_UTILS.register_module(name="CrowdAwareAssigner")
 def crowd_aware_assigner(**settings: Any) -> Any:
     """The assigner of crowds.py, which is imported when a model asks for it: mmdet needs the ops before."""
     from stages.model.ops.crowds import CrowdAwareAssigner

@@ -21,22 +21,22 @@ def find_program(name: str) -> Path:
 
     Raises SystemExit with one line if there is neither.
     """
-    shipped = Path(importlib.util.find_spec('mmdet').origin).parent / '.mim' / name
+    shipped = Path(importlib.util.find_spec("mmdet").origin).parent / ".mim" / name
     for path in (Path(name), shipped):
         if path.is_file():
             return path
-    raise SystemExit(f'no such program: {name} (nor {shipped})')
+    raise SystemExit(f"no such program: {name} (nor {shipped})")
 
 
 def main() -> None:
     if len(sys.argv) < 2:
-        raise SystemExit('usage: python -m stages.model.ops PROGRAM [ARGUMENTS]')
+        raise SystemExit("usage: python -m stages.model.ops PROGRAM [ARGUMENTS]")
     program = find_program(sys.argv[1])
     sys.argv = [str(program), *sys.argv[2:]]
     # As `python PROGRAM` would, so that its neighbours can be imported.
     sys.path.insert(0, str(program.resolve().parent))
-    runpy.run_path(str(program), run_name='__main__')
+    runpy.run_path(str(program), run_name="__main__")
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main()

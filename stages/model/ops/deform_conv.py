@@ -40,7 +40,13 @@ class Gradients(NamedTuple):
 
 
 def deform_conv_forward(
-    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **geometry
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    **geometry,
 ) -> None:
     """Write the convolution to output (N, C_out, H_out, W_out)."""
     output.copy_(_forward(input, weight, offset, None, None, _unmasked(**geometry)))

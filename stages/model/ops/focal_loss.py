@@ -49,5 +49,7 @@ def _row_weight(weight: Tensor, target: Tensor) -> Tensor:
     if not weight.numel():
         return weight.new_ones(())
     if ((target < 0) | (target >= len(weight))).any():
-        raise ValueError(f'class weights need targets in 0..{len(weight) - 1}: background has no weight')
+        raise ValueError(
+            f"class weights need targets in 0..{len(weight) - 1}: background has no weight"
+        )
     return weight[target][:, None]

@@ -66,4 +66,6 @@ def roi_align_backward(
 
 def _refuse_max(pool_mode: int) -> None:
     if pool_mode == MAX:
-        raise NotImplementedError("RoIAlign with pool_mode='max' needs compiled mmcv: use pool_mode='avg'")
+        raise NotImplementedError(
+            "RoIAlign with pool_mode='max' needs compiled mmcv: use pool_mode='avg'"
+        )

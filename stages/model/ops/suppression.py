@@ -45,7 +45,9 @@ def softnms(
     Raises ValueError for another `method`.
     """
     if method not in (NAIVE, LINEAR, GAUSSIAN):
-        raise ValueError(f'softnms method must be 0 (naive), 1 (linear) or 2 (gaussian), not {method}')
+        raise ValueError(
+            f"softnms method must be 0 (naive), 1 (linear) or 2 (gaussian), not {method}"
+        )
     boxes, scores = widened(boxes, scores)
     shifted = _inclusive(boxes, offset)
     left = torch.arange(len(boxes), device=boxes.device)
