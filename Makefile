@@ -98,7 +98,7 @@ test-faults: install  ## what happens when things go wrong: kills, full disks, d
 	python -m pytest $(WORKERS) --maxprocesses 4 --dist worksteal -m "$(FAULTS)" tests/faults
 
 test-zoo: install  ## a training step of every full-size model, the largest too
-	python -m pytest -m slow tests/test_zoo.py
+	python -m pytest -m slow tests/model/test_zoo.py
 
 # FRESH="install test" runs less, SUITE=testing is a newer Debian.
 SUITE ?= trixie

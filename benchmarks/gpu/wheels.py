@@ -16,7 +16,7 @@ from stages.study.params import ROOT
 
 PYTHON = "3.12"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-# What is there: tests/test_gpu_rehearsal.py makes an environment of these and nothing else.
+# What is there: tests/benchmarks/test_gpu_rehearsal.py makes an environment of these and nothing else.
 THERE = (
     "torch",
     "torchvision",

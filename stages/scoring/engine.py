@@ -1,6 +1,6 @@
 """COCO's matching and average precision of a cell on a split, by hotcoco. The one module that imports it.
 
-hotcoco 1.3.0 is a young port of pycocotools, equal to it in every number tested (tests/test_evaluation_engine.py) in a
+hotcoco 1.3.0 is a young port of pycocotools, equal to it in every number tested (tests/scoring) in a
 few hundredths of the time. Only what has that oracle is taken from it: the twelve statistics, the precision arrays and
 the matches at IoU .5. What it derives from them was tried and is computed in the modules beside this one, because
 - tide_errors() agrees with the authors' tool but does not say which detection is which error, and gives 0 rather than

@@ -8,7 +8,7 @@ acceleration adds nothing and costs a jackknife. As good and simpler is the stan
 the bias-corrected value: value - bias -/+ quantile x error, both from the replicates (Davison &
 Hinkley 1997, "Bootstrap Methods and their Application", section 5.2; Efron & Tibshirani 1993,
 chapters 10 and 13; "norm" of R's boot.ci). It covered 93 to 96 % in all but very thin groups
-(tests/test_verdict_coverage.py), extends to repeats, and its p is no multiple of 1 / R, which 66
+(tests/verdict/test_coverage.py), extends to repeats, and its p is no multiple of 1 / R, which 66
 pairs would exhaust.
 
 Few images. AP is no mean: replicates vary less than fresh images do. Between detectors that are

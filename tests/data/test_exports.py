@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from broken_sets.outcome import Outcome
-from exports import READ, REFUSED, Export
+from exports import READ, REFUSED
+from recognised_exports import build, recognise
 
-from stages.data.discover import discover
 from stages.errors import InputError
-from stages.study import params
-
-
-@dataclass
-class Recognised:
-    """A set as data-check names it, for Outcome to prepare."""
-
-    data: params.Data
-
-    def write(self) -> None:
-        """The export is on the disk already."""
-
-    def params(self) -> dict[str, Any]:
-        return dataclasses.asdict(self.data)
-
-
-def recognise(root: Path) -> Recognised:
-    study = params.load()
-    # A fifth of six images is one.
-    data = dataclasses.replace(
-        study.data, val_share=0.2, test_share=0.2, pixels="header", rare_boxes=0
-    )
-    return Recognised(discover(root, data))
-
-
-def build(name: str, folder: Path) -> Export:
-    folder.mkdir(parents=True)
-    export = Export(folder)
-    (READ | REFUSED)[name].build(export)
-    return export
 
 
 @pytest.mark.parametrize("name", READ)

@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 import pytest
-from test_params import VALUES, assign, read
+from changed_params import VALUES, assign, read
 from tracked_cells import folder  # noqa: F401
 
 from stages.comparison import outcomes, registry

@@ -14,7 +14,7 @@ from stages.model import ops
 from stages.model.ops import __main__ as launcher
 from stages.model.ops import extension, loaders
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # Faster R-CNN with a backbone of an eighth of its width.
 REDUCED = """

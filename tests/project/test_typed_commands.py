@@ -11,16 +11,17 @@ import pytest
 
 from stages.study.params import ROOT
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 FAULTS = "faults/test_commands.py::test_commands_of_dvc_and_of_stages"
-REGISTRY = "test_model_registry.py::test_"
+REGISTRY = "comparison/test_model_registry.py::test_"
+CHECKOUT = "end_to_end/test_checkout.py::test_"
 SYNC = "faults/test_sync_commands.py::test_a_"
 # {} or %s is what a message fills in; CELL, CODE=ACTION and a path are for the reader to fill in.
 TYPED = {
     "cp {} {}.old": f"{SYNC}database_of_an_older_mlflow_is_upgraded_by_what_sync_says",
     "dvc checkout": FAULTS,
     "dvc checkout --force": FAULTS,
-    "dvc repro": "test_graph.py::test_a_repro_that_changes_nothing_runs_nothing",
+    "dvc repro": "end_to_end/test_graph.py::test_a_repro_that_changes_nothing_runs_nothing",
     "dvc repro --force --single-item compare": FAULTS,
     "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
     "dvc repro -f stages/dvc.yaml:predict@{}": FAULTS,
@@ -30,7 +31,7 @@ TYPED = {
     "dvc repro stages/dvc.yaml:analyse@{}": FAULTS,
     "dvc repro stages/dvc.yaml:predict@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
-    "git config --global --add": "test_checkout.py::test_the_repository_of_another_user_until_the_command_is_typed",
+    "git config --global --add": f"{CHECKOUT}the_repository_of_another_user_until_the_command_is_typed",
     "make accept": "faults/test_commands.py::test_commands_of_make",
     "make costs": "faults/test_commands.py::test_commands_of_make",
     "make prune": "faults/test_commands.py::test_commands_of_make",

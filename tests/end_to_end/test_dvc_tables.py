@@ -25,7 +25,7 @@ CLAIM = "{claim: " + "a_long_sentence_" * 20 + ", holds: r101}"
 MAKE = f"""
 import dataclasses, sys, yaml
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/helpers")!r}]
 from report_cells import load_all, report
 lift = yaml.safe_load(Path("params.yaml").read_text())["lift"]
 cells = [dataclasses.replace(cell, scores={{split: {{key: value + lift * (number == 0) for key, value in known.items()}}

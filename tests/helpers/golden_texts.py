@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).with_name("golden")
-COMMAND = "python -m pytest tests/test_golden.py --write-golden"
+FOLDER = Path(__file__).parents[1] / "golden"
+COMMAND = "python -m pytest tests/project/test_golden.py --write-golden"
 
 
 def check(name: str, text: str, write: bool) -> None:

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
+from changed_params import VALUES, assign, read
 
 from stages.model.compose import compose
 from stages.study import yaml_text
 from stages.study.params import ROOT, Verdicts, load
 from stages.study.strict import StudyError
 
-VALUES = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
 FIRST = "faster_rcnn-r50-fpn-sgd-512"
-
-
-def read(tmp_path: Path, change) -> None:
-    values = copy.deepcopy(VALUES)
-    change(values)
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml_text.dumps(values), encoding="utf-8")
-    return load(path)
-
-
-def assign(dotted: str, value):
-    def change(values):
-        *parents, last = dotted.split("/")
-        for key in parents:
-            values = values[key]
-        if value is KeyError:
-            del values[last]
-        else:
-            values[last] = value
-
-    return change
 
 
 def test_the_studys_rows_are_all_there():

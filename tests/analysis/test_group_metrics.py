@@ -7,8 +7,8 @@ import json
 import re
 
 import pytest
+from changed_params import assign, read
 from made_matrix import R50, R101, X101, matrix, row, study_of
-from test_params import assign, read
 
 from stages import plan
 from stages.comparison import outcomes

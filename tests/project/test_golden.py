@@ -1,6 +1,7 @@
 """What the configs, the verdicts and the report were, word for word: a move of code changes none of it.
 
-Where a change is meant: python -m pytest tests/test_golden.py --write-golden, and read the diff of tests/golden/.
+Where a change is meant: python -m pytest tests/project/test_golden.py --write-golden, and read
+the diff of tests/golden/.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import golden_matrix
 import golden_texts
 import pytest
 from composed import fragments_read_once
+from divisions import long_tailed
 from made_matrix import X101
 from report_cells import report
-from test_assign import long_tailed
 
 from stages.data import subsets
 from stages.data.assign import assign

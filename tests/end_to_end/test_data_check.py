@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from broken_sets.outcome import Outcome
 from exports import READ, Export
-from test_exports import build, recognise
+from recognised_exports import build, recognise
 
 from stages import data_check
 from stages.data import params_block

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from random_sets import random_set
 from report_cells import load_all, report
-from test_verdict_matches import random_set
 
 from stages import predict as predict_stage
 from stages.analysis import depth

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from test_evaluation_engine import BOX, detections, inspected, random_case, split
+from scored_cases import BOX, detections, inspected, random_case, split
 
 from benchmarks.evaluation import generated, renumbered
 from stages.analysis import calibration, confusion, depth, images, suspects, tide

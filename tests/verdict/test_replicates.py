@@ -7,7 +7,7 @@ import json
 import hotcoco
 import numpy as np
 import pytest
-from test_verdict_matches import cut, matched, oracle, random_set, same
+from random_sets import cut, matched, oracle, random_set, same
 
 from stages.errors import InputError
 from stages.scoring.engine import SIZES

@@ -10,46 +10,12 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from scored_cases import BOX, detections, inspected, random_case, split
 
 from benchmarks.evaluation import generated, renumbered
 from stages.analysis import curves, depth
 from stages.errors import InputError
 from stages.scoring import engine, tables
-
-BOX = [10.0, 10.0, 40.0, 40.0]
-
-
-def split(boxes, classes: int = 2, images: int = 2) -> dict:
-    """boxes: (image, category, bbox) or with a fourth value 1 for a crowd; all numbers from 1."""
-    return {
-        "images": [
-            {"id": i, "file_name": f"{i}.jpg", "width": 400, "height": 400}
-            for i in range(1, images + 1)
-        ],
-        "categories": [{"id": k, "name": f"class {k}"} for k in range(1, classes + 1)],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": box[0],
-                "category_id": box[1],
-                "bbox": list(box[2]),
-                "area": box[2][2] * box[2][3],
-                "iscrowd": box[3] if len(box) > 3 else 0,
-            }
-            for i, box in enumerate(boxes, 1)
-        ],
-    }
-
-
-def detections(*rows) -> list[dict]:
-    """rows: (image, category, bbox, score)"""
-    return [dict(zip(("image_id", "category_id", "bbox", "score"), row)) for row in rows]
-
-
-def inspected(tmp_path, coco: dict, results: list[dict]) -> depth.Inspection:
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(coco), encoding="utf-8")
-    return depth.inspect(path, results)
 
 
 def oracle(coco: dict, results: list[dict]) -> COCOeval:
@@ -105,41 +71,6 @@ def test_a_real_fold(tmp_path, fold):
 def test_the_five_folds_with_a_hundred_detections_an_image(tmp_path, shared, number):
     coco = renumbered(shared / "data" / "recycling_annotations" / f"val_{number}.json")
     check(tmp_path, coco, generated(coco, 100, seed=number))
-
-
-def random_case(seed: int, ties: bool = True, crowds: bool = True) -> tuple[dict, list[dict]]:
-    """A few images and classes with all that is awkward; class 4 never has a box."""
-    rng = np.random.default_rng(seed)
-    sizes = rng.choice([8, 32, 60, 96, 150], size=(30, 2))
-    corners = rng.integers(0, 120, size=(30, 2))
-    boxes = [
-        (
-            int(rng.integers(1, 5)),
-            int(rng.integers(1, 4)),
-            [*map(float, corner), *map(float, size)],
-            int(crowds and rng.random() < 0.15),
-        )
-        for corner, size in zip(corners, sizes)
-    ]
-    coco = split(boxes[: rng.integers(1, 31)], classes=4, images=5)
-    for box in coco["annotations"]:
-        # COCO's area is the object's, not the box's.
-        box["area"] *= float(rng.choice([1, 0.6]))
-    results = []
-    for _ in range(int(rng.integers(1, 120))):
-        image, category, box, _ = boxes[rng.integers(len(boxes))]
-        # Half a shift is an IoU of a third, no shift is a tie of overlaps.
-        moved = [box[0] + box[2] * rng.choice([0, 0, 0.1, 0.25, 0.5]), box[1], *box[2:]]
-        score = rng.choice([0.2, 0.5, 0.9]) if ties else rng.random()
-        results.append(
-            {
-                "image_id": image,
-                "category_id": category if rng.random() < 0.7 else int(rng.integers(1, 5)),
-                "bbox": moved,
-                "score": float(score),
-            }
-        )
-    return coco, results
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 from conftest import ROOT, SHARED
+from divisions import digest, long_tailed
 
 from stages.data.assign import Distance, assign, distance
 
@@ -73,14 +73,6 @@ def stratified_group_k_fold(
         for fold, (_, inside) in enumerate(splitter.split(counts, rarest, groups)):
             parts[inside] = fold
     return parts
-
-
-def long_tailed(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(counts, groups) with about one image in fifty without a box and groups of 1 to 4."""
-    rng = np.random.default_rng(seed)
-    counts = rng.poisson(3 / np.arange(1, classes + 1) ** 1.5, size=(images, classes))
-    counts[rng.random(images) < 0.02] = 0
-    return counts, np.repeat(np.arange(images), rng.integers(1, 5, size=images))[:images]
 
 
 def test_never_behind_stratified_group_k_fold():
@@ -220,26 +212,17 @@ def test_shares_of_large_groups_come_before_classes():
         assert np.abs(np.bincount(parts) - [140, 30, 30]).max() <= 12
 
 
-def digest(seed: int) -> str:
-    """Of divisions of a set whose exchanges are all looked at, and of one where they are sampled."""
-    divisions = [
-        assign(*long_tailed(images, 6, 0), shares, seed)
-        for images, shares in [(60, [1 / 3] * 3), (60, [0.7, 0.15, 0.15]), (900, [0.7, 0.15, 0.15])]
-    ]
-    return hashlib.sha256(np.concatenate(divisions).astype("<i8").tobytes()).hexdigest()
-
-
 def test_one_seed_gives_one_division_whatever_the_hashing_and_the_processor():
     """OpenBLAS sums in another order with another processor's kernels; elsewhere the variable is without effect."""
     first = digest(0)
     assert first == digest(0)
     command = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import test_assign; print(test_assign.digest(0))"
+        "import sys; sys.path[:0] = sys.argv[1:]; import divisions; print(divisions.digest(0))"
     )
     for kernel, hashing in (("Prescott", "7"), ("Haswell", "8")):
         env = {**os.environ, "PYTHONHASHSEED": hashing, "OPENBLAS_CORETYPE": kernel}
         done = subprocess.run(
-            [sys.executable, "-c", command, str(ROOT), str(ROOT / "tests")],
+            [sys.executable, "-c", command, str(ROOT), str(ROOT / "tests/helpers")],
             text=True,
             check=True,
             capture_output=True,
