@@ -51,7 +51,7 @@ def ended(pid: int) -> None:
 
 def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
     code = (
-        "import sys; sys.path.insert(0, 'tests'); from pathlib import Path\n"
+        "import sys; sys.path.insert(0, 'tests/helpers'); from pathlib import Path\n"
         "from benchmarks.gpu.children import Children, Context\n"
         f"context = Context(Path({str(tmp_path)!r}), 'full', 600)\n"
         "Children('spawn').run('gpu_work:hangs', context, {})"
