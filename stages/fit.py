@@ -44,8 +44,8 @@ class Estimate:
     val_s: float
     epoch_steps: float
 
-    def minutes(self, epochs: int) -> float:
-        return epochs * (self.epoch_steps * self.step_s + self.val_s) / 60
+    def minutes(self, epochs: int, validations: int) -> float:
+        return (epochs * self.epoch_steps * self.step_s + validations * self.val_s) / 60
 
     def disk_mb(self) -> float:
         return CHECKPOINTS * 4 * self.parameters / 1e6
@@ -82,7 +82,7 @@ def main() -> None:
             # One cell that does not fit is what this program is for: the others are measured all the same.
             print(f"{name:<36} {error}")
             continue
-        took = found.minutes(schedule.epochs(cell, study))
+        took = found.minutes(schedule.epochs(cell, study), schedule.validations(cell, study))
         minutes += 0 if done else took
         disk += 0 if done else found.disk_mb()
         working = max(working, 0 if done else found.working_mb())

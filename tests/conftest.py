@@ -158,7 +158,7 @@ def small(values: dict) -> None:
     values["data"]["demo_images"] = {"train": 8, "val": 4, "test": 4}
     values["data"]["demo_image_size"] = 256
     values["scales"]["miniature"].update(
-        image_scale=0.125, epochs=2, milestones=[1], warmup_iterations=1
+        image_scale=0.125, epochs=2, milestones=[1], first_validation=1, warmup_iterations=1
     )
 
 

@@ -11,6 +11,7 @@ from stages.model.schedule import (
     REFERENCE_BATCH,
     device_batch,
     epochs,
+    first_validation,
     learning_rate,
     passes,
     pixels,
@@ -167,13 +168,17 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
             **scaler,
         )
     last = epochs(cell, study)
+    loop: dict[str, Any] = dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1)
+    # MMEngine's own value is 1.
+    if first_validation(cell, study) > 1:
+        loop["val_begin"] = first_validation(cell, study)
     # MMEngine counts passes, params.yaml optimizer steps.
     rising = warmup(cell, study, train_images) * passes(cell, study)
     return dict(
         **optimizer,
         # The rate above is scaled already; MMDetection's own switch stays off.
         auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
-        train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1),
+        train_cfg=loop,
         param_scheduler=[
             dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising),
             dict(

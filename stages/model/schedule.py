@@ -35,6 +35,16 @@ def epochs(cell: Cell, study: Study) -> int:
     return cell.epochs or study.training.epochs
 
 
+def first_validation(cell: Cell, study: Study) -> int:
+    """The first epoch that is scored; the last one always is."""
+    return min(study.training.first_validation, epochs(cell, study))
+
+
+def validations(cell: Cell, study: Study) -> int:
+    """How many epochs are scored."""
+    return epochs(cell, study) - first_validation(cell, study) + 1
+
+
 def learning_rate(cell: Cell, study: Study) -> float:
     """The rate per step: linear in the batch (Goyal et al., arXiv:1706.02677) from REFERENCE_BATCH images."""
     return (

@@ -117,6 +117,7 @@ class Scale:
     processes: int = bounded(minimum=1, default=1)
     ema: float = bounded(minimum=0, maximum=0.1, default=0.0)
     early_stopping: int = bounded(minimum=0, default=0)
+    first_validation: int = bounded(minimum=1, default=1)
     amp: Literal["none", "bf16", "fp16"] = "none"
     channels_last: bool = False
     tf32: bool = False

@@ -51,12 +51,13 @@ class Diverged(RuntimeError):
 
 
 class HistoryHook(Hook):
-    """Collects rows and writes them to `path` after each epoch.
+    """Collects rows and writes them to `path` after each validation.
 
     A row is an optimizer step: the mean over its `passes` and, with several processes, over these. Raises Diverged:
     going on would train nothing.
 
-    rows: of all whole epochs. pending: of the one that is not validated yet. epoch: of the one validated last.
+    rows: up to the last validation. pending: those since. epoch: those that the last validation has added to `rows`,
+    an epoch or, where the first ones are not validated, several.
     """
 
     def __init__(self, path: Path, passes: int = 1) -> None:

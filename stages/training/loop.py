@@ -12,8 +12,8 @@ from stages.training import random_states
 
 @LOOPS.register_module()
 class ResumableLoop(EpochBasedTrainLoop):
-    """EpochBasedTrainLoop that validates each epoch and has a place to go on from, which a hook may set before it
-    starts.
+    """EpochBasedTrainLoop that validates each epoch from `val_begin` on and has a place to go on from, which a hook
+    may set before it starts.
 
     Starting a loader and validating leave the random states as they were: a training that goes on starts loaders and
     may validate once more, and must draw on as if it had not.
@@ -21,7 +21,7 @@ class ResumableLoop(EpochBasedTrainLoop):
 
     # Batches of the current epoch that are done already.
     start = 0
-    # The epoch that was trained last still waits for its validation.
+    # The epoch that was trained last still waits for its validation, if it has one.
     unscored = False
 
     def run(self) -> Any:
@@ -30,8 +30,9 @@ class ResumableLoop(EpochBasedTrainLoop):
             if not self.unscored:
                 self.run_epoch()
             self.unscored = False
-            with random_states.unchanged():
-                self.runner.val_loop.run()
+            if self._epoch >= self.val_begin:
+                with random_states.unchanged():
+                    self.runner.val_loop.run()
         self.runner.call_hook("after_train")
         return self.runner.model
 

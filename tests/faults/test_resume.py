@@ -93,6 +93,13 @@ def test_all_that_a_step_depends_on_is_kept(trainings, scale):
     trainings.goes_on(expected)
 
 
+def test_an_epoch_that_is_not_validated_is_no_loss(trainings):
+    expected = trainings.fresh(first_validation=2)
+    # The newest state is that of the end of the first epoch, which waits for no validation.
+    assert trainings.train("step:6") == 137
+    trainings.goes_on(expected)
+
+
 @pytest.mark.slow
 def test_loader_processes_change_no_bit(trainings):
     alone, two = trainings.fresh(), trainings.fresh(workers=2)

@@ -79,6 +79,7 @@ SWITCHES = {
     "clip_grad: 5": lambda study: in_scale(study, clip_grad=5.0),
     "device_batch: 2": lambda study: in_scale(study, device_batch=2),
     "early_stopping: 3": lambda study: in_scale(study, early_stopping=3),
+    "first_validation: 5": lambda study: in_scale(study, first_validation=5),
     "ema: 0.001": lambda study: in_scale(study, ema=0.001),
     "processes: 2": lambda study: in_scale(study, processes=2),
     "reduced": lambda study: in_scale(study, reduced=True),

@@ -218,6 +218,16 @@ def test_the_average_is_what_is_validated_and_saved(trainer, plain):
     assert found == pytest.approx(best, abs=1e-9)
 
 
+def test_validations_that_are_left_out_change_no_bit_of_the_weights(trainer, plain):
+    rows, weights = plain(R50)
+    late = trainer.run(first_validation=2)
+    assert losses(late) == losses(rows)
+    assert {row["epoch"] for row in rows if row["val/bbox_mAP_50"]} == {"1", "2"}
+    assert [row for row in late if row["val/bbox_mAP_50"]] == late[-1:] and late[-1] == rows[-1]
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.weights().items())
+    assert trainer.run_json()["best"]["epoch"] == 2
+
+
 def test_early_stopping_ends_a_training_that_learns_no_more(trainer):
     rows = trainer.run(lr=1e-9, epochs=8, early_stopping=2)
     assert len({row["epoch"] for row in rows}) < 8
