@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from stages.verdict import wording
+from stages.verdict import underfit, wording
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import Level, Step
 from stages.verdict.pairs import levels as levels_of
@@ -201,7 +201,7 @@ def _finding(
     elif missing or None in agreed:
         points = None
     absent = tuple(dict.fromkeys(missing))
-    sentence = wording.sentence(claim, outcome, evidence, absent)
+    sentence = wording.sentence(claim, outcome, evidence, absent, underfit.caution(evidence))
     return Finding(claim, outcome, tuple(evidence), absent, points, sentence)
 
 

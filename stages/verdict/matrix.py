@@ -191,7 +191,7 @@ def _findings(
         values[TRAIN_LOSS] = _mean(losses_of(results, names))
         cell = results[name]
         row = levels_of_cell(cell)
-        trained.append(Trained(name, row, values, cell.run_id, len(names)))
+        trained.append(Trained(name, row, values, cell.run_id, len(names), cell.parameters))
 
     def fairness_of(first: str, second: str, _: str) -> Fairness | None:
         return fair.get((first, second))

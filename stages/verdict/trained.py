@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class Trained:
     """A cell with results. row: COMPARABLE -> level, without train_share where all images were
     learnt; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or None;
-    repeats: trainings of this row that `values` and the verdicts rest on."""
+    repeats: trainings of this row that `values` and the verdicts rest on; parameters: of the model,
+    None where that is not known."""
 
     name: str
     row: Mapping[str, Level]
     values: Mapping[str, float | None]
     run_id: str = ""
     repeats: int = 1
+    parameters: int | None = None
 
     @classmethod
     def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
@@ -34,7 +36,8 @@ class Trained:
         for split, scores in cell.scores.items():
             for metric, score in scores.items():
                 values[f"{split}/{metric}"] = score
-        return cls(cell.name, levels_of_cell(cell), values, cell.run_id, repeats)
+        row = levels_of_cell(cell)
+        return cls(cell.name, row, values, cell.run_id, repeats, cell.parameters)
 
     def level(self, factor: str) -> Level:
         return self.row.get(TRAIN_SHARE, 1.0) if factor == TRAIN_SHARE else self.row[factor]

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 MOST = 6
 
 
-def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> str:
+def sentence(
+    claim: str,
+    outcome: str,
+    evidence: Sequence[Evidence],
+    missing: Sequence[str],
+    caution: str = "",
+) -> str:
     """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open
-    ones of an undecided one; then what is missing and what the pairs differ in beside the claim.
-    Plain text, not escaped."""
+    ones of an undecided one; then what is missing, the `caution` (underfit.py), and what the pairs
+    differ in beside the claim. Plain text, not escaped."""
     parts = [f'{outcome.capitalize()}: "{" ".join(claim.split())}"']
     deciding = [item for item in evidence if item.outcome == outcome]
     if deciding:
@@ -42,9 +48,9 @@ def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Se
         if len(missing) > MOST:
             texts.append(f"{len(missing) - MOST} more rows")
         parts.append(f"No cell is trained for {' or for '.join(texts)}")
-    confounded = _confounded(evidence)
-    if confounded:
-        parts.append(confounded)
+    for text in (caution, _confounded(evidence)):
+        if text:
+            parts.append(text)
     return ". ".join(parts) + "."
 
 

@@ -48,6 +48,19 @@ def test_the_same_numbers_support_a_claim_and_reject_its_contrary(cells, tmp_pat
         assert f"| {runs} |" in files["report.md"] and "run1abcdef" in text
 
 
+def test_a_card_says_which_cells_may_be_undertrained(cells):
+    """r50 is made the larger model; it scores lower than swin_l."""
+    sized = []
+    for cell in cells:
+        parameters = {R50: 200, SWIN: 100}.get(cell.name, cell.parameters)
+        loss = {R50: 1.5, SWIN: 1.25}.get(cell.name, cell.train_loss)
+        sized.append(dataclasses.replace(cell, parameters=parameters, train_loss=loss))
+    said = card(sized, LARGER).sentence
+    assert "its train loss is no lower either (1.500 with r50 against 1.250 with swin_l). " in said
+    assert said.endswith("more epochs or another learning rate may turn that around.")
+    assert "undertrained" not in card(cells, LARGER).sentence
+
+
 def test_the_claimed_side_is_the_right_one(cells):
     """r50 has .111, swin_l .161: what is drawn has the sign of the claim."""
     for claim, sign, levels in ((LARGER, 1, ("swin_l", "r50")), (SMALLER, -1, ("r50", "swin_l"))):

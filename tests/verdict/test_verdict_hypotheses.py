@@ -122,6 +122,44 @@ def test_contrary_numbers_are_rejected_and_said_so():
     assert outcomes([SIX[5]], worse_loss) == ["rejected"]
 
 
+def undertrained(score: float, loss: float) -> str:
+    """The sentence on 1024 against 512 pixels, with this score and loss of the former."""
+    cells = with_score(trained(), LARGE, score)
+    cells = with_score(cells, LARGE, loss, TRAIN_LOSS)
+    row = {**SIX[3], "metric": "val/bbox_mAP_50"}
+    return judge(stated(row), cells.values(), LEVELS, bootstrap(cells))[0].sentence
+
+
+LARGE = "faster_rcnn-swin_l-fpn-sgd-1024"
+UNDERTRAINED = "It may be undertrained rather than worse"
+
+
+def test_a_larger_cell_that_fits_no_better_is_called_undertrained():
+    said = undertrained(score=0.4, loss=0.5)
+    assert said.startswith("Rejected") and UNDERTRAINED in said
+    assert "its train loss is no lower either (0.500 with 1024 against 0.415 with 512)" in said
+    # What fits better and scores lower has overfitted, and what scores higher needs no excuse.
+    assert UNDERTRAINED not in undertrained(score=0.4, loss=0.3)
+    assert UNDERTRAINED not in undertrained(score=0.6, loss=0.5)
+    assert UNDERTRAINED not in undertrained(score=0.4, loss=float("nan"))
+
+
+def test_the_larger_of_two_backbones_is_that_of_more_parameters():
+    cells = with_score(trained(), "faster_rcnn-r101-fpn-sgd-512", 0.35)
+    cells = with_score(cells, "faster_rcnn-r101-fpn-sgd-512", 0.5, TRAIN_LOSS)
+
+    def said(**parameters: int) -> str:
+        sized = dict(cells)
+        for backbone, number in parameters.items():
+            name = f"faster_rcnn-{backbone}-fpn-sgd-512"
+            sized[name] = replace(cells[name], parameters=number)
+        return judge(stated(SIX[0]), sized.values(), LEVELS, bootstrap(sized))[0].sentence
+
+    assert "(0.500 with r101 against 0.367 with r50)" in said(r50=25, r101=44, x101=44)
+    assert UNDERTRAINED not in said(r50=44, r101=25)
+    assert UNDERTRAINED not in said(r50=25)
+
+
 def test_a_small_difference_is_undecided_whatever_its_sign():
     cells = trained(2)
     assert outcomes(SIX[:1], cells, half=0.02) == ["undecided"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from stages.report.table import label_of
 from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.study.short_names import SEPARATOR
+from stages.verdict import underfit
 from stages.verdict.hypotheses import Evidence, Finding, false_alarms
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance, corrected, is_or_are, level, signed, value
@@ -138,6 +139,9 @@ def _sentence(finding: Finding) -> str:
             parts.append("The scores alone agree with it, but chance may do that")
     if finding.missing:
         parts.append(f"No cell is trained for {' or for '.join(finding.missing)}")
+    caution = underfit.caution(finding.evidence)
+    if caution:
+        parts.append(caution)
     return ". ".join(parts) + "."
 
 
