@@ -1,9 +1,9 @@
-"""Cells that could fit their training images better than others and do not: undertrained, perhaps,
-rather than worse.
+"""Cells that could fit their training images better than others and fit them worse: undertrained,
+perhaps, rather than worse.
 
 More pixels, or more weights of the same detector, can fit the same images at least as well. Where a
-larger cell scores lower and its train loss is no lower either, it has not overfitted: its training
-has not found what it could express (the degradation of He et al. 2016, arXiv:1512.03385, section 1).
+larger cell scores lower and its train loss is higher too, it has not overfitted: its training has
+not found what it could express (the degradation of He et al. 2016, arXiv:1512.03385, section 1).
 Another learning rate or a longer training may then turn the comparison around.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def caution(evidence: Iterable[Evidence]) -> str:
-    """On the larger cells that score lower and fit no better, each pair once, without the last full
-    stop; "" where there is none."""
+    """On the larger cells that score lower and have the higher train loss, each pair once, without
+    the last full stop; "" where there is none."""
     losses: dict[str, None] = {}
     for item in evidence:
         order = _by_size(item)
@@ -30,7 +30,7 @@ def caution(evidence: Iterable[Evidence]) -> str:
             continue
         scores = [number(cell, item.metric) for cell in order]
         fits = [number(cell, TRAIN_LOSS) for cell in order]
-        if None in (*scores, *fits) or scores[0] >= scores[1] or fits[0] < fits[1]:
+        if None in (*scores, *fits) or scores[0] >= scores[1] or fits[0] <= fits[1]:
             continue
         levels = [wording.level(cell.level(item.step.factor)) for cell in order]
         sides = [f"{wording.value(fit)} with {level}" for fit, level in zip(fits, levels)]
@@ -38,7 +38,7 @@ def caution(evidence: Iterable[Evidence]) -> str:
     if not losses:
         return ""
     return (
-        f"Where the larger cell scores lower, its train loss is no lower either ({'; '.join(losses)}). "
+        f"Where the larger cell scores lower, its train loss is higher too ({'; '.join(losses)}). "
         "It may be undertrained rather than worse: more epochs or another learning rate may turn "
         "that around"
     )
