@@ -114,12 +114,6 @@ RULES = (
         ("fold", "train_share"),
     ),
     Rule("train_share", "data", "one cell has learnt from more images"),
-    Rule(
-        r"config\.train_cfg\.val_begin",
-        "length of training",
-        "an epoch that is not scored cannot be the best",
-        ("epochs",),
-    ),
     Rule("milestones", "learning rate schedule", "the rate falls after another epoch", ("epochs",)),
     Rule(
         "warmup_iterations",
