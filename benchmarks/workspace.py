@@ -16,7 +16,8 @@ from stages.study import yaml_text
 from stages.study.params import ROOT
 
 _COPIED = ("stages", "benchmarks", "configs", "params.yaml")
-_LINKED = ("prepared", "weights", "cache")
+# data/weights itself holds what stage weights writes, in the copy as in the study.
+_LINKED = ("prepared", "weights/raw", "cache")
 
 
 class Workspace:
@@ -61,7 +62,9 @@ def workspace(
         for part in _LINKED:
             target = prepared if part == "prepared" else ROOT / "data" / part
             if target.exists():
-                (folder / "data" / part).symlink_to(target.resolve())
+                link = folder / "data" / part
+                link.parent.mkdir(exist_ok=True)
+                link.symlink_to(target.resolve())
         values = yaml_text.loads((folder / "params.yaml").read_text(encoding="utf-8"))
         change(values)
         (folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")

@@ -53,8 +53,9 @@ class Part:
 @dataclass(frozen=True)
 class Size:
     """warm, steps: passes before and while the clock runs; _switch: of a switch; _few: of large
-    ones. photographs: learnt by heart, `times` in an epoch, `batch` a step. epochs: of a resumed
-    training, each 2 x `few` images. most_epochs: of all others. check_s: for imports, CUDA's start
+    ones. photographs: learnt by heart, `times` in an epoch, `batch` a step. pretrained: photographs of
+    the training from pretrained weights, None for all of the pack's. epochs: of a resumed training,
+    each 2 x `few` images. most_epochs: of all others. check_s: for imports, CUDA's start
     and one step. slower: than on a GPU, what is given to each part and its work."""
 
     warm: int
@@ -67,6 +68,7 @@ class Size:
     times: int
     batch: int
     few: int
+    pretrained: int | None
     epochs: int
     most_epochs: int
     check_s: float
@@ -85,6 +87,7 @@ SIZES = {
         times=48,
         batch=16,
         few=16,
+        pretrained=None,
         epochs=4,
         most_epochs=60,
         check_s=50,
@@ -101,6 +104,7 @@ SIZES = {
         times=4,
         batch=4,
         few=8,
+        pretrained=8,
         epochs=3,
         most_epochs=3,
         check_s=200,
@@ -134,8 +138,8 @@ def parts(scale: str) -> list[Part]:
     compiled = []
     for model in MODELS[:2]:
         compiled += [
-            timed(model, "compile", 120, switches=COMPILE, **some),
-            timed(model, "all of them", 120, switches={**ALL, **COMPILE}, **some),
+            timed(model, "compile", 300, switches=COMPILE, **some),
+            timed(model, "all of them", 300, switches={**ALL, **COMPILE}, **some),
         ]
     epochs = {"most_epochs": size.most_epochs}
     short = {"photographs": size.few, "epochs": size.epochs}
@@ -174,7 +178,7 @@ def parts(scale: str) -> list[Part]:
         Part(
             "resumed",
             "Killed and resumed",
-            120,
+            150,
             30,
             [
                 Work(
@@ -200,20 +204,25 @@ def parts(scale: str) -> list[Part]:
             40,
             [
                 timed(SMALL, f"{PROJECT}, {FASTEST}", switches=FAST),
-                Work("pretrained mobilenet_v2", "benchmarks.gpu.trainings:pretrained", epochs, 600),
+                Work(
+                    "pretrained mobilenet_v2",
+                    "benchmarks.gpu.trainings:pretrained",
+                    {"photographs": size.pretrained, **epochs},
+                    600,
+                ),
             ],
         ),
         Part(
             "stages",
             "From the training to the costs, stage by stage",
-            75,
+            230,
             30,
             [
                 Work(
                     f"{model.name}, stage by stage",
                     "benchmarks.gpu.pipeline:run",
                     {"model": model, "photographs": size.few, "times": 4},
-                    60,
+                    110,
                 )
                 for model in MODELS[:2]
             ],
@@ -233,7 +242,7 @@ def parts(scale: str) -> list[Part]:
             8,
             [Work("refused", "benchmarks.gpu.trainings:two_processes", {}, 30)],
         ),
-        Part("compile", "torch.compile", 240, 60, compiled),
+        Part("compile", "torch.compile", 600, 60, compiled),
     ]
     return [
         replace(

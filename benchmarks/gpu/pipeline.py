@@ -1,9 +1,9 @@
-"""The stages after prepare on this machine's device: compose, train, predict, analyse and costs."""
+"""The stages after prepare on this machine's device: compose, weights, train, predict, analyse and
+costs."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -11,14 +11,16 @@ from typing import Any
 
 from benchmarks.gpu import sets
 from benchmarks.gpu.children import Context
-from benchmarks.gpu.lines import LOG
 from benchmarks.gpu.model import Model
+from benchmarks.gpu.program import run_stage
 from benchmarks.gpu.steps import change
 from benchmarks.gpu.trainings import fast
-from benchmarks.workspace import Workspace, workspace
-from stages.errors import InputError
+from benchmarks.workspace import workspace
 from stages.files import read_json
 from stages.study import paths
+
+STAGES = ("compose", "weights", "train", "predict", "analyse", "costs")
+OF_ALL_CELLS = ("compose", "costs")
 
 
 def run(context: Context, model: Model, photographs: int, times: int) -> dict[str, Any]:
@@ -32,9 +34,12 @@ def run(context: Context, model: Model, photographs: int, times: int) -> dict[st
     settings = {**fast(), "epochs": 1, "warmup_iterations": 5, "clip_grad": 10}
     seconds = {}
     with workspace(change(context.scale, [model], settings), folder) as copy:
-        for stage in ("compose", "train", "predict", "analyse", "costs"):
+        for stage in STAGES:
             begun = time.monotonic()
-            _stage(copy, stage, [] if stage in ("compose", "costs") else [model.name])
+            if stage in OF_ALL_CELLS:
+                run_stage(copy, stage)
+            else:
+                run_stage(copy, stage, model.name)
             seconds[f"{stage}_s"] = round(time.monotonic() - begun, 1)
         measured = read_json(copy.folder / paths.COSTS)
         metrics = next(copy.folder.glob(f"metrics/*/*/{model.name}.json"))
@@ -49,11 +54,3 @@ def run(context: Context, model: Model, photographs: int, times: int) -> dict[st
         "spread": cell["spread"],
         "best_mAP50": score["val"]["bbox_mAP_50"],
     }
-
-
-def _stage(copy: Workspace, stage: str, arguments: list[str]) -> None:
-    process = copy.start(f"stages.{stage}", *arguments, output=subprocess.PIPE)
-    output, _ = process.communicate()
-    print(output, flush=True)
-    if process.returncode:
-        raise InputError(f"stages.{stage} ended with {process.returncode}; {LOG} has its output")

@@ -45,6 +45,11 @@ def repeated(coco: dict[str, Any], least: int) -> dict[str, Any]:
     return {**coco, "images": images, "annotations": boxes}
 
 
+def first(coco: dict[str, Any], count: int | None) -> dict[str, Any]:
+    """The first `count` images with their boxes, of which there may be none; None is all."""
+    return _part(coco, coco["images"][:count])
+
+
 def easy(coco: dict[str, Any], count: int) -> dict[str, Any]:
     """The first `count` images that have boxes, none of them small."""
     small = set()
@@ -54,6 +59,10 @@ def easy(coco: dict[str, Any], count: int) -> dict[str, Any]:
         if min(box["bbox"][2:]) < SMALLEST_PX or box.get("iscrowd"):
             small.add(box["image_id"])
     images = [image for image in coco["images"] if image["id"] in labelled - small][:count]
+    return _part(coco, images)
+
+
+def _part(coco: dict[str, Any], images: list[dict[str, Any]]) -> dict[str, Any]:
     kept = {image["id"] for image in images}
     boxes = [box for box in coco["annotations"] if box["image_id"] in kept]
     return {**coco, "images": images, "annotations": boxes}

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,17 @@ from benchmarks.gpu.children import Context, OutOfTime, Unsuitable
 from benchmarks.gpu.lines import LOG
 from benchmarks.gpu.model import Model
 from benchmarks.gpu.parts import FAST, FASTEST, MODELS, PROJECT, SMALL
+from benchmarks.gpu.program import run_stage
 from benchmarks.gpu.steps import change
 from benchmarks.workspace import Workspace, workspace
 from stages.errors import InputError
+from stages.pretrained import fetch
 from stages.study import params, paths
+from stages.study.params import ROOT
+from stages.training import cell_file
 
 R50 = MODELS[0]
+WEIGHTS = ROOT / paths.WEIGHTS / f"{SMALL.backbone}.safetensors"
 BY_HEART_mAP50 = 0.9
 # Seconds for a training that was told to stop to save and to go, and for its start.
 LEAVING_S, STARTING_S = 10, 20
@@ -71,26 +77,45 @@ def by_heart(
     }
 
 
-def pretrained(context: Context, most_epochs: int) -> dict[str, Any]:
-    """Trains mobilenet_v2 from its pretrained weights on the whole pack, for as many epochs as the
-    time allows."""
-    file = sets.PREPARED.parent / "weights" / f"{SMALL.backbone}.safetensors"
-    settings = {**fast(), "warmup_iterations": 50, "clip_grad": 10}
-    if context.scale == "full":
-        if not file.is_file():
-            raise Unsuitable("the pack was made without pretrained weights")
-        settings["weights"] = "imagenet"
-    train, val = sets.read("train"), sets.read("val")
-    epochs = _epochs(context, len(train["images"]), SMALL, most_epochs)
-    settings.update(epochs=epochs, milestones=_milestones(epochs, 2 / 3, 11 / 12))
+def pretrained(context: Context, photographs: int | None, most_epochs: int) -> dict[str, Any]:
+    """Trains mobilenet_v2 from its pretrained weights, which stage weights fits to it, for as many
+    epochs as the time allows. photographs: of the pack's, the first so many; None is all."""
+    begun = time.monotonic()
+    if not WEIGHTS.is_file():
+        raise Unsuitable("the pack was made without pretrained weights")
+    train, val = (sets.first(sets.read(split), photographs) for split in ("train", "val"))
     folder = sets.write(Path(tempfile.mkdtemp()), train, val)
-    with workspace(change(context.scale, [SMALL], settings), folder) as copy:
-        rows, seconds = _train(context, copy, SMALL, "pretrained")
+    epochs = _epochs(context, len(train["images"]), SMALL, most_epochs)
+    settings = {
+        **fast(),
+        "epochs": epochs,
+        "milestones": _milestones(epochs, 2 / 3, 11 / 12),
+        "warmup_iterations": 50,
+        "clip_grad": 10,
+        "weights": "imagenet",
+        # The weights are of the whole backbone, at any scale.
+        "reduced": False,
+    }
+    edit = change(context.scale, [SMALL], settings)
+
+    def packed_weights(values: dict[str, Any]) -> None:
+        edit(values)
+        values["backbones"][SMALL.backbone]["weights"] = {
+            "source": str(WEIGHTS),
+            "sha256": fetch.sha256(WEIGHTS),
+            "licence": values["backbones"][SMALL.backbone]["weights"]["licence"],
+        }
+
+    with workspace(packed_weights, folder) as copy:
+        run_stage(copy, "weights", SMALL.name)
+        time_left = replace(context, seconds=context.seconds - (time.monotonic() - begun))
+        rows, seconds = _train(time_left, copy, SMALL, "pretrained")
+        resolved = cell_file.read(copy.folder / paths.cell(SMALL.name))
     return {
         "images": len(train["images"]),
         "boxes": len(train["annotations"]),
         **_summary(rows, seconds),
-        "weights": settings.get("weights", "none"),
+        "weights": resolved.training["weights"],
     }
 
 
