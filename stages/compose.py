@@ -17,11 +17,13 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Writes data/cells/<cell>.py and data/pretrained/<cell>.json for each row, whichever are selected.
 
-    Raises StudyError or InputError for a row that the prepared data cannot be trained with.
+    Raises StudyError or InputError for a row that the prepared data cannot be trained with, InputError for a backbone
+    whose fragment names other channels than it has.
     """
     study = params.load()
     # Seconds of imports, after what can be refused at once.
-    from stages.model import resolve
+    from stages.model import channels, resolve
+    from stages.training import cell_file
 
     for folder in (paths.CELLS, paths.PRETRAINED):
         # Of rows that are gone.
@@ -35,6 +37,8 @@ def main() -> None:
         if part not in read:
             read[part] = resolve.read_prepared(study, cell)
         resolve.write(name, study, read[part])
+        model = cell_file.read(paths.cell(name)).config.model.to_dict()
+        channels.check(cell.backbone, model)
         note = schedule.warmup_note(cell, study, read[part]["train_images"])
         notes.setdefault(note, []).append(name)
     notes.pop("", None)

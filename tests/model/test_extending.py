@@ -10,6 +10,8 @@ import pytest
 import torch
 from built import one_step
 
+from stages.errors import InputError
+from stages.model import channels
 from stages.model.compose import compose
 from stages.study import fragments, params, yaml_text
 from stages.study.params import ROOT, StudyError
@@ -131,6 +133,38 @@ def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
     with pytest.raises(StudyError) as refused:
         fragments.check("backbone", "mine", tmp_path)
     assert str(refused.value).startswith(f"configs/backbones/{message}")
+
+
+def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(study, tmp_path):
+    models = {}
+    for name in ("backbone", "neck"):
+        models[name] = compose(name, study, ["a"], "images", root=tmp_path).model.to_dict()
+        channels.check(study.cells[name].backbone, models[name], tmp_path / "channels.json")
+    wrong = models["backbone"]
+    wrong["neck"]["in_channels"] = [64, 128, 256, 512]
+    with pytest.raises(InputError) as refused:
+        channels.check("r18", wrong, tmp_path / "channels.json")
+    assert str(refused.value) == (
+        "configs/backbones/r18.py: neck.in_channels is [64, 128, 256, 512], and the outputs of the "
+        "backbone have [16, 32, 64, 128] channels; see docs/extending.md"
+    )
+    # A stage too few: FPN would say so with an assertion of its own.
+    wrong["neck"]["in_channels"] = [16, 32, 64]
+    with pytest.raises(InputError):
+        channels.check("r18", wrong, tmp_path / "channels.json")
+
+
+@pytest.mark.parametrize("scale", ["miniature", "full"])
+def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp_path):
+    values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values.update(scale=scale, hypotheses=[])
+    (tmp_path / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
+    every = params.load(tmp_path / "params.yaml")
+    names = {cell.backbone: name for name, cell in every.cells.items()}
+    for backbone, name in names.items():
+        model = compose(name, every, ["a"], "images").model.to_dict()
+        # None would be taken on trust.
+        assert channels.outputs(model["backbone"]) == list(model["neck"]["in_channels"]), backbone
 
 
 def test_every_fragment_of_the_project_has_what_it_needs():

@@ -41,7 +41,8 @@ OBSERVERS = {
     "train": AROUND,
     "weights": (*AROUND, "stages/training"),
     "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
-    "compose": ("stages/safety",),
+    # stages/model/channels.py refuses, and writes nothing of what compose writes.
+    "compose": ("stages/safety", "stages/model/channels.py", "stages/model/ops"),
     "prepare": ("stages/tracking",),
     "predict": AROUND,
     "costs": AROUND,
