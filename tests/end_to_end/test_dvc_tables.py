@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import sys
 
@@ -17,9 +18,10 @@ from report_judgements import judged
 from stages.report.summary import cell_files, summary_json
 from stages.study.params import ROOT
 
-# README's flags: what is left are the params and the scores. Hypotheses that differ would make a column of all their
-# text, to which each row of each other experiment is padded: 137 KB of blanks.
-DROP = "configs|stages|data|metrics|predictions|costs|hypotheses"
+# The flag of docs/running.md: what is left are the params and the scores. Hypotheses that differ would make a column of
+# all their text, to which each row of each other experiment is padded: 137 KB of blanks.
+RUNNING = (ROOT / "docs/running.md").read_text(encoding="utf-8")
+DROP = re.search(r"dvc exp show --only-changed --drop '([^']+)'", RUNNING)[1]
 CLAIM = "{claim: " + "a_long_sentence_" * 20 + ", holds: r101}"
 # The stage compare without what is before it: the report of finished cells, whose scores a parameter lifts.
 MAKE = f"""
