@@ -23,9 +23,9 @@ def confusion(
 
     Detections with at least `score` take, by falling score, the box that is left with the largest
     IoU of at least `iou`, whatever the classes. The row background holds detections that took none,
-    the column background boxes that were not taken; their corner is 0. Detections that COCO does not
-    count, or that lie in a crowd region of any class with at least `iou` of their area, count nowhere
-    unless they take a box. None for the matrix without any box.
+    the column background boxes that were not taken; their corner is 0. Detections that COCO does
+    not count, or that lie in a crowd region of any class with at least `iou` of their area, count
+    nowhere unless they take a box. None for the matrix without any box.
     """
     size = len(truth.classes)
     result: dict[str, Any] = {
@@ -54,12 +54,12 @@ def confusion(
             taker[box_index] = detection_index
             matched.add(detection_index)
     matrix = np.zeros((size + 1, size + 1), dtype=np.int64)
-    taken = np.array(list(taker), dtype=np.int64)
+    matched_boxes = np.array(list(taker), dtype=np.int64)
     takers = np.array(list(taker.values()), dtype=np.int64)
-    np.add.at(matrix, (truth.category[taken], detections.category[takers]), 1)
+    np.add.at(matrix, (truth.category[matched_boxes], detections.category[takers]), 1)
     unmatched = counted & ~in_crowd
     unmatched[takers] = False
     matrix[size, :size] = np.bincount(detections.category[unmatched], minlength=size)
-    real[taken] = False
+    real[matched_boxes] = False
     matrix[:size, size] = np.bincount(truth.category[real], minlength=size)
     return {**result, "matrix": matrix.tolist()}

@@ -1,4 +1,7 @@
-"""AP per class and size, precision-recall curves and the score threshold with the best F1. All results: plain dicts."""
+"""AP per class and size, precision-recall curves and the score threshold with the best F1.
+
+All results are plain dicts.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,19 @@ from stages.study.thin import MIN_BOXES
 
 
 def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> list[dict[str, Any]]:
-    """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP, AP50}}}].
+    """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP,
+    AP50}}}].
 
-    AP over IoU .50:.95 as COCO has it, None where the class has no such box; best_f1: see best_f1().
+    AP over IoU .50:.95 as COCO has it, None where the class has no such box; best_f1: see
+    best_f1().
     """
     counts = {size: _boxes(truth, size) for size in SIZES}
     result = []
     for index, name in enumerate(truth.classes):
-        by_size = {
-            size: _cell(evaluated.precision[:, :, index, position], int(counts[size][index]))
-            for position, size in enumerate(SIZES)
-        }
+        by_size = {}
+        for position, size in enumerate(SIZES):
+            precision = evaluated.precision[:, :, index, position]
+            by_size[size] = _scores(precision, int(counts[size][index]))
         result.append(
             {
                 "class": name,
@@ -35,66 +40,60 @@ def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> lis
 
 
 def per_size(truth: Truth, evaluated: Evaluated) -> dict[str, dict[str, Any]]:
-    """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with such boxes."""
+    """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with
+    such boxes."""
     result = {}
     for position, size in enumerate(SIZES):
         counts = _boxes(truth, size)
         present = np.flatnonzero(counts)
         result[size] = {
             "classes": len(present),
-            **_cell(evaluated.precision[:, :, present, position], int(counts.sum())),
+            **_scores(evaluated.precision[:, :, present, position], int(counts.sum())),
         }
     return result
 
 
 def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
-    """{recall: 101 points, mean: {AP50, AP}, per_class: [{class, AP50, AP, score50}]}: COCO's interpolated precision.
+    """{recall: 101 points, mean: {AP50, AP}, per_class: [{class, AP50, AP, score50}]}: COCO's
+    interpolated precision.
 
-    AP50: at IoU .5; AP: mean over IoU .50:.95; score50: the score at which the recall is reached at IoU .5, 0 where
-    it never is. Each 101 numbers, None where the class has no box; the mean runs over the classes with boxes.
+    AP50: at IoU .5; AP: mean over IoU .50:.95; score50: the score at which the recall is reached at
+    IoU .5, 0 where it never is. Each 101 numbers, None where the class has no box; the mean runs
+    over the classes with boxes.
     """
     precision = evaluated.precision[:, :, :, 0]
     present = np.flatnonzero(_boxes(truth, "all"))
-
-    def curve(values: np.ndarray) -> dict[str, Any]:
-        """values: (10, 101, classes)"""
-        return {"AP50": values[0].mean(axis=1).tolist(), "AP": values.mean(axis=(0, 2)).tolist()}
-
-    absent: dict[str, Any] = {"AP50": None, "AP": None}
+    classes = []
+    for index, name in enumerate(truth.classes):
+        row = {"class": name, **_curve(precision[:, :, present[present == index]]), "score50": None}
+        if index in present:
+            row["score50"] = evaluated.scores[:, index].tolist()
+        classes.append(row)
     return {
         "recall": RECALLS.tolist(),
-        "mean": curve(precision[:, :, present]) if len(present) else absent,
-        "per_class": [
-            {
-                "class": name,
-                **curve(precision[:, :, [index]]),
-                "score50": evaluated.scores[:, index].tolist(),
-            }
-            if index in present
-            else {"class": name, **absent, "score50": None}
-            for index, name in enumerate(truth.classes)
-        ],
+        "mean": _curve(precision[:, :, present]),
+        "per_class": classes,
     }
 
 
 def best_f1(
     truth: Truth, detections: Detections, evaluated: Evaluated, category: int | None = None
 ) -> dict[str, Any]:
-    """{threshold, f1, precision, recall}: what keeping the scores from `threshold` up gives at IoU .5, where the F1
-    (2 right / (2 right + wrong + not found), van Rijsbergen 1979) is highest; the highest threshold of equals.
+    """{threshold, f1, precision, recall}: what keeping the scores from `threshold` up gives at IoU
+    .5, where the F1 (2 right / (2 right + wrong + not found), van Rijsbergen 1979) is highest; the
+    highest threshold of equals.
 
-    Of one class, or of all boxes and one threshold together (micro average). All None where there is no box; f1 and
-    recall 0 without a threshold where nothing is found. Leaving out lower scores changes no match of the higher ones.
+    Of one class, or of all boxes and one threshold together (micro average). All None where there
+    is no box; f1 and recall 0 without a threshold where nothing is right. Leaving out lower scores
+    changes no match of the higher ones.
     """
-    boxes = truth.boxes_per_class()
-    boxes = int(boxes.sum() if category is None else boxes[category])
+    per_class = truth.boxes_per_class()
+    boxes, chosen = int(per_class.sum()), evaluated.counted
+    if category is not None:
+        boxes = int(per_class[category])
+        chosen = chosen & (detections.category == category)
     if not boxes:
         return dict.fromkeys(("threshold", "f1", "precision", "recall"))
-    chosen = (
-        evaluated.counted
-        if category is None
-        else evaluated.counted & (detections.category == category)
-    )
     order = np.flatnonzero(chosen)
     order = order[np.argsort(-detections.score[order], kind="stable")]
     right = np.cumsum(evaluated.box[order] >= 0)
@@ -121,11 +120,19 @@ def _boxes(truth: Truth, size: str) -> np.ndarray:
     return np.bincount(truth.category[chosen], minlength=len(truth.classes))
 
 
-def _cell(precision: np.ndarray, boxes: int) -> dict[str, Any]:
+def _curve(precision: np.ndarray) -> dict[str, Any]:
+    """precision: (10 IoUs, 101, classes); None where there is no class."""
+    curve: dict[str, Any] = {"AP50": None, "AP": None}
+    if precision.size:
+        curve["AP50"] = precision[0].mean(axis=1).tolist()
+        curve["AP"] = precision.mean(axis=(0, 2)).tolist()
+    return curve
+
+
+def _scores(precision: np.ndarray, boxes: int) -> dict[str, Any]:
     """precision: (10 IoUs, 101, ...)"""
-    return {
-        "boxes": boxes,
-        "thin": boxes < MIN_BOXES,
-        "AP": float(precision.mean()) if boxes else None,
-        "AP50": float(precision[0].mean()) if boxes else None,
-    }
+    scores = {"boxes": boxes, "thin": boxes < MIN_BOXES, "AP": None, "AP50": None}
+    if boxes:
+        scores["AP"] = float(precision.mean())
+        scores["AP50"] = float(precision[0].mean())
+    return scores

@@ -1,4 +1,5 @@
-"""Everything that is known of a cell on a split, from its annotations and detections: one call, one JSON-able dict."""
+"""All that a split's annotations and a cell's detections say of the cell: one call, one plain
+dict."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from stages.scoring import engine
 from stages.scoring.engine import Evaluated
 from stages.scoring.tables import Detections, Pairs, Truth, overlaps, read_detections, read_truth
 
-# The score from which a detection is taken seriously where no threshold can be found: nothing is ever right.
+# The threshold where none has a best F1, because no detection is right.
 SCORE = 0.5
 WORST = 20
 
@@ -30,7 +31,8 @@ class Inspection:
 
 
 def inspect(annotations: str | Path, results: Sequence[Mapping[str, Any]]) -> Inspection:
-    """annotations: COCO file of a split as stage prepare writes it; results: COCO's results format, may be [].
+    """annotations: COCO file of a split as stage prepare writes it; results: COCO's results format,
+    may be [].
 
     Raises InputError where either cannot be read (see tables.py).
     """
@@ -38,32 +40,30 @@ def inspect(annotations: str | Path, results: Sequence[Mapping[str, Any]]) -> In
     detections = read_detections(results, truth)
     evaluated = engine.evaluate(truth, detections)
     pairs = overlaps(truth, detections)
-    return Inspection(
-        truth, detections, evaluated, pairs, tide.decompose(truth, detections, pairs, evaluated)
-    )
+    errors = tide.decompose(truth, detections, pairs, evaluated)
+    return Inspection(truth, detections, evaluated, pairs, errors)
 
 
 def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any]:
     """A plain dict for json.dumps, with None wherever the split has nothing to measure.
 
-    score: the threshold for the confusion matrix, the images and the suspects; by default the one with the best F1.
+    score: the threshold for the confusion matrix, the images and the suspects; by default that with
+    the best F1.
 
-    images, boxes, crowds, detections: counts; max_detections: how many detections of a class in an image count; score:
-    that threshold; metrics: engine.statistics() by name; classes: how many the means run over; sizes:
-    curves.per_size(); per_class: curves.per_class(); best_f1: of all classes together; curves:
-    curves.precision_recall(); confusion, errors, calibration: see their modules; per_image: images.per_image(); worst:
-    image ids, the worst first; suspects: suspects.suspects(); unlabelled: suspects.unlabelled().
+    images, boxes, crowds, detections: counts; max_detections: how many detections of a class in an
+    image count; score: that threshold; metrics: engine.statistics() by name; classes: how many the
+    means run over; sizes: curves.per_size(); per_class: curves.per_class(); best_f1: of all classes
+    together; curves: curves.precision_recall(); confusion, errors, calibration: see their modules;
+    per_image: images.per_image(); worst: image ids, the worst first; suspects: suspects.suspects();
+    unlabelled: suspects.unlabelled().
     """
-    truth, detections, evaluated, pairs, errors = (
-        inspected.truth,
-        inspected.detections,
-        inspected.evaluated,
-        inspected.pairs,
-        inspected.errors,
-    )
+    truth, detections = inspected.truth, inspected.detections
+    evaluated, pairs, errors = inspected.evaluated, inspected.pairs, inspected.errors
     overall = curves.best_f1(truth, detections, evaluated)
     if score is None:
-        score = SCORE if overall["threshold"] is None else overall["threshold"]
+        score = overall["threshold"]
+    if score is None:
+        score = SCORE
     sizes = curves.per_size(truth, evaluated)
     by_image = images.per_image(truth, detections, evaluated, errors, score)
     return {

@@ -14,22 +14,23 @@ from stages.scoring.tables import Detections, Truth
 def per_image(
     truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors, score: float
 ) -> list[dict[str, Any]]:
-    """[{image_id, file_name, boxes, right, wrong, not_found, f1, errors: {KINDS: count}}], plain, by
-    image id.
+    """[{image_id, file_name, boxes, right, wrong, not_found, f1, errors: {KINDS: count}}], plain,
+    by image id.
 
-    At IoU .5, of detections with at least `score`. f1: 2 right / (2 right + wrong + not_found), None
-    where there is nothing to find and nothing detected. errors: the kinds (tide.py) of what is wrong;
-    "missed" are boxes that no detection of any score finds or means, so not_found is larger. Of
-    images without labels all but the first three are None where the whole split has none.
+    At IoU .5, of detections with at least `score`. f1: 2 right / (2 right + wrong + not_found),
+    None where there is nothing to find and nothing detected. errors: the kinds (tide.py) of what is
+    wrong; "missed" are boxes that no detection of any score matches or means, so not_found is
+    larger. Of images without labels all but the first three are None where the whole split has
+    none.
     """
     count = len(truth.image_ids)
-    shown = evaluated.counted & (detections.score >= score)
+    counted = evaluated.counted & (detections.score >= score)
     boxes = _count(truth.image[~truth.crowd], count)
-    right = _count(detections.image[shown & (evaluated.box >= 0)], count)
-    wrong = _count(detections.image[shown & (evaluated.box < 0)], count)
+    right = _count(detections.image[counted & (evaluated.box >= 0)], count)
+    wrong = _count(detections.image[counted & (evaluated.box < 0)], count)
     kinds = []
     for index in range(MISSED):
-        kinds.append(_count(detections.image[shown & (errors.kind == index)], count))
+        kinds.append(_count(detections.image[counted & (errors.kind == index)], count))
     kinds.append(_count(truth.image[errors.missed], count))
     labelled = any(boxes)
     rows = []

@@ -1,8 +1,9 @@
 """The study's submission file: a cell's detections on images without labels, for a leaderboard.
 
-CSV with the columns PredictionString,image_id and a row for each image. PredictionString is "label score xmin ymin xmax
-ymax " for each detection, by falling score; labels count from 0 in the order of the classes, corners are pixels of the
-original image, image_id is the image's file name. It is empty where nothing is detected.
+CSV with the columns PredictionString,image_id and a row for each image. PredictionString is
+"label score xmin ymin xmax ymax " for each detection, by falling score; labels count from 0 in the
+order of the classes, corners are pixels of the original image, image_id is the image's file name.
+It is empty where nothing is detected.
 """
 
 from __future__ import annotations
@@ -25,40 +26,42 @@ _SLACK = 0.01
 
 
 def write(path: Path, annotations: str | Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """annotations: COCO file of the split, with its images and classes; results: COCO's results format.
+    """annotations: COCO file of the split, with its images and classes; results: COCO's results
+    format.
 
-    Corners are cut off at the image's edges. Raises InputError where either cannot be read (see tables.py).
+    Corners are clipped to the image. Raises InputError where either cannot be read (see tables.py).
     """
     truth, sizes = read_truth(annotations), _sizes(annotations)
-    found = read_detections(results, truth)
-    corners = np.concatenate([found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]], axis=1)
-    limits = np.array([sizes[name] for name in truth.files], dtype=float).reshape(-1, 2)[
-        found.image
-    ]
-    corners = np.clip(corners, 0, np.tile(limits, 2))
-    strings: list[list[str]] = [[] for _ in truth.files]
-    for at in found.ranking():
-        numbers = " ".join(f"{value:.2f}" for value in corners[at])
-        strings[found.image[at]].append(f"{found.category[at]} {found.score[at]:.6f} {numbers} ")
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+    detections = read_detections(results, truth)
+    low = detections.boxes[:, :2]
+    corners = np.concatenate([low, low + detections.boxes[:, 2:]], axis=1)
+    limits = np.array([sizes[name] for name in truth.files], dtype=float).reshape(-1, 2)
+    corners = np.clip(corners, 0, np.tile(limits[detections.image], 2))
+    strings = [""] * len(truth.files)
+    for index in detections.ranking():
+        xmin, ymin, xmax, ymax = corners[index]
+        strings[detections.image[index]] += (
+            f"{detections.category[index]} {detections.score[index]:.6f} "
+            f"{xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f} "
+        )
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(
-            ("".join(detections), name) for detections, name in zip(strings, truth.files)
-        )
+        writer.writerows(zip(strings, truth.files))
 
 
 def read(path: Path, annotations: str | Path) -> list[dict[str, Any]]:
     """The detections of a submission in COCO's results format, in the file's order.
 
-    annotations: COCO file of the split that it should be for. Raises InputError that names the file's row where the
-    columns are others, an image is unknown, missing or there twice, or a detection is not six numbers, has a label
-    outside 0 to the number of classes less 1, a score outside 0 to 1, or corners out of order or outside the image.
+    annotations: COCO file of the split that it should be for. Raises InputError that names the
+    file's row where the columns are others, an image is unknown, missing or there twice, or a
+    detection is not six numbers, has a label outside 0 to the number of classes less 1, a score
+    outside 0 to 1, or corners out of order or outside the image.
     """
     truth, sizes = read_truth(annotations), _sizes(annotations)
     number = {name: int(image) for name, image in zip(truth.files, truth.image_ids)}
     results: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    names: set[str] = set()
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
@@ -76,9 +79,9 @@ def read(path: Path, annotations: str | Path) -> list[dict[str, Any]]:
             raise InputError(
                 f"{path}: row {place} names {name!r}, which is no image of {annotations}"
             )
-        if name in seen:
+        if name in names:
             raise InputError(f"{path}: row {place} names {name!r} a second time")
-        seen.add(name)
+        names.add(name)
         for label, score, box in _detections(string, f"{path}: row {place}", truth, sizes[name]):
             results.append(
                 {
@@ -88,10 +91,11 @@ def read(path: Path, annotations: str | Path) -> list[dict[str, Any]]:
                     "score": score,
                 }
             )
-    missing = [name for name in truth.files if name not in seen]
+    missing = [name for name in truth.files if name not in names]
     if missing:
         raise InputError(
-            f"{path}: {len(missing)} of {len(truth.files)} images have no row, {missing[0]!r} for one"
+            f"{path}: {len(missing)} of {len(truth.files)} images have no row, "
+            f"{missing[0]!r} for one"
         )
     return results
 
@@ -105,8 +109,9 @@ def _detections(
         raise InputError(f"{place}: its PredictionString is not numbers alone") from None
     if values.size % 6:
         raise InputError(f"{place}: {values.size} numbers are not a multiple of six")
+    width, height = size
     result = []
-    for label, score, left, top, right, bottom in values.reshape(-1, 6).tolist():
+    for label, score, xmin, ymin, xmax, ymax in values.reshape(-1, 6).tolist():
         if label not in range(len(truth.classes)):
             raise InputError(
                 f"{place}: label {label:g} is not a number from 0 to {len(truth.classes) - 1}"
@@ -114,21 +119,23 @@ def _detections(
         if not 0 <= score <= 1:
             raise InputError(f"{place}: score {score:g} is outside 0 to 1")
         # Written so that a NaN fails too.
-        if not (0 <= left <= right <= size[0] + _SLACK and 0 <= top <= bottom <= size[1] + _SLACK):
+        within = 0 <= xmin <= xmax <= width + _SLACK and 0 <= ymin <= ymax <= height + _SLACK
+        if not within:
             raise InputError(
-                f"{place}: box {left:g} {top:g} {right:g} {bottom:g} is not within 0 0 {size[0]:g} "
-                f"{size[1]:g}"
+                f"{place}: box {xmin:g} {ymin:g} {xmax:g} {ymax:g} is not within "
+                f"0 0 {width:g} {height:g}"
             )
-        result.append((int(label), score, [left, top, right - left, bottom - top]))
+        result.append((int(label), score, [xmin, ymin, xmax - xmin, ymax - ymin]))
     return result
 
 
 def _sizes(annotations: str | Path) -> dict[str, tuple[float, float]]:
     """Width and height of each image in pixels."""
     content = json.loads(Path(annotations).read_bytes())
+    sizes = {}
     try:
-        return {
-            image["file_name"]: (image["width"], image["height"]) for image in content["images"]
-        }
+        for image in content["images"]:
+            sizes[image["file_name"]] = (image["width"], image["height"])
     except KeyError as error:
         raise InputError(f"{annotations}: an image lacks {error}") from None
+    return sizes

@@ -1,5 +1,5 @@
-"""Labels to look at again: boxes whose class every good cell contradicts, and images on which every good cell sees
-things that nobody has labelled."""
+"""Labels to look at again: boxes whose class every good cell contradicts, and images on which every
+good cell detects objects that nobody has labelled."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def suspects(
 ) -> list[dict[str, Any]]:
     """[{box_id, image_id, file_name, class, bbox, detected, score, iou}], plain, by falling score.
 
-    A box is contradicted where a detection of another class with at least `score` covers it with at least `iou` and
-    finds no box of its own class, and no detection of the box's class with at least `score` covers it. `detected` is
-    the class with the highest such score. Lower scores of the box's own class do not clear it: nearly every box has
-    one. Crowds have no class to doubt.
+    A box is contradicted where a detection of another class with at least `score` overlaps it by at
+    least `iou` and matches no box of its own class, and no detection of the box's class with at
+    least `score` overlaps it so. `detected` is the class with the highest such score. Lower scores
+    of the box's own class do not clear it: nearly every box has one. Crowds have no class to doubt.
     """
     strong = (evaluated.counted & (detections.score >= score))[pairs.detection]
     close = np.flatnonzero(strong & (pairs.iou >= iou) & ~truth.crowd[pairs.box])
@@ -43,52 +43,53 @@ def suspects(
     against = np.flatnonzero(~same & ~confirmed[box] & (evaluated.box[detection] < 0))
     overlap = pairs.iou[close]
     # The highest score first, of equals the closest.
-    order = against[
-        np.lexsort((box[against], -overlap[against], -detections.score[detection[against]]))
-    ]
+    ranks = (box[against], -overlap[against], -detections.score[detection[against]])
+    order = against[np.lexsort(ranks)]
     _, first = np.unique(box[order], return_index=True)
-    return [
-        {
-            "box_id": int(truth.ids[box[at]]),
-            "image_id": int(truth.image_ids[truth.image[box[at]]]),
-            "file_name": truth.files[truth.image[box[at]]],
-            "class": truth.classes[truth.category[box[at]]],
-            "bbox": truth.boxes[box[at]].tolist(),
-            "detected": truth.classes[detections.category[detection[at]]],
-            "score": float(detections.score[detection[at]]),
-            "iou": float(overlap[at]),
-        }
-        for at in order[np.sort(first)]
-    ]
+    entries = []
+    for pair in order[np.sort(first)]:
+        labelled, detected = box[pair], detection[pair]
+        image = truth.image[labelled]
+        entries.append(
+            {
+                "box_id": int(truth.ids[labelled]),
+                "image_id": int(truth.image_ids[image]),
+                "file_name": truth.files[image],
+                "class": truth.classes[truth.category[labelled]],
+                "bbox": truth.boxes[labelled].tolist(),
+                "detected": truth.classes[detections.category[detected]],
+                "score": float(detections.score[detected]),
+                "iou": float(overlap[pair]),
+            }
+        )
+    return entries
 
 
 def combine(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Boxes that every one of the cells contradicts. cells: suspects() of each good cell by its name, of one split.
+    """Boxes that every cell contradicts. cells: suspects() of each good cell by its name, of one
+    split.
 
-    [{box_id, image_id, file_name, class, bbox, detected, agree, score, cells: {cell: class}}], plain: detected is the
-    class that most cells see (the first of equals by name of the cell), agree how many see it, score the lowest of
-    their highest scores. First those on which most agree, then by score. Empty with fewer than two cells: one alone
-    may as well be wrong itself.
+    [{box_id, image_id, file_name, class, bbox, detected, agree, score, cells: {cell: class}}],
+    plain: detected is the class that most cells detect (the first of equals by name of the cell),
+    agree how many detect it, score the lowest of their highest scores. First those on which most
+    agree, then by score. Empty with fewer than two cells: a single cell may as well be wrong
+    itself.
     """
     if len(cells) < 2:
         return []
-    tables = {
-        name: {entry["box_id"]: entry for entry in entries}
-        for name, entries in sorted(cells.items())
-    }
-    shared = set.intersection(*(set(table) for table in tables.values()))
+    names = sorted(cells)
+    tables = [_by(cells[name], "box_id") for name in names]
     result = []
-    for box in shared:
-        entries = {name: table[box] for name, table in tables.items()}
-        detected, agree = Counter(entry["detected"] for entry in entries.values()).most_common(1)[0]
-        first = next(iter(entries.values()))
+    for box, first in tables[0].items():
+        if not all(box in table for table in tables):
+            continue
+        entries = [table[box] for table in tables]
+        classes = [entry["detected"] for entry in entries]
         result.append(
             {
                 **{key: first[key] for key in ("box_id", "image_id", "file_name", "class", "bbox")},
-                "detected": detected,
-                "agree": agree,
-                "score": min(entry["score"] for entry in entries.values()),
-                "cells": {name: entry["detected"] for name, entry in entries.items()},
+                **_agreement(classes, entries),
+                "cells": dict(zip(names, classes)),
             }
         )
     return sorted(result, key=lambda entry: (-entry["agree"], -entry["score"], entry["box_id"]))
@@ -97,30 +98,30 @@ def combine(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 def unlabelled(
     truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated, score: float
 ) -> list[dict[str, Any]]:
-    """What a cell sees with at least `score` where no box is labelled.
+    """What a cell detects with at least `score` where no box is labelled.
 
     [{image_id, file_name, boxes, seen: [{class, bbox, score}]}], plain, by image id; images without
-    such a thing are left out. boxes: how many are labelled; seen: by falling score, of detections of
-    the same thing the first. Nothing within a crowd counts.
+    such a detection are absent. boxes: how many are labelled; seen: by falling score, of detections
+    of the same object the first. Nothing within a crowd counts.
     """
     free = evaluated.counted & (detections.score >= score)
     free[pairs.detection[pairs.iou > ELSEWHERE]] = False
     order = detections.ranking()
     by_image: dict[int, list[int]] = {}
-    for at in order[free[order]].tolist():
-        kept = by_image.setdefault(int(detections.image[at]), [])
-        if not (iou_with(detections.boxes[at], detections.boxes[kept]) >= SAME).any():
-            kept.append(at)
+    for index in order[free[order]].tolist():
+        kept = by_image.setdefault(int(detections.image[index]), [])
+        if not (iou_with(detections.boxes[index], detections.boxes[kept]) >= SAME).any():
+            kept.append(index)
     boxes = np.bincount(truth.image[~truth.crowd], minlength=len(truth.image_ids))
     images = []
     for image, kept in sorted(by_image.items()):
-        seen = []
-        for at in kept:
-            seen.append(
+        objects = []
+        for index in kept:
+            objects.append(
                 {
-                    "class": truth.classes[detections.category[at]],
-                    "bbox": detections.boxes[at].tolist(),
-                    "score": float(detections.score[at]),
+                    "class": truth.classes[detections.category[index]],
+                    "bbox": detections.boxes[index].tolist(),
+                    "score": float(detections.score[index]),
                 }
             )
         images.append(
@@ -128,7 +129,7 @@ def unlabelled(
                 "image_id": int(truth.image_ids[image]),
                 "file_name": truth.files[image],
                 "boxes": int(boxes[image]),
-                "seen": seen,
+                "seen": objects,
             }
         )
     return images
@@ -137,19 +138,17 @@ def unlabelled(
 def unlabelled_by_all(
     cells: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> list[dict[str, Any]]:
-    """Images on which every one of the cells sees the same thing where no box is labelled.
+    """Images on which every cell detects the same object where no box is labelled.
 
     cells: unlabelled() of each good cell by its name, of one split. [{image_id, file_name, boxes,
-    places: [{bbox, detected, agree, score}]}], plain: detected is the class that most cells see (the
-    first of equals by name of the cell), agree how many see it, score the lowest of their scores,
-    bbox that of the first cell. First the images with most places, then those with the highest
-    scores. Empty with fewer than two cells: one alone may as well be wrong itself.
+    places: [{bbox, detected, agree, score}]}], plain: detected is the class that most cells detect
+    (the first of equals by name of the cell), agree how many detect it, score the lowest of their
+    scores, bbox that of the first cell. First the images with most places, then those with the
+    highest scores. Empty with fewer than two cells: a single cell may as well be wrong itself.
     """
     if len(cells) < 2:
         return []
-    tables = []
-    for _, entries in sorted(cells.items()):
-        tables.append({entry["image_id"]: entry for entry in entries})
+    tables = [_by(cells[name], "image_id") for name in sorted(cells)]
     images = []
     for image_id, entry in tables[0].items():
         if not all(image_id in table for table in tables):
@@ -166,33 +165,53 @@ def unlabelled_by_all(
     return sorted(images, key=rank)
 
 
-def _places(seen: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """What all cells see on an image. seen: the detections of each cell, by falling score."""
-    first, *others = seen
-    boxes = [np.array([entry["bbox"] for entry in entries], dtype=float) for entries in others]
-    used: list[set[int]] = [set() for _ in others]
+def _places(detections: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What all cells detect on an image. detections: those of each cell, by falling score."""
+    first, *rest = detections
+    boxes = []
+    for entries in rest:
+        boxes.append(np.array([entry["bbox"] for entry in entries], dtype=float))
+    # By cell of `rest`: the detections that a place has already.
+    matched: list[set[int]] = [set() for _ in rest]
     places = []
     for entry in first:
-        partners = []
-        for entries, theirs, taken in zip(others, boxes, used, strict=True):
-            overlap = iou_with(np.array(entry["bbox"], dtype=float), theirs)
-            overlap[list(taken)] = 0.0
-            best = int(overlap.argmax())
-            if overlap[best] < SAME:
-                break
-            partners.append((entries[best], taken, best))
-        if len(partners) < len(others):
+        partners = _partners(np.array(entry["bbox"], dtype=float), boxes, matched)
+        if partners is None:
             continue
-        for _, taken, best in partners:
-            taken.add(best)
-        agreed = [entry, *(partner for partner, _, _ in partners)]
-        detected, agree = Counter(each["class"] for each in agreed).most_common(1)[0]
-        places.append(
-            {
-                "bbox": entry["bbox"],
-                "detected": detected,
-                "agree": agree,
-                "score": min(each["score"] for each in agreed),
-            }
-        )
+        agreed = [entry]
+        for entries, partner, indices in zip(rest, partners, matched, strict=True):
+            agreed.append(entries[partner])
+            indices.add(partner)
+        classes = [detection["class"] for detection in agreed]
+        places.append({"bbox": entry["bbox"], **_agreement(classes, agreed)})
     return places
+
+
+def _partners(
+    box: np.ndarray, boxes: list[np.ndarray], matched: list[set[int]]
+) -> list[int] | None:
+    """Of each cell the detection that overlaps `box` most and is not matched yet; None where a cell
+    has none of the same object."""
+    partners = []
+    for cell_boxes, indices in zip(boxes, matched, strict=True):
+        overlap = iou_with(box, cell_boxes)
+        overlap[list(indices)] = 0.0
+        best = int(overlap.argmax())
+        if overlap[best] < SAME:
+            return None
+        partners.append(best)
+    return partners
+
+
+def _by(entries: Sequence[Mapping[str, Any]], key: str) -> dict[int, Mapping[str, Any]]:
+    return {entry[key]: entry for entry in entries}
+
+
+def _agreement(classes: list[str], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The class that most cells detect, how many do, and the lowest score."""
+    detected, agree = Counter(classes).most_common(1)[0]
+    return {
+        "detected": detected,
+        "agree": agree,
+        "score": min(entry["score"] for entry in entries),
+    }

@@ -1,9 +1,10 @@
 """What keeps a cell from a perfect AP50, in six kinds of error.
 
-TIDE: Bolya, Foley, Hays, Hoffman 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors"
-(arXiv:2008.08115), section 2. Where a detection fits several kinds, the order is that of the authors' tool (tidecv):
-localisation, classification, duplicate, background, both. What is evaluated is COCO's matching at IoU .5, so that the
-AP to start from is the AP50 of the tables; tidecv caps an image's detections over all classes instead.
+TIDE: Bolya, Foley, Hays, Hoffman 2020, "TIDE: A General Toolbox for Identifying Object Detection
+Errors" (arXiv:2008.08115), section 2. Where a detection fits several kinds, the order is that of
+the authors' tool (tidecv): localisation, classification, duplicate, background, both. What is
+evaluated is COCO's matching at IoU .5, so that the AP to start from is the AP50 of the tables;
+tidecv caps an image's detections over all classes instead.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ BACKDROP = 0.1
 class Errors:
     """kind: (D,) position in KINDS, -1 for detections that are right or not counted.
 
-    target: (D,) the box that a classification or localisation error means, or that a duplicate finds again; else -1.
-    missed: (N,) boxes that no detection found and no classification or localisation error means; crowds never are.
+    target: (D,) the box that a classification or localisation error means, or that a duplicate
+    detects again; else -1. missed: (N,) boxes that no detection matches and no classification or
+    localisation error means; crowds never are.
     """
 
     kind: np.ndarray
@@ -36,18 +38,19 @@ class Errors:
 
 
 def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated) -> Errors:
-    """The kind of every wrong detection and the missed boxes, at IoU .5 (foreground) and .1 (background)."""
+    """The kind of every wrong detection and the missed boxes, at IoU .5 (foreground) and .1
+    (background)."""
     count = len(detections.score)
     real = ~truth.crowd[pairs.box]
     same = detections.category[pairs.detection] == truth.category[pairs.box]
     own, own_box = pairs.best(real & same, count)
-    other, other_box = pairs.best(real & ~same, count)
+    wrong, wrong_box = pairs.best(real & ~same, count)
     kind = np.select(
         [
             (own >= BACKDROP) & (own < FOREGROUND),
-            other >= FOREGROUND,
+            wrong >= FOREGROUND,
             own >= FOREGROUND,
-            np.maximum(own, other) <= BACKDROP,
+            np.maximum(own, wrong) <= BACKDROP,
         ],
         [LOCALISATION, CLASSIFICATION, DUPLICATE, BACKGROUND],
         default=BOTH,
@@ -55,7 +58,7 @@ def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Eva
     kind[~evaluated.counted | (evaluated.box >= 0)] = -1
     target = np.select(
         [kind == CLASSIFICATION, (kind == LOCALISATION) | (kind == DUPLICATE)],
-        [other_box, own_box],
+        [wrong_box, own_box],
         default=-1,
     )
     missed = ~truth.crowd
@@ -67,12 +70,14 @@ def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Eva
 def effects(
     truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors
 ) -> dict[str, Any]:
-    """What AP50 would gain if one kind of error were mended and the others stayed: dAP of the paper, never below 0.
+    """What AP50 would gain if one kind of error were mended and the rest stayed: dAP of the paper,
+    never below 0.
 
-    A plain dict: AP50; dAP and count by KINDS; dAP_special: {false_positives, false_negatives}, the gain if no wrong
-    detection stood before a right one, and if only what is found had to be found; classes: how many the means run
-    over (those with boxes); per_class: [{class, KINDS: counts}], errors of detections by their own class, missed boxes
-    by theirs. All dAP and AP50 are None where the split has no box.
+    A plain dict: AP50; dAP and count by KINDS; dAP_special: {false_positives, false_negatives}, the
+    gain if no wrong detection stood before a right one, and if only the boxes that are matched
+    counted; classes: how many the means run over (those with boxes); per_class: [{class, KINDS:
+    counts}], errors of detections by their own class, missed boxes by theirs. All dAP and AP50 are
+    None where the split has no box.
     """
     boxes = truth.boxes_per_class()
     order = detections.ranking()
@@ -80,17 +85,16 @@ def effects(
     right = evaluated.box[order] >= 0
     label, kind, target = detections.category[order], errors.kind[order], errors.target[order]
 
-    def ap(labels: np.ndarray, correct: np.ndarray, kept: np.ndarray, to_find: np.ndarray) -> float:
-        return float(
-            np.mean(
-                [
-                    _of_class(correct[kept & (labels == index)], int(to_find[index]))
-                    for index in np.flatnonzero(boxes)
-                ]
-            )
-        )
+    def ap(labels: np.ndarray, correct: np.ndarray, kept: np.ndarray, targets: np.ndarray) -> float:
+        values = []
+        for index in np.flatnonzero(boxes):
+            of_class = kept & (labels == index)
+            values.append(_of_class(correct[of_class], int(targets[index])))
+        return float(np.mean(values))
 
-    counts = {name: int((errors.kind == index).sum()) for index, name in enumerate(KINDS[:MISSED])}
+    counts = {}
+    for index, name in enumerate(KINDS[:MISSED]):
+        counts[name] = int((errors.kind == index).sum())
     counts[KINDS[MISSED]] = int(errors.missed.sum())
     result: dict[str, Any] = {
         "AP50": None,
@@ -105,11 +109,12 @@ def effects(
     everything = np.ones(len(order), dtype=bool)
     mended = _mended(truth, evaluated, kind, target)
     missed = np.bincount(truth.category[errors.missed], minlength=len(boxes))
-    found = np.bincount(truth.category[evaluated.box[evaluated.box >= 0]], minlength=len(boxes))
+    matched = evaluated.box[evaluated.box >= 0]
+    detected = np.bincount(truth.category[matched], minlength=len(boxes))
     after = {}
     for index in (CLASSIFICATION, LOCALISATION):
         better = mended & (kind == index)
-        moved = np.where(better, truth.category[target], label) if len(boxes) else label
+        moved = np.where(better, truth.category[target], label)
         after[KINDS[index]] = ap(moved, right | better, (kind != index) | better, boxes)
     for index in (BOTH, DUPLICATE, BACKGROUND):
         after[KINDS[index]] = ap(label, right, kind != index, boxes)
@@ -120,38 +125,41 @@ def effects(
     result["dAP"] = {name: max(after[name] - before, 0.0) for name in KINDS}
     result["dAP_special"] = {
         "false_positives": ap(label, right, right, boxes) - before,
-        "false_negatives": ap(label, right, everything, found) - before,
+        "false_negatives": ap(label, right, everything, detected) - before,
     }
     return result
 
 
 def _mended(truth: Truth, evaluated: Evaluated, kind: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(n,), by falling score: whether a mended error becomes a true positive. Only the best of those that mean a box
-    does, and none where the box is found already: the rest would be duplicates and go."""
-    found = np.zeros(len(truth.ids), dtype=bool)
-    found[evaluated.box[evaluated.box >= 0]] = True
+    """(n,), by falling score: whether a mended error becomes a true positive. Only the best of
+    those that mean a box does, and none where the box is matched already: the rest would be
+    duplicates and go."""
+    matched = np.zeros(len(truth.ids), dtype=bool)
+    matched[evaluated.box[evaluated.box >= 0]] = True
     rows = np.flatnonzero((kind == CLASSIFICATION) | (kind == LOCALISATION))
     _, first = np.unique(target[rows], return_index=True)
     best = rows[first]
     mended = np.zeros(len(kind), dtype=bool)
-    mended[best] = ~found[target[best]]
+    mended[best] = ~matched[target[best]]
     return mended
 
 
 def _of_class(correct: np.ndarray, boxes: int) -> float:
-    # Mending what is missed can leave nothing to find, which the paper does not treat (tidecv divides by zero):
-    # perfect where nothing is detected either, else worth nothing.
-    return average_precision(correct, boxes) if boxes else float(not len(correct))
+    if boxes:
+        return average_precision(correct, boxes)
+    # Mending what is missed can leave no box to detect, which the paper does not treat (tidecv
+    # divides by zero): perfect where nothing is detected either, else worth nothing.
+    return float(not len(correct))
 
 
 def _per_class(truth: Truth, detections: Detections, errors: Errors) -> list[dict[str, Any]]:
     size = len(truth.classes)
-    table = [
-        np.bincount(detections.category[errors.kind == index], minlength=size)
-        for index in range(MISSED)
-    ]
-    table.append(np.bincount(truth.category[errors.missed], minlength=size))
-    return [
-        {"class": name, **{kind: int(column[index]) for kind, column in zip(KINDS, table)}}
-        for index, name in enumerate(truth.classes)
-    ]
+    table: list[dict[str, Any]] = [{"class": name} for name in truth.classes]
+    for index, kind in enumerate(KINDS):
+        labels = detections.category[errors.kind == index]
+        if index == MISSED:
+            labels = truth.category[errors.missed]
+        counts = np.bincount(labels, minlength=size).tolist()
+        for row, count in zip(table, counts):
+            row[kind] = count
+    return table

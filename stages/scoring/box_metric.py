@@ -1,4 +1,5 @@
-"""The project's scores as an MMEngine metric: full precision where MMDetection's CocoMetric rounds to three digits."""
+"""The project's scores as an MMEngine metric: in full, where MMDetection's CocoMetric rounds to
+three digits."""
 
 from __future__ import annotations
 
@@ -23,9 +24,13 @@ class BoxMetric(BaseMetric):
         self.truth = read_truth(ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        self.results.extend(to_results(sample) for sample in data_samples)
+        for sample in data_samples:
+            self.results.append(to_results(sample))
 
     def compute_metrics(self, results: list) -> dict[str, float | None]:
-        found = read_detections([detection for image in results for detection in image], self.truth)
-        statistics = engine.evaluate(self.truth, found).statistics
+        entries = []
+        for image in results:
+            entries += image
+        detections = read_detections(entries, self.truth)
+        statistics = engine.evaluate(self.truth, detections).statistics
         return {name: statistics[name] for name in metrics.METRICS}

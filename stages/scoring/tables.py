@@ -1,4 +1,5 @@
-"""A split's annotations and a cell's detections as columns, and the overlaps of boxes with detections."""
+"""A split's annotations and a cell's detections as columns, and the overlaps of boxes with
+detections."""
 
 from __future__ import annotations
 
@@ -19,11 +20,13 @@ _PAIRS = 4_000_000
 
 @dataclass(frozen=True)
 class Truth:
-    """The annotations of a split. Images and classes are in the order of their ids, boxes in the file's order.
+    """The annotations of a split. Images and classes are in the order of their ids, boxes in the
+    file's order.
 
-    image_ids (I,), files (I), category_ids (K,), classes (K), ids (N,) of the boxes; image (N,) and category (N,) are
-    positions in the former; boxes (N, 4): x, y, width, height in pixels; area (N,) in pixels; crowd (N,): bool.
-    max_detections: how many detections of a class in an image count, the best ones.
+    image_ids (I,), files (I), category_ids (K,), classes (K), ids (N,) of the boxes; image (N,) and
+    category (N,) are positions in the former; boxes (N, 4): x, y, width, height in pixels; area
+    (N,) in pixels; crowd (N,): bool. max_detections: how many detections of a class in an image
+    count, those with the highest scores.
     """
 
     image_ids: np.ndarray
@@ -39,13 +42,14 @@ class Truth:
     max_detections: int = MAX_DETECTIONS
 
     def boxes_per_class(self) -> np.ndarray:
-        """(K,): the boxes that a detector has to find; crowds are none of them."""
+        """(K,): the boxes that a detector has to detect; crowds are none of them."""
         return np.bincount(self.category[~self.crowd], minlength=len(self.classes))
 
 
 @dataclass(frozen=True)
 class Detections:
-    """image (D,), category (D,): positions as in Truth; boxes (D, 4): x, y, width, height in pixels; score (D,)."""
+    """image (D,), category (D,): positions as in Truth; boxes (D, 4): x, y, width, height in
+    pixels; score (D,)."""
 
     image: np.ndarray
     category: np.ndarray
@@ -53,7 +57,8 @@ class Detections:
     score: np.ndarray
 
     def ranking(self) -> np.ndarray:
-        """(D,): positions by falling score; equal scores by image, then as given, which is COCO's order."""
+        """(D,): positions by falling score; equal scores by image, then in the order of the
+        results, which is COCO's order."""
         by_image = np.argsort(self.image, kind="stable")
         return by_image[np.argsort(-self.score[by_image], kind="stable")]
 
@@ -62,8 +67,8 @@ class Detections:
 class Pairs:
     """Every detection with every box of its image that it touches, by detection, then by box.
 
-    detection (P,), box (P,): positions; iou (P,): intersection over union, and over the detection's area where the
-    box is a crowd, as COCO has it.
+    detection (P,), box (P,): positions; iou (P,): intersection over union, and over the detection's
+    area where the box is a crowd, as COCO has it.
     """
 
     detection: np.ndarray
@@ -71,18 +76,21 @@ class Pairs:
     iou: np.ndarray
 
     def best(self, chosen: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of each of `count` detections the largest overlap among the `chosen` (P,) pairs, and its box, the first of
-        equals: iou (D,), 0 where there is none; box (D,), -1 where there is none."""
+        """Of each of `count` detections the largest overlap among the `chosen` (P,) pairs, and its
+        box, the first of equals: iou (D,), 0 where there is none; box (D,), -1 where there is none.
+        """
         detection, box, iou = self.detection[chosen], self.box[chosen], self.iou[chosen]
         order = np.lexsort((-box, iou, detection))
         last = order[np.flatnonzero(np.diff(detection[order], append=-1))]
-        largest, which = np.zeros(count), np.full(count, -1)
-        largest[detection[last]], which[detection[last]] = iou[last], box[last]
-        return largest, which
+        largest, nearest = np.zeros(count), np.full(count, -1)
+        largest[detection[last]] = iou[last]
+        nearest[detection[last]] = box[last]
+        return largest, nearest
 
 
 def read_truth(path: str | Path) -> Truth:
-    """The COCO file of a split as stage prepare writes it; without annotations where the split has no labels.
+    """The COCO file of a split as stage prepare writes it; without annotations where the split has
+    no labels.
 
     Raises InputError where it is missing or no such file, or numbers anything from less than 1.
     """
@@ -91,23 +99,24 @@ def read_truth(path: str | Path) -> Truth:
         images = sorted(coco["images"], key=lambda image: image["id"])
         categories = sorted(coco["categories"], key=lambda category: category["id"])
         entries = coco.get("annotations", [])
-        image_ids, category_ids, ids = (
-            _integers(entry["id"] for entry in table) for table in (images, categories, entries)
-        )
-        image = _positions(_integers(entry["image_id"] for entry in entries), image_ids)
-        category = _positions(_integers(entry["category_id"] for entry in entries), category_ids)
-        boxes = np.array([entry["bbox"] for entry in entries], dtype=float).reshape(-1, 4)
+        image_ids = _integers(images, "id")
+        category_ids = _integers(categories, "id")
+        ids = _integers(entries, "id")
+        image = _positions(_integers(entries, "image_id"), image_ids)
+        category = _positions(_integers(entries, "category_id"), category_ids)
+        boxes = np.array(_column(entries, "bbox"), dtype=float).reshape(-1, 4)
+        crowd = [entry.get("iscrowd", 0) for entry in entries]
         truth = Truth(
             image_ids,
-            [entry["file_name"] for entry in images],
+            _column(images, "file_name"),
             category_ids,
-            [entry["name"] for entry in categories],
+            _column(categories, "name"),
             ids,
             image,
             category,
             boxes,
-            np.array([entry["area"] for entry in entries], dtype=float),
-            np.array([entry.get("iscrowd", 0) for entry in entries], dtype=bool),
+            np.array(_column(entries, "area"), dtype=float),
+            np.array(crowd, dtype=bool),
             int((coco.get("info") or {}).get("max_detections", MAX_DETECTIONS)),
         )
     except FileNotFoundError:
@@ -132,29 +141,27 @@ def read_truth(path: str | Path) -> Truth:
 
 
 def read_detections(results: Sequence[Mapping[str, Any]], truth: Truth) -> Detections:
-    """results: COCO's results format (image_id, category_id, bbox [x, y, width, height] in pixels, score); may be [].
+    """results: COCO's results format (image_id, category_id, bbox [x, y, width, height] in pixels,
+    score); may be [].
 
-    Raises InputError where an entry lacks one of them, names an unknown image or category, has a number that is not
-    finite, a negative size or a score outside 0 to 1.
+    Raises InputError where an entry lacks a key, names an unknown image or category, has a number
+    that is not finite, a negative size or a score outside 0 to 1.
     """
+    numbers = []
     try:
-        rows = np.array(
-            [
+        for entry in results:
+            numbers.append(
                 (entry["image_id"], entry["category_id"], entry["score"], *entry["bbox"])
-                for entry in results
-            ],
-            dtype=float,
-        ).reshape(-1, 7)
+            )
+        rows = np.array(numbers, dtype=float).reshape(-1, 7)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"detections: not in COCO's results format ({_line(error)})") from None
     if len(rows) != len(results):
         raise InputError("detections: not in COCO's results format (a bbox is x, y, width, height)")
-    image, category = (
-        _positions(rows[:, 0], truth.image_ids),
-        _positions(rows[:, 1], truth.category_ids),
-    )
+    image = _positions(rows[:, 0], truth.image_ids)
+    category = _positions(rows[:, 1], truth.category_ids)
     score, boxes = rows[:, 2], rows[:, 3:]
-    for wrong, what in (
+    for wrong, fault in (
         (image < 0, "names an image that the split lacks"),
         (category < 0, "names a category that the split lacks"),
         (~np.isfinite(rows).all(axis=1), "has a number that is not finite"),
@@ -163,7 +170,7 @@ def read_detections(results: Sequence[Mapping[str, Any]], truth: Truth) -> Detec
     ):
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
-            raise InputError(f"detections: entry {at} {what}: {_line(results[at])}")
+            raise InputError(f"detections: entry {at} {fault}: {_line(results[at])}")
     return Detections(image, category, boxes, score)
 
 
@@ -175,21 +182,18 @@ def overlaps(truth: Truth, detections: Detections) -> Pairs:
     length = number[detections.image]
     # In parts of whole detections, so that crowded splits need no memory for all pairs at once.
     part = np.cumsum(length) // _PAIRS
-    parts = (
-        [
-            _touching(truth, detections, np.flatnonzero(part == at), length, first, order)
-            for at in range(int(part[-1]) + 1)
-        ]
-        if len(part)
-        else []
-    )
-    if not parts:
+    if not len(part):
         return Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
-    return Pairs(*(np.concatenate(column) for column in zip(*parts)))
+    parts = []
+    for index in range(int(part[-1]) + 1):
+        rows = np.flatnonzero(part == index)
+        parts.append(_touching(truth, detections, rows, length, first, order))
+    return Pairs(*map(np.concatenate, zip(*parts)))
 
 
 def iou_with(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(M,): intersection over union of a box (4,) with boxes (M, 4): x, y, width, height in pixels."""
+    """(M,): intersection over union of a box (4,) with boxes (M, 4): x, y, width, height in
+    pixels."""
     boxes = boxes.reshape(-1, 4)
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
@@ -207,26 +211,37 @@ def _touching(
     first: np.ndarray,
     order: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """detection, box and iou of the pairs of the detections `rows`.
+
+    length (D,): boxes on the image of each detection; first (I,): where an image's boxes begin in
+    `order` (N,), the boxes by image.
+    """
     length = length[rows]
     detection = np.repeat(rows, length)
     within = np.arange(len(detection)) - np.repeat(np.cumsum(length) - length, length)
     box = order[first[detections.image[detection]] + within]
-    # One column at a time: gathering whole rows of boxes takes twice as long.
-    (left, top, width, height), (x, y, w, h) = detections.boxes.T, truth.boxes.T
-    left, top, width, height = (
-        np.ascontiguousarray(column)[detection] for column in (left, top, width, height)
-    )
-    x, y, w, h = (np.ascontiguousarray(column)[box] for column in (x, y, w, h))
-    across = np.minimum(left + width, x + w) - np.maximum(left, x)
-    down = np.minimum(top + height, y + h) - np.maximum(top, y)
+    x, y, width, height = _columns(detections.boxes, detection)
+    box_x, box_y, box_width, box_height = _columns(truth.boxes, box)
+    across = np.minimum(x + width, box_x + box_width) - np.maximum(x, box_x)
+    down = np.minimum(y + height, box_y + box_height) - np.maximum(y, box_y)
     touch = np.flatnonzero((across > 0) & (down > 0))
     detection, box, common = detection[touch], box[touch], (across * down)[touch]
     own = (width * height)[touch]
-    return detection, box, common / np.where(truth.crowd[box], own, own + (w * h)[touch] - common)
+    union = own + (box_width * box_height)[touch] - common
+    return detection, box, common / np.where(truth.crowd[box], own, union)
 
 
-def _integers(values: Any) -> np.ndarray:
-    return np.array(list(values), dtype=np.int64)
+def _columns(boxes: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """The columns of boxes[rows] one at a time: gathering whole rows takes twice as long."""
+    return [np.ascontiguousarray(column)[rows] for column in boxes.T]
+
+
+def _column(entries: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    return [entry[key] for entry in entries]
+
+
+def _integers(entries: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
+    return np.array(_column(entries, key), dtype=np.int64)
 
 
 def _positions(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -238,5 +253,7 @@ def _positions(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _line(value: Any) -> str:
-    text = f"{type(value).__name__}: {value}" if isinstance(value, Exception) else str(value)
+    text = str(value)
+    if isinstance(value, Exception):
+        text = f"{type(value).__name__}: {text}"
     return " ".join(text.split())[:200]

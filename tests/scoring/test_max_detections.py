@@ -135,7 +135,7 @@ def test_other_numbers_equal_pycocotools(most, seed, tmp_path):
 
 def test_a_recall_names_its_detections():
     assert engine.statistics(300)[6:9] == ("bbox_AR_1", "bbox_AR_10", "bbox_AR_300")
-    assert engine.STATISTICS[6:9] == ("bbox_AR_1", "bbox_AR_10", "bbox_AR_100")
+    assert engine.statistics(100)[6:9] == ("bbox_AR_1", "bbox_AR_10", "bbox_AR_100")
 
 
 def study_of(scale: str, most: int):
