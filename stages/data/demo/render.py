@@ -1,16 +1,19 @@
 """The embedded demo set: drawn recycling scenes whose labels have the statistics of the study's.
 
-The study's photographs are not available, so the miniature scale trains on pictures that the project renders
-itself: no download, the same bytes for the same seed. 500 images of 192 px take a few seconds.
+The study's photographs are not available, so the miniature scale trains on pictures that the
+project renders itself: no download, the same bytes for the same seed. 500 images of 192 px take a
+few seconds.
 
-All statistics were derived once from the study's fold files val_{0..4}.json (4,883 images of 1024 x 1024,
-23,144 boxes), which the project does not read: boxes per class and per image are counted, and
-ln(sqrt(box area) / image side) = a class mean + CROWDING * ln(boxes on the image) + a class deviation
-is a least-squares fit. Five things differ on purpose: the shares of the classes are drawn in (EVENNESS), and so are
-sizes and aspects (NARROWING), a share of the boxes is small whatever its class (SMALL_SHARE), the boxes per image are
-drawn in too (IMAGES_WITH), and which classes share an image is not modelled beyond MATES.
+All statistics were derived once from the study's fold files val_{0..4}.json (4,883 images of 1024 x
+1024, 23,144 boxes), which the project does not read: boxes per class and per image are counted, and
+ln(sqrt(box area) / image side) = a class mean + CROWDING * ln(boxes on the image) + a class
+deviation is a least-squares fit. Five things differ on purpose: the shares of the classes are drawn
+in (EVENNESS), and so are sizes and aspects (NARROWING), a share of the boxes is small whatever its
+class (SMALL_SHARE), the boxes per image are drawn in too (IMAGES_WITH), and which classes share an
+image is not modelled beyond MATES.
 """
 
+import dataclasses
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,10 +33,11 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class Kind:
-    """A class: boxes in the study; mean and deviation of ln(relative size) and of ln(width / height).
+    """A class: boxes in the study; mean and deviation of ln(relative size) and of ln(width /
+    height).
 
-    least and most, which are ours, bound ln(length / breadth) of the drawing: a bottle is never square, a
-    T-shirt never a rod.
+    least and most, which are ours, bound ln(length / breadth) of the drawing: a bottle is never
+    square, a T-shirt never a rod.
     """
 
     name: str
@@ -89,28 +93,31 @@ IMAGES_WITH = (0, 25, 25, 20, 15, 10, 5)
 AT_BORDER = 0.166
 # Distance to the border that all other boxes keep, as a share of the image side.
 MARGIN = 0.02
-# Deviation of the study's box centres from the middle, as a share of the image side: 0.22 across, 0.19 down.
+# Deviation of the study's box centres from the middle, as a share of the image side: 0.22 across,
+# 0.19 down.
 CENTRE_SD = (0.22, 0.19)
 
-# Images and boxes are dealt out in blocks, each an even sample of its distribution: of 147 boxes, 9 are batteries.
+# Images and boxes are dealt out in blocks, each an even sample of its distribution: of 147 boxes, 9
+# are batteries.
 IMAGE_BLOCK, BOX_BLOCK = 60, 147
-# Boxes dealt out together are mostly of one class. 3 give 1.84 classes per image; the study has 1.93.
+# Boxes dealt out together are mostly of one class. 3 give 1.84 classes per image; the study has
+# 1.93.
 MATES = 3
 
 
 def plan(seed: int, images: int) -> list[np.ndarray]:
     """The class indices (0..9) wanted on each image, without drawing.
 
-    Systematic instead of independent sampling: a small set does not lack a class by bad luck. The plan of
-    image k is the same however many images follow it.
+    Systematic instead of independent sampling: a small set does not lack a class by bad luck. The
+    plan of image k is the same however many images follow it.
     """
     crowds = np.cumsum(IMAGES_WITH) / sum(IMAGES_WITH)
-    counts = np.searchsorted(crowds, _dealt(seed, 1, images, IMAGE_BLOCK, 1), side="right") + 1
+    numbers = _dealt(seed, 1, images, IMAGE_BLOCK, 1)
+    counts = np.searchsorted(crowds, numbers, side="right") + 1
     amounts = np.array([kind.boxes for kind in KINDS]) ** EVENNESS
     shares = np.cumsum(amounts) / amounts.sum()
-    labels = np.searchsorted(
-        shares, _dealt(seed, 2, int(counts.sum()), BOX_BLOCK, MATES), side="right"
-    )
+    numbers = _dealt(seed, 2, int(counts.sum()), BOX_BLOCK, MATES)
+    labels = np.searchsorted(shares, numbers, side="right")
     return np.split(labels, np.cumsum(counts)[:-1])
 
 
@@ -119,22 +126,28 @@ def scene(
 ) -> tuple[np.ndarray, list[tuple[int, tuple]]]:
     """Draws image `index` with objects of the classes `labels` (indices, see plan).
 
-    Returns the picture (image_size, image_size, 3) uint8 RGB and the labelled objects as (class index, box),
-    box being (x, y, width, height) in whole pixels around the whole extent of the object inside the image.
+    Returns the picture (image_size, image_size, 3) uint8 RGB and the labelled objects as (class
+    index, box), box being (x, y, width, height) in whole pixels around the whole extent of the
+    object inside the image.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     items = _placed(rng, [_measured(rng, int(label), len(labels)) for label in labels])
     picture, boxes = draw(rng, items, image_size)
-    return picture, [(item.label, box) for item, box in zip(items, boxes, strict=True) if box]
+    objects = []
+    for item, box in zip(items, boxes, strict=True):
+        if box:
+            objects.append((item.label, box))
+    return picture, objects
 
 
 def render(folder: Path, images: int, image_size: int, seed: int, progress=True) -> dict:
     """Draws `images` scenes of image_size x image_size into `folder` as 0000.jpg, 0001.jpg, ...
 
-    Returns a COCO dict whose images, annotations and categories have ids from 1 (pycocotools reads id 0 as
-    "unmatched"); file_name is relative to `folder`, boxes are [x, y, width, height] in pixels, area is the
-    box's. Image k depends on (seed, k, image_size) alone, byte for byte with the same OpenCV and NumPy.
-    Raises ValueError where images < 1, image_size < 64 or seed < 0, OSError where a file cannot be written.
+    Returns a COCO dict whose images, annotations and categories have ids from 1 (pycocotools reads
+    id 0 as "unmatched"); file_name is relative to `folder`, boxes are [x, y, width, height] in
+    pixels, area is the box's. Image k depends on (seed, k, image_size) alone, byte for byte with
+    the same OpenCV and NumPy. Raises ValueError where images < 1, image_size < 64 or seed < 0,
+    OSError where a file cannot be written.
     """
     if images < 1 or image_size < 64 or seed < 0:
         raise ValueError(
@@ -145,7 +158,7 @@ def render(folder: Path, images: int, image_size: int, seed: int, progress=True)
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{index:04d}.jpg" for index in range(images)]
 
-    def one(index, labels):
+    def draw_image(index, labels):
         picture, objects = scene(seed, index, image_size, labels)
         _, encoded = cv2.imencode(
             ".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
@@ -153,65 +166,60 @@ def render(folder: Path, images: int, image_size: int, seed: int, progress=True)
         (folder / names[index]).write_bytes(encoded.tobytes())
         return objects
 
-    # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start slowly.
+    # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start
+    # slowly.
     with ThreadPoolExecutor(machine.cpus()) as pool:
-        drawn = pool.map(one, range(images), plan(seed, images))
-        found = list(
-            tqdm(
-                drawn,
-                "demo images",
-                images,
-                unit="image",
-                delay=2,
-                disable=None if progress else True,
-            )
-        )
-    coco = _coco(names, image_size, seed, found)
+        scenes = pool.map(draw_image, range(images), plan(seed, images))
+        if progress:
+            # None: a bar on a terminal alone.
+            scenes = tqdm(scenes, "demo images", images, unit="image", delay=2, disable=None)
+        objects = list(scenes)
+    coco = _coco(names, image_size, seed, objects)
     log.info("%d demo images with %d boxes in %s", images, len(coco["annotations"]), folder)
     return coco
 
 
-def _coco(names, image_size, seed, found):
-    boxes = (
-        (image_id, label, box)
-        for image_id, objects in enumerate(found, 1)
-        for label, box in objects
-    )
-    return {
-        "info": {"description": f"Detection Matrix demo set, seed {seed}", "version": "1"},
-        "licenses": [
-            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-        ],
-        "images": [
+def _coco(names, image_size, seed, objects):
+    """objects: of each image the (class index, box)."""
+    images, annotations = [], []
+    for image_id, (name, boxes) in enumerate(zip(names, objects, strict=True), 1):
+        images.append(
             {
-                "id": index,
+                "id": image_id,
                 "file_name": name,
                 "width": image_size,
                 "height": image_size,
                 "license": 1,
             }
-            for index, name in enumerate(names, 1)
+        )
+        for label, box in boxes:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": label + 1,
+                    "bbox": list(box),
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                }
+            )
+    categories = []
+    for number, name in enumerate(CLASSES, 1):
+        categories.append({"id": number, "name": name, "supercategory": "waste"})
+    return {
+        "info": {"description": f"Detection Matrix demo set, seed {seed}", "version": "1"},
+        "licenses": [
+            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
         ],
-        "annotations": [
-            {
-                "id": index,
-                "image_id": image_id,
-                "category_id": label + 1,
-                "bbox": list(box),
-                "area": box[2] * box[3],
-                "iscrowd": 0,
-            }
-            for index, (image_id, label, box) in enumerate(boxes, 1)
-        ],
-        "categories": [
-            {"id": index, "name": name, "supercategory": "waste"}
-            for index, name in enumerate(CLASSES, 1)
-        ],
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
     }
 
 
 def _dealt(seed, stream, count, block, together):
-    """`count` numbers in [0, 1): each `block` evenly spread, shuffled in runs of `together` neighbours."""
+    """`count` numbers in [0, 1): each `block` evenly spread, shuffled in runs of `together`
+    neighbours."""
     runs = np.arange(block).reshape(-1, together)
     start = np.random.default_rng(np.random.SeedSequence([seed, stream, block])).random()
     dealt = []
@@ -225,9 +233,8 @@ def _dealt(seed, stream, count, block, together):
 
 def _measured(rng, label, crowd):
     kind = KINDS[label]
-    aspect = float(
-        np.clip(rng.normal(kind.aspect, NARROWING * kind.aspect_sd), -kind.most, kind.most)
-    )
+    aspect = rng.normal(kind.aspect, NARROWING * kind.aspect_sd)
+    aspect = float(np.clip(aspect, -kind.most, kind.most))
     studied = rng.normal(kind.size + CROWDING * np.log(crowd), kind.size_sd)
     side = PIVOT * np.exp(NARROWING * (studied - np.log(PIVOT)))
     side = float(np.clip(side, SIZE_RANGE[0], SIZE_RANGE[1] * np.exp(-abs(aspect) / 2)))
@@ -238,34 +245,36 @@ def _measured(rng, label, crowd):
 
 
 def _placed(rng, items):
-    """Gives each item a centre with little overlap and an order: large ones mostly below small ones."""
+    """Gives each item a centre with little overlap and an order: large ones mostly below small
+    ones."""
     order = np.argsort([-np.log(item.side) + rng.normal(0, 0.25) for item in items])
-    taken, placed = np.empty((0, 4)), []
-    for item in (items[index] for index in order):
+    occupied, placed = np.empty((0, 4)), []
+    for index in order:
+        item = items[index]
         half = item.side * np.exp(np.array([item.log_aspect, -item.log_aspect]) / 2) / 2
-        # The fewer places are tried, the more objects overlap. 4 to 8 leave 13 % of the boxes with a half of themselves
-        # in another, or the other's in them; 64 % in the study, which is too hard for minutes.
+        # The fewer places are tried, the more objects overlap. 4 to 8 leave 13 % of the boxes with
+        # a half of themselves in another, or the other's in them; 64 % in the study, which is too
+        # hard for minutes.
         centres = rng.normal(0.5, CENTRE_SD, (rng.integers(4, 9), 2))
         centres = np.clip(centres, half + MARGIN, 1 - half - MARGIN)
         if rng.random() < AT_BORDER:
             side = rng.integers(2)
-            outside = rng.uniform(0.75, 1.0) * half[side]
-            centres[:, side] = outside if rng.random() < 0.5 else 1 - outside
+            place = rng.uniform(0.75, 1.0) * half[side]
+            if rng.random() >= 0.5:
+                place = 1 - place
+            centres[:, side] = place
         boxes = np.concatenate([centres - half, centres + half], 1)
-        best = int(np.argmin([_crowded(box, taken) for box in boxes]))
-        taken = np.concatenate([taken, boxes[best : best + 1]])
-        placed.append(
-            Item(item.label, tuple(centres[best]), item.side, item.log_aspect, item.elongation)
-        )
+        best = int(np.argmin([_largest_overlap(box, occupied) for box in boxes]))
+        occupied = np.concatenate([occupied, boxes[best : best + 1]])
+        placed.append(dataclasses.replace(item, centre=tuple(centres[best])))
     return placed
 
 
-def _crowded(box, taken):
-    """The largest overlap of `box` with one of `taken` (n, 4), as a share of the smaller of the two."""
-    if not len(taken):
+def _largest_overlap(box, boxes):
+    """Of `box` with one of `boxes` (n, 4), as a share of the smaller of the two."""
+    if not len(boxes):
         return 0.0
-    overlap = np.clip(
-        np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2]), 0, None
-    ).prod(1)
-    smaller = np.minimum((box[2:] - box[:2]).prod(), (taken[:, 2:] - taken[:, :2]).prod(1))
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    overlap = np.clip(sides, 0, None).prod(1)
+    smaller = np.minimum((box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1))
     return float((overlap / smaller).max())

@@ -9,7 +9,8 @@ import numpy as np
 from stages.data.demo.shapes import DRAWERS
 from stages.data.demo.sprite import noise
 
-# An object of which more than this share lies under later ones is not labelled: a person would not see it.
+# An object of which more than this share lies under later ones is not labelled: a person would not
+# see it.
 HIDDEN = 0.75
 # Cover, of 255, from which a pixel counts as the object's: half covered.
 SOLID = 128
@@ -17,9 +18,11 @@ SOLID = 128
 
 @dataclass(frozen=True)
 class Item:
-    """What is to be drawn: class index, centre (x, y), side = sqrt(box area), log_aspect = ln(width/height).
+    """What is to be drawn: class index, centre (x, y), side = sqrt(box area), log_aspect =
+    ln(width/height).
 
-    centre and side are relative to the image side; elongation is ln(length / breadth) of the drawing.
+    centre and side are relative to the image side; elongation is ln(length / breadth) of the
+    drawing.
     """
 
     label: int
@@ -32,9 +35,9 @@ class Item:
 def draw(rng, items, image_size):
     """Draws the items in order, later ones on top.
 
-    Returns the picture (image_size, image_size, 3) uint8 RGB, and one entry per item: its whole extent inside
-    the image as a box (x, y, width, height) in whole pixels, or None where the box is less than 2 px wide or
-    high or more than HIDDEN of the object is covered.
+    Returns the picture (image_size, image_size, 3) uint8 RGB, and one entry per item: its whole
+    extent inside the image as a box (x, y, width, height) in whole pixels, or None where the box is
+    less than 2 px wide or high or more than HIDDEN of the object is covered.
     """
     grain = rng.standard_normal((image_size, image_size), dtype=np.float32)
     canvas = ground(rng, grain, image_size)
@@ -42,11 +45,12 @@ def draw(rng, items, image_size):
     owner = np.full((image_size, image_size), -1, np.int16)
     boxes, areas = [], []
     for index, item in enumerate(items):
-        colour, cover, opacity, left, top = _turned(rng, item, image_size)
-        _shadow(canvas, cover, left, top, fall)
-        patch, view = _overlap(cover.shape, left, top, image_size)
+        colour, cover, opacity, corner = _turned(rng, item, image_size)
+        _shadow(canvas, cover, corner, fall)
+        patch, view = _overlap(cover.shape, corner, image_size)
         if view is None:
-            boxes.append(None), areas.append(0)
+            boxes.append(None)
+            areas.append(0)
             continue
         cover, solid = cover[patch], cover[patch] >= SOLID
         alpha = cover.astype(np.float32) * (opacity / 255)
@@ -55,33 +59,35 @@ def draw(rng, items, image_size):
         areas.append(int(solid.sum()))
         boxes.append(_extent(solid, view[1].start, view[0].start))
     visible = np.bincount(owner.ravel() + 1, minlength=len(items) + 1)[1:]
-    kept = [
-        box if box and seen >= (1 - HIDDEN) * area else None
-        for box, seen, area in zip(boxes, visible, areas, strict=True)
-    ]
-    # The ground's noise serves again, mirrored: drawing another would take a fifth of the picture's time.
-    return _lit(rng, canvas, grain[::-1, ::-1]), kept
+    for index, area in enumerate(areas):
+        if visible[index] < (1 - HIDDEN) * area:
+            boxes[index] = None
+    # The ground's noise serves again, mirrored: drawing another would take a fifth of the picture's
+    # time.
+    return _lit(rng, canvas, grain[::-1, ::-1]), boxes
 
 
 def ground(rng, grain, image_size):
-    """A plausible floor: belt, tiles, concrete or turf, with smudges; (image_size, image_size, 3) float32.
+    """A plausible floor: belt, tiles, concrete or turf, with smudges; (image_size, image_size, 3)
+    float32.
 
     grain is white noise of variance 1, (image_size, image_size) float32.
     """
-    # Python floats from here on: a NumPy float64 scalar turns every plane into float64, at twice the time.
+    # Python floats from here on: a NumPy float64 scalar turns every plane into float64, at twice
+    # the time.
     angle = float(rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12))
     axis = (np.arange(image_size, dtype=np.float32) + 0.5) / image_size
     along = axis[None] * math.cos(angle) + axis[:, None] * math.sin(angle)
-    beside = axis[:, None] * math.cos(angle) - axis[None] * math.sin(angle)
+    across = axis[:, None] * math.cos(angle) - axis[None] * math.sin(angle)
     kind = rng.integers(4)
     if kind == 0:
         base = (84, 88, 94)
-        ribs, seam = _lines(along, float(rng.uniform(7, 12)), 0.1), _lines(beside, 1.3, 0.02)
+        ribs, seam = _lines(along, float(rng.uniform(7, 12)), 0.1), _lines(across, 1.3, 0.02)
         pattern = 12 * ribs - 5 * seam + 2.5 * grain
     elif kind == 1:
         base, count = (168, 162, 152), float(rng.uniform(3, 6))
-        tone = np.sin(np.floor(along * count) * 12.9 + np.floor(beside * count) * 78.2)
-        joints = np.maximum(_lines(along, count, 0.025), _lines(beside, count, 0.025))
+        tone = np.sin(np.floor(along * count) * 12.9 + np.floor(across * count) * 78.2)
+        joints = np.maximum(_lines(along, count, 0.025), _lines(across, count, 0.025))
         pattern = 5 * tone - 32 * joints + 2 * grain
     elif kind == 2:
         fine = noise(rng, image_size, image_size, image_size / 5, image_size / 5)
@@ -112,30 +118,34 @@ def _lines(coordinate, per_unit, width):
 
 
 def _turned(rng, item, image_size):
-    """Draws the item upright, turns it so that its box has the wanted aspect, and scales the box to its size.
+    """Draws the item upright, turns it so that its box has the wanted aspect, and scales the box to
+    its size.
 
-    Returns colour (h, w, 3), cover (h, w), opacity, and the image position (left, top) of the patch.
+    Returns colour (h, w, 3), cover (h, w), opacity, and the (x, y) of the upper left corner in the
+    image.
     """
     ratio, aspect = np.exp(item.elongation), np.exp(item.log_aspect)
-    # A turned rectangle 1 x ratio has a box of aspect (cos + ratio sin) / (sin + ratio cos); hence the angle.
+    # A turned rectangle 1 x ratio has a box of aspect (cos + ratio sin) / (sin + ratio cos); hence
+    # the angle.
     angle = np.arctan2(ratio * aspect - 1, ratio - aspect)
-    breadth = (
-        item.side
-        * image_size
-        / np.sqrt((np.cos(angle) + ratio * np.sin(angle)) * (np.sin(angle) + ratio * np.cos(angle)))
-    )
-    # Small drawings need subpixels, or their details alias; from 60 px on antialiased edges are enough.
+    cos, sin = np.cos(angle), np.sin(angle)
+    breadth = item.side * image_size / np.sqrt((cos + ratio * sin) * (sin + ratio * cos))
+    # Small drawings need subpixels, or their details alias; from 60 px on antialiased edges are
+    # enough.
     fine = int(np.clip(np.ceil(60 / breadth), 1, 6))
     width = max(8, round(breadth * fine))
     sprite = DRAWERS[item.label](rng, width, max(width, round(breadth * ratio * fine)))
-    angle = (angle if rng.random() < 0.5 else -angle) + (np.pi if rng.random() < 0.25 else 0)
+    if rng.random() >= 0.5:
+        angle = -angle
+    if rng.random() < 0.25:
+        angle += np.pi
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    outline, _ = cv2.findContours(
-        (sprite.cover >= SOLID).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    solid = (sprite.cover >= SOLID).astype(np.uint8)
+    outline, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate(outline)[:, 0] @ turn.T
     extent = np.ptp(points, axis=0) + 1
-    # A turned silhouette is smaller than its turned canvas, so what was really drawn decides on the scale.
+    # A turned silhouette is smaller than its turned canvas, so what was really drawn decides on the
+    # scale.
     turn = turn * (item.side * image_size * fine / np.sqrt(extent.prod()))
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * [sprite.width, sprite.height] @ turn.T
     patch = np.ceil((np.ptp(corners, axis=0) / fine) + 2).astype(int)
@@ -143,60 +153,55 @@ def _turned(rng, item, image_size):
     matrix = np.concatenate([turn, shift[:, None]], 1)
     size = tuple(int(side) for side in patch * fine)
     final = tuple(int(side) for side in patch)
-    # Outside the drawing its edge colours go on, so that blending cannot darken the rim; its cover does not.
+    # Outside the drawing its edge colours go on, so that blending cannot darken the rim; its cover
+    # does not.
     colour = cv2.warpAffine(sprite.colour, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpAffine(sprite.cover, matrix, size)
-    left, top = np.round(np.array(item.centre) * image_size - patch / 2).astype(int)
+    x, y = np.round(np.array(item.centre) * image_size - patch / 2).astype(int)
     if fine > 1:
-        colour, cover = (
-            cv2.resize(layer, final, interpolation=cv2.INTER_AREA) for layer in (colour, cover)
-        )
-    return colour, cover, sprite.opacity, int(left), int(top)
+        colour = cv2.resize(colour, final, interpolation=cv2.INTER_AREA)
+        cover = cv2.resize(cover, final, interpolation=cv2.INTER_AREA)
+    return colour, cover, sprite.opacity, (int(x), int(y))
 
 
-def _overlap(shape, left, top, image_size):
-    """The part of a patch at (left, top) that lies in the image: slices of the patch and of the image."""
+def _overlap(shape, corner, image_size):
+    """The part of a patch, its upper left corner at (x, y), that lies in the image: slices of the
+    patch and of the image."""
     height, width = shape
-    x0, x1, y0, y1 = (
-        max(left, 0),
-        min(left + width, image_size),
-        max(top, 0),
-        min(top + height, image_size),
-    )
+    x, y = corner
+    x0, x1 = max(x, 0), min(x + width, image_size)
+    y0, y1 = max(y, 0), min(y + height, image_size)
     if x0 >= x1 or y0 >= y1:
         return None, None
-    return np.s_[y0 - top : y1 - top, x0 - left : x1 - left], np.s_[y0:y1, x0:x1]
+    return np.s_[y0 - y : y1 - y, x0 - x : x1 - x], np.s_[y0:y1, x0:x1]
 
 
-def _shadow(canvas, cover, left, top, fall):
+def _shadow(canvas, cover, corner, fall):
     reach = int(np.abs(fall).max()) + 3
     padded = cv2.copyMakeBorder(cover, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     soft = cv2.blur(padded, (2 * reach - 1, 2 * reach - 1))
-    left, top = left - reach + round(fall[0]), top - reach + round(fall[1])
-    patch, view = _overlap(soft.shape, left, top, canvas.shape[0])
+    corner = (corner[0] - reach + round(fall[0]), corner[1] - reach + round(fall[1]))
+    patch, view = _overlap(soft.shape, corner, canvas.shape[0])
     if view is not None:
         dim = 1 - soft[patch].astype(np.float32) * (0.4 / 255)
         canvas[view] *= cv2.merge([dim] * 3)
 
 
-def _extent(solid, left, top):
+def _extent(solid, x, y):
+    """The box of the pixels `solid` of a view at (x, y); None where it is less than 2 px."""
     columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))
     if not columns.size:
         return None
     width, height = int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
-    return (
-        (left + int(columns[0]), top + int(rows[0]), width, height)
-        if min(width, height) >= 2
-        else None
-    )
+    if min(width, height) < 2:
+        return None
+    return x + int(columns[0]), y + int(rows[0]), width, height
 
 
 def _lit(rng, canvas, grain):
     """Exposure, colour temperature, a lamp on one side, and the camera's noise; uint8."""
     axis = np.linspace(-0.5, 0.5, canvas.shape[0], dtype=np.float32)
-    across, down, level = (
-        float(value) for value in rng.uniform([-0.22, -0.22, 0.86], [0.22, 0.22, 1.12])
-    )
+    across, down, level = rng.uniform([-0.22, -0.22, 0.86], [0.22, 0.22, 1.12]).tolist()
     lamp = (level + across * axis)[None] + (down * axis)[:, None] + 0.012 * grain
     warmth = float(rng.normal(0, 0.03))
     light = cv2.merge([lamp * (1 + warmth), lamp, lamp * (1 - warmth)])

@@ -1,9 +1,10 @@
 """The ten kinds of litter of the demo set, one drawing function each.
 
-Every function takes (rng, width, height) in pixels, height >= width, and returns an upright Sprite that
-nearly fills its canvas; turning, scaling and placing it is the scene's business. Each class keeps a
-silhouette, a colour family and a texture to itself, because the miniature study has to tell them apart at
-12 px, from random weights, within a few hundred iterations. Numbers are shares of the canvas and HSV colours.
+Every function takes (rng, width, height) in pixels, height >= width, and returns an upright Sprite
+that nearly fills its canvas; turning, scaling and placing it is the scene's business. Each class
+keeps a silhouette, a colour family and a texture to itself, because the miniature study has to tell
+them apart at 12 px, from random weights, within a few hundred iterations. Numbers are shares of the
+canvas and HSV colours.
 """
 
 import numpy as np
@@ -57,8 +58,10 @@ def paper(rng, width, height):
     if picture:
         sprite.band(0.13, 0.25, 0.48, 0.47, tint(rng, rng.random(), 0.2, 0.6))
     for index, y in enumerate(np.arange(0.26, 0.88, 0.085)):
-        left = 0.55 if picture and index < 3 else 0.13
-        sprite.band(left, y, rng.uniform(0.74, 0.88), y + 0.035, ink)
+        start = 0.13
+        if picture and index < 3:
+            start = 0.55
+        sprite.band(start, y, rng.uniform(0.74, 0.88), y + 0.035, ink)
     position, slant = rng.uniform(0.3, 0.7), rng.uniform(-12, 12)
     fold = np.tanh((sprite.across() - position) * 25 + (sprite.down() - 0.5) * slant)
     sprite.shade(0.95 + 0.06 * fold + 0.03 * noise(rng, width, height, 4, 5))

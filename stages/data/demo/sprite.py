@@ -1,4 +1,5 @@
-"""A drawing of one object, and the outlines, colours and noise that the demo set's drawings are made of.
+"""A drawing of one object, and the outlines, colours and noise that the demo set's drawings are
+made of.
 
 Points are (n, 2) arrays of x, y in 0..1 from the upper left corner of the canvas.
 """
@@ -12,7 +13,8 @@ FRACTION_BITS = 4
 
 
 class Sprite:
-    """A picture of one object: colour (h, w, 3) uint8 RGB, cover (h, w) uint8 mask, opacity in 0..1."""
+    """A picture of one object: colour (h, w, 3) uint8 RGB, cover (h, w) uint8 mask, opacity in
+    0..1."""
 
     def __init__(self, width, height, base, opacity=1.0):
         self.width, self.height, self.opacity = width, height, opacity
@@ -28,8 +30,8 @@ class Sprite:
             self.colour, [self._pixels(points)], _plain(colour), cv2.LINE_AA, FRACTION_BITS
         )
 
-    def band(self, left, top, right, bottom, colour):
-        self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
+    def band(self, x0, y0, x1, y1, colour):
+        self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
 
     def disc(self, x, y, radius_x, radius_y, colour):
         self.polygon(ellipse(x, y, radius_x, radius_y), colour)
@@ -51,16 +53,16 @@ class Sprite:
 
 
 def noise(rng, width, height, columns, rows):
-    """Smooth noise (height, width) float32 of about unit variance, with columns x rows independent cells."""
+    """Smooth noise (height, width) float32 of about unit variance, with columns x rows independent
+    cells."""
     grid = rng.standard_normal((max(2, int(rows)), max(2, int(columns))), dtype=np.float32)
     return cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def tint(rng, hue, saturation, value, spread=1.0):
     """An RGB triple 0..255 near the given HSV colour (each 0..1)."""
-    h, s, v = (
-        np.array([hue, saturation, value]) + rng.uniform(-1, 1, 3) * [0.02, 0.08, 0.08] * spread
-    )
+    deviation = rng.uniform(-1, 1, 3) * [0.02, 0.08, 0.08] * spread
+    h, s, v = np.array([hue, saturation, value]) + deviation
     return np.array(colorsys.hsv_to_rgb(h % 1, np.clip(s, 0, 1), np.clip(v, 0, 1))) * 255
 
 
@@ -81,14 +83,15 @@ def belt(top, bottom, rim):
     return np.concatenate([sag + upper, sag[::-1] + lower])
 
 
-def mirrored(left):
+def mirrored(half):
     """A closed outline from its left half, top to bottom."""
-    left = np.asarray(left, np.float64)
-    return np.concatenate([left, [1, 0] + left[::-1] * [-1, 1]])
+    half = np.asarray(half, np.float64)
+    return np.concatenate([half, [1, 0] + half[::-1] * [-1, 1]])
 
 
 def rounded(points, times):
-    """Chaikin's corner cutting of a closed polygon: a pass cuts a quarter off each end of each side."""
+    """Chaikin's corner cutting of a closed polygon: a pass cuts a quarter off each end of each
+    side."""
     points = np.asarray(points, np.float64)
     for _ in range(times):
         following = np.roll(points, -1, axis=0)
@@ -98,19 +101,17 @@ def rounded(points, times):
 
 
 def cushion(inset, stretch, radius):
-    """A rectangle with round corners, inset and radius relative to the width; stretch = width / height."""
+    """A rectangle with round corners, inset and radius relative to the width; stretch = width /
+    height."""
     corner = np.pi / 2 * (np.arange(6) / 5)
     arc = np.stack([np.cos(corner), np.sin(corner)], 1) * radius
     far = np.array([1, 1 / stretch]) - inset - radius
     near = inset + radius
     points = [
-        centre + arc @ np.array(turn)
-        for centre, turn in (
-            (far, ((1, 0), (0, 1))),
-            ((near, far[1]), ((0, 1), (-1, 0))),
-            ((near, near), ((-1, 0), (0, -1))),
-            ((far[0], near), ((0, -1), (1, 0))),
-        )
+        far + arc @ np.array(((1, 0), (0, 1))),
+        (near, far[1]) + arc @ np.array(((0, 1), (-1, 0))),
+        (near, near) + arc @ np.array(((-1, 0), (0, -1))),
+        (far[0], near) + arc @ np.array(((0, -1), (1, 0))),
     ]
     return np.concatenate(points) * [1, stretch]
 
@@ -122,8 +123,8 @@ def filling(points):
 
 
 def sheen(across, low, strength):
-    """Brightness of a shiny upright cylinder: a highlight left of the middle, a thin reflex, dark edges."""
-    highlight = np.exp(-(((across - 0.33) / 0.13) ** 2)) + 0.4 * np.exp(
-        -(((across - 0.84) / 0.05) ** 2)
-    )
-    return low + strength * highlight + 0.4 * low * np.sin(np.pi * across)
+    """Brightness of a shiny upright cylinder: a highlight left of the middle, a thin reflex, dark
+    edges."""
+    highlight = np.exp(-(((across - 0.33) / 0.13) ** 2))
+    reflex = 0.4 * np.exp(-(((across - 0.84) / 0.05) ** 2))
+    return low + strength * (highlight + reflex) + 0.4 * low * np.sin(np.pi * across)
