@@ -15,12 +15,13 @@ from stages.training import best
 
 def save(path: Path, model: torch.nn.Module, classes: list[str], epoch: int) -> None:
     """The weights as a training saves them."""
-    with replacing(path) as beside:
-        torch.save(best.content(model.state_dict(), classes, epoch), beside)
+    with replacing(path) as temporary:
+        torch.save(best.content(model.state_dict(), classes, epoch), temporary)
 
 
 def load(path: Path, model: torch.nn.Module) -> None:
-    """Raises InputError where the file is missing, damaged, more than data, or not of exactly this model."""
+    """Raises InputError where the file is missing, damaged, more than data, or not of exactly this
+    model."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such checkpoint; train the cell first (dvc repro, or "
@@ -30,19 +31,20 @@ def load(path: Path, model: torch.nn.Module) -> None:
         # torch writes a checksum of each tensor and does not look at it again.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        if not damaged:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: holds more than tensors and plain values and is not opened "
             f"({' '.join(str(error).split())[:60]}); train the cell again"
         ) from None
-    # Whatever a damaged file makes the reader stumble over.
+    # A damaged file makes the reader raise anything.
     except Exception as error:
         damaged = " ".join(str(error).split())[:100] or type(error).__name__
     if damaged:
         raise InputError(
-            f"{path}: is damaged ({damaged}); python -m stages.check_cache all removes damaged files, and "
-            "dvc repro makes them again"
+            f"{path}: is damaged ({damaged}); python -m stages.check_cache all removes damaged "
+            "files, and dvc repro makes them again"
         )
     try:
         model.load_state_dict(content["state_dict"], strict=True)

@@ -1,4 +1,5 @@
-"""Makes one MMDetection config of one cell: detector, backbone, neck, optimizer, runtime, data and schedule."""
+"""Makes one MMDetection config of one cell: detector, backbone, neck, optimizer, runtime, data and
+schedule."""
 
 from __future__ import annotations
 
@@ -39,9 +40,9 @@ def compose(
 ) -> Config:
     """The config of cell `name`, whole: MMDetection and IMPORTS are all that it needs.
 
-    classes: the category names in the order of their ids; image_root: the folder that file_name starts from;
-    train_images: how many images an epoch has, which may shorten the warm-up; train_indices: which of those that
-    CocoDataset keeps, None for all.
+    classes: the category names in the order of their ids; image_root: the folder that file_name
+    starts from; train_images: how many images an epoch has, which may shorten the warm-up;
+    train_indices: which of those that CocoDataset keeps, None for all.
     """
     cell = study.cell(name)
     cfg = Config.fromfile(root / "configs" / "runtime.py")
@@ -73,9 +74,9 @@ def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     model = Config(dict(model=fragment.model.to_dict()))
     for layer in layers:
         model.merge_from_dict(dict(model=layer.to_dict()))
-    return {
-        key: value for key, value in model.model.backbone.to_dict().items() if key != "_delete_"
-    }
+    config = model.model.backbone.to_dict()
+    config.pop("_delete_", None)
+    return config
 
 
 def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
@@ -100,7 +101,8 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
 def _layers(
     backbone: Config, name: str, study: Study, detector: ConfigDict | None = None
 ) -> list[ConfigDict]:
-    """What is merged over a model where it starts from random weights, and where the scale reduces models."""
+    """What is merged over a model where it starts from random weights, and where the scale reduces
+    models."""
     layers = []
     if study.pretrained(name) is None:
         layers.append(backbone.get("from_scratch"))
@@ -112,7 +114,8 @@ def _layers(
 
 
 def _set_classes(part: Any, count: int) -> None:
-    """Each head has a number of classes, Cascade R-CNN's three too, and MMDetection takes it on trust."""
+    """Each head has a number of classes, Cascade R-CNN's three too, and MMDetection takes it on
+    trust."""
     if isinstance(part, list):
         for item in part:
             _set_classes(item, count)
@@ -124,7 +127,8 @@ def _set_classes(part: Any, count: int) -> None:
 
 
 def _ignore_crowds(part: Any) -> None:
-    """What lies in a crowd box is no background; MMDetection's configs have every assigner take it for that."""
+    """What lies in a crowd box is no background; MMDetection's configs have every assigner take it
+    for that."""
     if isinstance(part, list):
         for item in part:
             _ignore_crowds(item)
@@ -135,18 +139,18 @@ def _ignore_crowds(part: Any) -> None:
             _ignore_crowds(item)
 
 
-def _keep_detections(test_cfg: dict, most: int) -> None:
+def _keep_detections(test_cfg: dict, count: int) -> None:
     """Detections of an image: as many as the evaluation counts, out of no fewer proposals."""
-    if most == MAX_DETECTIONS:
+    if count == MAX_DETECTIONS:
         return
     # Detectors of one stage have no part for proposals, and the detections' settings at the top.
     proposals = test_cfg.get("rpn", {})
-    test_cfg.get("rcnn", test_cfg)["max_per_img"] = most
+    test_cfg.get("rcnn", test_cfg)["max_per_img"] = count
     for key in ("nms_pre", "max_per_img"):
         if key in proposals:
-            proposals[key] = max(proposals[key], most)
+            proposals[key] = max(proposals[key], count)
     if not proposals and "nms_pre" in test_cfg:
-        test_cfg["nms_pre"] = max(test_cfg["nms_pre"], most)
+        test_cfg["nms_pre"] = max(test_cfg["nms_pre"], count)
 
 
 def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
@@ -159,38 +163,35 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
         optimizer["optim_wrapper"]["accumulative_counts"] = passes(cell, study)
     if study.training.amp != "none":
         # fp16 needs its losses scaled to keep small gradients; bf16 has the range of fp32.
-        scaler = (
-            dict(loss_scale="dynamic") if study.training.amp == "fp16" else dict(loss_scale=1.0)
-        )
-        optimizer["optim_wrapper"].update(
-            type="AmpOptimWrapper",
-            dtype=dict(bf16="bfloat16", fp16="float16")[study.training.amp],
-            **scaler,
-        )
+        dtype, scale = dict(bf16=("bfloat16", 1.0), fp16=("float16", "dynamic"))[study.training.amp]
+        optimizer["optim_wrapper"].update(type="AmpOptimWrapper", dtype=dtype, loss_scale=scale)
     last = epochs(cell, study)
     loop: dict[str, Any] = dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1)
     # MMEngine's own value is 1.
     if first_validation(cell, study) > 1:
         loop["val_begin"] = first_validation(cell, study)
+    schedulers = [
+        dict(
+            type="MultiStepLR",
+            by_epoch=True,
+            begin=0,
+            end=last,
+            gamma=0.1,
+            milestones=study.training.milestones,
+        )
+    ]
     # MMEngine counts passes, params.yaml optimizer steps.
     rising = warmup(cell, study, train_images) * passes(cell, study)
+    # Over a single iteration MMEngine's LinearLR never leaves its first factor.
+    if rising > 1:
+        linear = dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising)
+        schedulers.insert(0, linear)
     return dict(
         **optimizer,
         # The rate above is scaled already; MMDetection's own switch stays off.
         auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
         train_cfg=loop,
-        param_scheduler=[
-            dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising),
-            dict(
-                type="MultiStepLR",
-                by_epoch=True,
-                begin=0,
-                end=last,
-                gamma=0.1,
-                milestones=study.training.milestones,
-            ),
-            # Over a single iteration MMEngine's LinearLR never leaves its first factor.
-        ][0 if rising > 1 else 1 :],
+        param_scheduler=schedulers,
         custom_hooks=_hooks(name, study),
     )
 
@@ -205,7 +206,8 @@ def _hooks(name: str, study: Study) -> list[dict]:
     if any(precision.values()):
         hooks.append(dict(type="PrecisionHook", **precision))
     if study.training.ema:
-        # LOW: what is validated and saved is the average, so it must still be in place when the checkpoint is written.
+        # LOW: what is validated and saved is the average, so it must still be in place when the
+        # checkpoint is written.
         hooks.append(
             dict(
                 type="EMAHook",
@@ -249,7 +251,6 @@ def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict
             meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
         ),
     ]
-
     fold = study.fold_of(cell)
 
     def dataset(split: str, pipeline: list[dict], **kwargs) -> dict:

@@ -1,4 +1,5 @@
-"""Reads models/<cell>/config.py as data: what a cache or a remote hands back is never run as a program."""
+"""Reads models/<cell>/config.py as data: what a cache or a remote hands back is never run as a
+program."""
 
 from __future__ import annotations
 
@@ -16,18 +17,23 @@ from stages.study.params import ROOT
 
 # A config of this project has 20 kB.
 LARGEST = 1 << 20
-_REMEDY = "it was not written by stage train; train the cell again (dvc repro --force stages/dvc.yaml:train@CELL)"
+_REMEDY = (
+    "it was not written by stage train; train the cell again "
+    "(dvc repro --force stages/dvc.yaml:train@CELL)"
+)
 # MMDetection opens these files while a dataset is built, and may unpickle what it finds.
 _REFUSED = {"proposal_file", "_base_"}
 
 
 def read(path: Path, *needed: str) -> Config:
-    """The config that MMEngine's Config.fromfile would give for a file that stage train wrote, without running it.
+    """The config that MMEngine's Config.fromfile would give for a file that stage train wrote,
+    without running it.
 
-    Accepted are assignments of numbers, texts, None, True, False, lists, tuples and dicts: what Config.pretty_text
-    writes. MMEngine takes a `type` with a dot in it for anything that can be imported (dict(type="os.system", ...)),
-    and mmcv evaluates that of nms; so each must be a class that this project's own configs name.
-    Raises InputError, one line, for any other file, and where one of the names `needed` is not assigned.
+    Accepted are assignments of numbers, texts, None, True, False, lists, tuples and dicts: what
+    Config.pretty_text writes. MMEngine takes a `type` with a dot in it for anything that can be
+    imported (dict(type="os.system", ...)), and mmcv evaluates that of nms; so each must be a class
+    that this project's own configs name. Raises InputError, one line, for any other file, and where
+    one of the names `needed` is not assigned.
     """
     if not path.is_file():
         raise InputError(
@@ -47,7 +53,8 @@ def read(path: Path, *needed: str) -> Config:
         return Config(values)
     except _NotData as error:
         raise InputError(f"{path}: line {error.line}: {error}; {_remedy(path)}") from None
-    # What Python's parser says of other files: null bytes, wrong encoding, too deep, and MMEngine of its own names.
+    # What Python's parser says of other files: null bytes, wrong encoding, too deep, and MMEngine
+    # of its own names.
     except (SyntaxError, ValueError, RecursionError, MemoryError, KeyError) as error:
         raise InputError(
             f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); {_remedy(path)}"
@@ -78,21 +85,9 @@ def _assigned(line: ast.stmt) -> tuple[str, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "dict"
-        and not node.args
-    ):
-        return _dict(node, [(keyword.arg, keyword.value) for keyword in node.keywords])
-    if isinstance(node, ast.Dict):
-        return _dict(
-            node,
-            [
-                (key.value if isinstance(key, ast.Constant) else None, value)
-                for key, value in zip(node.keys, node.values)
-            ],
-        )
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    if isinstance(node, ast.Dict) or (call and node.func.id == "dict" and not node.args):
+        return _dict(node)
     if isinstance(node, ast.List):
         return [_value(item) for item in node.elts]
     if isinstance(node, ast.Tuple):
@@ -110,15 +105,30 @@ def _value(node: ast.expr) -> Any:
     raise _NotData(node, "is not a number, a text, a list, a tuple or dict(...)")
 
 
-def _dict(node: ast.expr, pairs: list[tuple[Any, ast.expr]]) -> dict[Any, Any]:
-    made: dict[Any, Any] = {}
-    for key, value in pairs:
-        # None: **other, or a key that is computed.
-        if not isinstance(key, str | int) or key in made:
+def _dict(node: ast.expr) -> dict[Any, Any]:
+    values: dict[Any, Any] = {}
+    for key, value in _entries(node):
+        if not isinstance(key, str | int) or key in values:
             raise _NotData(node, "has a key that is computed or there twice")
-        made[key] = _value(value)
-        _check(key, made[key], value)
-    return made
+        values[key] = _value(value)
+        _check(key, values[key], value)
+    return values
+
+
+def _entries(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
+    """Key and value of each entry of {...} or dict(...), or of each keyword of a call.
+
+    The key is None for **mapping, and where it is computed.
+    """
+    if isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            yield keyword.arg, keyword.value
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values):
+            name = None
+            if isinstance(key, ast.Constant):
+                name = key.value
+            yield name, value
 
 
 def _check(key: Any, value: Any, node: ast.expr) -> None:
@@ -133,34 +143,34 @@ def _check(key: Any, value: Any, node: ast.expr) -> None:
 
 @functools.cache
 def known_types(root: Path = ROOT) -> frozenset[str]:
-    """Every `type` in configs/, in the MMDetection configs that these are based on, and in what compose.py adds."""
+    """Every `type` in configs/, in the MMDetection configs that these are based on, and in what
+    compose.py adds."""
     files = [*sorted((root / "configs").rglob("*.py")), root / "stages" / "model" / "compose.py"]
-    found: set[str] = set()
-    seen: set[Path] = set()
+    types: set[str] = set()
+    visited: set[Path] = set()
     while files:
         path = files.pop()
-        if path in seen or not path.is_file():
+        if path in visited or not path.is_file():
             continue
-        seen.add(path)
+        visited.add(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            found.update(_types(node))
-            if isinstance(node, ast.Assign) and any(
-                isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
-            ):
-                files += [
-                    fragments.base(text.value, path)
-                    for text in ast.walk(node.value)
-                    if isinstance(text, ast.Constant) and isinstance(text.value, str)
-                ]
-    return frozenset(found)
+            types.update(_types(node))
+            files += _bases(node, path)
+    return frozenset(types)
 
 
 def _types(node: ast.AST) -> Iterator[str]:
-    pairs: list[tuple[Any, ast.expr]] = []
-    if isinstance(node, ast.Call):
-        pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
-    elif isinstance(node, ast.Dict):
-        pairs = [(getattr(key, "value", None), value) for key, value in zip(node.keys, node.values)]
-    for key, value in pairs:
+    for key, value in _entries(node):
         if key == "type" and isinstance(value, ast.Constant) and str(value.value).isidentifier():
             yield value.value
+
+
+def _bases(node: ast.AST, path: Path) -> Iterator[Path]:
+    """The files that `_base_` names, where the node assigns it."""
+    if not isinstance(node, ast.Assign):
+        return
+    if "_base_" not in [getattr(target, "id", None) for target in node.targets]:
+        return
+    for text in ast.walk(node.value):
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield fragments.base(text.value, path)

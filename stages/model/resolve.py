@@ -1,4 +1,5 @@
-"""What each row of params.yaml becomes on the prepared data: the files that train and weights depend on."""
+"""What each row of params.yaml becomes on the prepared data: the files that train and weights
+depend on."""
 
 from __future__ import annotations
 
@@ -18,21 +19,25 @@ from stages.training import cell_file, prepared
 
 
 def read_prepared(study: Study, cell: Cell | None = None) -> dict[str, Any]:
-    """The prepared data that a row trains on, by default the study's: see stages/training/prepared.py. Beside it
-    train_images, how many images an epoch has, and train_indices, which those are of the learnt, None for all."""
+    """The prepared data that a row trains on, by default the study's: see
+    stages/training/prepared.py. Beside it train_images, how many images an epoch has, and
+    train_indices, which those are of the learnt, None for all."""
     fold, share = None, None
     if cell:
         fold, share = study.fold_of(cell), cell.train_share
     data = prepared.read({split: paths.annotations(split, fold) for split in ("train", "val")})
     indices = None
+    images = len(data["learnt"])
     if share:
         indices = subset.positions(data["learnt"], read_json(paths.order(fold)), share)
-    images = len(data["learnt"] if indices is None else indices)
+    if indices is not None:
+        images = len(indices)
     return {**data, "train_images": images, "train_indices": indices}
 
 
 def config(name: str, study: Study, data: dict[str, Any]) -> Config:
-    """The config of a cell on the prepared data. Raises InputError for what this data cannot be trained with."""
+    """The config of a cell on the prepared data. Raises InputError for what this data cannot be
+    trained with."""
     cell, images = study.cell(name), data["train_images"]
     if data["max_detections"] != study.data.max_detections:
         raise InputError(
@@ -54,13 +59,17 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
 
 
 def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
-    """What `training` in a cell's file says: the row's factors, the numbers in force (pixels, the scaled learning rate,
-    the warm-up that so many images leave), and what MMDetection has no key for."""
+    """What `training` in a cell's file says: the row's factors, the numbers in force (pixels, the
+    scaled learning rate, the warm-up that so many images leave), and what MMDetection has no key
+    for."""
     cell, scale = study.cell(name), study.training
     lr, batch = schedule.learning_rate(cell, study), schedule.batch_size(cell, study)
     weights, pretrained = "none", None
     if study.pretrained(cell.backbone):
         weights, pretrained = scale.weights, paths.weights(name).as_posix()
+    fold = cell.fold
+    if fold is None:
+        fold = study.data.fold
     values = {
         "detector": cell.detector,
         "backbone": cell.backbone,
@@ -85,7 +94,7 @@ def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
         "seed": study.seed_of(cell),
         "data": data["source"],
         "max_detections": study.data.max_detections,
-        "fold": study.data.fold if cell.fold is None else cell.fold,
+        "fold": fold,
         "threads": scale.threads,
         "channels_last": scale.channels_last,
         "tf32": scale.tf32,
@@ -103,7 +112,8 @@ def text(name: str, study: Study, data: dict[str, Any]) -> str:
 
 
 def weights_text(name: str, study: Study) -> str:
-    """The content of data/pretrained/<cell>.json: what names the weights, so that another rate fetches nothing."""
+    """The content of data/pretrained/<cell>.json: what names the weights, so that another rate
+    fetches nothing."""
     backbone = study.cell(name).backbone
     weights = study.pretrained(backbone)
     content: dict[str, Any] = {"weights": "none"}
@@ -127,5 +137,5 @@ def write(name: str, study: Study, data: dict[str, Any]) -> None:
 
 def replace(path: Path, content: str) -> None:
     """In one move: the file that is there may be a second name of one in DVC's cache."""
-    with replacing(path) as beside:
-        beside.write_text(content, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")

@@ -2,12 +2,13 @@
 
     python -m stages.model.ops tools/test.py CONFIG CHECKPOINT
 
-A program that is no file here is looked up among those which mmdet ships (mmdet/.mim): tools/train.py,
-tools/test.py, tools/analysis_tools/... Most of them import mmdet.evaluation or mmdet.apis before they read
-CONFIG, too early for its custom_imports. Importing this package, which `python -m` does, is all they need.
+A program that is no file here is looked up among those which mmdet ships (mmdet/.mim):
+tools/train.py, tools/test.py, tools/analysis_tools/... Most of them import mmdet.evaluation or
+mmdet.apis before they read CONFIG, too early for its custom_imports. Importing this package, which
+`python -m` does, is all they need.
 
-mmengine's checkpoints hold more than weights, and torch refuses such a file. For one that you trust, set
-TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1: the program then runs whatever code the file holds.
+mmengine's checkpoints hold more than weights, and torch refuses such a file. For one that you
+trust, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1: the program then runs whatever code the file holds.
 """
 
 import importlib.util

@@ -1,11 +1,11 @@
 """Deformable convolution, versions 1 and 2, with the signatures of mmcv._ext.
 
-Sources: Dai et al. 2017, arXiv:1703.06211; Zhu et al. 2018, arXiv:1811.11168 (with a mask). mmcv and
-torchvision agree on every layout: input (N, C, H, W), weight (C_out, C / group, kH, kW), offset
+Sources: Dai et al. 2017, arXiv:1703.06211; Zhu et al. 2018, arXiv:1811.11168 (with a mask). mmcv
+and torchvision agree on every layout: input (N, C, H, W), weight (C_out, C / group, kH, kW), offset
 (N, deformable_group * kH * kW * 2, H_out, W_out) as y, x pairs in pixels of input, mask
-(N, deformable_group * kH * kW, H_out, W_out). `geometry` is what mmcv passes by keyword: _unmasked and
-_masked below list it. mmcv's scratch tensors (columns, ones) and im2col_step are accepted and ignored.
-Results are written to the tensors that the caller passes.
+(N, deformable_group * kH * kW, H_out, W_out). `geometry` is what mmcv passes by keyword: _unmasked
+and _masked below list it. mmcv's scratch tensors (columns, ones) and im2col_step are accepted and
+ignored. Results are written to the tensors that the caller passes.
 """
 
 from typing import NamedTuple
@@ -97,8 +97,10 @@ def modulated_deform_conv_forward(
     **geometry,
 ) -> None:
     """Write the convolution, each sample times its mask, to output (N, C_out, H_out, W_out)."""
-    where, with_bias = _masked(**geometry)
-    output.copy_(_forward(input, weight, offset, mask, bias if with_bias else None, where))
+    window, with_bias = _masked(**geometry)
+    if not with_bias:
+        bias = None
+    output.copy_(_forward(input, weight, offset, mask, bias, window))
 
 
 def modulated_deform_conv_backward(
@@ -118,8 +120,8 @@ def modulated_deform_conv_backward(
     **geometry,
 ) -> None:
     """Write the five gradients, shaped like their namesakes; grad_bias only if with_bias."""
-    where, with_bias = _masked(**geometry)
-    grads = _backward(grad_output, input, weight, offset, mask, where)
+    window, with_bias = _masked(**geometry)
+    grads = _backward(grad_output, input, weight, offset, mask, window)
     grad_input.copy_(grads.input)
     grad_weight.copy_(grads.weight)
     grad_offset.copy_(grads.offset)
@@ -150,7 +152,10 @@ def _backward(grad_output, input, weight, offset, mask, geometry: Geometry) -> G
 
 
 def _tensors(input, weight, offset, mask, bias) -> list[Tensor]:
-    """All five in one dtype; an absent mask or bias becomes the placeholder that torchvision's op expects."""
-    mask = input.new_zeros(len(input), 1) if mask is None else mask
-    bias = input.new_zeros(len(weight)) if bias is None else bias
+    """All five in one dtype; an absent mask or bias becomes the placeholder that torchvision's op
+    expects."""
+    if mask is None:
+        mask = input.new_zeros(len(input), 1)
+    if bias is None:
+        bias = input.new_zeros(len(weight))
     return widened(input, weight, offset, mask, bias)

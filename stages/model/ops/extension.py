@@ -1,4 +1,5 @@
-"""The module that answers to `mmcv._ext`: ops that torchvision can do, and a clear refusal of the rest."""
+"""The module that answers to `mmcv._ext`: ops that torchvision can do, and a clear refusal of the
+rest."""
 
 from functools import partial
 
@@ -46,15 +47,17 @@ def get_compiling_cuda_version() -> str:
 def refuse(op: str, *args, **kwargs):
     """Raise NotImplementedError, in one line: which op is missing and what installs it."""
     raise NotImplementedError(
-        f"mmcv op '{op}' needs compiled mmcv, and stages.model.ops has no stand-in for it: run `pip uninstall"
-        " mmcv-lite` and `pip install --no-build-isolation --no-deps mmcv==2.1.0` (builds from source against"
-        f" torch {torch.__version__}; needs a C++ compiler, and nvcc for CUDA)"
+        f"mmcv op '{op}' needs compiled mmcv, and stages.model.ops has no stand-in for it: run "
+        "`pip uninstall mmcv-lite` and `pip install --no-build-isolation --no-deps mmcv==2.1.0` "
+        f"(builds from source against torch {torch.__version__}; needs a C++ compiler, and nvcc "
+        "for CUDA)"
     )
 
 
 def __getattr__(name: str):
-    # mmcv's load_ext asserts hasattr for every op as soon as mmcv.ops is imported, so a missing op may fail
-    # only when called. Names with an underscore are Python's own questions (copy, pickle, inspect).
+    # mmcv's load_ext asserts hasattr for every op as soon as mmcv.ops is imported, so a missing op
+    # may fail only when called. Names with an underscore are Python's own questions (copy, pickle,
+    # inspect).
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return partial(refuse, name)
