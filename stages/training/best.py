@@ -1,4 +1,5 @@
-"""Which epoch's weights are a cell's best, and what a checkpoint holds: tensors and plain values only."""
+"""Which epoch's weights are a cell's best, and what a checkpoint holds: tensors and plain values
+only."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from mmengine.hooks import Hook
 
 
 def content(state: dict[str, torch.Tensor], classes: list[str], epoch: int) -> dict[str, Any]:
-    """A checkpoint in MMDetection's layout, so that its own init_detector and test tools load it."""
+    """A checkpoint in MMDetection's layout, so that its own init_detector and test tools load
+    it."""
     return {
         "meta": {"dataset_meta": {"classes": list(classes)}, "epoch": epoch},
         "state_dict": state,
@@ -17,7 +19,8 @@ def content(state: dict[str, torch.Tensor], classes: list[str], epoch: int) -> d
 
 
 class BestHook(Hook):
-    """Notes the epoch whose val bbox_mAP_50 is highest so far (the first of equals), and the last one.
+    """Notes the epoch whose val bbox_mAP_50 is highest so far (the first of equals), and the last
+    one.
 
     best: epoch, step (of the optimizer) and bbox_mAP_50; None before the first validation.
     """

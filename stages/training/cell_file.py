@@ -1,8 +1,10 @@
-"""A cell's file, data/cells/<cell>.py: all that decides its training but the data, the weights and the code.
+"""A cell's file, data/cells/<cell>.py: all that decides its training but the data, the weights and
+the code.
 
-It is an MMDetection config of plain values, and `training` beside MMDetection's own keys: the row's factors, the
-numbers in force, and what MMDetection has no key for (the fold, pretrained weights, processes, threads). What is not in
-it decides nothing: loader processes, the image cache, how often something is logged, where tracking goes.
+It is an MMDetection config of plain values, and `training` beside MMDetection's own keys: the row's
+factors, the numbers in force, and what MMDetection has no key for (the fold, pretrained weights,
+processes, threads). What is not in it decides nothing: loader processes, the image cache, how often
+something is logged, where tracking goes.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class ResolvedCell:
-    """name: of the row. text: of the file. config: MMDetection's keys. training: what `training` in the file says."""
+    """name: of the row. text: of the file. config: MMDetection's keys. training: what `training` in
+    the file says."""
 
     name: str
     text: str
@@ -57,34 +60,39 @@ def read(path: Path) -> ResolvedCell:
         raise InputError(
             f"{path}: is damaged ({reason}); dvc repro puts it back or makes it again"
         ) from None
-    # MMEngine writes the config out three times for itself, which nobody reads: unformatted, that costs no time.
+    # MMEngine writes the config out three times for itself, which nobody reads: unformatted, that
+    # costs no time.
     return ResolvedCell(path.stem, text, Config(values, format_python_code=False), training)
 
 
 def text_of(config: dict[str, Any], training: dict[str, Any]) -> str:
     """The content of a cell's file: a line or a block per key, in the order of the keys."""
-    lines = [
-        f"{key} = {_shown(value, len(key) + 3, 0)}\n"
-        for key, value in {**config, "training": training}.items()
-    ]
-    return "".join(lines)
+    text = ""
+    for key, value in {**config, "training": training}.items():
+        text += f"{key} = {_literal(value, len(key) + 3, 0)}\n"
+    return text
 
 
-def _shown(value: Any, column: int, indent: int) -> str:
-    """`value` as Python text that starts in a column of a line which is indented by so many blanks."""
+def _literal(value: Any, column: int, indent: int) -> str:
+    """`value` as Python text that starts in a column of a line which is indented by so many
+    blanks."""
     flat = repr(value)
     if column + len(flat) < _WIDTH or not isinstance(value, dict | list | tuple) or not value:
         return flat
     inner = indent + 4
+    lines = []
     if isinstance(value, dict):
         opening, closing = "{}"
-        entries = []
         for key, entry in value.items():
             start = f"{key!r}: "
-            entries.append(start + _shown(entry, inner + len(start) + 1, inner))
+            lines.append(start + _literal(entry, inner + len(start) + 1, inner))
     else:
-        opening, closing = "[]" if isinstance(value, list) else "()"
-        entries = [_shown(entry, inner + 1, inner) for entry in value]
-    blanks = " " * inner
-    lines = [f"{blanks}{entry},\n" for entry in entries]
-    return f"{opening}\n{''.join(lines)}{' ' * indent}{closing}"
+        opening, closing = "[]"
+        if isinstance(value, tuple):
+            opening, closing = "()"
+        for entry in value:
+            lines.append(_literal(entry, inner + 1, inner))
+    text = f"{opening}\n"
+    for line in lines:
+        text += f"{' ' * inner}{line},\n"
+    return f"{text}{' ' * indent}{closing}"

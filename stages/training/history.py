@@ -1,4 +1,5 @@
-"""A training's history: one row per step, with the validation's metrics in the last row of each epoch."""
+"""A training's history: one row per step, with the validation's metrics in the last row of each
+epoch."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ VALIDATION = tuple(f"val/{name}" for name in METRICS)
 
 
 def write(path: Path, rows: list[Row]) -> None:
-    """history.csv: step, epoch, lr, train/loss and its parts, then VALIDATION; absent values are empty."""
+    """history.csv: step, epoch, lr, train/loss and its parts, then VALIDATION; absent values are
+    empty."""
     losses = [name for name in rows[0] if name.startswith("train/") and name != "train/loss"]
     columns = ["step", "epoch", "lr", "train/loss", *losses, *VALIDATION]
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
@@ -53,11 +55,11 @@ class Diverged(RuntimeError):
 class HistoryHook(Hook):
     """Collects rows and writes them to `path` after each validation.
 
-    A row is an optimizer step: the mean over its `passes` and, with several processes, over these. Raises Diverged:
-    going on would train nothing.
+    A row is an optimizer step: the mean over its `passes` and, with several processes, over these.
+    Raises Diverged: going on would train nothing.
 
-    rows: up to the last validation. pending: those since. epoch: those that the last validation has added to `rows`,
-    an epoch or, where the first ones are not validated, several.
+    rows: up to the last validation. pending: those since. epoch: those that the last validation
+    has added to `rows`, an epoch or, where the first ones are not validated, several.
     """
 
     def __init__(self, path: Path, passes: int = 1) -> None:
@@ -74,21 +76,22 @@ class HistoryHook(Hook):
     ) -> None:
         # Tensors stay where they are: reading one would wait for the GPU at every step.
         for name, value in outputs.items():
-            value = value.detach() if torch.is_tensor(value) else value
-            self.summed[name] = self.summed[name] + value if name in self.summed else value
+            if torch.is_tensor(value):
+                value = value.detach()
+            if name in self.summed:
+                value = self.summed[name] + value
+            self.summed[name] = value
         if (runner.iter + 1) % self.passes:
             return
-        losses = {f"train/{name}": value / self.passes for name, value in self.summed.items()}
+        row = {
+            "step": (runner.iter + 1) // self.passes,
+            "epoch": runner.epoch + 1,
+            "lr": runner.optim_wrapper.get_lr()["lr"][0],
+        }
+        for name, value in self.summed.items():
+            row[f"train/{name}"] = value / self.passes
         self.summed = {}
-        lr = runner.optim_wrapper.get_lr()["lr"][0]
-        self.pending.append(
-            {
-                "step": (runner.iter + 1) // self.passes,
-                "epoch": runner.epoch + 1,
-                "lr": lr,
-                **losses,
-            }
-        )
+        self.pending.append(row)
         if len(self.pending) - self.checked >= CHECK_EVERY:
             self.check()
 
@@ -108,16 +111,17 @@ class HistoryHook(Hook):
         self.checked = len(self.pending)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
-        values = {name: metrics[name.replace("val/", "coco/")] for name in VALIDATION}
-        (self.pending or self.rows)[-1].update(
-            {name: value for name, value in values.items() if value is not None}
-        )
+        row = (self.pending or self.rows)[-1]
+        for name in METRICS:
+            if metrics[f"coco/{name}"] is not None:
+                row[f"val/{name}"] = metrics[f"coco/{name}"]
         self.epoch, self.pending, self.checked = self.pending, [], 0
         self.rows += self.epoch
         if is_main_process():
             write(self.path, self.rows)
 
     def put_back(self, rows: list[Row], pending: list[Row], summed: dict[str, Any]) -> None:
-        """Goes on from the rows of an earlier process: of whole epochs, of the one begun, of the step begun."""
+        """Goes on from the rows of an earlier process: of whole epochs, of the one begun, of the
+        step begun."""
         self.rows, self.pending, self.summed = rows, pending, summed
         self.checked = len(pending)

@@ -1,7 +1,8 @@
-"""Images decoded and resized once, kept as plain pixels in a memory-mapped file that all cells of one size share.
+"""Images decoded and resized once, kept as plain pixels in a memory-mapped file that all cells of
+one size share.
 
-Reading is then a copy of memory. Training, validation and test read the same pixels that MMDetection's own loading and
-resizing gives, bit for bit, because those have made them.
+Reading is then a copy of memory. Training, validation and test read the same pixels that
+MMDetection's own loading and resizing gives, bit for bit, because those have made them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _WINDOW = 64
 
 
 def use(cfg: Config, *splits: str) -> Config:
-    """`cfg` with the loading and resizing of these splits' loaders taken from caches, which are made where missing.
+    """`cfg` with the loading and resizing of these splits' loaders taken from caches, which are
+    made where missing.
 
     Raises InputError where the disk has no room for one.
     """
@@ -73,41 +75,31 @@ def prepared(annotations: Path, root: Path, resize: dict[str, Any]) -> Path:
 
 def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[str, Any]) -> None:
     side = max(resize["scale"])
-    most = sum(
-        3
-        * side
-        * max(
-            1,
-            round(
-                side * min(image["width"], image["height"]) / max(image["width"], image["height"])
-            ),
-        )
-        for image in images
-    )
-    if most > shutil.disk_usage(FOLDER).free:
+    size = _bytes(images, side)
+    if size > shutil.disk_usage(FOLDER).free:
         raise InputError(
-            f"{FOLDER}: an image cache of {most / 1e9:.1f} GB does not fit on the disk; "
+            f"{FOLDER}: an image cache of {size / 1e9:.1f} GB does not fit on the disk; "
             "set image_cache: false in the scale"
         )
-    load, scale = (
-        LoadImageFromFile(),
-        Resize(**{key: value for key, value in resize.items() if key != "type"}),
-    )
+    settings = dict(resize)
+    settings.pop("type")
+    load, scale = LoadImageFromFile(), Resize(**settings)
 
-    def one(image: dict[str, Any]) -> np.ndarray:
+    def pixels_of(image: dict[str, Any]) -> np.ndarray:
         return scale(load({"img_path": str(root / image["file_name"])}))["img"]
 
     index, offset = {}, 0
     part = path.with_suffix(".part")
     with part.open("wb") as file, ThreadPoolExecutor(machine.cpus()) as pool:
-        for image, pixels in tqdm(
-            zip(images, _in_order(pool, one, images)),
+        progress = tqdm(
+            zip(images, _in_order(pool, pixels_of, images)),
             f"image cache, {side} px",
             len(images),
             unit="image",
             delay=2,
             leave=False,
-        ):
+        )
+        for image, pixels in progress:
             height, width = pixels.shape[:2]
             index[image["id"]] = (offset, height, width)
             file.write(pixels.tobytes())
@@ -116,17 +108,26 @@ def _write(path: Path, images: list[dict[str, Any]], root: Path, resize: dict[st
         os.fsync(file.fileno())
     part.replace(path)
     # Its index is what makes a cache complete.
-    with replacing(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(index), encoding="utf-8")
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(index), encoding="utf-8")
+
+
+def _bytes(images: list[dict[str, Any]], side: int) -> int:
+    """At most what the pixels of the images take, their longer side resized to `side`."""
+    size = 0
+    for image in images:
+        shorter, longer = sorted((image["width"], image["height"]))
+        size += 3 * side * max(1, round(side * shorter / longer))
+    return size
 
 
 def _whole(path: Path) -> bool:
-    """Whether the pixels are all that the index names: either may have been cut short by whatever came."""
+    """Whether the pixels are all that the index names: either may have been cut short by whatever
+    came."""
     try:
         index = json.loads(path.with_suffix(".json").read_bytes())
-        return path.stat().st_size == max(
-            offset + height * width * 3 for offset, height, width in index.values()
-        )
+        ends = [offset + height * width * 3 for offset, height, width in index.values()]
+        return path.stat().st_size == max(ends)
     except (OSError, ValueError):
         return False
 
@@ -151,7 +152,8 @@ def _opened(path: str) -> tuple[np.memmap, dict[str, list[int]]]:
 
 @TRANSFORMS.register_module()
 class LoadCachedImage(BaseTransform):
-    """In place of LoadImageFromFile: img is resized already, ori_shape is that of the image's file."""
+    """In place of LoadImageFromFile: img is resized already, ori_shape is that of the image's
+    file."""
 
     def __init__(self, cache: str) -> None:
         self.cache = cache
@@ -159,9 +161,8 @@ class LoadCachedImage(BaseTransform):
     def transform(self, results: dict) -> dict:
         pixels, index = _opened(self.cache)
         offset, height, width = index[str(results["img_id"])]
-        results["img"] = np.array(pixels[offset : offset + height * width * 3]).reshape(
-            height, width, 3
-        )
+        image = np.array(pixels[offset : offset + height * width * 3])
+        results["img"] = image.reshape(height, width, 3)
         results["ori_shape"] = results["img_shape"] = (results["height"], results["width"])
         return results
 

@@ -12,11 +12,11 @@ from stages.training import random_states
 
 @LOOPS.register_module()
 class ResumableLoop(EpochBasedTrainLoop):
-    """EpochBasedTrainLoop that validates each epoch from `val_begin` on and has a place to go on from, which a hook
-    may set before it starts.
+    """EpochBasedTrainLoop that validates each epoch from `val_begin` on and has a place to go on
+    from, which a hook may set before it starts.
 
-    Starting a loader and validating leave the random states as they were: a training that goes on starts loaders and
-    may validate once more, and must draw on as if it had not.
+    Starting a loader and validating leave the random states as they were: a training that goes on
+    starts loaders and may validate once more, and must draw on as if it had not.
     """
 
     # Batches of the current epoch that are done already.

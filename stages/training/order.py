@@ -1,7 +1,7 @@
 """The order and the augmentation of a training's images: functions of seed, epoch and image alone.
 
-So a training can go on in the middle of an epoch with the very batches that it would have seen, however many loader
-processes there are, whatever was drawn before.
+So a training can go on in the middle of an epoch with the very batches that it would have seen,
+however many loader processes there are, whatever was drawn before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Place = tuple[int, int]
 
 
 def resumable(cfg: Config) -> Config:
-    """`cfg` with the train loader's images seeded one by one and its batches open to a start in mid-epoch."""
+    """`cfg` with the train loader's images seeded one by one and its batches open to a start in
+    mid-epoch."""
     cfg = copy.deepcopy(cfg)
     loader = cfg.train_dataloader
     loader.dataset = {
@@ -38,7 +39,8 @@ def resumable(cfg: Config) -> Config:
 
 @DATASETS.register_module()
 class SeededDataset:
-    """An MMDetection dataset whose transforms draw from (seed, epoch, index); others' random states stay as they were.
+    """An MMDetection dataset whose transforms draw from (seed, epoch, index); others' random states
+    stay as they were.
 
     mmcv's and mmdet's transforms draw from numpy and random, never from torch.
     """
@@ -59,20 +61,21 @@ class SeededDataset:
 
     def __getitem__(self, place: Place) -> Any:
         epoch, index = place
-        kept = np.random.get_state(), random.getstate()
+        numpy_state, python_state = np.random.get_state(), random.getstate()
         [seed] = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)
         np.random.seed(seed)
         random.seed(int(seed))
         try:
             return self.dataset[index]
         finally:
-            np.random.set_state(kept[0])
-            random.setstate(kept[1])
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
 
 
 @DATA_SAMPLERS.register_module()
 class ResumableBatchSampler(BatchSampler):
-    """Another batch sampler's batches, as Places. The next round starts after the first `skip` of them."""
+    """Another batch sampler's batches, as Places. The next round starts after the first `skip` of
+    them."""
 
     def __init__(self, sampler: Sampler, batch_size: int, batches: dict[str, Any]) -> None:
         self.sampler = sampler

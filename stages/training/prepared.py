@@ -18,8 +18,9 @@ MIN_SIDE = 32
 
 
 def read(files: dict[str, Path]) -> dict[str, Any]:
-    """source, classes, image_root, max_detections, learnt (the ids of the images that MMDetection trains on, in their
-    order), files and digests (SHA-256) of train and val, and the digest of both.
+    """source, classes, image_root, max_detections, learnt (the ids of the images that MMDetection
+    trains on, in their order), files and digests (SHA-256) of train and val, and the digest of
+    both.
 
     files: the annotation files of "train" and "val". Raises InputError where prepare has not run.
     """
@@ -49,8 +50,8 @@ def read(files: dict[str, Path]) -> dict[str, Any]:
 
 
 def _learnt(coco: dict[str, Any]) -> list[int]:
-    """The ids of the images that CocoDataset keeps under a cell's filter_cfg: those with an annotation, and of
-    MIN_SIDE."""
+    """The ids of the images that CocoDataset keeps under a cell's filter_cfg: those with an
+    annotation, and of MIN_SIDE."""
     labelled = {entry["image_id"] for entry in coco["annotations"]}
     learnt = []
     for image in coco["images"]:

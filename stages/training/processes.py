@@ -7,8 +7,8 @@ import os
 import torch
 from mmengine.config import Config
 
-# Where the processes find each other: a file of this user. torch's own way is a port that the whole network can reach,
-# and what is sent there is unpickled.
+# Where the processes find each other: a file of this user. torch's own way is a port that the whole
+# network can reach, and what is sent there is unpickled.
 MEETING = "DETECTION_MATRIX_MEETING"
 
 

@@ -14,9 +14,12 @@ State = dict[str, Any]
 
 
 def take() -> State:
-    """The states of torch's, numpy's and Python's generators, and of the GPU's where there is one."""
+    """The states of torch's, numpy's and Python's generators, and of the GPU's where there is
+    one."""
     kind, keys, *rest = np.random.get_state()
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    cuda = None
+    if torch.cuda.is_available():
+        cuda = torch.cuda.get_rng_state()
     return {
         "torch": torch.get_rng_state(),
         "cuda": cuda,

@@ -1,4 +1,5 @@
-"""One training: MMEngine's Runner for a cell, and the hooks of ours that decide what comes out of it."""
+"""One training: MMEngine's Runner for a cell, and the hooks of ours that decide what comes out of
+it."""
 
 from __future__ import annotations
 
@@ -23,14 +24,15 @@ class QuietRunner(Runner):
     """MMEngine's Runner for a config of runner_config(): nothing reads MMEngine's log."""
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
-        # It would ask for the version of the compiler that Python was built with, and where there is none, the shell
-        # says "gcc: not found" on stderr, as if something needed one.
+        # It would ask for the version of the compiler that Python was built with, and where there
+        # is none, the shell says "gcc: not found" on stderr, as if something needed one.
         pass
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training that has not begun. passes: forward and backward passes that are summed to an optimizer step."""
+    """A training that has not begun. passes: forward and backward passes that are summed to an
+    optimizer step."""
 
     runner: QuietRunner
     recorder: HistoryHook
@@ -43,7 +45,8 @@ class Training:
 
 
 def runner_config(cell: ResolvedCell, folder: Path, cached: bool = False) -> Config:
-    """The config that the Runner takes: MMEngine's own logger, checkpoints and event files are left out.
+    """The config that the Runner takes: MMEngine's own logger, checkpoints and event files are left
+    out.
 
     folder: the Runner's work_dir. cached: pixels come from the image cache, to the same bits.
     """
@@ -53,8 +56,8 @@ def runner_config(cell: ResolvedCell, folder: Path, cached: bool = False) -> Con
     cfg.default_hooks = {**cfg.get("default_hooks", {}), "logger": None, "checkpoint": None}
     cfg.default_hooks.pop("visualization", None)
     cfg.visualizer = {"type": "Visualizer", "name": f"training of {cell.name}", "vis_backends": []}
-    # The hooks that the cell's file names load what stage weights has checked; MMEngine would fetch it again, from
-    # wherever.
+    # The hooks that the cell's file names load what stage weights has checked; MMEngine would fetch
+    # it again, from wherever.
     cfg.model.backbone.init_cfg = None
     if cell.training["processes"] > 1:
         processes.join(cfg)
@@ -82,8 +85,8 @@ def assemble(cfg: Config, history: Path) -> Training:
 
 
 def count_images(training: Training) -> dict[str, int]:
-    """train_images, val_images: how many were seen, as the loaders give them; what MMDetection filtered out was not.
-    train_val_overlap: how many image files both read."""
+    """train_images, val_images: as many as the loaders give, without those that MMDetection filters
+    out. train_val_overlap: how many image files both read."""
     train = training.runner.train_loop.dataloader.dataset
     val = training.runner.val_loop.dataloader.dataset
     learnt, scored = _files(train), _files(val)

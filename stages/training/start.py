@@ -1,4 +1,5 @@
-"""What happens to a model between its initialization and its first step, as hooks that a cell's file names."""
+"""What happens to a model between its initialization and its first step, as hooks that a cell's
+file names."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ from mmdet.models.backbones.resnext import Bottleneck  # isort: skip
 class PretrainedHook(Hook):
     """Loads a backbone's tensors once every weight has been initialized.
 
-    file: what stage weights has written. Raises InputError before the first step where it is missing, damaged or of
-    another backbone.
+    file: what stage weights has written. Raises InputError before the first step where it is
+    missing, damaged or of another backbone.
     """
 
     def __init__(self, file: str) -> None:
@@ -33,27 +34,29 @@ class PretrainedHook(Hook):
     def before_train(self, runner: Any) -> None:
         tensors = read(self.file)
         model = _unwrapped(runner.model)
-        # Stage weights has counted what is missing; a tensor without a place would mean another backbone.
-        places = model.backbone.state_dict()
-        strangers = [
-            name
-            for name, tensor in tensors.items()
-            if name not in places or places[name].shape != tensor.shape
-        ]
-        if strangers:
+        # Stage weights has counted what is missing; a tensor without a place would mean another
+        # backbone.
+        own = model.backbone.state_dict()
+        unexpected = []
+        for name, tensor in tensors.items():
+            if name not in own or own[name].shape != tensor.shape:
+                unexpected.append(name)
+        if unexpected:
             raise InputError(
-                f"{self.file}: {len(strangers)} tensors are another backbone's ({strangers[0]}, ...); run "
-                "dvc repro to match the weights anew"
+                f"{self.file}: {len(unexpected)} tensors are another backbone's "
+                f"({unexpected[0]}, ...); run dvc repro to match the weights anew"
             )
         model.backbone.load_state_dict(tensors, strict=False)
 
 
 @HOOKS.register_module()
 class ZeroInitResidualHook(Hook):
-    """Zeroes the last norm of ResNeXt's blocks, so that each begins as the identity (Goyal et al., arXiv:1706.02677).
+    """Zeroes the last norm of ResNeXt's blocks, so that each begins as the identity (Goyal et al.,
+    arXiv:1706.02677).
 
-    MMDetection does this for ResNet and leaves ResNeXt out: it asks `block is Bottleneck`, and ResNeXt's is a subclass.
-    Measured on the miniature from random weights, 180 steps: ResNet-101 val mAP50 0.23, ResNeXt-101 0.05 without this.
+    MMDetection does this for ResNet and leaves ResNeXt out: it asks `block is Bottleneck`, and
+    ResNeXt's is a subclass. Measured on the miniature from random weights, 180 steps: ResNet-101
+    val mAP50 0.23, ResNeXt-101 0.05 without this.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -64,10 +67,12 @@ class ZeroInitResidualHook(Hook):
 
 @HOOKS.register_module()
 class PrecisionHook(Hook):
-    """Applies switches that make a training faster on a GPU and round otherwise, when the weights are in place.
+    """Applies switches that make a training faster on a GPU and round otherwise, when the weights
+    are in place.
 
-    tf32: matrix products and convolutions of fp32 on tensor cores, with ten bits of mantissa. channels_last: the
-    memory layout that tensor cores read. compile: torch.compile of backbone and neck.
+    tf32: matrix products and convolutions of fp32 on tensor cores, with ten bits of mantissa.
+    channels_last: the memory layout that tensor cores read. compile: torch.compile of backbone and
+    neck.
     """
 
     priority = "LOW"
@@ -92,15 +97,19 @@ class PrecisionHook(Hook):
                 lambda _, inputs: (inputs[0].contiguous(memory_format=torch.channels_last),)
             )
         if self.compile:
-            # In place, so that the names in the state dict stay. Heads have data-dependent shapes and stay eager.
+            # In place, so that the names in the state dict stay. Heads have data-dependent shapes
+            # and stay eager.
             for part in parts:
                 part.compile()
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors that stage weights has written. Raises InputError where there are none or the file is damaged."""
+    """The tensors that stage weights has written. Raises InputError where there are none or the
+    file is damaged."""
+    tensors = {}
     try:
-        tensors = load_file(path) if path.is_file() else {}
+        if path.is_file():
+            tensors = load_file(path)
     except SafetensorError as error:
         raise InputError(
             f"{path}: is damaged ({error}); dvc repro puts it back or makes it again"
@@ -113,4 +122,6 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+    if is_model_wrapper(model):
+        return model.module
+    return model
