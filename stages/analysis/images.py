@@ -58,7 +58,7 @@ def _count(images: np.ndarray, count: int) -> list[int]:
     return np.bincount(images, minlength=count).tolist()
 
 
-def worst(images: list[dict[str, Any]], count: int = 20) -> list[dict[str, Any]]:
+def worst(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """The `count` images of per_image() with the most wrong and not found boxes together, then by
     F1, then by id.
 

@@ -48,11 +48,6 @@ def install() -> None:
     mmcv._ext = extension
 
 
-def is_compiled() -> bool:
-    """True if mmcv's own compiled ops are in use, False if it is the stand-in."""
-    return sys.modules[NAME].__name__ != f"{__name__}.extension"
-
-
 @TASK_UTILS.register_module(name="CrowdAwareAssigner")
 def crowd_aware_assigner(**settings: Any) -> Any:
     """The assigner of crowds.py, which is imported when a model asks for it: mmdet needs the ops
