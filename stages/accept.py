@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stages.check_cache import dvc
+from stages.dvc_command import dvc
 from stages.errors import InputError
 from stages.program import run
 from stages.study import params

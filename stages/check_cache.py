@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.program import InputError, run
+from stages.dvc_command import dvc
+from stages.errors import InputError
+from stages.files import md5
+from stages.program import run
 from stages.study import params, yaml_text
 
 log = logging.getLogger(__name__)
@@ -154,20 +155,6 @@ def digest(path: Path) -> str:
         hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
         + ".dir"
     )
-
-
-def md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def dvc(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise InputError(f"dvc {arguments[0]}: {' '.join(done.stderr.split())[:300]}")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -62,6 +63,12 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: is damaged ({error}); dvc repro puts it back or makes it again"
         ) from None
+
+
+def md5(path: Path) -> str:
+    """Of a file's content, as DVC writes it into its lock files."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -9,7 +9,8 @@ import contextlib
 import logging
 from pathlib import Path
 
-from stages.check_cache import dvc, md5
+from stages.dvc_command import dvc
+from stages.files import md5
 from stages.program import run
 from stages.study import params
 from stages.study.leftovers import leftovers

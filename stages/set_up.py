@@ -9,7 +9,7 @@ import logging
 
 from configobj import ConfigObj
 
-from stages.check_cache import dvc
+from stages.dvc_command import dvc
 from stages.program import run
 from stages.study.params import ROOT
 from stages.tracking import checkout

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.check_cache import dvc, md5
+from stages.dvc_command import dvc
 from stages.errors import InputError
-from stages.files import read_json
+from stages.files import md5, read_json
 from stages.model import config_file
 from stages.study import paths, yaml_text
 from stages.study.params import Study

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
 
 from stages.study import group_metrics, names
 from stages.study.fragments import PARTS, known
 from stages.study.metrics import METRICS
+from stages.study.schema import Cell, Data, Study
 from stages.study.strict import StudyError
-
-if TYPE_CHECKING:
-    from stages.study.params import Cell, Data, Study
 
 
 def check(study: Study) -> None:

@@ -15,12 +15,9 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from stages.study.schema import Hypothesis, Study
 from stages.study.strict import StudyError
-
-if TYPE_CHECKING:
-    from stages.study.params import Hypothesis, Study
 
 LEVELS = ("AP", "AP50", "AP75")
 SIZES = ("small", "medium", "large")

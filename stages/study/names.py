@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from stages.study.schema import Study
 from stages.study.strict import StudyError
-
-if TYPE_CHECKING:
-    from stages.study.params import Study
 
 # A cell's or backbone's name becomes a DVC stage, a file, a folder and an MLflow run: nothing that a
 # shell or a path could read otherwise. DVC 3.67.1 cannot name a parameter whose key has a dot in it,

@@ -14,70 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
-from stages.verdict import underfit, wording
+from stages.verdict import sentences, underfit
 from stages.verdict.estimates import ALPHA, Estimate
+from stages.verdict.evidence import Evidence, Outcome, Verdict
 from stages.verdict.expressions import Level, Step
+from stages.verdict.fairness import Fairness
 from stages.verdict.pairs import levels as levels_of
 from stages.verdict.statements import TRAIN_LOSS, Stated, check
 from stages.verdict.trained import Trained, number, pairs_of
-
-if TYPE_CHECKING:
-    from stages.verdict.fairness import Fairness
-
-Outcome = Literal["supported", "rejected", "undecided"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How one comparison came out: difference = left - right in the metric's units; p: two-sided,
-    against the claimed bound or 0; [low, high]: the interval at the level at which it was judged,
-    so that it holds the bound exactly where it decides nothing.
-
-    comparisons: for how many p and interval are corrected: 1 on the claim's side, on the other side
-    by Holm's factor.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    comparisons: int = 1
-
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
 # must swap it.
 EstimateOf = Callable[[str, str, str], Estimate | None]
 # (cell a, cell b, factor) -> what the two differ in beside the factor.
-FairnessOf = Callable[[str, str, str], "Fairness | None"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One pair of cells under one step and metric. Values are in the metric's units, None where
-    there is nothing to measure; `agrees` says whether the two values alone obey the step; `verdict`
-    is of left against right; `fairness` is the pair's stages.verdict.fairness.Fairness over the
-    step's factor, None where it was not asked for."""
-
-    step: Step
-    metric: str
-    left: Trained
-    right: Trained
-    agrees: bool | None
-    verdict: Verdict | None
-    outcome: Outcome
-    reason: str
-    fairness: Fairness | None
-
-    @property
-    def confounders(self) -> tuple[str, ...]:
-        """The topics in which the pair differs beside the step's factor: ("batch size", "seed")."""
-        return self.fairness.topics if self.fairness else ()
-
-    @property
-    def values(self) -> tuple[float | None, float | None]:
-        return number(self.left, self.metric), number(self.right, self.metric)
+FairnessOf = Callable[[str, str, str], Fairness | None]
 
 
 @dataclass(frozen=True)
@@ -201,7 +152,7 @@ def _finding(
     elif missing or None in agreed:
         points = None
     absent = tuple(dict.fromkeys(missing))
-    sentence = wording.sentence(claim, outcome, evidence, absent, underfit.caution(evidence))
+    sentence = sentences.sentence(claim, outcome, evidence, absent, underfit.caution(evidence))
     return Finding(claim, outcome, tuple(evidence), absent, points, sentence)
 
 

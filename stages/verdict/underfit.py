@@ -10,14 +10,11 @@ Another learning rate or a longer training may then turn the comparison around.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from stages.verdict import wording
+from stages.verdict.evidence import Evidence
 from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.trained import Trained, number
-
-if TYPE_CHECKING:
-    from stages.verdict.hypotheses import Evidence
 
 
 def caution(evidence: Iterable[Evidence]) -> str:

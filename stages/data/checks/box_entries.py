@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.categories import is_id
 from stages.data.checks.ids import ABSENT, as_listed, check_ids, matched_by_text, plain_id, rows_of
 from stages.data.findings import Findings, shown
 from stages.data.labels import entry_name
-from stages.data.sources.annotations import REQUIRED, Annotations
+from stages.data.sources.annotations import REQUIRED, Annotations, is_id
 from stages.data.sources.raw import Raw
 
 # Degrees: less moves no edge of a box by a pixel.

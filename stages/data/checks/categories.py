@@ -10,6 +10,7 @@ import unicodedata
 from typing import Any
 
 from stages.data.findings import Findings, shown
+from stages.data.sources.annotations import is_id
 from stages.data.sources.raw import Raw
 
 _APART = "repair would not join them: two are of one file, or more than two are alike"
@@ -173,12 +174,6 @@ def _text(name: Any, place: dict[str, Any], findings: Findings) -> str:
     text = shown(name) if is_whole else json.dumps(name)
     findings.report("category_name_not_text", place, label=text, before=text, after=repr(text))
     return text
-
-
-def is_id(value: Any) -> bool:
-    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity
-    cannot."""
-    return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _check_doubles(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from stages.data.checks.box_entries import BoxEntries
-from stages.data.checks.categories import is_id
 from stages.data.checks.ids import check_ids
 from stages.data.checks.paths import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels
+from stages.data.sources.annotations import is_id
 from stages.data.sources.raw import Raw
 
 _IMAGE_FIELDS = {"id", "file_name", "width", "height"}

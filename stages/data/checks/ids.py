@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.data.checks.categories import is_id
 from stages.data.findings import Findings, shown
+from stages.data.sources.annotations import is_id
 
 # In place of a row: an id that no list has. -1 is one that a list has and that cannot be used.
 ABSENT = -2

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from stages.data.checks.categories import is_id
-
 REQUIRED = ("image_id", "category_id", "bbox")
 # Fields of an annotation that detection needs; others are counted and stay where they are.
 FIELDS = frozenset((*REQUIRED, "id", "area", "iscrowd", "ignore"))
 # What an entry without the field has.
 _DEFAULTS = {"id": None, "iscrowd": 0, "ignore": 0, "at": None, "area": None}
+
+
+def is_id(value: Any) -> bool:
+    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity
+    cannot."""
+    return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
 class Annotations:

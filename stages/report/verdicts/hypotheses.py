@@ -11,7 +11,8 @@ from stages.report.table import label_of
 from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.study.short_names import SEPARATOR
 from stages.verdict import underfit
-from stages.verdict.hypotheses import Evidence, Finding, false_alarms
+from stages.verdict.evidence import Evidence
+from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance, corrected, is_or_are, level, signed, value
 
@@ -168,7 +169,7 @@ def _plot(
 
 
 def _difference(evidence: Evidence) -> _Difference:
-    """In the direction of the claim, as wording.pair has it."""
+    """In the direction of the claim, as sentences.pair has it."""
     turned = evidence.step.bound is None and evidence.step.sign == "<"
     sign = -1.0 if turned else 1.0
     if evidence.verdict:
