@@ -34,8 +34,18 @@ THERE = (
     "PyYAML",
     "pytest",
 )
-# Of requirements.in, what no training needs.
-UNNEEDED = ("dvc", "mlflow", "uv", "pytest-xdist", "ruff")
+# Of requirements.in, what no training needs, or what comes with what is there.
+UNNEEDED = (
+    "configobj",
+    "dvc",
+    "markupsafe",
+    "mlflow",
+    "mypy",
+    "packaging",
+    "pytest-xdist",
+    "ruff",
+    "uv",
+)
 # The same modules under another name.
 SAME = {"opencv-python": "opencv-python-headless"}
 _MACHINE = {

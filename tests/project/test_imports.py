@@ -8,8 +8,11 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
+import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -18,6 +21,15 @@ BASE = {"errors", "files", "machine"}
 PROGRAMS = "programs"
 # Against the table, until the reader of finished cells leaves the report for a room of its own.
 EXCEPTIONS = {("verdict", "stages.report.results")}
+# Where the package that brings a module has another name.
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "mmcv": "mmcv-lite",
+    "PIL": "pillow",
+    "ruamel": "ruamel.yaml",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
 Graph = dict[str, set[str]]
 
 
@@ -140,3 +152,18 @@ def test_the_picture_shows_the_table():
             if not any(name in reached[between] for between in allowed):
                 arrows.add((room, name))
     assert drawn == {(room.replace("/", "_"), name.replace("/", "_")) for room, name in arrows}
+
+
+@pytest.mark.parametrize("folder", ["stages", "benchmarks"])
+def test_requirements_name_every_package_that_is_imported(folder):
+    text = (ROOT / "requirements.in").read_text(encoding="utf-8")
+    named = {name.lower() for name in re.findall(r"^[A-Za-z0-9._-]+", text, re.M)}
+    absent = {}
+    for path in modules_of(folder).values():
+        for name in imports(path):
+            package = name.partition(".")[0]
+            if package in sys.stdlib_module_names or package in ("stages", "benchmarks"):
+                continue
+            if DISTRIBUTIONS.get(package, package).lower() not in named:
+                absent.setdefault(package, path)
+    assert absent == {}
