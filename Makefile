@@ -109,9 +109,10 @@ test-fresh:  ## the README's two commands in a bare Debian; skipped without root
 test-all: install  ## every test, the slow ones too
 	python -m pytest
 
-lint: install  ## ruff over all of the code
+lint: install  ## ruff over all of the code, and how densely stages/ is written
 	ruff check .
 	ruff format --check .
+	@python tests/density.py
 
 sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
 	@python -m stages.sync
