@@ -109,9 +109,10 @@ test-fresh:  ## the README's two commands in a bare Debian; skipped without root
 test-all: install  ## every test, the slow ones too
 	python -m pytest
 
-lint: install  ## ruff over all of the code, and how densely stages/ is written
+lint: install  ## ruff and mypy, and how densely stages/ is written
 	ruff check .
 	ruff format --check .
+	mypy
 	@python tests/density.py
 
 sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
@@ -127,7 +128,7 @@ ui: install  ## MLflow's pages on this study's runs, http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000
 
 clean:  ## remove .venv and caches; data, models, results and MLflow's runs stay
-	rm -rf $(VENV) .ruff_cache .pytest_cache
+	rm -rf $(VENV) .ruff_cache .mypy_cache .pytest_cache
 	find . -name __pycache__ -type d -not -path './.dvc/*' -prune -exec rm -rf {} +
 
 lock: install  ## compile requirements.in to requirements.txt

@@ -56,7 +56,7 @@ class CellResult:
     """
 
     name: str
-    row: dict
+    row: dict[str, Any]
     scores: dict[str, dict[str, float | None]]
     train_loss: float | None
     train_minutes: float | None
@@ -64,7 +64,7 @@ class CellResult:
     history: dict[str, Series]
     epoch_steps: int
     lost_steps: int
-    run: dict
+    run: dict[str, Any]
     per_class: dict[str, tuple[ClassScore, ...]]
     costs: dict[str, float | None] = field(default_factory=dict)
     cost_spread: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class ReportContext:
 
     scale: str
     seed: int
-    data: dict
+    data: dict[str, Any]
     selection: dict[str, str]
     listed: tuple[str, ...] | list[str]
 
@@ -101,7 +101,7 @@ class ReportContext:
     def max_detections(self) -> int:
         """Detections of a class in an image that the scores count. Earlier data reports do not
         say."""
-        return self.data.get("max_detections", MAX_DETECTIONS)
+        return int(self.data.get("max_detections", MAX_DETECTIONS))
 
 
 def load_cell(name: str, row: Mapping[str, Any] | Cell, root: Path) -> CellResult:

@@ -44,10 +44,10 @@ def warnings(study: Study, splits: Mapping[str, Mapping[str, Any]]) -> list[str]
 def _boxes(metric: str, split: Mapping[str, Any]) -> int:
     group = group_metrics.read(metric)
     if group and group.category:
-        return split["classes"].get(group.category, 0)
+        return int(split["classes"].get(group.category, 0))
     size = _SIZES.get(metric.partition("/")[2])
     if group:
         size = group.size
     if not size:
-        return split["boxes"]
-    return split["sizes"][size]
+        return int(split["boxes"])
+    return int(split["sizes"][size])

@@ -81,7 +81,7 @@ def check(study: Study) -> None:
 
 def _check_twins(study: Study) -> None:
     # Rows that differ in the seed and the fold alone are repeats of a cell.
-    twins = {}
+    twins: dict[Cell, str] = {}
     for name, cell in study.cells.items():
         row = dataclasses.replace(cell, seed=study.seed_of(cell), fold=study.fold_of(cell))
         if row in twins:

@@ -8,6 +8,7 @@ from stages.study import checks, yaml_text
 from stages.study.fragments import PARTS, ROOT, known
 from stages.study.schema import (
     DEFAULT_GROUP,
+    DEFAULT_STUDY,
     Backbone,
     Cell,
     Data,
@@ -24,6 +25,7 @@ from stages.study.strict import StudyError, read
 # What the rest of the project takes from here: the dataclasses stand apart so that checks.py can name them.
 __all__ = [
     "DEFAULT_GROUP",
+    "DEFAULT_STUDY",
     "ROOT",
     "Backbone",
     "Cell",
@@ -54,7 +56,7 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
         ) from None
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
-    study = read(Study, values, "")
+    study: Study = read(Study, values, "")
     checks.check(study)
     return study
 

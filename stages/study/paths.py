@@ -1,8 +1,7 @@
 """Where each stage's files lie, relative to the project's folder. dvc.yaml and stages/dvc.yaml name
 the same places."""
 
-from __future__ import annotations
-
+# Not `from __future__ import annotations`: a function has that name.
 from pathlib import Path
 
 from stages.study.params import Cell

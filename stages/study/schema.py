@@ -102,10 +102,10 @@ class Scale:
     reduced: models are cut down; None: in the block `miniature` alone."""
 
     image_scale: float = bounded(above=0, maximum=4)
-    weights: Literal["none", "imagenet"] = field()
+    weights: Literal["none", "imagenet"] = bounded()
     epochs: int = bounded(minimum=1)
     batch_size: int = bounded(minimum=1)
-    milestones: list[int] = field()
+    milestones: list[int] = bounded()
     warmup_iterations: int = bounded(minimum=0)
     lr: dict[str, float] = bounded(above=0)
     clip_grad: float = bounded(minimum=0)
@@ -191,10 +191,10 @@ class Study:
     backbone: str
     neck: str
     seed: int = bounded(minimum=0, maximum=2**31 - 1)
-    data: Data = field()
-    scales: dict[str, Scale] = field()
-    backbones: dict[str, Backbone] = field()
-    cells: dict[str, Cell] = field()
+    data: Data = bounded()
+    scales: dict[str, Scale] = bounded()
+    backbones: dict[str, Backbone] = bounded()
+    cells: dict[str, Cell] = bounded()
     hypotheses: list[Hypothesis] = field(default_factory=list)
     verdicts: Verdicts = field(default_factory=Verdicts)
     study: str = DEFAULT_STUDY

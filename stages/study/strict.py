@@ -14,9 +14,14 @@ class StudyError(ValueError):
 
 
 def bounded(
-    minimum: float | None = None, maximum: float | None = None, above: float | None = None, **kwargs
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    **kwargs: Any,
 ) -> Any:
-    """A dataclass field whose number must lie in [minimum, maximum], or be greater than `above`."""
+    """A dataclass field whose number must lie in [minimum, maximum], or be greater than `above`.
+
+    Without bounds: a field that must be given, after others that have a default."""
     return dataclasses.field(
         metadata={"minimum": minimum, "maximum": maximum, "above": above}, **kwargs
     )
@@ -111,7 +116,7 @@ def _describe(kind: Any) -> str:
     return _NAMES.get(kind, "a list" if get_origin(kind) is list else "a mapping")
 
 
-def _check_bounds(field: dataclasses.Field, value: Any, key: str) -> None:
+def _check_bounds(field: dataclasses.Field[Any], value: Any, key: str) -> None:
     if not field.metadata or value is None:
         return
     minimum, maximum, above = (field.metadata.get(name) for name in ("minimum", "maximum", "above"))

@@ -123,5 +123,5 @@ def _mappings(root: Node) -> Iterator[tuple[MappingNode, str]]:
             waiting.extend((item, f"{name}[{index}]") for index, item in enumerate(node.value))
 
 
-def _kind(tag: str) -> str:
-    return _KINDS.get(tag.rpartition(":")[2], "no text")
+def _kind(tag: str | None) -> str:
+    return _KINDS.get(str(tag).rpartition(":")[2], "no text")

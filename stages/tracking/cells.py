@@ -91,9 +91,9 @@ def summary(record: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def scores(details: dict[str, Any]) -> dict[str, float | None]:
+def scores(details: dict[str, Any]) -> dict[str, float]:
     """What analyse adds, at the best step: every score of a split."""
-    result = {}
+    result: dict[str, float] = {}
     for split in ("val", "test"):
         for metric, value in details[split]["metrics"].items():
             # val's have been logged at each epoch.
@@ -190,7 +190,7 @@ def analysis_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
         return False
     try:
         analysis = json.loads(files[-1].read_text(encoding="utf-8"))
-        return analysis["training_id"] == record["training_id"]
+        return bool(analysis["training_id"] == record["training_id"])
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -259,11 +259,12 @@ def complete(
 def file(name: str, cell: Cell) -> None:
     """Completes a cell's run in a thread, as long as PATIENCE_S allows; one line says what is
     pending."""
+    contents = read(name, cell)
+    assert contents is not None, "a cell is filed once it is trained"
 
     def send() -> None:
         complete(*store.open_client(), contents, again=True, moved=sender.moved)
 
-    contents = read(name, cell)
     sender = Sender()
     sender.put(Job(send))
     size = sum(path.stat().st_size for path in contents.files.values())

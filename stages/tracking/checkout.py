@@ -50,8 +50,10 @@ def look(root: Path = ROOT) -> Checkout:
         if remedy:
             return Checkout(tracked=True, remedy=remedy[0])
         return Checkout(tracked=False)
-    top = not prefix.stdout.strip()
-    return Checkout(top or git(root, "ls-files", "--error-unmatch", "dvc.yaml").returncode == 0)
+    if not prefix.stdout.strip():
+        return Checkout(tracked=True)
+    listed = git(root, "ls-files", "--error-unmatch", "dvc.yaml")
+    return Checkout(listed is not None and listed.returncode == 0)
 
 
 def commit(root: Path = ROOT) -> str:
@@ -62,7 +64,8 @@ def commit(root: Path = ROOT) -> str:
     if head is None or head.returncode:
         return UNKNOWN
     # Not `git status`: it would look at every untracked image.
-    if git(root, "diff", "--name-only", "HEAD").stdout.strip():
+    changes = git(root, "diff", "--name-only", "HEAD")
+    if changes is not None and changes.stdout.strip():
         return head.stdout.strip() + "+changes"
     return head.stdout.strip()
 

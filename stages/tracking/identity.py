@@ -61,7 +61,7 @@ def make(
     created = datetime.now(UTC).isoformat(timespec="microseconds")
     tags = {**tags, TAG: training_id, "created": created}
     run = client.create_run(experiment, start_time=start, run_name=name, tags=tags)
-    first = next(iter(_tagged(client, experiment, training_id)), run).info.run_id
+    first: str = next(iter(_tagged(client, experiment, training_id)), run).info.run_id
     drop_doubles(client, experiment, training_id, first)
     return first
 
@@ -93,7 +93,8 @@ def deleted(client: MlflowClient, experiment: str, training_id: str) -> str | No
     runs = _tagged(client, experiment, training_id, ViewType.DELETED_ONLY)
     if not runs:
         return None
-    return runs[0].info.run_id
+    run_id: str = runs[0].info.run_id
+    return run_id
 
 
 def restoring(run_id: str) -> str:

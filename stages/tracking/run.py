@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ class Run:
     in the queue or was never sent.
     """
 
+    # Of create(), before anything else.
+    _description: Description
+
     def __init__(
         self,
         training_id: str | None = None,
@@ -50,7 +54,6 @@ class Run:
         self._suffix = experiment_suffix
         # Read now: in the sending thread, params.yaml may be half-edited.
         store.experiment_name()
-        self._description: Description | None = None
         self._client: Any = None
         self._open = False
         # What the server has, once it had to be asked.
@@ -96,7 +99,7 @@ class Run:
         """Files for the run's artifact `folder`, each stored once on disk where that is
         possible."""
         for file in files:
-            self._put(lambda file=file: put(self._client, self.run_id, file, folder), files=1)
+            self._put(partial(self._put_file, file, folder), files=1)
 
     def end(self, status: str | None = None) -> None:
         """Waits for the rest, but not for ever, and with a status (FINISHED, FAILED, KILLED) closes
@@ -134,15 +137,24 @@ class Run:
 
     def _queue(self, new_points: list[Point]) -> None:
         for batch in points.batches(new_points):
-            self._put(lambda batch=batch: self._send(batch), points=len(batch))
+            self._put(partial(self._send, batch), points=len(batch))
+
+    @property
+    def _sent_run_id(self) -> str:
+        """For what is sent: _with_run() has the run found or made before."""
+        assert self.run_id is not None
+        return self.run_id
+
+    def _put_file(self, file: Path, folder: str) -> None:
+        put(self._client, self._sent_run_id, file, folder)
 
     def _send(self, batch: list[Point]) -> None:
         if self._stored is None:
-            points.send(self._client, self.run_id, batch)
+            points.send(self._client, self._sent_run_id, batch)
             return
         # Rows that were queued after their history was written and read are in both.
         batch = points.missing(self._stored, batch)
-        points.send(self._client, self.run_id, batch)
+        points.send(self._client, self._sent_run_id, batch)
         for name, value, moment, step in batch:
             self._stored.setdefault(name, {})[step] = (moment, value)
 
@@ -155,12 +167,12 @@ class Run:
         self._put(self._catch_up)
 
     def _catch_up(self) -> None:
-        self._stored = points.on_server(self._client, self.run_id)
+        self._stored = points.on_server(self._client, self._sent_run_id)
         with self._lock:
             # Before the history is read: rows that find no place from here on ask for another time.
             self._catching_up, self._left_out = False, 0
         lacking = []
-        if self._history.is_file():
+        if self._history is not None and self._history.is_file():
             now = int(time.time() * 1000)
             history = points.of_history(self._history)
             for name, value, _, step in points.missing(self._stored, history):
@@ -176,7 +188,7 @@ class Run:
         self._catch_up_soon()
 
     def _describe(self) -> None:
-        self._description.complete(self._client, self.run_id)
+        self._description.complete(self._client, self._sent_run_id)
 
     def _close_vanished(self) -> None:
         with store.turn():
@@ -186,7 +198,7 @@ class Run:
 
     def _close(self, status: str) -> None:
         self._client.set_terminated(self.run_id, status)
-        identity.drop_doubles(self._client, self._experiment, self.training_id, self.run_id)
+        identity.drop_doubles(self._client, self._experiment, self.training_id, self._sent_run_id)
 
     def _put(self, send: Callable[[], Any], **amount: int) -> None:
         self._sender.put(Job(lambda: self._with_run(send), **amount))
@@ -210,7 +222,7 @@ class Run:
             if "must be in the 'active' state" in str(error):
                 # Says so where the whole experiment was deleted.
                 store.open_client(self._suffix)
-                restore = identity.restoring(self.run_id)
+                restore = identity.restoring(self._sent_run_id)
                 raise NeedsPerson(f"the run was deleted; {restore} brings it back") from error
             raise
 

@@ -123,7 +123,7 @@ class Sender:
                 until = end
                 if self._failure and self._moved is None:
                     until = min(end, start + NEVER_S)
-                elif self._failure:
+                elif self._failure and self._moved is not None:
                     until = min(end, max(start, self._moved) + QUIET_S + large_s)
                 remaining_s = until - time.monotonic()
                 if remaining_s <= 0:
