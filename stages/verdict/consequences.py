@@ -216,7 +216,7 @@ RULES = (
     Rule("git_commit", "code", "the code may have changed what is trained", same="code_digest"),
     Rule("code_digest", "code", "the code has changed"),
     Rule(
-        r"versions\.(torch|torchvision|mmdet|mmengine|mmcv|mmcv-lite|pycocotools)",
+        r"versions\.(numpy|torch|torchvision|mmdet|mmengine|mmcv|mmcv-lite|opencv-python(-headless)?|hotcoco|pycocotools)",
         "code",
         "another version may train or score differently",
     ),

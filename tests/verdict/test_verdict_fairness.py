@@ -13,6 +13,7 @@ from stages.model.compose import compose
 from stages.model.resolve import training
 from stages.study import params
 from stages.study.params import ROOT
+from stages.tracking import provenance
 from stages.verdict.consequences import RULES, rule_of
 from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
@@ -405,3 +406,10 @@ def test_other_threads_are_a_caution_and_where_weights_lie_is_nothing():
     judged = compare(a, b, ("backbone",))
     assert judged.fair
     assert "Trained with 1 and 2 CPU threads, which round otherwise." in judged.cautions
+
+
+def test_no_version_that_decides_a_training_is_called_harmless():
+    for package in provenance.PACKAGES:
+        if package not in provenance.OBSERVERS:
+            assert not rule_of(f"versions.{package}").harmless, package
+    assert rule_of("versions.dvc").harmless
