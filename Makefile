@@ -113,7 +113,7 @@ lint: install  ## ruff and mypy, and how densely stages/ is written
 	ruff check .
 	ruff format --check .
 	mypy
-	@python tests/density.py
+	@python tests/helpers/density.py
 
 sync: install  ## send to MLflow what it lacks: after a lost or new tracking server, or a fresh clone
 	@python -m stages.sync

@@ -44,13 +44,13 @@ def caution(evidence: Iterable[Evidence]) -> str:
 def _by_size(evidence: Evidence) -> tuple[Trained, Trained] | None:
     """The larger cell of a pair and the smaller one; None where neither is, or where the factor is
     another than the size of the images or of the model."""
-    left, right = evidence.left, evidence.right
+    first, second = evidence.left, evidence.right
     if evidence.step.factor == "image_size":
-        sizes = left.level("image_size"), right.level("image_size")
+        sizes = first.level("image_size"), second.level("image_size")
     elif evidence.step.factor in ("backbone", "neck"):
-        sizes = left.parameters, right.parameters
+        sizes = first.parameters, second.parameters
     else:
         return None
     if None in sizes or sizes[0] == sizes[1]:
         return None
-    return (left, right) if sizes[0] > sizes[1] else (right, left)
+    return (first, second) if sizes[0] > sizes[1] else (second, first)

@@ -12,7 +12,7 @@ import tokenize
 from collections import Counter
 from pathlib import Path
 
-STAGES = Path(__file__).parents[1] / "stages"
+STAGES = Path(__file__).parents[2] / "stages"
 # In 1,000 lines of code, without blank lines, comments and docstrings; of long lines: in 1,000 lines of a file. Between
 # what torchtune and detectron2 come to and what these rooms once were.
 GOALS = {
@@ -27,50 +27,25 @@ GOALS = {
 LIMITS: dict[str, dict[str, float]] = {
     "*.py": {
         "nested comprehensions": 4.3,
-        "conditional expressions": 20.1,
-        "lines over 100 characters": 41.5,
-        "names that say nothing": 14.7,
+        "lines over 100 characters": 41.8,
+        "names that say nothing": 14.6,
     },
     "acceptance": {
         "lines over 100 characters": 27.8,
         "names that say nothing": 8.7,
-    },
-    "analysis": {
-        "comprehensions": 58.3,
-        "nested comprehensions": 4.6,
-        "lines over 100 characters": 57.8,
-        "names that say nothing": 21.0,
     },
     "cost": {
         "conditional expressions": 21.5,
         "lines over 100 characters": 65.3,
         "names that say nothing": 9.3,
     },
-    "data": {
-        "names that say nothing": 2.9,
-    },
     "inference": {
         "lines over 100 characters": 49.6,
-    },
-    "model": {
-        "lines over 100 characters": 59.4,
-        "names that say nothing": 10.9,
-        "products with a truth value": 1.2,
     },
     "safety": {
         "conditional expressions": 24.3,
         "lines over 100 characters": 44.1,
         "names that say nothing": 15.6,
-    },
-    "scoring": {
-        "comprehensions": 76.8,
-        "nested comprehensions": 7.1,
-        "lines over 100 characters": 73.7,
-        "names that say nothing": 21.0,
-    },
-    "training": {
-        "lines over 100 characters": 50.0,
-        "names that say nothing": 3.3,
     },
 }
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
