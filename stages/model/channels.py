@@ -61,6 +61,8 @@ def outputs(config: dict[str, Any]) -> list[int] | None:
     from torch.overrides import TorchFunctionMode
 
     import stages.model.ops  # noqa: F401  before anything of MMDetection
+    # The registry would import it within the modes below, where what it compiles at import fails.
+    import mmdet.models  # noqa: F401  isort: skip
     from mmdet.registry import MODELS  # isort: skip
 
     class Numbers(TorchFunctionMode):
