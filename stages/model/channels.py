@@ -45,7 +45,11 @@ def _remembered(config: dict[str, Any], file: Path) -> list[int] | None:
     except (OSError, ValueError):
         built = {}
     if digest not in built:
-        built[digest] = outputs(config)
+        counts = outputs(config)
+        # Not remembered: another release of MMDetection may build it.
+        if counts is None:
+            return None
+        built[digest] = counts
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as beside:
             beside.write_text(json.dumps(built), encoding="utf-8")
@@ -61,6 +65,7 @@ def outputs(config: dict[str, Any]) -> list[int] | None:
     from torch.overrides import TorchFunctionMode
 
     import stages.model.ops  # noqa: F401  before anything of MMDetection
+
     # The registry would import it within the modes below, where what it compiles at import fails.
     import mmdet.models  # noqa: F401  isort: skip
     from mmdet.registry import MODELS  # isort: skip
