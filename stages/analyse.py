@@ -12,16 +12,15 @@ from typing import Any
 
 from stages.analysis import depth, submission
 from stages.errors import InputError
-from stages.files import read_json, write_json
+from stages.files import write_json
 from stages.program import run
+from stages.results.cell_files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
-from stages.study.params import Cell
+from stages.study.paths import EVALUATED
 from stages.tracking import cells
 
 log = logging.getLogger(__name__)
-
-SPLITS = ("val", "test")
 
 
 def main(name: str) -> None:
@@ -33,18 +32,18 @@ def main(name: str) -> None:
     """
     study = params.load()
     cell = study.cell(name)
-    record = _read(paths.record(name, cell) / "run.json", name, "train")
-    annotations = {split: paths.annotations(split, study.fold_of(cell)) for split in SPLITS}
-    predicted = _predicted(name, cell, record, annotations)
+    files = CellFiles(name, cell)
+    record = files.run
+    annotations = {split: paths.annotations(split, study.fold_of(cell)) for split in EVALUATED}
+    _check_predicted(files, annotations)
     detections = {}
     details = {}
-    for split in SPLITS:
-        path = paths.predictions(name, cell, split)
-        detections[split] = _read(path, name, "predict")
+    for split in EVALUATED:
+        detections[split] = files.predictions(split)
         try:
             details[split] = depth.describe(depth.inspect(annotations[split], detections[split]))
         except InputError as error:
-            raise InputError(f"{path}: {error}; {_remedy(name, 'predict')}") from None
+            raise files.predictions_file(split).wrong(str(error)) from None
         _say(name, split, details[split])
     write_json(paths.metrics(name, cell), _summary(record, details))
     submission.write(paths.submission(name, cell), annotations["test"], detections["test"])
@@ -52,45 +51,28 @@ def main(name: str) -> None:
         "cell": name,
         "run_id": record["run_id"],
         "training_id": record["training_id"],
-        "annotations": predicted["annotations"],
-        "detections": {split: details[split]["detections"] for split in SPLITS},
-        "per_class": {split: details[split]["per_class"] for split in SPLITS},
+        "annotations": files.predicted["annotations"],
+        "detections": {split: details[split]["detections"] for split in EVALUATED},
+        "per_class": {split: details[split]["per_class"] for split in EVALUATED},
     }
     write_json(paths.per_class(name, cell), per_class)
     write_json(paths.details(name, cell), details)
     cells.file(name, cell)
 
 
-def _predicted(
-    name: str, cell: Cell, record: dict[str, Any], annotations: dict[str, Path]
-) -> dict[str, Any]:
-    """What the predictions are of, which has to be this training and these annotations."""
-    path = paths.predicted(name, cell)
-    predicted = _read(path, name, "predict")
-    if predicted.get("training_id") != record["training_id"]:
-        raise InputError(f"{path}: is of an earlier training; {_remedy(name, 'predict')}")
-    for split, file in annotations.items():
-        if predicted["annotations"].get(split) != hashlib.sha256(file.read_bytes()).hexdigest():
-            raise InputError(
-                f"{path}: is of other annotations than {file}; {_remedy(name, 'predict')}"
-            )
-    return predicted
-
-
-def _read(path: Path, name: str, stage: str) -> Any:
-    try:
-        return read_json(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_remedy(name, stage)}") from None
-
-
-def _remedy(name: str, stage: str) -> str:
-    return f"run `dvc repro stages/dvc.yaml:{stage}@{name}`"
+def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:
+    """Raises InputError where the predictions are of another training or of other annotations."""
+    file, predicted = files.predicted_file, files.predicted
+    if predicted.get("training_id") != files.run["training_id"]:
+        raise file.stale()
+    for split, path in annotations.items():
+        if predicted["annotations"].get(split) != hashlib.sha256(path.read_bytes()).hexdigest():
+            raise file.wrong(f"is of other annotations than {path}")
 
 
 def _summary(record: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
     summary: dict[str, Any] = {}
-    for split in SPLITS:
+    for split in EVALUATED:
         summary[split] = {metric: details[split]["metrics"][metric] for metric in METRICS}
     summary["train"] = {"loss": record["train_loss"], "minutes": record["train_minutes"]}
     summary["model"] = {"parameters": record["parameters"]}

@@ -9,8 +9,10 @@ import logging
 from datetime import UTC, datetime
 
 from stages.errors import InputError
-from stages.files import read_json, write_json
+from stages.files import write_json
 from stages.program import run
+from stages.results.cell_files import CellFiles
+from stages.results.files import remedy
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -53,24 +55,19 @@ def main() -> None:
 
 def _training(name: str, cell: Cell) -> tuple[str, str]:
     """The training that a cell's predictions are of; or "" and why it cannot be measured."""
-    record = paths.record(name, cell) / "run.json"
-    predicted = paths.predicted(name, cell)
+    files = CellFiles(name, cell)
     for path in (
-        record,
-        predicted,
+        files.run_file.path,
+        files.predicted_file.path,
         paths.model(name) / "config.py",
         paths.model(name) / "best.pth",
     ):
         if not path.is_file():
-            return "", f"{path} is missing; {_remedy(name)}"
-    training = read_json(predicted).get("training_id")
-    if training != read_json(record).get("training_id"):
-        return "", f"{predicted} is of an earlier training; {_remedy(name)}"
+            return "", f"{path} is missing; {remedy(name, 'predict')}"
+    training = files.predicted.get("training_id")
+    if training != files.run.get("training_id"):
+        return "", str(files.predicted_file.stale())
     return training, ""
-
-
-def _remedy(name: str) -> str:
-    return f"run `dvc repro stages/dvc.yaml:predict@{name}`"
 
 
 def _sources(trainings: dict[str, str]) -> list:

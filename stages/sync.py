@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 from stages.program import InputError, run
 from stages.study import names, params, paths
 from stages.tracking import cells, identity, owner, store
-from stages.tracking.points import Damaged
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def main() -> None:
     for name, cell in study.cells.items():
         try:
             contents = cells.read(name, cell)
-        except Damaged as error:
+        except InputError as error:
             log.error("%s", error)
             damaged.append(name)
             continue

@@ -6,22 +6,23 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
-from stages.scoring.tables import Truth, read_detections, read_truth
+from stages.results.cell_files import CellFiles
+from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import ROOT, Study
 from stages.verdict import replicates
 from stages.verdict.choice import Candidate, costs_less
 from stages.verdict.estimates import Estimate
+from stages.verdict.evaluated import detections_of
 from stages.verdict.judgement import Judgement
 from stages.verdict.matches import match
 from stages.verdict.pairs import compare
-from stages.verdict.replicates import STUDY, Replicates
+from stages.verdict.replicates import STUDY
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -124,20 +125,16 @@ def _against_predictions(
     weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
     own = []
     for row in rows:
-        path = root / paths.predictions(row, study.cell(row), split)
-        own.append(_replicates(json.loads(path.read_bytes()), truth, weights))
+        detections = detections_of(CellFiles(row, study.cell(row), root), split, truth)
+        own.append(replicates.evaluate(match(truth, detections), weights))
     try:
-        theirs = _replicates(results, truth, weights)
+        theirs = replicates.evaluate(match(truth, read_detections(results, truth)), weights)
     except InputError as error:
         return None, f"its predictions cannot be read: {error}"
     pairs = compare({chosen: own, f"champion {name}": [theirs]}, STUDY[metric])
     if not pairs:
         return None, f"{split} has no box"
     return pairs[0].difference, ""
-
-
-def _replicates(results: Sequence[dict[str, Any]], truth: Truth, weights: Any) -> Replicates:
-    return replicates.evaluate(match(truth, read_detections(results, truth)), weights)
 
 
 def _artifact(client: MlflowClient, run_id: str, path: str) -> Any:

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.report.markdown import escape
-from stages.report.results import SPLITS, CellResult
+from stages.results.cell import CellResult
 from stages.study import names
 from stages.study.params import Study
+from stages.study.paths import EVALUATED
 from stages.verdict import wording
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
@@ -190,7 +191,7 @@ def _standing(judgement: Judgement, cell: str) -> dict[str, float]:
 def class_metrics(cell: CellResult, keys: Mapping[str, str]) -> dict[str, float]:
     """AP50 of each class that has boxes, such as "val/AP50/01 General trash"."""
     values = {}
-    for split in SPLITS:
+    for split in EVALUATED:
         for score in cell.per_class[split]:
             if score.AP50 is not None:
                 values[f"{split}/AP50/{keys[score.name]}"] = score.AP50
@@ -203,7 +204,7 @@ def class_keys(cells: Iterable[CellResult]) -> dict[str, str]:
     class."""
     numbers: dict[str, int] = {}
     for cell in cells:
-        for split in SPLITS:
+        for split in EVALUATED:
             for score in cell.per_class[split]:
                 numbers.setdefault(score.name, len(numbers) + 1)
     digits = max(2, len(str(len(numbers))))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.comparison import drawings, outcomes, registry
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.study.params import Study
 from stages.tracking import checkout, identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH

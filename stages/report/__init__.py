@@ -1,7 +1,7 @@
 """Finished cells in, one comparison out: summary.json, compare.csv, report.md, index.html,
 curves/*.csv."""
 
+from stages.report.context import ReportContext
 from stages.report.page import write_report
-from stages.report.results import CellResult, ClassScore, ReportContext, Series, load_cell
 
-__all__ = ["CellResult", "ClassScore", "ReportContext", "Series", "load_cell", "write_report"]
+__all__ = ["ReportContext", "write_report"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.results import SPLITS, CellResult, ClassScore
+from stages.results.cell import CellResult, ClassScore
+from stages.study.paths import EVALUATED
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def class_tables(cells: Sequence[CellResult]) -> list[ClassTable]:
     """AP50 and AP of val and test; a class that any cell knows has a column in all of them."""
     tables = []
     for metric in ("AP50", "AP"):
-        for split in SPLITS:
+        for split in EVALUATED:
             tables.append(_table(cells, split, metric))
     return tables
 

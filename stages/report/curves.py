@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.results import METRICS, CellResult, Series
+from stages.results.cell import CellResult
+from stages.results.history import Series
+from stages.study.metrics import METRICS
 
 PANELS = ("train/loss", *(f"val/{metric}" for metric in METRICS))
 EMPTY = Series((), ())

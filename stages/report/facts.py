@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from stages.report.context import ReportContext
 from stages.report.data import DataSummary, data_summary
 from stages.report.header import coverage, images
-from stages.report.results import CellResult, ReportContext
 from stages.report.table import MISSING
+from stages.results.cell import CellResult
 
 
 def facts(cells: Sequence[CellResult], context: ReportContext) -> list[tuple[str, str]]:

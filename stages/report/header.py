@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.report.results import CellResult, ReportContext
+from stages.report.context import ReportContext
+from stages.results.cell import CellResult
 from stages.study.metrics import MAX_DETECTIONS
 from stages.verdict.wording import count
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 
 # Slots of the style sheet. A page of one backbone keeps the colour that the full page gives it.
 COLOURS = 8

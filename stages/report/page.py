@@ -13,17 +13,19 @@ from stages.errors import InputError
 from stages.files import replacing
 from stages.report import chart, curves, header, remarks
 from stages.report.classes import class_tables
+from stages.report.context import ReportContext
 from stages.report.data import data_summary
 from stages.report.facts import facts
 from stages.report.looks import looks_of
 from stages.report.markdown import escape as escape_markdown
 from stages.report.pictures.sections import pictures
-from stages.report.results import ROW_KEYS, SPLITS, CellResult, ReportContext
 from stages.report.shown_rows import judged_rows, shown_rows
 from stages.report.summary import cell_files, summary_json
 from stages.report.table import ALL, COSTS, MISSING, SCORES, compare_csv, in_order, marked
 from stages.report.verdicts.view import view as view_of_verdicts
+from stages.results.cell import ROW_KEYS, CellResult
 from stages.study import names
+from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Group, Judgement
 
 log = logging.getLogger(__name__)
@@ -149,7 +151,7 @@ def _best_classes(judgement: Judgement) -> list[tuple[str, dict[str, Group]]]:
     """Class -> split -> its estimate, of the cell of highest score."""
     groups = judgement.groups.get(judgement.choice.best or "", {})
     classes: dict[str, dict[str, Group]] = {}
-    for split in SPLITS:
+    for split in EVALUATED:
         for group in groups.get(split, ()):
             if group.kind == "class":
                 classes.setdefault(group.name, {})[split] = group

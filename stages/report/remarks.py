@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.report.results import CellResult
 from stages.report.table import SCORES, TRAIN_LOSS, extreme
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count
 

@@ -6,7 +6,7 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 
 

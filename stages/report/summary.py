@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from stages.report.results import SPLITS, CellResult
+from stages.results.cell import CellResult
+from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
 
 
@@ -24,7 +25,7 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     """
     choice = judgement.choice
     content: dict[str, object] = {}
-    for split in SPLITS:
+    for split in EVALUATED:
         content[f"best_{split}_mAP_50"] = _highest(judgement, f"{split}/bbox_mAP_50")
     content["holds"] = judgement.holds
     content["chosen"] = choice.chosen
@@ -56,7 +57,7 @@ def cell_files(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, s
     """
     files = {}
     for cell in cells:
-        scores = {split: cell.scores[split]["bbox_mAP_50"] for split in SPLITS}
+        scores = {split: cell.scores[split]["bbox_mAP_50"] for split in EVALUATED}
         standing = judgement.standings.get(cell.name)
         if standing is not None:
             scores["p_best"] = standing.p_best

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.errors import InputError
-from stages.report.results import METRICS, ROW_KEYS, SPLITS, CellResult
+from stages.results.cell import ROW_KEYS, CellResult
+from stages.study.metrics import METRICS
+from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
 
 MISSING = "n/a"
@@ -93,7 +95,7 @@ MINUTES = Column(
 # (split, metric) -> its column; the metric that picks the checkpoint comes first.
 SCORES = {}
 for _metric in dict.fromkeys(("bbox_mAP_50", *METRICS)):
-    for _split in SPLITS:
+    for _split in EVALUATED:
         SCORES[_split, _metric] = _score_column(_split, _metric)
 MAIN = (
     TRAIN_LOSS,

@@ -17,6 +17,8 @@ REPORTS = Path("reports")
 COSTS = Path("costs/costs.json")
 SCRATCH = Path(".work")
 SPLITS = ("train", "val", "test")
+# Those that a trained cell is scored on.
+EVALUATED = ("val", "test")
 
 
 def annotations(split: str, fold: int | None = None) -> Path:

@@ -3,7 +3,6 @@ stages.sync mends it."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable
@@ -11,9 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.errors import InputError
+from stages.results.cell_files import CellFiles
+from stages.results.costs import Costs, Measured
 from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell
+from stages.study.paths import EVALUATED
 from stages.tracking import artifacts, identity, points, store
 from stages.tracking.description import Description
 from stages.tracking.points import Point
@@ -94,7 +97,7 @@ def summary(record: dict[str, Any]) -> dict[str, float | None]:
 def scores(details: dict[str, Any]) -> dict[str, float]:
     """What analyse adds, at the best step: every score of a split."""
     result: dict[str, float] = {}
-    for split in ("val", "test"):
+    for split in EVALUATED:
         for metric, value in details[split]["metrics"].items():
             # val's have been logged at each epoch.
             if (split == "test" or metric not in METRICS) and isinstance(value, int | float):
@@ -102,46 +105,33 @@ def scores(details: dict[str, Any]) -> dict[str, float]:
     return result
 
 
-def costs_of(name: str, training_id: str) -> dict[str, float]:
-    """What stage costs adds, at the best step, with the ends of the spread; empty where this
-    training was not measured.
-
-    Raises Damaged where costs.json is not what it writes.
-    """
-    if not paths.COSTS.is_file():
-        return {}
-    try:
-        measured = json.loads(paths.COSTS.read_text(encoding="utf-8"))["cells"].get(name)
-        if measured is None or measured["training_id"] != training_id:
-            return {}
-        result = {}
-        for key, value in measured["costs"].items():
-            # The training has logged its own.
-            if key not in MEASURED:
-                result[f"model/{key}"] = value
-        for key, (low, high) in measured["spread"].items():
-            if key not in MEASURED:
-                result[f"model/{key}_low"] = low
-                result[f"model/{key}_high"] = high
-        return result
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise points.Damaged(f"{paths.COSTS}: not what stage costs writes: {error!r}") from None
+def costs_of(measured: Measured) -> dict[str, float]:
+    """What stage costs adds, at the best step, with the ends of the spread."""
+    result = {}
+    # The training has logged its own.
+    for key, value in measured.costs.items():
+        if key not in MEASURED and value is not None:
+            result[f"model/{key}"] = value
+    for key, (low, high) in measured.spread.items():
+        if key not in MEASURED:
+            result[f"model/{key}_low"] = low
+            result[f"model/{key}_high"] = high
+    return result
 
 
 def read(name: str, cell: Cell) -> Contents | None:
     """From the files of a cell as the stages leave them, or as DVC restores them; None before a
     training ended.
 
-    Raises Damaged, with the path, where a file is not what they write.
+    Raises InputError, with the path, where a file is not what they write.
     """
-    record_path = paths.record(name, cell) / "run.json"
-    history = paths.record(name, cell) / "history.csv"
-    if not record_path.is_file():
+    cell_files = CellFiles(name, cell)
+    if not cell_files.run_file.path.is_file():
         return None
+    record = cell_files.run
     try:
-        record = json.loads(record_path.read_text(encoding="utf-8"))
         finished = points.milliseconds(record["finished"])
-        trained = points.of_history(history, record)
+        trained = points.of_training(cell_files.history(), record)
         for key, value in summary(record).items():
             if value is not None:
                 trained.append((key, value, finished, record["iterations"]))
@@ -149,32 +139,33 @@ def read(name: str, cell: Cell) -> Contents | None:
         if not re.fullmatch(r"[0-9a-f]{32}", record["training_id"]):
             raise ValueError("training_id")
     except (ValueError, KeyError, TypeError) as error:
-        raise points.Damaged(f"{record_path}: not a record of a training: {error!r}") from None
+        raise cell_files.run_file.wrong(f"not a record of a training ({error!r})") from None
     model = paths.model(name)
     contents.files = {
         "config.py": model / "config.py",
-        "history.csv": history,
-        "run.json": record_path,
+        "history.csv": cell_files.history_file.path,
+        "run.json": cell_files.run_file.path,
     }
     step = record["best"]["step"]
-    if analysis_of(record, name, cell):
-        details = paths.details(name, cell)
-        moment = max(finished, int(details.stat().st_mtime * 1000))
+    if is_analysed(cell_files):
+        details = cell_files.details_file
+        moment = max(finished, int(details.path.stat().st_mtime * 1000))
         try:
-            values = scores(json.loads(details.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise points.Damaged(f"{details}: not an analysis: {error!r}") from None
+            values = scores(cell_files.details)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise details.wrong(f"not an analysis ({error!r})") from None
         contents.evaluated += [(key, value, moment, step) for key, value in values.items()]
         contents.files["checkpoint/best.pth"] = model / "best.pth"
-        for split in ("val", "test"):
+        for split in EVALUATED:
             contents.files[f"predictions/{split}.json"] = paths.predictions(name, cell, split)
         contents.files["predictions/submission.csv"] = paths.submission(name, cell)
         contents.files[f"metrics/{name}.json"] = paths.metrics(name, cell)
-        contents.files["metrics/details.json"] = details
+        contents.files["metrics/details.json"] = details.path
         contents.files[f"metrics/per_class/{name}.json"] = paths.per_class(name, cell)
-    costs = costs_of(name, record["training_id"])
-    if costs:
+    measured = Costs().of(name, record["training_id"])
+    if measured:
         moment = max(finished, int(paths.COSTS.stat().st_mtime * 1000))
+        costs = costs_of(measured)
         contents.evaluated += [(key, value, moment, step) for key, value in costs.items()]
         contents.files["costs/costs.json"] = paths.COSTS
     for path, file in list(contents.files.items()):
@@ -183,15 +174,14 @@ def read(name: str, cell: Cell) -> Contents | None:
     return contents
 
 
-def analysis_of(record: dict[str, Any], name: str, cell: Cell) -> bool:
+def is_analysed(files: CellFiles) -> bool:
     """Whether the analysis on disk is there and is of this training, not of one before it."""
-    files = [path(name, cell) for path in (paths.metrics, paths.details, paths.per_class)]
-    if not all(file.is_file() for file in files):
+    analysis = (files.metrics_file, files.details_file, files.per_class_file)
+    if not all(file.path.is_file() for file in analysis):
         return False
     try:
-        analysis = json.loads(files[-1].read_text(encoding="utf-8"))
-        return bool(analysis["training_id"] == record["training_id"])
-    except (ValueError, KeyError, TypeError):
+        return files.per_class.get("training_id") == files.run["training_id"]
+    except InputError:
         return False
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from stages.results.history import PLACES, Row
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,15 +18,9 @@ Point = tuple[str, float, int, int]
 Stored = dict[str, dict[int, tuple[int, float]]]
 # MLflow takes at most 1000 metrics in one batch.
 BATCH = 1000
-# Columns of a history row that are no metrics.
-PLACES = ("step", "epoch")
 
 
-class Damaged(Exception):
-    """A file of a training that cannot be read; no second try mends it."""
-
-
-def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
+def of_rows(rows: Iterable[Mapping[str, Any]], milliseconds: int) -> list[Point]:
     """Every number of a history row, but step and epoch, at the row's step."""
     points = []
     for row in rows:
@@ -37,29 +31,17 @@ def of_rows(rows: Iterable[dict[str, Any]], milliseconds: int) -> list[Point]:
     return points
 
 
-def of_history(path: Path, record: dict[str, Any] | None = None) -> list[Point]:
-    """The points of a history.csv; times are spread from the start to the end that run.json names,
-    or zero.
+def of_training(rows: Iterable[Row], record: dict[str, Any]) -> list[Point]:
+    """The points of a whole history.csv; times are spread from the start to the end that run.json
+    names.
 
-    The same files give the same points, so that a store takes each once, whoever sends it. Raises
-    Damaged.
+    The same files give the same points, so that a store takes each once, whoever sends it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        points = of_rows(csv.DictReader(text.splitlines(), strict=True), 0)
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise Damaged(f"{path}: not a history: {error}") from None
-    steps = 0
-    if points:
-        steps = points[-1][3]
-    if not text.endswith("\n") or (record and steps != record["iterations"]):
-        raise Damaged(f"{path}: ends in the middle, at step {steps}")
-    if not record:
-        return points
+    steps = record["iterations"]
     start, end = milliseconds(record["started"]), milliseconds(record["finished"])
     return [
         (name, value, start + (end - start) * step // steps, step)
-        for name, value, _, step in points
+        for name, value, _, step in of_rows(rows, 0)
     ]
 
 

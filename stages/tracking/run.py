@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.results.files import ResultFile
+from stages.results.history import read_rows
 from stages.tracking import identity, owner, points, store
 from stages.tracking.artifacts import put
 from stages.tracking.description import Description
@@ -50,7 +52,7 @@ class Run:
     ) -> None:
         self.training_id = training_id or identity.new()
         self.run_id = run_id
-        self._history = history
+        self._history = ResultFile(history, "`make sync` sends it later") if history else None
         self._suffix = experiment_suffix
         # Read now: in the sending thread, params.yaml may be half-edited.
         store.experiment_name()
@@ -172,9 +174,9 @@ class Run:
             # Before the history is read: rows that find no place from here on ask for another time.
             self._catching_up, self._left_out = False, 0
         lacking = []
-        if self._history is not None and self._history.is_file():
+        if self._history.path.is_file():
             now = int(time.time() * 1000)
-            history = points.of_history(self._history)
+            history = points.of_rows(read_rows(self._history), 0)
             for name, value, _, step in points.missing(self._stored, history):
                 lacking.append((name, value, now, step))
         room = max(points.BATCH, MOST_POINTS - self._sender.queued_points)

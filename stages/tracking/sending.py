@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from stages.tracking.points import Damaged
+from stages.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ def _say_that_tracking_is_off() -> None:
 def is_final(error: Exception) -> bool:
     """Whether trying again is of no use: MLflow calls the request itself wrong, a file is gone or
     damaged, or a person must do something first."""
-    if isinstance(error, (FileNotFoundError, Damaged, NeedsPerson)):
+    if isinstance(error, (FileNotFoundError, InputError, NeedsPerson)):
         return True
     return getattr(error, "error_code", None) in FINAL
 

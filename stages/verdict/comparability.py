@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stages.acceptance import record as accepted
 from stages.model import config_file
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.study import paths
 from stages.study.params import Study
 from stages.verdict import fairness
@@ -21,15 +21,33 @@ from stages.verdict.settings import Settings
 _SEVERAL = "several"
 
 
+def settings_of(results: Mapping[str, CellResult], root: Path) -> dict[str, Settings]:
+    """Row -> what it was trained with, from run.json and models/<row>/config.py."""
+    entries = accepted.read(root)
+    settings = {}
+    for name, result in results.items():
+        recorded = dict(result.run)
+        if "code_digest" in recorded:
+            # Code that was shown to make the same bits is the same code.
+            recorded["code_digest"] = accepted.newest(recorded["code_digest"], entries)
+        config = None
+        path = root / paths.model(name) / "config.py"
+        if path.is_file():
+            config = config_file.read(path).to_dict()
+            # run.json has the same.
+            config.pop("training", None)
+        settings[name] = Settings(name, recorded, config)
+    return settings
+
+
 def fair_pairs(
     study: Study,
     results: Mapping[str, CellResult],
     rows: Mapping[str, tuple[str, ...]],
-    root: Path,
+    settings: Mapping[str, Settings],
 ) -> dict[tuple[str, str], Fairness]:
     """Every two cells in both orders, over the factors in which they are declared to differ.
-    results: of each row; rows: cell -> its rows."""
-    settings = {name: _settings(name, results[name], root) for name in rows}
+    results, settings: of each row; rows: cell -> its rows."""
     repeated = {}
     for name, names in rows.items():
         repeated[name] = _repeated([results[row] for row in names])
@@ -45,19 +63,14 @@ def fair_pairs(
 
 
 def uneven_repeats(
-    study: Study,
-    results: Mapping[str, CellResult],
-    rows: Mapping[str, tuple[str, ...]],
-    root: Path,
+    study: Study, rows: Mapping[str, tuple[str, ...]], settings: Mapping[str, Settings]
 ) -> dict[str, tuple[str, ...]]:
     """Cell -> what its repeats differ in beside seed and fold, where they do."""
     uneven = {}
     for name, names in rows.items():
-        first = _settings(name, results[name], root)
         topics: dict[str, None] = {}
         for row in names[1:]:
-            repeat = _settings(row, results[row], root)
-            compared = fairness.compare(first, repeat, REPEATED, study.training.lr)
+            compared = fairness.compare(settings[name], settings[row], REPEATED, study.training.lr)
             topics |= dict.fromkeys(compared.topics)
         if topics:
             uneven[name] = tuple(topics)
@@ -75,17 +88,3 @@ def _repeated(runs: Sequence[CellResult]) -> tuple[str, ...]:
 
 def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
     return Settings(settings.name, {**settings.recorded, **changes}, settings.config)
-
-
-def _settings(name: str, run: CellResult, root: Path) -> Settings:
-    path = root / paths.model(name) / "config.py"
-    recorded = dict(run.run)
-    if "code_digest" in recorded:
-        # Code that was shown to make the same bits is the same code.
-        recorded["code_digest"] = accepted.newest(recorded["code_digest"], accepted.read(root))
-    config = None
-    if path.is_file():
-        config = config_file.read(path).to_dict()
-        # run.json has the same.
-        config.pop("training", None)
-    return Settings(name, recorded, config)

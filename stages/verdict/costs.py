@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.verdict.candidates import COSTS
 
 

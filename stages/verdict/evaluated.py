@@ -4,17 +4,16 @@ draws for all."""
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stages.errors import InputError
+from stages.results.cell_files import CellFiles
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import paths
-from stages.study.params import Cell
 from stages.verdict import replicates
 from stages.verdict.matches import match
 from stages.verdict.replicates import STUDY, Replicates
@@ -22,7 +21,7 @@ from stages.verdict.replicates import STUDY, Replicates
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from stages.report.results import CellResult
+    from stages.results.cell import CellResult
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def read_split(
             if digests.get(cell.name, {}).get(name, now) != now:
                 elsewhere.append(cell.name)
             else:
-                detections = _detections(cell, name, truth, root)
+                detections = detections_of(cell.files, name, truth)
                 runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
                 _check(cell, name, runs[cell.name])
             progress.update()
@@ -83,26 +82,13 @@ def _by_file(
     return by_file
 
 
-def _detections(cell: CellResult, split: str, truth: Truth, root: Path) -> Detections:
-    path = _path(cell, split)
+def detections_of(files: CellFiles, split: str, truth: Truth) -> Detections:
+    """Raises InputError, one line, where the predictions are missing, damaged or not of `truth`."""
+    results = files.predictions(split)
     try:
-        return read_detections(_results(root / path), truth)
+        return read_detections(results, truth)
     except InputError as error:
-        raise InputError(f"{path}: {error}; {_remedy(cell.name)}") from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); {_remedy(cell.name)}"
-        ) from None
-
-
-def _results(path: Path) -> list[Any]:
-    try:
-        results = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"not JSON ({error})") from None
-    if not isinstance(results, list):
-        raise InputError("not a list of detections")
-    return results
+        raise files.predictions_file(split).wrong(str(error)) from None
 
 
 def _check(cell: CellResult, split: str, run: Replicates) -> None:
@@ -112,15 +98,9 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
         if not math.isclose(
             score, math.nan if recorded is None else recorded, abs_tol=1e-6
         ) and not (recorded is None and math.isnan(score)):
+            text = "none" if recorded is None else f"{recorded:.4f}"
             raise InputError(
-                f"{_path(cell, split)}: its {split}/{metric} is {score:.4f}, and "
-                f"{'none' if recorded is None else f'{recorded:.4f}'} was recorded; {_remedy(cell.name)}"
+                f"{cell.files.predictions_file(split).path}: its {split}/{metric} is {score:.4f}, "
+                f"and {text} was recorded; predict it again: dvc repro -f "
+                f"stages/dvc.yaml:predict@{cell.name}"
             )
-
-
-def _path(cell: CellResult, split: str) -> Path:
-    return paths.predictions(cell.name, Cell(**cell.row), split)
-
-
-def _remedy(cell: str) -> str:
-    return f"predict it again: dvc repro -f stages/dvc.yaml:predict@{cell}"

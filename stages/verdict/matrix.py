@@ -3,7 +3,6 @@ the stages left."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.analysis import suspects
-from stages.errors import InputError
-from stages.report.results import CellResult
-from stages.study import params, paths
+from stages.results.cell import CellResult
+from stages.study import params
 from stages.study.params import ROOT, Study
+from stages.study.paths import EVALUATED
 from stages.study.short_names import short_names
 from stages.verdict import best, choice, comparability, costs, holding, shares
 from stages.verdict.best import Standing
@@ -46,8 +45,6 @@ from stages.verdict.shares import ShareCurve
 from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.trained import Trained, levels_of_cell
 
-SPLITS = ("val", "test")
-
 
 def conclude(
     study: Study,
@@ -70,7 +67,8 @@ def conclude(
     estimates = {name: estimates_of(judged, names) for name, names in rows.items()}
     verdicts = verdicts_of(judged, results, rows)
     thin = thin_metrics(judged)
-    fair = comparability.fair_pairs(study, results, rows, root)
+    settings = comparability.settings_of(results, root)
+    fair = comparability.fair_pairs(study, results, rows, settings)
     candidates = []
     spreads = {}
     for name, names in rows.items():
@@ -82,12 +80,8 @@ def conclude(
     highest = choice.highest(candidates, study.verdicts.cost)
     standings = _standings(study, judged, rows, verdicts[metric], highest)
     margin = study.verdicts.margin
-    details = {}
-    for name in results:
-        details[name] = _json(root / paths.details(name, study.cell(name)))
-    good = {}
-    for name in good_cells(standings):
-        good[name] = details[name]
+    details = {name: cell.files.details for name, cell in results.items()}
+    good = {name: details[name] for name in good_cells(standings)}
     judgement = Judgement(
         metric=metric,
         repeats=rows,
@@ -124,23 +118,23 @@ def conclude(
         elsewhere,
         costs.machines(cells),
         busy,
-        comparability.uneven_repeats(study, results, rows, root),
+        comparability.uneven_repeats(study, rows, settings),
     )
     return replace(judgement, holds=holds, why=why)
 
 
 def _splits(study: Study, results: Results, root: Path) -> list[Split]:
     digests, folds = {}, {}
-    for name in results:
-        digests[name] = _json(root / paths.per_class(name, study.cell(name))).get("annotations", {})
+    for name, cell in results.items():
+        digests[name] = cell.files.per_class.get("annotations", {})
         folds[name] = study.fold_of(study.cell(name))
     number = study.verdicts.replicates
-    total = len(SPLITS) * len(results)
+    total = len(EVALUATED) * len(results)
     splits = []
     with tqdm(
         total=total, desc="resampling", unit="evaluation", disable=None, leave=False
     ) as progress:
-        for name in SPLITS:
+        for name in EVALUATED:
             cells = list(results.values())
             split = read_split(name, cells, folds, digests, number, study.seed, root, progress)
             splits.append(split)
@@ -231,10 +225,3 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _value(estimated: Estimate | None) -> float | None:
     return None if estimated is None else estimated.value
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run dvc repro") from None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.scoring.engine import SIZES
 from stages.study.params import Study
 from stages.study.thin import MIN_BOXES

@@ -12,7 +12,7 @@ from stages.verdict.expressions import COMPARABLE, TRAIN_SHARE, Level, Step
 from stages.verdict.statements import TRAIN_LOSS
 
 if TYPE_CHECKING:
-    from stages.report.results import CellResult
+    from stages.results.cell import CellResult
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trained:
 
     @classmethod
     def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
-        """From the four result files that stages.report.results.load_cell has read."""
+        """From a cell as stages.results.cell.load_cell has read it."""
         values = {TRAIN_LOSS: cell.train_loss}
         for split, scores in cell.scores.items():
             for metric, score in scores.items():

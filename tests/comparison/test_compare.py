@@ -11,7 +11,8 @@ from conftest import CELLS, Project, make_project
 from made_matrix import study_of, write, write_cell, write_truth
 from report_cells import DATA
 
-from stages.compare import hole, strays
+from stages.compare import strays
+from stages.results.cell_files import CellFiles
 from stages.study import paths
 from stages.study.params import Cell
 from stages.study.short_names import short_names
@@ -51,15 +52,15 @@ def test_predictions_and_an_analysis_of_an_earlier_training_are_holes(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(compared[0].folder / "metrics", "metrics")
     shutil.copytree(compared[0].folder / "predictions", "predictions")
-    assert hole(R50, ROWS[R50]) == ""
+    assert CellFiles(R50, ROWS[R50]).why_missing() == ""
     record = paths.record(R50, ROWS[R50]) / "run.json"
     write(record, {**json.loads(record.read_text()), "training_id": "a later one"})
-    assert hole(R50, ROWS[R50]) == (
+    assert CellFiles(R50, ROWS[R50]).why_missing() == (
         f"predictions/fpn/{R50}.json is of an earlier training; run `dvc repro "
         f"stages/dvc.yaml:predict@{R50}`"
     )
     write(paths.predicted(R50, ROWS[R50]), {"training_id": "a later one"})
-    assert hole(R50, ROWS[R50]) == (
+    assert CellFiles(R50, ROWS[R50]).why_missing() == (
         f"metrics/fpn/{R50}.json is of an earlier training; run `dvc repro "
         f"stages/dvc.yaml:analyse@{R50}`"
     )

@@ -15,7 +15,7 @@ from tracked_cells import Matrix, folder, here, server, study, tracker  # noqa: 
 
 from stages.comparison import outcomes, registry
 from stages.comparison import run as comparison
-from stages.report.results import ClassScore
+from stages.results.cell import ClassScore
 from stages.tracking import sending, store
 from tests.faults.mlflow_server import Relay, free_port
 

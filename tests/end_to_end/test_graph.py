@@ -12,7 +12,9 @@ import pytest
 import yaml
 from conftest import CELLS, Project, make_project, trained
 
-from stages.report import load_cell
+from stages.results.cell import load_cell
+from stages.results.cell_files import CellFiles
+from stages.results.costs import Costs
 from stages.study import params, paths
 from stages.training import cell_file
 from stages.verdict.matrix import conclude
@@ -215,9 +217,9 @@ def test_metrics_and_plots_show(matrix):
 def test_cells_that_differ_in_their_rows_alone_are_compared_fairly(finished):
     folder = finished[0].folder
     study = params.load(folder / "params.yaml")
-    found = conclude(
-        study, [load_cell(name, cell, folder) for name, cell in study.cells.items()], root=folder
-    )
+    costs = Costs(folder)
+    files = [CellFiles(name, cell, folder) for name, cell in study.cells.items()]
+    found = conclude(study, [load_cell(of_cell, costs) for of_cell in files], root=folder)
     for pair, factors in {(R50, SWIN): ("backbone",), (SWIN, PAFPN): ("neck", "optimizer")}.items():
         fair = found.fairness[pair]
         assert fair.factors == factors and fair.fair, fair.sentence

@@ -152,15 +152,23 @@ def test_two_syncs_at_once_make_one_run(here):
     check_complete(here)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"training_id": "../../up"}', "[1]"])
-def test_a_damaged_record_is_named_and_left_out(here, caplog, content):
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "not JSON"),
+        ("{}", "not a record of a training"),
+        ('{"training_id": "../../up"}', "not a record of a training"),
+        ("[1]", "not a JSON object"),
+    ],
+)
+def test_a_damaged_record_is_named_and_left_out(here, caplog, content, fault):
     (here / RECORD / "run.json").unlink()
     (here / RECORD / "run.json").write_text(content, encoding="utf-8")
     with pytest.raises(
         InputError, match=rf"^{R50}: not sent; dvc checkout --force restores the files"
     ):
         sync(caplog)
-    assert f"{RECORD}/run.json: not a record of a training" in caplog.text and not found()[1]
+    assert f"{RECORD}/run.json: {fault}" in caplog.text and not found()[1]
 
 
 def test_a_history_of_which_half_is_there(here, caplog):

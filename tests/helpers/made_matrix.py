@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.analysis import depth
-from stages.report import CellResult, load_cell
-from stages.report.results import ROW_KEYS
+from stages.results.cell import ROW_KEYS, CellResult, load_cell
+from stages.results.cell_files import CellFiles
+from stages.results.costs import Costs
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell, Hypothesis, Study, Verdicts
@@ -256,7 +257,8 @@ def matrix(
 
 
 def load(root: Path, cells: dict[str, Cell]) -> list[CellResult]:
-    return [load_cell(name, cell, root) for name, cell in cells.items()]
+    costs = Costs(root)
+    return [load_cell(CellFiles(name, cell, root), costs) for name, cell in cells.items()]
 
 
 def write(path: Path, content: object) -> None:

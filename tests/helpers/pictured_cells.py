@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from stages.analysis import depth, suspects
-from stages.report.results import CellResult, ClassScore
+from stages.results.cell import CellResult, ClassScore
+from stages.results.cell_files import CellFiles
 from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell
@@ -146,6 +147,7 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
         epoch_steps=1,
         lost_steps=0,
         run={"run_id": f"run{index}"},
+        files=CellFiles(name, Cell(**row), root),
         scores={
             split: {metric: known["metrics"][metric] for metric in METRICS}
             for split, known in details.items()

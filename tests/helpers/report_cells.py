@@ -7,8 +7,13 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
-from stages.report import CellResult, ReportContext, load_cell, write_report
+from stages.report import ReportContext, write_report
 from stages.report.page import render
+from stages.results import cell as cell_results
+from stages.results.cell import CellResult
+from stages.results.cell_files import CellFiles
+from stages.results.costs import Costs
+from stages.study.params import Cell
 
 METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
 ROWS = {
@@ -91,7 +96,11 @@ def load_all(root: Path) -> list[CellResult]:
     """All cells of ROWS, written under `root` and read again."""
     for number, name in enumerate(NAMES):
         write_cell(root, name, number)
-    return [load_cell(name, row_of(name), root) for name in NAMES]
+    return [load_cell(name, root) for name in NAMES]
+
+
+def load_cell(name: str, root: Path) -> CellResult:
+    return cell_results.load_cell(CellFiles(name, Cell(**row_of(name)), root), Costs(root))
 
 
 def context(**changes) -> ReportContext:

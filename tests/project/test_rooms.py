@@ -26,12 +26,14 @@ STAGES = {
 }
 # What changes no byte of an out: how a program speaks, stops, writes files and finds its machine.
 SYSTEM = ("stages/errors.py", "stages/files.py", "stages/machine.py", "stages/program.py")
-# Around a training and its weights: what guards and records it, and what compares the cell's file with params.yaml.
+# Around a training and its weights: what guards and records it, reads its files again for MLflow, and compares the
+# cell's file with params.yaml.
 # test_observers_change_no_bit shows that they are observers.
 AROUND = (
     "stages/safety",
     "stages/tracking",
     "stages/study",
+    "stages/results",
     "stages/model/compose.py",
     "stages/model/resolve.py",
     "stages/model/schedule.py",
@@ -46,7 +48,7 @@ OBSERVERS = {
     "prepare": ("stages/tracking",),
     "predict": AROUND,
     "costs": AROUND,
-    "analyse": ("stages/tracking", "stages/study"),
+    "analyse": ("stages/tracking", "stages/study", "stages/results"),
 }
 CELL = next(iter(CELLS))
 

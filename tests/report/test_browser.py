@@ -131,7 +131,7 @@ def study(tmp_path, monkeypatch):
     cells = []
     for number, name in enumerate(rows):
         report_cells.write_cell(tmp_path / "cells", name, number % 5)
-        cell = report_cells.load_cell(name, report_cells.row_of(name), tmp_path / "cells")
+        cell = report_cells.load_cell(name, tmp_path / "cells")
         cells.append(
             dataclasses.replace(
                 cell,

@@ -32,7 +32,7 @@ def shown(
         made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())
     ]
     judged = made.judgement(root, cells, chosen, **changes)
-    return gallery(shown_cells(cells, judged, root), judged, root)
+    return gallery(shown_cells(cells, judged), judged, root)
 
 
 def kinds(shot) -> list[str]:
@@ -241,14 +241,14 @@ def test_predictions_and_annotations_that_cannot_be_read_are_named(tmp_path):
     judged = made.judgement(tmp_path, cells, A)
     missing = made.predictions_path(tmp_path, A, cells[0].row, "val")
     missing.unlink()
-    found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
+    found = gallery(shown_cells(cells, judged), judged, tmp_path)
     assert found.notes == (
         f"No pictures of {A}: {missing.relative_to(tmp_path)} is missing; run `dvc repro "
         f"stages/dvc.yaml:predict@{A}`.",
     )
     assert found.worst_words.startswith(f"{B} is wrong on 4") and found.kinds == ()
     (tmp_path / "data/prepared/val.json").write_text("[]", encoding="utf-8")
-    found = gallery(shown_cells(cells, judged, tmp_path), judged, tmp_path)
+    found = gallery(shown_cells(cells, judged), judged, tmp_path)
     assert "data/prepared/val.json cannot be read" in found.notes[0] and found.worst == ()
 
 

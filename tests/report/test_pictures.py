@@ -32,7 +32,7 @@ def study(
         made.write_cell(root, name, how, index) for index, (name, how) in enumerate(detect.items())
     ]
     judged = made.judgement(root, cells, chosen)
-    return shown_cells(cells, judged, root), judged
+    return shown_cells(cells, judged), judged
 
 
 def page(root: Path, detect: dict[str, made.Detect], chosen: str | None = None, **changes) -> str:
@@ -330,7 +330,7 @@ def test_cells_without_their_details_are_named_and_left_out(tmp_path):
         f"metrics/r50/fpn/{A}/details.json is missing; run `dvc repro stages/dvc.yaml:analyse@{A}`"
         in text
     )
-    assert f"metrics/swin_l/fpn/{B}/details.json is not JSON" in text
+    assert f"metrics/swin_l/fpn/{B}/details.json: not JSON" in text
     assert (
         f"{C} lacks errors." in text
         and f"{C} lacks calibration." in text

@@ -8,13 +8,23 @@ import json
 import re
 
 import pytest
-from report_cells import DATA, METRICS, NAMES, Page, context, load_all, report, row_of, write_cell
+from report_cells import (
+    DATA,
+    METRICS,
+    NAMES,
+    Page,
+    context,
+    load_all,
+    load_cell,
+    report,
+    write_cell,
+)
 from report_judgements import judged
 
 from stages.errors import InputError
-from stages.report import Series, load_cell, write_report
+from stages.report import write_report
 from stages.report.curves import PANELS
-from stages.study.params import Cell
+from stages.results.history import Series
 
 
 @pytest.fixture
@@ -139,7 +149,7 @@ def test_negative_and_not_finite_scores_are_missing(tmp_path):
     path.write_text(json.dumps(metrics))
     history = path.with_suffix("") / "history.csv"
     history.write_text(history.read_text().replace("3,1,0.01,1.0,", "3,1,0.01,nan,"))
-    cell = load_cell(NAMES[0], row_of(NAMES[0]), tmp_path)
+    cell = load_cell(NAMES[0], tmp_path)
     assert cell.scores["val"]["bbox_mAP_s"] is None and cell.scores["val"]["bbox_mAP_m"] is None
     assert cell.lost_steps == 1 and 3 not in cell.history["train/loss"].steps
     files = report([cell], tmp_path / "reports")
@@ -219,7 +229,7 @@ def test_a_repeated_cell_stands_with_its_mean_everywhere(cells, tmp_path):
 
 
 def test_the_same_inputs_give_the_same_bytes(cells, tmp_path):
-    again = [load_cell(name, row_of(name), tmp_path) for name in NAMES]
+    again = [load_cell(name, tmp_path) for name in NAMES]
     assert report(cells, tmp_path / "one") == report(again, tmp_path / "two")
     changed = report(cells, tmp_path / "three", seed=8)
     assert changed["index.html"] != (tmp_path / "one/index.html").read_text()
@@ -258,7 +268,7 @@ def test_absent_and_broken_files_name_path_and_remedy(tmp_path, path, stage):
         if text is not None:
             (tmp_path / path).write_text(text)
         with pytest.raises(InputError) as error:
-            load_cell(name, row_of(name), tmp_path)
+            load_cell(name, tmp_path)
         message = str(error.value)
         assert (
             path in message
@@ -288,14 +298,3 @@ def test_a_name_that_is_no_files_is_refused_and_nothing_written(cells, tmp_path,
         write_report(renamed, context(listed=listed), judged(renamed), tmp_path / "deep/er/reports")
     assert repr(name) in str(error.value) and "\n" not in str(error.value)
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_a_row_may_be_a_mapping_or_a_cell_of_the_study(cells, tmp_path):
-    row = Cell(**row_of(NAMES[0]), epochs=3)
-    assert load_cell(NAMES[0], row, tmp_path) == cells[0]
-    with pytest.raises(InputError, match="lacks optimizer"):
-        load_cell(
-            NAMES[0],
-            {key: value for key, value in row_of(NAMES[0]).items() if key != "optimizer"},
-            tmp_path,
-        )

@@ -6,7 +6,10 @@ import math
 
 import pytest
 
-from stages.tracking.points import Damaged, batches, missing, of_history, of_rows, same
+from stages.errors import InputError
+from stages.results.files import ResultFile
+from stages.results.history import read_rows
+from stages.tracking.points import batches, missing, of_rows, of_training, same
 
 POINTS = [("loss", 2.0, 10, 1), ("loss", 1.0, 20, 2), ("lr", 0.1, 10, 1)]
 
@@ -62,16 +65,17 @@ def test_times_are_spread_over_the_training(tmp_path):
         "iterations": 4,
     }
     start = 1_735_689_600_000
-    assert of_history(path, record) == [
+    file = ResultFile(path, "train it again")
+    assert of_training(read_rows(file, 4), record) == [
         ("lr", 0.1, start + 2000, 1),
         ("lr", 0.2, start + 4000, 2),
         ("lr", 0.3, start + 8000, 4),
     ]
-    assert [point[2] for point in of_history(path)] == [0, 0, 0]
+    assert of_rows(read_rows(file), 7)[0] == ("lr", 0.1, 7, 1)
     for text, iterations in (
         ("step,epoch,lr\n1,1,0.1\n2,1,0.2\n", 4),
         ("step,epoch,lr\n1,1,0.1\n4,2,0.3", 4),
     ):
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(Damaged, match="ends in the middle, at step"):
-            of_history(path, {**record, "iterations": iterations})
+        with pytest.raises(InputError, match="ends in the middle, at step .; train it again$"):
+            read_rows(file, iterations)

@@ -3,7 +3,6 @@ look at again (suspects.py)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.pictures.suspects import Suspects, suspects
 from stages.report.pictures.thumbnails import Album, Photo, Picture
 from stages.study import paths
-from stages.study.params import Cell
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count
 
@@ -143,15 +141,7 @@ def _albums(splits: Sequence[str], root: Path, notes: list[str]) -> dict[str, Al
 
 def _view(cell: Shown, split: str, root: Path) -> View:
     """Raises InputError with one line where the cell's predictions cannot be read."""
-    path = paths.predictions(cell.name, Cell(**cell.row), split)
-    again = f"run `dvc repro stages/dvc.yaml:predict@{cell.name}`"
-    try:
-        results = json.loads((root / path).read_bytes())
-    except OSError:
-        raise InputError(f"{path.as_posix()} is missing; {again}") from None
-    except ValueError:
-        raise InputError(f"{path.as_posix()} is not JSON; {again}") from None
-    inspected = depth.inspect(root / paths.annotations(split), results)
+    inspected = depth.inspect(root / paths.annotations(split), cell.files.predictions(split))
     return disagreements.view(inspected, cell.splits[split]["score"])
 
 

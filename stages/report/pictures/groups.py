@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.report.results import SPLITS
+from stages.study.paths import EVALUATED
 from stages.study.thin import MIN_BOXES
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
@@ -96,7 +96,7 @@ def groups(study: ShownCells, judgement: Judgement) -> Groups:
             lacking.append(cell.short)
     drawn = cells[: max(2, _MOST_BARS // max(1, 4 * min(rows, MOST_CLASSES + 3)))]
     charts = []
-    for split in sorted(SPLITS, key=lambda split: split != judgement.metric.split("/")[0]):
+    for split in sorted(EVALUATED, key=lambda split: split != judgement.metric.split("/")[0]):
         for metric in METRICS:
             chart = _Table(drawn, judgement, split, metric).chart()
             if chart:

@@ -12,7 +12,7 @@ from stages.report.pictures.gallery import gallery
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
 from stages.report.pictures.shown_cells import shown_cells
-from stages.report.results import CellResult
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 
 
@@ -20,7 +20,7 @@ def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> d
     """The views of all sections, by the name of their template. `cells`: in the order of the page;
     `root`: the folder under which metrics/, predictions/ and data/ lie. A file or a part of one
     that is missing is named on the page."""
-    study = shown_cells(cells, judgement, Path(root))
+    study = shown_cells(cells, judgement)
     return {
         "groups": groups(study, judgement),
         "errors": errors(study),

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
+from stages.errors import InputError
 from stages.report.looks import Look, looks_of
-from stages.report.results import SPLITS, CellResult
-from stages.study import paths
-from stages.study.params import Cell
+from stages.results.cell import CellResult
+from stages.results.cell_files import CellFiles
+from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
 
 
@@ -33,6 +32,7 @@ class Shown:
     look: Look
     role: str
     splits: Mapping[str, Mapping[str, Any]]
+    files: CellFiles = field(compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -75,8 +75,8 @@ class ShownCells:
         )
 
 
-def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> ShownCells:
-    """The cells of a report with their details.json under `root`; a missing one is named.
+def shown_cells(cells: Sequence[CellResult], judgement: Judgement) -> ShownCells:
+    """The cells of a report with their details.json; a missing one is named.
 
     A row that repeats a cell with another seed is not drawn: judgement.groups holds their mean.
     """
@@ -87,9 +87,11 @@ def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -
     members, problems = [], []
     for name, role in _roles(list(by_name), judgement).items():
         cell = by_name[name]
-        splits, problem = _read(cell, root)
-        if problem:
-            problems.append(problem)
+        try:
+            splits = cell.files.details
+        except InputError as error:
+            splits = {}
+            problems.append(str(error))
         members.append(
             Shown(
                 index=places[name],
@@ -100,6 +102,7 @@ def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -
                 look=looks[name],
                 role=role,
                 splits=splits,
+                files=cell.files,
             )
         )
     absent = f"Left out: {'; '.join(problems)}." if problems else ""
@@ -109,7 +112,7 @@ def shown_cells(cells: Sequence[CellResult], judgement: Judgement, root: Path) -
 def _split(cells: Sequence[Shown], judgement: Judgement) -> str:
     """The deciding metric's split, or another one where only that has boxes."""
     first = judgement.metric.split("/")[0]
-    for split in (first, *SPLITS):
+    for split in (first, *EVALUATED):
         for cell in cells:
             if _boxes(cell.splits, split):
                 return split
@@ -133,22 +136,6 @@ def _roles(names: Sequence[str], judgement: Judgement) -> dict[str, str]:
     if chosen == best and chosen in roles and len(roles) > 1:
         roles[list(roles)[1]] = "second"
     return roles
-
-
-def _read(cell: CellResult, root: Path) -> tuple[Mapping[str, Mapping[str, Any]], str]:
-    path = paths.details(cell.name, Cell(**cell.row))
-    again = f"run `dvc repro stages/dvc.yaml:analyse@{cell.name}`"
-    try:
-        content = json.loads((root / path).read_bytes())
-    except OSError:
-        return {}, f"{path.as_posix()} is missing; {again}"
-    except ValueError:
-        return {}, f"{path.as_posix()} is not JSON; {again}"
-    if not isinstance(content, dict):
-        return {}, f"{path.as_posix()} does not hold val and test; {again}"
-    if not all(isinstance(content.get(split), dict) for split in SPLITS):
-        return {}, f"{path.as_posix()} does not hold val and test; {again}"
-    return content, ""
 
 
 def _boxes(splits: Mapping[str, Mapping[str, Any]], split: str) -> int:

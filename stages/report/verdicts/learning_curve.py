@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.looks import Look
-from stages.report.results import CellResult
 from stages.report.table import MISSING, label_of
 from stages.report.verdicts.learning_curve_drawing import (
     NARROW,
@@ -17,6 +16,7 @@ from stages.report.verdicts.learning_curve_drawing import (
     estimate_of,
     interval_ends,
 )
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 from stages.verdict.learning_curve import LearningCurve
 from stages.verdict.shares import ShareCurve

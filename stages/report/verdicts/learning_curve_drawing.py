@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.looks import Look
-from stages.report.results import CellResult
 from stages.report.table import label_of
 from stages.report.verdicts.pareto import Frame, score_axis
 from stages.report.verdicts.phrases import interval_text, run_text
+from stages.results.cell import CellResult
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.shares import ShareCurve

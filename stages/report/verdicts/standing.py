@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.results import CellResult
 from stages.report.table import MISSING
 from stages.report.verdicts.forest import difference_to_best, ends_of, standing_title
 from stages.report.verdicts.phrases import OUTCOMES, difference_text, percent, topics
+from stages.results.cell import CellResult
 from stages.verdict.candidates import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.repeats import REPEATED

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from stages.report.definitions import AGAINST, PARETO, terms
 from stages.report.looks import Look
-from stages.report.results import CellResult
 from stages.report.table import ALL, COSTS, MAIN, SCORES, Column, measured
 from stages.report.verdicts import (
     card,
@@ -20,6 +19,7 @@ from stages.report.verdicts import (
     phrases,
     standing,
 )
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance
 

@@ -1,0 +1,124 @@
+"""One finished cell as verdicts and report see it: its files, checked and put into numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stages.results.cell_files import CellFiles
+from stages.results.costs import Costs, Measured
+from stages.results.history import Series, curves
+from stages.study.metrics import METRICS
+from stages.study.paths import EVALUATED
+
+ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class on one split. AP and AP50 are in [0, 1], None where the split has no box of the
+    class."""
+
+    name: str
+    boxes: int
+    AP: float | None
+    AP50: float | None
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A trained and evaluated cell.
+
+    `scores` maps split and metric to a value in [0, 1] or None (nothing to measure). `train_loss`
+    is the mean total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a
+    count. `history` maps a column of history.csv to its curve; `epoch_steps` is the number of
+    training steps in the last epoch and `lost_steps` the number of steps whose total loss was not
+    finite. `run` is run.json as it is; `files` reads what else there is of the cell. `costs`,
+    `cost_spread`, `others` and `measured_on`: costs.Measured.
+    """
+
+    name: str
+    row: dict
+    scores: dict[str, dict[str, float | None]]
+    train_loss: float | None
+    train_minutes: float | None
+    parameters: int | None
+    history: dict[str, Series]
+    epoch_steps: int
+    lost_steps: int
+    run: dict
+    per_class: dict[str, tuple[ClassScore, ...]]
+    files: CellFiles = field(compare=False, repr=False)
+    costs: Mapping[str, float | None] = field(default_factory=dict)
+    cost_spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    others: float | None = None
+    measured_on: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run. Where MLflow never answered the training, the training's own id,
+        which is the tag training_id of the run that make sync has made or will make. Empty where
+        neither was written."""
+        run_id, training = self.run.get("run_id"), self.run.get("training_id")
+        if run_id:
+            return str(run_id)
+        return f"{training} (tag training_id)" if training else ""
+
+
+def load_cell(files: CellFiles, costs: Costs) -> CellResult:
+    """Raises InputError for an absent or unreadable file; its message is one line with the path and
+    what to run."""
+    metrics, metrics_file = files.metrics, files.metrics_file
+    run, rows = files.run, files.history()
+    if not rows:
+        raise files.history_file.wrong("no training step in it")
+    scores, per_class = {}, {}
+    for split in EVALUATED:
+        scores[split] = {}
+        for key in METRICS:
+            scores[split][key] = _score(metrics_file.number_at(metrics, split, key))
+        per_class[split] = _class_scores(files, split)
+    parameters = metrics_file.number_at(metrics, "model", "parameters")
+    measured = costs.of(files.name, run.get("training_id")) or Measured()
+    losses = [row.get("train/loss", 0.0) for row in rows]
+    return CellResult(
+        name=files.name,
+        row={key: getattr(files.cell, key) for key in ROW_KEYS},
+        scores=scores,
+        train_loss=metrics_file.number_at(metrics, "train", "loss"),
+        train_minutes=metrics_file.number_at(metrics, "train", "minutes"),
+        parameters=None if parameters is None else int(parameters),
+        history=curves(rows),
+        epoch_steps=sum(row.get("epoch") == rows[-1].get("epoch") for row in rows),
+        lost_steps=sum(loss is None or not math.isfinite(loss) for loss in losses),
+        run=run,
+        per_class=per_class,
+        files=files,
+        costs=measured.costs,
+        cost_spread=measured.spread,
+        others=measured.others,
+        measured_on=measured.place,
+    )
+
+
+def _class_scores(files: CellFiles, split: str) -> tuple[ClassScore, ...]:
+    file = files.per_class_file
+    scores = []
+    try:
+        for entry in files.per_class["per_class"][split]:
+            boxes = file.number(entry["boxes"], "boxes")
+            ap = _score(file.number(entry["AP"], "AP"))
+            ap50 = _score(file.number(entry["AP50"], "AP50"))
+            scores.append(ClassScore(str(entry["class"]), int(boxes or 0), ap, ap50))
+    except (KeyError, TypeError):
+        raise file.wrong(f"per_class.{split} is not a list of class, boxes, AP, AP50") from None
+    return tuple(scores)
+
+
+def _score(value: float | None) -> float | None:
+    # COCO's evaluation says -1 where there is no box to find; an average precision is never
+    # negative.
+    if value is None or value < 0:
+        return None
+    return value
