@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from stages.report import CellResult
+from stages.results.cell import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.candidates import Candidate

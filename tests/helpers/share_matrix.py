@@ -7,7 +7,7 @@ from pathlib import Path
 
 from made_matrix import load, row, study_of, write_cell, write_truth
 
-from stages.report import CellResult
+from stages.results.cell import CellResult
 from stages.verdict.judgement import Judgement
 from stages.verdict.matrix import conclude
 
