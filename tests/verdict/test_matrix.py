@@ -238,7 +238,9 @@ def test_a_fault_in_predictions_is_one_line(tmp_path, content, expected):
     message = str(caught.value)
     assert message.startswith(f"predictions/r101/fpn/{R101}/val.json: ")
     assert expected in message and "\n" not in message
-    assert message.endswith(f"dvc repro -f stages/dvc.yaml:predict@{R101}")
+    # Where the file itself is whole, DVC sees no reason to predict again.
+    command = "dvc repro -f" if expected.startswith("its ") else "dvc repro"
+    assert message.rstrip("`").endswith(f"{command} stages/dvc.yaml:predict@{R101}")
 
 
 def test_a_cell_evaluated_on_other_annotations_gets_no_verdict(tmp_path):
