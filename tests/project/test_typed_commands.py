@@ -28,8 +28,6 @@ TYPED = {
     "dvc repro compose": FAULTS,
     "dvc repro costs": FAULTS,
     "dvc repro prepare": FAULTS,
-    "dvc repro stages/dvc.yaml:analyse@{}": FAULTS,
-    "dvc repro stages/dvc.yaml:predict@{}": FAULTS,
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
     "git config --global --add": f"{CHECKOUT}the_repository_of_another_user_until_the_command_is_typed",
     "make accept": "faults/test_commands.py::test_commands_of_make",
