@@ -45,7 +45,7 @@ OBSERVERS = {
     "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
     # stages/model/channels.py refuses, and writes nothing of what compose writes.
     "compose": ("stages/safety", "stages/model/channels.py", "stages/model/ops"),
-    "prepare": ("stages/tracking",),
+    "prepare": ("stages/tracking", "stages/results"),
     "predict": AROUND,
     "costs": AROUND,
     "analyse": ("stages/tracking", "stages/study", "stages/results"),
