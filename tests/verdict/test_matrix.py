@@ -244,11 +244,11 @@ def test_a_fault_in_predictions_is_one_line(tmp_path, content, expected):
 
 
 def test_a_cell_evaluated_on_other_annotations_gets_no_verdict(tmp_path):
-    cells = matrix(tmp_path, TWO, {R50: 0.5, R101: 0.6})
+    matrix(tmp_path, TWO, {R50: 0.5, R101: 0.6})
     path = tmp_path / paths.per_class(R101, TWO[R101])
     known = json.loads(path.read_text())
     write(path, {**known, "annotations": {**known["annotations"], "val": "0" * 64}})
-    found = conclude(study_of(TWO), cells, root=tmp_path)
+    found = conclude(study_of(TWO), load(tmp_path, TWO), root=tmp_path)
     assert (
         found.pairs[AP50] == ()
         and found.pairs["test/bbox_mAP_50"]
