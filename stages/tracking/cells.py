@@ -180,7 +180,7 @@ def is_analysed(files: CellFiles) -> bool:
     if not all(file.path.is_file() for file in analysis):
         return False
     try:
-        return files.per_class.get("training_id") == files.run["training_id"]
+        return bool(files.per_class.get("training_id") == files.run["training_id"])
     except InputError:
         return False
 

@@ -174,7 +174,7 @@ class Run:
             # Before the history is read: rows that find no place from here on ask for another time.
             self._catching_up, self._left_out = False, 0
         lacking = []
-        if self._history.path.is_file():
+        if self._history is not None and self._history.path.is_file():
             now = int(time.time() * 1000)
             history = points.of_rows(read_rows(self._history), 0)
             for name, value, _, step in points.missing(self._stored, history):
