@@ -1,4 +1,5 @@
-"""What trained cells cost to run on this machine: latency, throughput and memory, measured in turn and repeatedly.
+"""What trained cells cost to run on this machine: latency, throughput and memory, measured in turn
+and repeatedly.
 
 Cells that are measured one after the other are measured under different conditions: another
 program, a warm processor. Here every cell is visited once a round (A B C A B C ...), so that
@@ -23,7 +24,6 @@ import torch
 from tqdm import tqdm
 
 from stages import machine
-from stages.cost.energy import Meter
 from stages.cost.neighbours import Neighbours
 from stages.cost.subject import Source, Subject
 from stages.errors import InputError
@@ -35,8 +35,9 @@ DEFINITION = (
     "the median of rounds in which every cell is measured in turn, after a warm-up; the spread is from "
     "the lowest round to the highest."
 )
-# The range of n values of a distribution holds its median with probability 1 - 2^(1-n), whatever the distribution (the
-# sign test's interval: Thompson 1936, Annals of Mathematical Statistics 7): .97 of six.
+# The range of n values of a distribution holds its median with probability 1 - 2^(1-n), whatever
+# the distribution (the sign test's interval: Thompson 1936, Annals of Mathematical Statistics 7):
+# .97 of six.
 ROUNDS = 6
 # Models stay in memory from round to round while they take no more than this share of what is free.
 _SHARE_OF_MEMORY = 0.5
@@ -45,14 +46,14 @@ _QUANTITIES = ("latency_ms", "images_per_second", "peak_memory_mib")
 
 @dataclass
 class Visits:
-    """What the rounds gave for one cell, a value a round. latencies: of every pass of one image, in ms."""
+    """What the rounds gave for one cell, a value a round. latencies: of every pass of one image, in
+    ms."""
 
     latencies: list[float] = field(default_factory=list)
     latency_ms: list[float] = field(default_factory=list)
     images_per_second: list[float] = field(default_factory=list)
     peak_memory_mib: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
-    joules: list[float] = field(default_factory=list)
     batch: int = 1
 
 
@@ -64,29 +65,34 @@ def measure(
     batch: int = 8,
     seconds: float = 5.0,
 ) -> dict[str, Any]:
-    """The costs of cells in fp32 on the GPU, or on the CPU with as many threads as torch has been given.
+    """The costs of cells in fp32 on the GPU, or on the CPU with as many threads as torch has been
+    given.
 
-    A visit is one pass of one image to warm up, `runs` of one image, and one of `batch` images; fewer where they would
-    outlast seconds / rounds, but at least one that counts. Without time for a batch, throughput is that of one image.
+    A visit is one pass of one image to warm up, `runs` of one image, and one of `batch` images;
+    fewer where they would outlast seconds / rounds, but at least one that counts. Without time for
+    a batch, throughput is that of one image.
 
-    A plain dict. machine, device, threads, rounds; others: the mean share of the machine's cores that other processes
-    used meanwhile (neighbours.py), None on a GPU; cells: name -> {work, costs, spread, rounds, batch, others,
-    joules_per_image}. work: parameters, trainable, checkpoint_bytes; pixels: [height, width] of the first image as the
-    network sees it, padding included; proposals: how many regions its RoI heads classified; macs: its multiply-adds,
-    what MMDetection's zoo calls FLOPs; flops: twice as many. costs: latency_ms, images_per_second and peak_memory_mib,
-    medians over the rounds, which are in `rounds`; latency_p95_ms, of all passes; size_mib, gmacs. spread: [lowest,
+    A plain dict. machine, device, threads, rounds; others: the mean share of the machine's cores
+    that other processes used meanwhile (neighbours.py), None on a GPU; cells: name -> {work, costs,
+    spread, rounds, batch, others}. work: parameters, trainable, checkpoint_bytes; pixels: [height,
+    width] of the first image as the network sees it, padding included; proposals: how many regions
+    its RoI heads classified; macs: its multiply-adds, what MMDetection's zoo calls FLOPs; flops:
+    twice as many. costs: latency_ms, images_per_second and peak_memory_mib, medians over the
+    rounds, which are in `rounds`; latency_p95_ms, of all passes; size_mib, gmacs. spread: [lowest,
     highest] round of the first three.
 
-    A latency is from decoded images to boxes in COCO's format on the CPU; the GPU is waited for. peak_memory_mib: of
-    the weights and of a pass of one image: above what was in use before the pass; on a CPU what the process has
-    resident. joules_per_image: see energy.py; None on a CPU.
+    A latency is from decoded images to boxes in COCO's format on the CPU; the GPU is waited for.
+    peak_memory_mib: of the weights and of a pass of one image: above what was in use before the
+    pass; on a CPU what the process has resident.
 
-    Counted are the products of convolutions, linear layers and attention on the path that really runs, RoI head
-    included (FlopCounterMode); not normalisation, activation, pooling, RoIAlign and NMS. MMEngine's
-    get_model_complexity_info counts the same products, and normalisation and upsampling besides (0.5 to 0.6 % more for
-    ResNet and Swin), but needs a traced forward without post-processing.
+    Counted are the products of convolutions, linear layers and attention on the path that really
+    runs, RoI head included (FlopCounterMode); not normalisation, activation, pooling, RoIAlign and
+    NMS. MMEngine's get_model_complexity_info counts the same products, and normalisation and
+    upsampling besides (0.5 to 0.6 % more for ResNet and Swin), but needs a traced forward without
+    post-processing.
 
-    Raises InputError where a cell's config.py or checkpoint is missing or they do not fit, or there is no image.
+    Raises InputError where a cell's config.py or checkpoint is missing or they do not fit, or there
+    is no image.
     """
     if min(batch, runs, rounds) < 1:
         raise InputError(
@@ -135,12 +141,11 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
     _reset_peak()
     before = memory.peak_mib()
     spent = subject.run(1)
-    meter, neighbours = Meter(), Neighbours()
+    neighbours = Neighbours()
     times: list[float] = []
     while len(times) < runs and (not times or time.perf_counter() + spent < deadline):
         spent = subject.run(1)
         times.append(spent)
-    joules = meter.joules()
     visits.peak_memory_mib.append(max(0.0, memory.peak_mib() - before) + subject.weights_mib)
     throughput = len(times) / sum(times)
     # Throughput is of batches in every round or in none.
@@ -155,8 +160,6 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
     visits.latencies += milliseconds
     visits.latency_ms.append(statistics.median(milliseconds))
     visits.images_per_second.append(throughput)
-    if joules is not None:
-        visits.joules.append(joules / len(times))
     if share is not None:
         visits.others.append(share)
 
@@ -180,12 +183,12 @@ def _summary(work: dict[str, Any], visits: Visits) -> dict[str, Any]:
         "rounds": rounds,
         "batch": visits.batch,
         "others": statistics.fmean(visits.others) if visits.others else None,
-        "joules_per_image": statistics.fmean(visits.joules) if visits.joules else None,
     }
 
 
 def _reset_peak() -> None:
-    # Freed memory that glibc keeps would be filled unseen, and a second measurement show no more than a trace.
+    # Freed memory that glibc keeps would be filled unseen, and a second measurement show no more
+    # than a trace.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     memory.reset_peak()

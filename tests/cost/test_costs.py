@@ -13,7 +13,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from stages import costs
-from stages.cost import energy, measure, subject
+from stages.cost import measure, subject
 from stages.cost.subject import Source, Subject
 from stages.errors import InputError
 from stages.model import checkpoints
@@ -121,8 +121,7 @@ def test_costs_are_medians_of_rounds_and_spread_is_their_range(measured):
             assert known["spread"][key] == [min(values), max(values)]
         # The weights are in it, be the pass too small to show.
         assert known["costs"]["peak_memory_mib"] > 4 * known["work"]["parameters"] / 2**20
-        if not torch.cuda.is_available():
-            assert known["joules_per_image"] is None
+        assert set(known) == {"work", "costs", "spread", "rounds", "batch", "others"}
 
 
 class Stub:
@@ -261,25 +260,3 @@ def test_cells_without_predictions_are_named_and_left_out(tmp_path, monkeypatch,
         f"{name} is left out: {paths.record(name, row)}/run.json is missing; run `dvc repro "
         f"stages/dvc.yaml:predict@{name}`" in caplog.text
     )
-
-
-class Driver:
-    """NVML as ctypes sees it, with a counter that moves by 2,500 millijoules at each reading."""
-
-    millijoules = 1000
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, device, value) -> int:
-        value._obj.value = self.millijoules
-        self.millijoules += 2500
-        return 0
-
-
-def test_energy_is_joules_since_the_start(monkeypatch):
-    monkeypatch.setattr(energy, "_open", lambda: (Driver(), None))
-    meter = energy.Meter()
-    assert meter.joules() == 2.5
-    meter.restart()
-    assert meter.joules() == 2.5 and meter.joules() == 5.0
-    # A GPU that does not count answers with an error.
-    monkeypatch.setattr(Driver, "nvmlDeviceGetTotalEnergyConsumption", lambda *_: 3)
-    assert energy.Meter().joules() is None
