@@ -1,4 +1,5 @@
-"""Records finished cells as up to date where code that decides bits was rewritten and still makes the same bits.
+"""Records finished cells as up to date where code that decides bits was rewritten and still makes
+the same bits.
 
 Some steps of a few small cells are trained with the code that trained the study and with the code
 of this folder; all weights are compared bit by bit. Run alone: python -m stages.accept
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Raises InputError where anything but that code has changed, or where a bit differs; nothing is
-    recorded then."""
+    """Raises InputError where anything but that code has changed, or where a bit differs; nothing
+    is recorded then."""
     study = params.load()
     refresh(study)
     # Seconds of imports, after what can be refused at once.

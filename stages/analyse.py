@@ -1,4 +1,5 @@
-"""Stage analyse: scores a cell's predictions, says where they fail, and completes its MLflow run. It runs no model.
+"""Stage analyse: scores a cell's predictions, says where they fail, and completes its MLflow run.
+It runs no model.
 
 Run alone, after predict: python -m stages.analyse faster_rcnn-r50-fpn-sgd-512
 """
@@ -24,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def main(name: str) -> None:
-    """Writes metrics/<backbone>/<neck>/<cell>.json, details.json and submission.csv in <cell>/ beside it, and
-    metrics/<neck>/<cell>.json.
+    """Writes metrics/<backbone>/<neck>/<cell>.json, details.json and submission.csv in <cell>/
+    beside it, and metrics/<neck>/<cell>.json.
 
-    Raises StudyError for an unknown cell, InputError where its predictions are missing, damaged, or of an earlier
-    training or other annotations.
+    Raises StudyError for an unknown cell, InputError where its predictions are missing, damaged, or
+    of an earlier training or other annotations.
     """
     study = params.load()
     cell = study.cell(name)

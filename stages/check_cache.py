@@ -1,4 +1,5 @@
-"""Puts DVC's cache and lock files in order, which DVC takes on trust: what is damaged goes, what is lost comes back.
+"""Puts DVC's cache and lock files in order, which DVC takes on trust: what is damaged goes, what is
+lost comes back.
 
 Run alone: python -m stages.check_cache all
 """
@@ -33,12 +34,14 @@ _OUTS = ("costs", "data", "metrics", "models", "predictions", "reports")
 def main(what: str) -> None:
     """what: "missing" or "all".
 
-    missing: DVC runs a stage again whose results lack nothing but their copy in its cache; they are put back from the
-    project's folder. all: before that, every file of the cache is compared with its name, which is its MD5. DVC takes a
-    damaged one for whole, and puts it in the place even of one made anew (measured, DVC 3.67.1); here it is removed, in
-    the folder too where it is the same file, and the next dvc repro makes it again. Both: lock files that a kill or a
-    full disk has cut short are moved away; DVC makes them anew from its run cache. Raises InputError for another word,
-    and with DVC's own words where it fails, StudyError for params.yaml: DVC reads that before it starts stage plan.
+    missing: DVC runs a stage again whose results lack nothing but their copy in its cache; they are
+    put back from the project's folder. all: before that, every file of the cache is compared with
+    its name, which is its MD5. DVC takes a damaged one for whole, and puts it in the place even of
+    one made anew (measured, DVC 3.67.1); here it is removed, in the folder too where it is the same
+    file, and the next dvc repro makes it again. Both: lock files that a kill or a full disk has cut
+    short are moved away; DVC makes them anew from its run cache. Raises InputError for another
+    word, and with DVC's own words where it fails, StudyError for params.yaml: DVC reads that before
+    it starts stage plan.
     """
     if what not in ("missing", "all"):
         raise InputError(
@@ -130,7 +133,8 @@ def only_lost(changes: list[Any]) -> bool:
 
 
 def unchanged(stage: str) -> bool:
-    """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked, nor will `commit`."""
+    """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked,
+    nor will `commit`."""
     file, _, name = stage.rpartition(":")
     outs = stages_of(Path(file or "dvc.yaml").with_suffix(".lock"))[name].get("outs", [])
     return all(

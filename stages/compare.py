@@ -70,7 +70,8 @@ def main() -> None:
 
 
 def strays(study: Study, names: list[str]) -> dict[str, str]:
-    """Rows on other folds than the study's that have no row on it beside them, and why they are left out."""
+    """Rows on other folds than the study's that have no row on it beside them, and why they are
+    left out."""
     reasons = {}
     for first, rows in groups(study, names).items():
         if study.fold_of(study.cell(first)) is not None:

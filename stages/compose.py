@@ -1,4 +1,5 @@
-"""Stage compose: writes what decides each cell's training to a file of its own, which its training depends on.
+"""Stage compose: writes what decides each cell's training to a file of its own, which its training
+depends on.
 
 Run alone, after prepare: python -m stages.compose
 """
@@ -15,7 +16,8 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Writes data/cells/<cell>.py and data/pretrained/<cell>.json for each row, whichever are selected.
+    """Writes data/cells/<cell>.py and data/pretrained/<cell>.json for each row, whichever are
+    selected.
 
     Raises StudyError or InputError for a row that the prepared data cannot be trained with, InputError for a backbone
     whose fragment names other channels than it has.

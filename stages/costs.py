@@ -1,4 +1,5 @@
-"""Stage costs: what the selected cells cost to run on this machine, all at one sitting, in turn and repeatedly.
+"""Stage costs: what the selected cells cost to run on this machine, all at one sitting, in turn and
+repeatedly.
 
 Run alone, after predict: python -m stages.costs. Anew on this machine: make costs.
 """

@@ -1,7 +1,9 @@
-"""Checks a data set in any known layout and reports, without params.yaml naming it and without training anything.
+"""Checks a data set in any known layout and reports, without params.yaml naming it and without
+training anything.
 
 Run: python -m stages.data_check ROOT
-WRITE=1 in the environment writes the set into params.yaml; POLICY="image_missing=drop ..." changes data.policy.
+WRITE=1 in the environment writes the set into params.yaml;
+POLICY="image_missing=drop ..." changes data.policy.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ _PARAMS = params.ROOT / "params.yaml"
 
 
 def main(root: str) -> None:
-    """Writes what prepare would write, into data/checked/, and prints the block `data:` that params.yaml needs.
+    """Writes what prepare would write, into data/checked/, and prints the block `data:` that
+    params.yaml needs.
 
-    Thresholds and policy are those of params.yaml. Raises InputError where prepare would stop, StudyError for a
-    policy that cannot be.
+    Thresholds and policy are those of params.yaml. Raises InputError where prepare would stop,
+    StudyError for a policy that cannot be.
     """
     study = params.load()
     policy = changed_policy(os.environ.get("POLICY", ""), study.data.policy)

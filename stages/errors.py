@@ -4,4 +4,5 @@ from __future__ import annotations
 
 
 class InputError(RuntimeError):
-    """Something that a person can mend; the message is one line with the path, key or cell and the remedy."""
+    """Something that a person can mend; the message is one line with the path, key or cell and the
+    remedy."""

@@ -1,4 +1,5 @@
-"""Writing files so that a reader never meets half of one, not even after the machine has lost power; reading JSON."""
+"""Writing files so that a reader never meets half of one, not even after the machine has lost
+power; reading JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from stages.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path to write beside `path`; synced, it takes the place of `path`; after an error it goes."""
+    """Gives a path to write beside `path`; synced, it takes the place of `path`; after an error it
+    goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -39,7 +41,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def link(source: Path, path: Path) -> None:
-    """Puts `source` at `path` as a second name of the same file, as a copy where that cannot be; whole at any time."""
+    """Puts `source` at `path` as a second name of the same file, as a copy where that cannot be;
+    whole at any time."""
     with replacing(path) as beside:
         try:
             # By itself it would make a second name of a symbolic link, not of the file behind it.

@@ -1,4 +1,5 @@
-"""Says before a night is spent what each selected cell will take: memory, minutes and disk, from measured steps.
+"""Says before a night is spent what each selected cell will take: memory, minutes and disk, from
+measured steps.
 
 Run alone, after prepare: python -m stages.fit
 """
@@ -24,18 +25,22 @@ from stages.study.params import Cell, Study
 
 log = logging.getLogger(__name__)
 
-# The first step of a model is slow on any device; the median of those after it is what a training sees.
+# The first step of a model is slow on any device; the median of those after it is what a training
+# sees.
 WARM_UP, STEPS = 1, 3
-# best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not kept.
+# best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not
+# kept.
 CHECKPOINTS = 2
-# While a cell trains: the two states that safety/state_files.py holds and the next one in the making.
+# While a cell trains: the two states that safety/state_files.py holds and the next one in the
+# making.
 STATES = 3
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: of the model. state_bytes: of what a training needs to go on: the weights, the optimizer's sums and
-    the average of the weights. mib: peak memory. step_s: seconds of an optimizer step. val_s: of a validation."""
+    """parameters: of the model. state_bytes: of what a training needs to go on: the weights, the
+    optimizer's sums and the average of the weights. mib: peak memory. step_s: seconds of an
+    optimizer step. val_s: of a validation."""
 
     parameters: int
     state_bytes: int
@@ -56,7 +61,8 @@ class Estimate:
 
 
 def main() -> None:
-    """Prints a row per cell. Raises StudyError or InputError for what would stop a training as well."""
+    """Prints a row per cell. Raises StudyError or InputError for what would stop a training as
+    well."""
     study = params.load()
     log.info("loading MMDetection")
     # Seconds of imports, after what can be refused at once.
@@ -79,7 +85,8 @@ def main() -> None:
         try:
             found = measure(name, cell, study, data)
         except InputError as error:
-            # One cell that does not fit is what this program is for: the others are measured all the same.
+            # One cell that does not fit is what this program is for: the others are measured all
+            # the same.
             print(f"{name:<36} {error}")
             continue
         took = found.minutes(schedule.epochs(cell, study), schedule.validations(cell, study))
@@ -101,7 +108,8 @@ def main() -> None:
 
 
 def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
-    """Some steps and one validation batch of the cell, on this machine. Raises InputError where memory runs out."""
+    """Some steps and one validation batch of the cell, on this machine. Raises InputError where
+    memory runs out."""
     import torch
 
     from stages.model import resolve

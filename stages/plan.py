@@ -51,7 +51,8 @@ def main() -> None:
         study.scale,
         study.seed,
     )
-    # The plan is this program's product, for people and for make: a line per cell on stdout, name, pixels, backbone.
+    # The plan is this program's product, for people and for make: a line per cell on stdout, name,
+    # pixels, backbone.
     for name, cell in selected.items():
         print(
             f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
@@ -79,8 +80,8 @@ def main() -> None:
 
 
 def check_classes(study: params.Study) -> None:
-    """Raises InputError for a metric of a class that the data has not, where the set was prepared before. Of another
-    set prepare says it."""
+    """Raises InputError for a metric of a class that the data has not, where the set was prepared
+    before. Of another set prepare says it."""
     try:
         report = json.loads((paths.PREPARED / "report.json").read_bytes())
         prepared = (report["source"], report["image_root"], report["classes"])
@@ -98,8 +99,8 @@ def check_classes(study: params.Study) -> None:
 
 
 def say_warmups(study: params.Study) -> None:
-    """A line for each warm-up that the demo set is too small for. How many images of another source are trained on is
-    known when prepare has made the splits; fit and train say it then."""
+    """A line for each warm-up that the demo set is too small for. How many images of another source
+    are trained on is known when prepare has made the splits; fit and train say it then."""
     if study.data.source != "demo":
         return
     notes = Counter(

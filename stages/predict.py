@@ -1,4 +1,5 @@
-"""Stage predict: runs a cell's best checkpoint over val and test. The one stage of a finished cell that runs its model.
+"""Stage predict: runs a cell's best checkpoint over val and test. The one stage of a finished cell
+that runs its model.
 
 Run alone, after train: python -m stages.predict faster_rcnn-r50-fpn-sgd-512
 """
@@ -24,9 +25,11 @@ SPLITS = ("val", "test")
 
 
 def main(name: str) -> None:
-    """Writes predictions/<backbone>/<neck>/<cell>/val.json and test.json, and predictions/<neck>/<cell>.json.
+    """Writes predictions/<backbone>/<neck>/<cell>/val.json and test.json, and
+    predictions/<neck>/<cell>.json.
 
-    Raises StudyError for an unknown cell, InputError where the cell is not trained or its files do not fit.
+    Raises StudyError for an unknown cell, InputError where the cell is not trained or its files do
+    not fit.
     """
     study = params.load()
     cell = study.cell(name)
@@ -65,7 +68,8 @@ def main(name: str) -> None:
 
 
 def trained(name: str, cell: Cell, study: Study) -> dict[str, Any]:
-    """run.json of a finished training. Raises InputError where there is none or it keeps other detections."""
+    """run.json of a finished training. Raises InputError where there is none or it keeps other
+    detections."""
     path = paths.record(name, cell) / "run.json"
     if not path.is_file():
         raise InputError(

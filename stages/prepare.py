@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Writes data/prepared/. Raises InputError for what the policy calls fatal, and StudyError for a metric of a class
-    that the data has not, once the report of it is written."""
+    """Writes data/prepared/. Raises InputError for what the policy calls fatal, and StudyError for
+    a metric of a class that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
     log_to_mlflow(report, paths.PREPARED, names.tags(study))
@@ -44,11 +44,12 @@ def main() -> None:
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
-    """Writes train.json, val.json, test.json, order.json, folds.json, report.json, report.html and changes.csv into
-    `folder`, and train.json, val.json and order.json of every other fold than data.fold into folds/<fold>/ in it.
+    """Writes train.json, val.json, test.json, order.json, folds.json, report.json, report.html and
+    changes.csv into `folder`, and train.json, val.json and order.json of every other fold than
+    data.fold into folds/<fold>/ in it.
 
-    Returns the report. Raises InputError: at once where nothing can be read, and after the report where a finding is
-    fatal; the splits are then not written.
+    Returns the report. Raises InputError: at once where nothing can be read, and after the report
+    where a finding is fatal; the splits are then not written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / "images" if data.source == "demo" else Path(data.root)
@@ -167,8 +168,8 @@ def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
 
 
 def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
-    """Raises InputError where the checks left nothing to train on, to compare with or to test on, with the reason
-    that took most."""
+    """Raises InputError where the checks left nothing to train on, to compare with or to test on,
+    with the reason that took most."""
     findings.stop_if_fatal()
     for name, left in loaded.sets.items():
         # A test set may be without labels.
@@ -245,7 +246,8 @@ def write_split(
 
 
 def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None:
-    """Writes the ids of the train images in the order in which a train_share takes them, a list for each group."""
+    """Writes the ids of the train images in the order in which a train_share takes them, a list for
+    each group."""
     ordered = subsets.order(split.strata(part), groups, seed)
     with replacing(path) as beside:
         beside.write_text(

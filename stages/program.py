@@ -1,4 +1,5 @@
-"""What each stage program does around its work: readable logging, one line instead of a traceback, signals."""
+"""What each stage program does around its work: readable logging, one line instead of a traceback,
+signals."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ from stages.study.strict import StudyError
 
 # What a full or read-only disk raises; the person at the machine mends it.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# Said by the kernel when the parent has gone. No SIGTERM: a group that is ended gets that already, and the second would
-# count as an impatient one.
+# Said by the kernel when the parent has gone. No SIGTERM: a group that is ended gets that already,
+# and the second would count as an impatient one.
 ORPHANED = signal.SIGUSR1
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -35,7 +36,8 @@ _SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody wants this program to end: Ctrl-C, SIGTERM, SIGHUP, or the end of the program that started it."""
+    """Somebody wants this program to end: Ctrl-C, SIGTERM, SIGHUP, or the end of the program that
+    started it."""
 
     def __init__(self, number: int, message: str | None = None) -> None:
         by = "the end of its parent" if number == ORPHANED else signal.Signals(number).name
@@ -56,17 +58,20 @@ _asked = _Asked()
 
 
 def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
-    """Runs `main` with the command line's arguments (`arguments` describes them) from the project's folder.
+    """Runs `main` with the command line's arguments (`arguments` describes them) from the project's
+    folder.
 
-    An argument may be the address of the DVC stage that is running: it stands for the name after "@".
-    Exit status 0; 2 for a wrong call; 1 with a single line on stderr for StudyError, InputError and a full disk;
-    130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, 143 after the end of the DVC that started it.
+    An argument may be the address of the DVC stage that is running: it stands for the name after
+    "@". Exit status 0; 2 for a wrong call; 1 with a single line on stderr for StudyError,
+    InputError and a full disk; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, 143 after the end
+    of the DVC that started it.
     """
     _speak_utf8()
     logging.basicConfig(
         level=logging.INFO, format=f"{stage}: %(message)s", stream=sys.stderr, force=True
     )
-    # mmengine 0.10.7 imports pkg_resources, and its deprecation warning would open every stage's output.
+    # mmengine 0.10.7 imports pkg_resources, and its deprecation warning would open every stage's
+    # output.
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     os.chdir(ROOT)
     if len(sys.argv) - 1 != len(arguments.split()):
@@ -99,27 +104,30 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
 def _speak_utf8() -> None:
     """Starts this program again in Python's UTF-8 mode where the locale has another encoding.
 
-    File names and the files that MMEngine, MMDetection, pycocotools and MLflow open without naming an encoding would
-    be read in it: letters outside ASCII turn into others, and classes, images and boxes are gone. The programs that
-    this one starts get the mode by the environment.
+    File names and the files that MMEngine, MMDetection, pycocotools and MLflow open without naming
+    an encoding would be read in it: letters outside ASCII turn into others, and classes, images and
+    boxes are gone. The programs that this one starts get the mode by the environment.
     """
     os.environ["PYTHONUTF8"] = "1"
     if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
         sys.stdout.flush()
         sys.stderr.flush()
-        # Arguments of Python itself (-m, -W) stay; -X works where -E or -I have it ignore the environment.
+        # Arguments of Python itself (-m, -W) stay; -X works where -E or -I have it ignore the
+        # environment.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def listen() -> None:
-    """From here on a signal to stop raises Stopped, or waits inside `deferred`; the same one again ends at once."""
+    """From here on a signal to stop raises Stopped, or waits inside `deferred`; the same one again
+    ends at once."""
     owner = os.getpid()
 
     def heard(number: int, frame: object) -> None:
         # Loaders' workers are forks and inherit this; when to end them is for the program to say.
         if os.getpid() != owner:
             return
-        # One process of several is ended twice by torchrun's agent, which kills after 30 s by itself.
+        # One process of several is ended twice by torchrun's agent, which kills after 30 s by
+        # itself.
         if number != ORPHANED and "RANK" not in os.environ:
             signal.signal(number, signal.SIG_DFL)
         if _asked.number is None:
@@ -138,13 +146,15 @@ def listen() -> None:
         if number == ORPHANED or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, heard)
     signal.signal(signal.SIGALRM, lost_patience)
-    # Alone, started from a shell, a program belongs to nobody and may outlive the terminal (nohup, setsid).
+    # Alone, started from a shell, a program belongs to nobody and may outlive the terminal (nohup,
+    # setsid).
     if "DVC_STAGE" in os.environ or "RANK" in os.environ:
         _follow_parent()
 
 
 def _hear_no_more() -> None:
-    """The program has said how it ends: a signal while the interpreter ends is no traceback in one of its parts."""
+    """The program has said how it ends: a signal while the interpreter ends is no traceback in one
+    of its parts."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, ORPHANED):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -157,7 +167,8 @@ def asked_to_stop() -> int | None:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Inside, a signal to stop waits for the program to look at asked_to_stop(). Raises Stopped at the end, if any."""
+    """Inside, a signal to stop waits for the program to look at asked_to_stop(). Raises Stopped at
+    the end, if any."""
     _asked.deferred = True
     try:
         yield
@@ -184,13 +195,15 @@ def waiting() -> Iterator[None]:
 
 
 def _follow_parent() -> None:
-    """Asks for ORPHANED at the end of the parent. Raises Stopped where it has ended already. Linux only."""
+    """Asks for ORPHANED at the end of the parent. Raises Stopped where it has ended already. Linux
+    only."""
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(ORPHANED), 0, 0, 0)
-    # A shell stands between where it does not exec its only command (dash): the end of its parent is what counts.
+    # A shell stands between where it does not exec its only command (dash): the end of its parent
+    # is what counts.
     watched = parent
     while watched > 1 and _command(watched) in _SHELLS:
         watched = _parent_of(watched)
@@ -198,7 +211,8 @@ def _follow_parent() -> None:
         with contextlib.suppress(OSError, AttributeError):
             pidfd = os.pidfd_open(watched)
             threading.Thread(target=_wait_for, args=(pidfd,), daemon=True, name="parent").start()
-    # It may have gone before prctl, and nobody will say so any more. In a container DVC itself can be process 1.
+    # It may have gone before prctl, and nobody will say so any more. In a container DVC itself can
+    # be process 1.
     if os.getppid() != parent or (watched <= 1 and not re.search(rb"dvc|python", _command_line(1))):
         raise Stopped(ORPHANED)
 

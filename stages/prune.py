@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Names what it deletes before it does. What DVC's cache does not hold stays, so that a row which comes back is
-    restored and not trained again; nothing is deleted from the cache. Raises StudyError for params.yaml."""
+    """Names what it deletes before it does. What DVC's cache does not hold stays, so that a row
+    which comes back is restored and not trained again; nothing is deleted from the cache. Raises
+    StudyError for params.yaml."""
     found = leftovers(params.load().cells, Path())
     if not found:
         log.info("nothing to delete: every file is of a row of params.yaml")
@@ -41,7 +42,8 @@ def main() -> None:
 
 
 def is_cached(path: Path, cache: Path) -> bool:
-    """Whether a file with these bytes is in DVC's cache, whole. cache: its folder of files by MD5."""
+    """Whether a file with these bytes is in DVC's cache, whole. cache: its folder of files by
+    MD5."""
     digest = md5(path)
     stored = cache / digest[:2] / digest[2:]
     return stored.is_file() and (stored.samefile(path) or md5(stored) == digest)

@@ -1,4 +1,5 @@
-"""Brings MLflow up to date: makes the runs that it lacks and sends the points and files that did not arrive.
+"""Brings MLflow up to date: makes the runs that it lacks and sends the points and files that did
+not arrive.
 
 Run alone, at any time: python -m stages.sync, or make sync
 """
@@ -29,8 +30,8 @@ PAUSES_S = (1, 3, 9)
 def main() -> None:
     """A line for each cell of params.yaml. A second call finds all complete and sends nothing.
 
-    The files of a cell are those that the stages wrote here or that DVC restored. Raises InputError where the
-    tracker does not answer or MLflow is not installed.
+    The files of a cell are those that the stages wrote here or that DVC restored. Raises InputError
+    where the tracker does not answer or MLflow is not installed.
     """
     if not installed():
         raise InputError(
@@ -105,7 +106,8 @@ def data(tags: dict[str, str]) -> None:
 
 
 def trying(step: Callable[[], T]) -> T:
-    """The step's result; it is tried again after PAUSES_S. What was sent before a failure is not sent twice."""
+    """The step's result; it is tried again after PAUSES_S. What was sent before a failure is not
+    sent twice."""
     for pause in (*PAUSES_S, None):
         try:
             return step()

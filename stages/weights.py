@@ -1,4 +1,5 @@
-"""Stage weights: fetches and checks a cell's pretrained backbone, and writes it under MMDetection's names.
+"""Stage weights: fetches and checks a cell's pretrained backbone, and writes it under MMDetection's
+names.
 
 Run alone, after compose: python -m stages.weights faster_rcnn-r50-fpn-sgd-512
 """
@@ -21,11 +22,12 @@ log = logging.getLogger(__name__)
 
 
 def main(name: str) -> None:
-    """Writes data/weights/<cell>.safetensors, which is empty where the cell trains from random weights.
+    """Writes data/weights/<cell>.safetensors, which is empty where the cell trains from random
+    weights.
 
-    Its metadata has one key, record: {"sha256": of the file it is from, "matched": how many tensors, "missing" and
-    "unexpected": names, as Match has them} as JSON.
-    Raises StudyError for an unknown cell, InputError where the file cannot be had or is not its backbone's.
+    Its metadata has one key, record: {"sha256": of the file it is from, "matched": how many
+    tensors, "missing" and "unexpected": names, as Match has them} as JSON. Raises StudyError for an
+    unknown cell, InputError where the file cannot be had or is not its backbone's.
     """
     if "DVC_STAGE" not in os.environ:
         from stages.model import resolve
@@ -61,8 +63,9 @@ def main(name: str) -> None:
     if match.share < names.LEAST_MATCHED:
         raise InputError(f"{source}: is not the backbone {backbone}: {said}")
     log.info("%s: %s: %s", name, source.name, said)
-    # Only what the file itself decides: the address or the licence of the same file, edited, must retrain nothing;
-    # dvc.lock has both. One key, because safetensors writes several in an order that changes from run to run.
+    # Only what the file itself decides: the address or the licence of the same file, edited, must
+    # retrain nothing; dvc.lock has both. One key, because safetensors writes several in an order
+    # that changes from run to run.
     record = {
         "sha256": digest,
         "matched": len(match.matched),

@@ -1,4 +1,5 @@
-"""accepted.json: which digests of the code that decides bits were shown to make the same bits. It belongs into git."""
+"""accepted.json: which digests of the code that decides bits were shown to make the same bits. It
+belongs into git."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ FILE = Path("accepted.json")
 
 
 def read(root: Path = ROOT) -> list[dict[str, Any]]:
-    """The entries, oldest first: date, from (commit), then and now (digests of the code), cells, shown_by (cells that
-    were trained on both sides), steps."""
+    """The entries, oldest first: date, from (commit), then and now (digests of the code), cells,
+    shown_by (cells that were trained on both sides), steps."""
     path = root / FILE
     return read_json(path) if path.is_file() else []
 
@@ -28,7 +29,8 @@ def add(entry: dict[str, Any], root: Path = ROOT) -> None:
 
 
 def newest(digest: str, entries: list[dict[str, Any]]) -> str:
-    """The digest of the newest code that was shown to make the same bits as the code of `digest`."""
+    """The digest of the newest code that was shown to make the same bits as the code of
+    `digest`."""
     for entry in entries:
         if digest in entry["then"]:
             digest = entry["now"]

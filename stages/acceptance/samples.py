@@ -1,4 +1,5 @@
-"""Which of the stale cells are trained for some steps, to show for all that the code makes the same bits."""
+"""Which of the stale cells are trained for some steps, to show for all that the code makes the same
+bits."""
 
 from __future__ import annotations
 

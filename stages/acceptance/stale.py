@@ -1,4 +1,5 @@
-"""Which finished trainings DVC would run again, and whether nothing but code that decides bits has changed for them."""
+"""Which finished trainings DVC would run again, and whether nothing but code that decides bits has
+changed for them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from stages.tracking.provenance import DECIDING
 from stages.training import cell_file
 
 LOCK = Path("stages/dvc.lock")
-# What a config.py of before the cells' files has and they have not: it decides nothing, or the code did it then.
+# What a config.py of before the cells' files has and they have not: it decides nothing, or the code
+# did it then.
 _LEFT_OUT = ("log_level", "log_processor", "custom_imports", "custom_hooks")
 # What decides bits and no run.json of that time has; dvc.lock has its scale's block.
 _OF_THE_SCALE = {

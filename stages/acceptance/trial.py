@@ -1,4 +1,5 @@
-"""A few steps of a cell with the code that trained it or with this folder's, on a few images of its own data."""
+"""A few steps of a cell with the code that trained it or with this folder's, on a few images of its
+own data."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Outcome:
 
 @dataclass
 class Folders:
-    """Where trials run: a folder for each code that trained, and one for the code of this folder."""
+    """Where trials run: a folder for each code that trained, and one for the code of this
+    folder."""
 
     root: Path
     # The keys of a scale that the code in a folder knows.
@@ -130,7 +132,8 @@ def _worktree(commit: str, folder: Path) -> None:
 
 
 def _ask(folder: Path) -> dict[str, Any]:
-    """What the code of a folder says of itself: its digest, and the keys of a scale that it knows."""
+    """What the code of a folder says of itself: its digest, and the keys of a scale that it
+    knows."""
     done = _python(folder, "-c", _ASK)
     if done.returncode:
         raise InputError(f"{folder}: {_last_line(done)}")
@@ -158,7 +161,8 @@ def _run(stale: Stale, folder: Path, keys: list[str]) -> Outcome:
 
 
 def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:
-    """The params.yaml of the folder's own time, cut down to the cell; its row and its scale as they are now."""
+    """The params.yaml of the folder's own time, cut down to the cell; its row and its scale as they
+    are now."""
     values = yaml_text.loads(path.read_text(encoding="utf-8"))
     current = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     scale = current["scale"]

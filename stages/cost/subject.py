@@ -1,4 +1,5 @@
-"""One trained cell whose cost is measured: its model, and one pass of it from decoded images to boxes."""
+"""One trained cell whose cost is measured: its model, and one pass of it from decoded images to
+boxes."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ IMAGES = 16
 
 @dataclass(frozen=True)
 class Source:
-    """Where a cell's files lie, and images to measure it on: decoded ones (height, width, 3), uint8, BGR."""
+    """Where a cell's files lie, and images to measure it on: decoded ones (height, width, 3),
+    uint8, BGR."""
 
     name: str
     config: Path
@@ -35,7 +37,8 @@ class Source:
 
 
 def read_images(config: Path, count: int = IMAGES) -> list[np.ndarray]:
-    """The first images of val, decoded as the cell's config decodes them. Raises InputError where one cannot be."""
+    """The first images of val, decoded as the cell's config decodes them. Raises InputError where
+    one cannot be."""
     dataset = config_file.read(config, "val_dataloader").val_dataloader.dataset
     coco = read_json(Path(dataset.ann_file))
     load = Compose(dataset.pipeline[:1])
@@ -86,7 +89,8 @@ class Subject:
         return total / 2**20
 
     def run(self, count: int) -> float:
-        """One pass over the next `count` images, which come in turn; in seconds. The GPU is waited for."""
+        """One pass over the next `count` images, which come in turn; in seconds. The GPU is waited
+        for."""
         chosen = []
         for offset in range(count):
             chosen.append(self.images[(self._next + offset) % len(self.images)])

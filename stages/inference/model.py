@@ -1,4 +1,5 @@
-"""A trained cell's model, ready to be run: built from its config.py, with the weights of its checkpoint."""
+"""A trained cell's model, ready to be run: built from its config.py, with the weights of its
+checkpoint."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ SPLITS = ("val", "test")
 
 
 def load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
-    """The model in evaluation mode on the CPU, and its config with the loaders and evaluators of val and test.
+    """The model in evaluation mode on the CPU, and its config with the loaders and evaluators of
+    val and test.
 
-    Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another model.
+    Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another
+    model.
     """
     needed = ["model"]
     for split in SPLITS:

@@ -53,9 +53,11 @@ class Predictor:
 
 
 def forked(loader: ConfigDict) -> dict[str, Any]:
-    """The config of a data loader whose workers are forks of this process, as those of MMEngine's Runner are.
+    """The config of a data loader whose workers are forks of this process, as those of MMEngine's
+    Runner are.
 
-    Since Python 3.14 they would start anew, without stages.model.ops, and MMDetection could not be imported.
+    Since Python 3.14 they would start anew, without stages.model.ops, and MMDetection could not be
+    imported.
     """
     loader = dict(loader)
     if loader["num_workers"]:

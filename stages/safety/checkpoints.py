@@ -18,8 +18,8 @@ from stages.training.runner import Training
 class CheckpointsHook(Hook):
     """After each validation: epoch-<n>.pth.
 
-    One file an epoch, so that a state names the very file that was its best, whatever came after it. state_files.save
-    removes those that no state needs. To be registered after BestHook.
+    One file an epoch, so that a state names the very file that was its best, whatever came after
+    it. state_files.save removes those that no state needs. To be registered after BestHook.
     """
 
     priority = "BELOW_NORMAL"

@@ -1,4 +1,5 @@
-"""Guards a training from its start to its outs: one at a time, kept as it goes, tracked, and recorded when it is done.
+"""Guards a training from its start to its outs: one at a time, kept as it goes, tracked, and
+recorded when it is done.
 
 Nothing in here changes a bit of what stages/training makes.
 """
@@ -51,9 +52,11 @@ def main(name: str) -> None:
 
 
 def resolve(name: str, study: Study) -> None:
-    """Sees to it that the cell's file is what params.yaml, configs/ and the prepared data make of it.
+    """Sees to it that the cell's file is what params.yaml, configs/ and the prepared data make of
+    it.
 
-    Alone, the file is written. Under DVC, which has looked at it before, InputError is raised where it would change.
+    Alone, the file is written. Under DVC, which has looked at it before, InputError is raised where
+    it would change.
     """
     from stages.model import resolve
 
@@ -98,7 +101,8 @@ def finish(name: str, study: Study, cell: Cell) -> None:
                 with replacing(work.folder / file) as beside:
                     beside.write_text(text, encoding="utf-8")
     if _first():
-        # DVC removes the outs of a stage that it has not taken note of; of several processes, some may start late.
+        # DVC removes the outs of a stage that it has not taken note of; of several processes, some
+        # may start late.
         work.publish(
             {
                 paths.model(name): ("config.py", "best.pth", "last.pth"),
@@ -111,7 +115,8 @@ def finish(name: str, study: Study, cell: Cell) -> None:
 def train(
     cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: str, work: Workspace
 ) -> dict[str, Any] | None:
-    """Runs the training under our hooks; what run.json says, None in all processes but the first."""
+    """Runs the training under our hooks; what run.json says, None in all processes but the
+    first."""
     from mmengine.dist import is_main_process
 
     from stages.safety import checkpoints, keeper, loaders, progress, record, state_files
@@ -129,7 +134,8 @@ def train(
     if is_main_process():
         tracked = record.start_run(cell, study, data, fingerprint, commit, work, before)
     if training.passes > 1:
-        # The schedule counts passes, and the first of a sum comes before the optimizer's first step.
+        # The schedule counts passes, and the first of a sum comes before the optimizer's first
+        # step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = state_files.Writer()
     shown = progress.ProgressHook(name, training.recorder, tracked.rows if tracked else None)
@@ -147,7 +153,8 @@ def train(
     try:
         for hook in (shown, saver, kept):
             training.runner.register_hook(hook)
-        # pycocotools reports every file that it reads on stdout; progress and messages go to stderr.
+        # pycocotools reports every file that it reads on stdout; progress and messages go to
+        # stderr.
         with contextlib.redirect_stdout(io.StringIO()), deferred():
             training.runner.train()
         if tracked:

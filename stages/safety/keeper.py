@@ -1,4 +1,5 @@
-"""Keeps a training's state as it goes, and lets a new process go on from it, bit for bit on a CPU."""
+"""Keeps a training's state as it goes, and lets a new process go on from it, bit for bit on a
+CPU."""
 
 from __future__ import annotations
 
@@ -24,18 +25,19 @@ from stages.training.runner import Training
 _GONE = re.compile("onnection (closed|reset)|remote process exited")
 log = logging.getLogger(__name__)
 
-# Within a long epoch. A state is written in the background in seconds, so this costs a thousandth; a kill at any time
-# repeats ten minutes at most, on average five.
+# Within a long epoch. A state is written in the background in seconds, so this costs a thousandth;
+# a kill at any time repeats ten minutes at most, on average five.
 EVERY_S = 600.0
 _GO_ON, _SAVE, _LEAVE = range(3)
 
 
 class KeeperHook(Hook):
-    """Saves the state after each epoch's last step, every EVERY_S within one, and when asked to stop; puts one back.
+    """Saves the state after each epoch's last step, every EVERY_S within one, and when asked to
+    stop; puts one back.
 
-    Only after a whole optimizer step whose loss has been read: no state holds a step that diverged or ran out of
-    memory. The state of an epoch's end is one before its validation, which is then done (again): it changes nothing
-    that is in the state, and costs less than a second state.
+    Only after a whole optimizer step whose loss has been read: no state holds a step that diverged
+    or ran out of memory. The state of an epoch's end is one before its validation, which is then
+    done (again): it changes nothing that is in the state, and costs less than a second state.
     """
 
     # After everything else of a step: the average, the schedules, the history.
@@ -56,7 +58,8 @@ class KeeperHook(Hook):
         self.progress = progress
         self.writer = writer
         self.before = before
-        # How to call MLflow's run when the training goes on elsewhere; seconds of training in the processes before.
+        # How to call MLflow's run when the training goes on elsewhere; seconds of training in the
+        # processes before.
         self.run_id = lambda: None
         self.seconds_before = before["seconds"] if before else 0.0
         # What all of this has cost the training's own thread, in seconds.
@@ -163,7 +166,8 @@ class KeeperHook(Hook):
         raise program.Stopped(program.asked_to_stop() or program.signal.SIGTERM)
 
     def _agree(self, wanted: int) -> int:
-        """The most that any process wants: signals come one by one, and all must save after the same step."""
+        """The most that any process wants: signals come one by one, and all must save after the
+        same step."""
         if not self.group:
             return wanted
         value = torch.tensor(wanted)

@@ -1,4 +1,5 @@
-"""Starts several processes that train one cell, each with a part of the batch and a GPU of its own, or on CPUs."""
+"""Starts several processes that train one cell, each with a part of the batch and a GPU of its own,
+or on CPUs."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from stages.training.processes import MEETING
 
 
 def check(study: Study) -> None:
-    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than processes, where there
-    are some. NCCL would say so after half a minute, in pages."""
+    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
+    processes, where there are some. NCCL would say so after half a minute, in pages."""
     import torch
 
     wanted, gpus = study.training.processes, torch.cuda.device_count()
@@ -33,9 +34,9 @@ def check(study: Study) -> None:
 
 
 def launch(name: str, count: int) -> None:
-    """Starts `count` times stages.train for cell `name`, as torchrun does, and waits. Exits with the first failure's
-    status; that process has said why, unless it was killed, which raises InputError. Raises Stopped when told to stop,
-    after the processes have saved and gone."""
+    """Starts `count` times stages.train for cell `name`, as torchrun does, and waits. Exits with
+    the first failure's status; that process has said why, unless it was killed, which raises
+    InputError. Raises Stopped when told to stop, after the processes have saved and gone."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

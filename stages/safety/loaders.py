@@ -28,7 +28,8 @@ _END = object()
 
 
 def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
-    """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes at a lost batch.
+    """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes
+    at a lost batch.
 
     in_training: its processes ignore signals to stop until release_workers().
     """
@@ -42,7 +43,8 @@ def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> 
 
 @FUNCTIONS.register_module()
 def honest_worker(worker_id: int, **_: Any) -> None:
-    """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes on."""
+    """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes
+    on."""
 
     def end(error: Exception, batch: Any) -> None:
         _full[0] = "shared memory" in str(error)
@@ -60,7 +62,8 @@ def honest_worker(worker_id: int, **_: Any) -> None:
 
 @FUNCTIONS.register_module()
 def deaf_worker(worker_id: int, **_: Any) -> None:
-    """A loader's worker ignores signals to stop while its training goes on: that one finishes its step first."""
+    """A loader's worker ignores signals to stop while its training goes on: that one finishes its
+    step first."""
     honest_worker(worker_id)
     parent = os.getppid()
 
@@ -123,7 +126,8 @@ class Batches:
         return getattr(self._loader, name)
 
     def __iter__(self) -> Iterator[Any]:
-        # At once, not with the first batch: starting a loader draws a seed, which the caller undoes.
+        # At once, not with the first batch: starting a loader draws a seed, which the caller
+        # undoes.
         with program.waiting():
             batches = iter(self._loader)
         return self._each(batches)

@@ -1,4 +1,5 @@
-"""One training of a cell at a time: a lock that says who holds it, since when, and whether he is alive."""
+"""One training of a cell at a time: a lock that says who holds it, since when, and whether he is
+alive."""
 
 from __future__ import annotations
 
@@ -24,16 +25,19 @@ FOLDER = paths.SCRATCH / "locks"
 BEAT_S = 5.0
 # A holder is called silent after this; it only changes what the refusal says.
 SILENT_S = 60.0
-# What a killed process leaves behind, such as a write that the disk has not ended, may hold its lock a little longer.
+# What a killed process leaves behind, such as a write that the disk has not ended, may hold its
+# lock a little longer.
 PATIENCE_S = 10.0
 
 
 @contextlib.contextmanager
 def held(cell: str) -> Iterator[None]:
-    """Holds the cell's lock. Raises InputError where another training has it: by whom, since when, last sign of life.
+    """Holds the cell's lock. Raises InputError where another training has it: by whom, since when,
+    last sign of life.
 
-    flock decides on one machine, so nothing is left of a process that has gone, however it went, and no clock matters.
-    Over a network file system flock may not reach the other machine: there the holder's counter must stand still.
+    flock decides on one machine, so nothing is left of a process that has gone, however it went,
+    and no clock matters. Over a network file system flock may not reach the other machine: there
+    the holder's counter must stand still.
     """
     path = FOLDER / f"{cell}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +144,8 @@ def _refusal(cell: str, owner: dict[str, Any]) -> str:
         return f"{cell}: another process is training this cell; wait for it"
     if owner.get("host") != socket.gethostname():
         return f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}); wait for it, or end it there"
-    # Seconds of the machine's uptime, which all its processes share and which no clock change moves.
+    # Seconds of the machine's uptime, which all its processes share and which no clock change
+    # moves.
     silent = max(0.0, time.monotonic() - owner.get("uptime", 0.0))
     state = (
         f"it may hang: no sign of life for {silent / 60:.0f} minutes"

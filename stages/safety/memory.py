@@ -16,7 +16,8 @@ from stages.study.params import Cell, Study
 
 
 def peak_mib() -> float:
-    """The GPU memory that torch had allocated at most, or on a CPU the process's largest resident size; MiB.
+    """The GPU memory that torch had allocated at most, or on a CPU the process's largest resident
+    size; MiB.
 
     Both since the start of the process or the last reset_peak().
     """
@@ -40,14 +41,16 @@ def reset_peak() -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     else:
-        # Linux: 5 sets the peak to what is resident now (man 5 proc). A kernel without it reports too much.
+        # Linux: 5 sets the peak to what is resident now (man 5 proc). A kernel without it reports
+        # too much.
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 @contextlib.contextmanager
 def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
-    """Turns running out of memory into an InputError that says what was asked for and which parameter to lower."""
+    """Turns running out of memory into an InputError that says what was asked for and which
+    parameter to lower."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

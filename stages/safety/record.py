@@ -29,10 +29,11 @@ TAGS = ("detector", "backbone", "neck", "optimizer", "scale", "seed")
 def fingerprint(
     cell: ResolvedCell, data: dict[str, Any], weights: list[Path]
 ) -> tuple[str, dict[str, Any]]:
-    """16 hex digits over all that decides a training's bits, and the same in words, as far as words go.
+    """16 hex digits over all that decides a training's bits, and the same in words, as far as words
+    go.
 
-    What the cell's file does not hold is in it too: the data, the weights, the code, and the versions of the packages
-    that compute. Raises InputError where the weights are missing.
+    What the cell's file does not hold is in it too: the data, the weights, the code, and the
+    versions of the packages that compute. Raises InputError where the weights are missing.
     """
     makings = dict(cell.training)
     for split, digest in data["digests"].items():
@@ -80,7 +81,8 @@ def start_run(
 
 
 def measured(training: Training, seconds: float) -> dict[str, Any]:
-    """What a training took, and what its history comes to. seconds: of training, over all processes that had a part."""
+    """What a training took, and what its history comes to. seconds: of training, over all processes
+    that had a part."""
     rows = training.recorder.rows
     return {
         "highest_lr": max(row["lr"] for row in rows),
@@ -126,8 +128,8 @@ def content(
 
 
 def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
-    """The inputs of a training for MLflow: the annotation files, whose digests cover the images too. name: of the data
-    set."""
+    """The inputs of a training for MLflow: the annotation files, whose digests cover the images
+    too. name: of the data set."""
     inputs = []
     for split, context in (("train", "training"), ("val", "validation")):
         inputs.append(

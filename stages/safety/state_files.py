@@ -1,4 +1,5 @@
-"""The files of a training's states: written beside the training, whole or not at all, never more than two."""
+"""The files of a training's states: written beside the training, whole or not at all, never more
+than two."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ KEPT = 2
 
 
 class _Measured:
-    """A file for torch.save that knows the length and hash of what it has written, and the disk's complaint."""
+    """A file for torch.save that knows the length and hash of what it has written, and the disk's
+    complaint."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
@@ -49,7 +51,8 @@ class _Measured:
 
 
 def dump(content: Any, path: Path) -> dict[str, Any]:
-    """torch.save in one move; bytes and sha256 of the file. Raises OSError, which torch would hide."""
+    """torch.save in one move; bytes and sha256 of the file. Raises OSError, which torch would
+    hide."""
     with files.replacing(path) as beside, beside.open("wb") as file:
         measured = _Measured(file)
         try:
@@ -62,7 +65,8 @@ def dump(content: Any, path: Path) -> dict[str, Any]:
 
 
 class Writer:
-    """A thread that writes files in the order of their coming, so that steps do not wait for the disk.
+    """A thread that writes files in the order of their coming, so that steps do not wait for the
+    disk.
 
     What went wrong, such as an OSError of a full disk, is raised by the next call.
     """
@@ -72,7 +76,8 @@ class Writer:
         self._pending: list[Future] = []
 
     def put(self, work: Callable[[], None]) -> None:
-        # At most one in the making: a disk that is slower than the training must not fill the memory.
+        # At most one in the making: a disk that is slower than the training must not fill the
+        # memory.
         self.wait()
         self._pending.append(self._pool.submit(work))
 
@@ -92,7 +97,8 @@ class Writer:
 
 
 def save(folder: Path, content: State, step: int) -> None:
-    """Adds a state of `step` to the folder and removes all but the last two once the pointer names it."""
+    """Adds a state of `step` to the folder and removes all but the last two once the pointer names
+    it."""
     name = f"state-{step}.pth"
     entries = [entry for entry in _pointer(folder) if entry["file"] != name]
     entry = {
@@ -110,9 +116,11 @@ def save(folder: Path, content: State, step: int) -> None:
 
 
 def load(folder: Path) -> State | None:
-    """The newest whole state: tensors and plain values, nothing that could run. None where there is none.
+    """The newest whole state: tensors and plain values, nothing that could run. None where there is
+    none.
 
-    A damaged one is removed, said, and the one before it taken. Raises InputError for one that holds code.
+    A damaged one is removed, said, and the one before it taken. Raises InputError for one that
+    holds code.
     """
     for entry in _pointer(folder) or _found(folder):
         path = folder / entry["file"]
@@ -159,7 +167,8 @@ def _pointer(folder: Path) -> list[dict[str, Any]]:
 
 
 def _found(folder: Path) -> list[dict[str, Any]]:
-    """A damaged pointer does not make the states worthless; only whole ones ever had these names."""
+    """A damaged pointer does not make the states worthless; only whole ones ever had these
+    names."""
     return [
         {"file": path.name}
         for path in sorted(folder.glob("state-*.pth"), key=_number, reverse=True)
@@ -172,7 +181,8 @@ def _discard(path: Path, why: str) -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Removes states that the pointer does not name, and the checkpoints of epochs that none of them needs."""
+    """Removes states that the pointer does not name, and the checkpoints of epochs that none of
+    them needs."""
     entries = _pointer(folder)
     named = {entry["file"] for entry in entries}
     for path in folder.glob("state-*.pth"):

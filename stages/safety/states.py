@@ -1,4 +1,5 @@
-"""A training's whole state as tensors and plain values, taken from MMEngine's Runner and put back into one."""
+"""A training's whole state as tensors and plain values, taken from MMEngine's Runner and put back
+into one."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ State = dict[str, Any]
 
 
 def take(runner: Any, own: State) -> State:
-    """Copies on the CPU of all that a step depends on: parameters, optimizer with loss scaler, schedulers, the average
-    of the weights, early stopping and random states. The same on every process; `ranks` is what these do not share:
-    random states, the caller's `own`, and gradients where an epoch ends between two optimizer steps.
+    """Copies on the CPU of all that a step depends on: parameters, optimizer with loss scaler,
+    schedulers, the average of the weights, early stopping and random states. The same on every
+    process; `ranks` is what these do not share: random states, the caller's `own`, and gradients
+    where an epoch ends between two optimizer steps.
 
     MMEngine's message hub is left out: with its logger off, nothing reads what is collected there.
     """
@@ -84,7 +86,8 @@ def _models(runner: Any) -> list[torch.nn.Module]:
 
 
 def _buffers(model: torch.nn.Module) -> State:
-    """What each of several processes has of its own: gradients are shared, the statistics of batch norms are not."""
+    """What each of several processes has of its own: gradients are shared, the statistics of batch
+    norms are not."""
     if get_world_size() == 1:
         return {}
     parameters = {name for name, _ in model.named_parameters()}

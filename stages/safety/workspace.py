@@ -1,4 +1,5 @@
-"""A training's own folder, .work/<fingerprint>/: what it holds, what it goes on from, and how it becomes outs."""
+"""A training's own folder, .work/<fingerprint>/: what it holds, what it goes on from, and how it
+becomes outs."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ FINISHED = "finished"
 
 @dataclass
 class Workspace:
-    """training_id: of the training, over all processes that have a part in it. started: of the first, ISO 8601.
+    """training_id: of the training, over all processes that have a part in it. started: of the
+    first, ISO 8601.
 
     settings: what the fingerprint is made of, as far as it can be said in words.
     """
@@ -41,10 +43,12 @@ class Workspace:
         return (self.folder / FINISHED).is_file()
 
     def publish(self, outs: dict[Path, tuple[str, ...]], keep_for_dvc: bool) -> None:
-        """Puts finished files where DVC expects them, each in one move; then removes what is left of other trainings.
+        """Puts finished files where DVC expects them, each in one move; then removes what is left
+        of other trainings.
 
-        keep_for_dvc: DVC removes a stage's outs before it runs it, and runs it again where it was killed before it took
-        note; the training then need not be repeated. Stage predict, which comes after, discards it.
+        keep_for_dvc: DVC removes a stage's outs before it runs it, and runs it again where it was
+        killed before it took note; the training then need not be repeated. Stage predict, which
+        comes after, discards it.
         """
         (self.folder / FINISHED).touch()
         files.sync_folder(self.folder)
@@ -62,7 +66,8 @@ class Workspace:
 
 
 def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
-    """The cell's folder: one to go on from, or a fresh one, and then a line says what has changed since the last."""
+    """The cell's folder: one to go on from, or a fresh one, and then a line says what has changed
+    since the last."""
     folder = paths.SCRATCH / fingerprint
     known = _read(folder)
     # Of several processes that train together, one speaks and writes.
