@@ -79,7 +79,7 @@ def show(cells: Sequence[Stale]) -> None:
     with trial.folders() as folders:
         for cell in cells:
             log.info(
-                "%s, trained at %s: some steps with the code of then and of now",
+                "%s, trained at %s: training some steps with that code and with this folder's",
                 cell.name,
                 cell.record["git_commit"][:10],
             )
@@ -87,8 +87,8 @@ def show(cells: Sequence[Stale]) -> None:
             if different:
                 raise InputError(
                     f"{cell.name}: {len(different)} of its weights are not the same bits after "
-                    f"{trial.STEPS * trial.EPOCHS} steps ({', '.join(different[:3])}, ...); nothing is "
-                    "recorded, and dvc repro trains what is stale"
+                    f"{trial.STEPS * trial.EPOCHS} steps ({', '.join(different[:3])}, ...); nothing "
+                    "is recorded, and dvc repro trains what is stale"
                 )
 
 

@@ -31,8 +31,8 @@ _LOCKS = ("dvc.lock", "stages/dvc.lock")
 _OUTS = ("costs", "data", "metrics", "models", "predictions", "reports")
 
 
-def main(what: str) -> None:
-    """what: "missing" or "all".
+def main(scope: str) -> None:
+    """scope: "missing" or "all".
 
     missing: DVC runs a stage again whose results lack nothing but their copy in its cache; they are
     put back from the project's folder. all: before that, every file of the cache is compared with
@@ -43,13 +43,14 @@ def main(what: str) -> None:
     word, and with DVC's own words where it fails, StudyError for params.yaml: DVC reads that before
     it starts stage plan.
     """
-    if what not in ("missing", "all"):
+    if scope not in ("missing", "all"):
         raise InputError(
-            f"{what!r}: say missing (what the cache lost comes back) or all (what is damaged goes too)"
+            f"{scope!r}: say missing (what the cache lost comes back) or all (what is damaged goes "
+            "too)"
         )
     params.load()
     drop_half_rwlock()
-    if what == "all":
+    if scope == "all":
         drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
     stages = [
         stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)
@@ -107,29 +108,30 @@ def drop_damaged(cache: Path) -> None:
             gone.add((path.stat().st_dev, path.stat().st_ino))
             path.unlink()
             log.warning("%s: damaged, removed", path)
-    for path in files(*map(Path, _OUTS)) if gone else ():
+    if not gone:
+        return
+    for path in files(*map(Path, _OUTS)):
         if (path.stat().st_dev, path.stat().st_ino) in gone:
             path.unlink()
             log.warning("%s: the same damaged file, removed; dvc repro makes it again", path)
 
 
 def files(*folders: Path) -> Iterator[Path]:
-    return (
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    )
+    """All files below, without symbolic links."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                yield path
 
 
 def only_lost(changes: list[Any]) -> bool:
     """changes: what `dvc status --json` says of a stage."""
-    return all(
-        isinstance(change, dict)
-        and set(change) == {"changed outs"}
-        and set(change["changed outs"].values()) == {"not in cache"}
-        for change in changes
-    )
+    for change in changes:
+        if not isinstance(change, dict) or set(change) != {"changed outs"}:
+            return False
+        if set(change["changed outs"].values()) != {"not in cache"}:
+            return False
+    return True
 
 
 def unchanged(stage: str) -> bool:
@@ -137,9 +139,11 @@ def unchanged(stage: str) -> bool:
     nor will `commit`."""
     file, _, name = stage.rpartition(":")
     outs = stages_of(Path(file or "dvc.yaml").with_suffix(".lock"))[name].get("outs", [])
-    return all(
-        Path(out["path"]).exists() and digest(Path(out["path"])) == out["md5"] for out in outs
-    )
+    for out in outs:
+        path = Path(out["path"])
+        if not path.exists() or digest(path) != out["md5"]:
+            return False
+    return True
 
 
 @functools.cache
@@ -151,14 +155,12 @@ def digest(path: Path) -> str:
     """A file's MD5, or a folder's as DVC has it: that of the JSON list of its files."""
     if path.is_file():
         return md5(path)
-    listed = [
-        {"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files(path)
-    ]
-    listed.sort(key=lambda entry: entry["relpath"])
-    return (
-        hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-        + ".dir"
-    )
+    entries = []
+    for file in files(path):
+        entries.append({"md5": md5(file), "relpath": file.relative_to(path).as_posix()})
+    entries.sort(key=lambda entry: entry["relpath"])
+    text = json.dumps(entries, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ def main() -> None:
     study = params.load()
     trainings = {}
     for name, cell in study.selected().items():
-        training, why = _training(name, cell)
-        if why:
-            log.warning("%s is left out: %s", name, why)
+        training, reason = _training(name, cell)
+        if reason:
+            log.warning("%s is left out: %s", name, reason)
         else:
             trainings[name] = training
     if not trainings:

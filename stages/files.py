@@ -1,5 +1,4 @@
-"""Writing files so that a reader never meets half of one, not even after the machine has lost
-power; reading JSON."""
+"""Writes files whole or not at all, a loss of power included; reads and writes JSON."""
 
 from __future__ import annotations
 
@@ -17,18 +16,18 @@ from stages.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path to write beside `path`; synced, it takes the place of `path`; after an error it
-    goes."""
+    """Gives a temporary path in the folder of `path` to write to. Its file is synced and replaces
+    `path`; after an error it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        yield beside
-        with beside.open("rb") as file:
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
         sync_folder(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -41,21 +40,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def link(source: Path, path: Path) -> None:
-    """Puts `source` at `path` as a second name of the same file, as a copy where that cannot be;
-    whole at any time."""
-    with replacing(path) as beside:
+    """Hard-links `source` to `path` in one move; copies it where a link cannot be."""
+    with replacing(path) as temporary:
         try:
             # By itself it would make a second name of a symbolic link, not of the file behind it.
-            os.link(source.resolve(strict=True), beside)
+            os.link(source.resolve(strict=True), temporary)
         except OSError:
-            shutil.copy2(source, beside)
+            shutil.copy2(source, temporary)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all, an entry a line."""
-    with replacing(path) as beside:
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+    """Whole or not at all, an entry a line, in UTF-8. The bytes of a file name that are not UTF-8
+    become JSON's escapes."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:
@@ -75,7 +74,7 @@ def md5(path: Path) -> str:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what `replacing` left beside its files when its process was killed."""
+    """Removes the temporary files of `replacing` whose process was killed."""
     for path in folder.glob(".*"):
         if path.suffix[1:].isdecimal():
             path.unlink(missing_ok=True)

@@ -76,34 +76,40 @@ def main() -> None:
     state = up_to_date(study)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(
-        f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} {'minutes':>8} "
-        f"{'disk':>8}  state, on {device}"
+        f"{'cell':<36} {'pixels':>6} {'batch':>9} {'million':>8} {'memory':>9} {'a step':>8} "
+        f"{'minutes':>8} {'disk':>8}  state, on {device}"
     )
     minutes = disk = working = 0.0
     for name, cell in study.selected().items():
         done = name in state
         try:
-            found = measure(name, cell, study, data)
+            estimate = measure(name, cell, study, data)
         except InputError as error:
             # One cell that does not fit is what this program is for: the others are measured all
             # the same.
             print(f"{name:<36} {error}")
             continue
-        took = found.minutes(schedule.epochs(cell, study), schedule.validations(cell, study))
-        minutes += 0 if done else took
-        disk += 0 if done else found.disk_mb()
-        working = max(working, 0 if done else found.working_mb())
-        batch = f"{schedule.passes(cell, study)} x {schedule.device_batch(cell, study) * study.training.processes}"
+        epochs, validations = schedule.epochs(cell, study), schedule.validations(cell, study)
+        cell_minutes = estimate.minutes(epochs, validations)
+        status = "up to date"
+        if not done:
+            status = "to run"
+            minutes += cell_minutes
+            disk += estimate.disk_mb()
+            working = max(working, estimate.working_mb())
+        pass_images = schedule.device_batch(cell, study) * study.training.processes
+        batch = f"{schedule.passes(cell, study)} x {pass_images}"
         print(
-            f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} {found.parameters / 1e6:>8.1f} "
-            f"{found.mib:>5.0f} MiB {found.step_s:>6.2f} s {took:>8.1f} {found.disk_mb():>5.0f} MB  "
-            f"{'up to date' if done else 'to run'}",
+            f"{name:<36} {schedule.pixels(cell, study):>6} {batch:>9} "
+            f"{estimate.parameters / 1e6:>8.1f} {estimate.mib:>5.0f} MiB "
+            f"{estimate.step_s:>6.2f} s {cell_minutes:>8.1f} {estimate.disk_mb():>5.0f} MB  "
+            f"{status}",
             flush=True,
         )
     free = shutil.disk_usage(".").free / 1e6
     print(
-        f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints and at most {working:.0f} "
-        f"MB of states while a cell trains ({free:.0f} MB are free)"
+        f"to run, one after the other: {minutes:.0f} minutes, {disk:.0f} MB of checkpoints and at "
+        f"most {working:.0f} MB of states while a cell trains ({free:.0f} MB are free)"
     )
 
 
@@ -131,10 +137,8 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
         contextlib.redirect_stdout(io.StringIO()),
     ):
         runner = trainings.QuietRunner.from_cfg(cfg)
-        loader, val_loader = (
-            runner.build_dataloader(part, seed=study.seed)
-            for part in (cfg.train_dataloader, cfg.val_dataloader)
-        )
+        loader = runner.build_dataloader(cfg.train_dataloader, seed=study.seed)
+        val_loader = runner.build_dataloader(cfg.val_dataloader, seed=study.seed)
         wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
         wrapper.initialize_count_status(runner.model, 0, 10**6)
         passes = schedule.passes(cell, study)
@@ -158,16 +162,16 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
             runner.model.val_step(next(iter(val_loader)))
         val_s = (time.perf_counter() - start) * len(val_loader)
     weights = sum(value.nbytes for value in runner.model.state_dict().values())
-    sums = sum(
-        value.nbytes
-        for sums in wrapper.optimizer.state.values()
-        for value in sums.values()
-        if torch.is_tensor(value)
-    )
+    copies = 2 if study.training.ema else 1
+    state_bytes = copies * weights
+    for sums in wrapper.optimizer.state.values():
+        for value in sums.values():
+            if torch.is_tensor(value):
+                state_bytes += value.nbytes
     parameters = sum(parameter.numel() for parameter in runner.model.parameters())
     return Estimate(
         parameters,
-        weights * (2 if study.training.ema else 1) + sums,
+        state_bytes,
         memory.peak_mib(),
         sorted(seconds[WARM_UP:])[STEPS // 2],
         val_s,

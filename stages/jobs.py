@@ -27,17 +27,17 @@ MEGAPIXEL_MIB = 3000
 TEST_MIB = 1500
 
 
-def main(what: str) -> None:
-    """what: "cells", the selected ones of params.yaml, or "tests". Raises InputError otherwise."""
-    if what == "tests":
+def main(kind: str) -> None:
+    """kind: "cells", the selected ones of params.yaml, or "tests". Raises InputError otherwise."""
+    if kind == "tests":
         count = fitting(1, TEST_MIB)
-    elif what == "cells":
+    elif kind == "cells":
         study = params.load()
         largest = max(cell_mib(cell, study) for cell in study.selected().values())
         # A GPU has one training at a time; what its memory holds, nobody knows before.
         count = 1 if shutil.which("nvidia-smi") else fitting(study.training.threads, largest)
     else:
-        raise InputError(f"{what!r}: say cells or tests")
+        raise InputError(f"{kind!r}: say cells or tests")
     # For make.
     print(count)
 

@@ -81,7 +81,7 @@ def _quota(folder: Path) -> float:
 def _room(folder: Path) -> float:
     """In bytes: the limit of version 2 or 1, less what is used and is not of files."""
     limit = _text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes")
-    used = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
+    usage = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
     stat = dict.fromkeys(_FILES, 0)
     for line in _text(folder / "memory.stat").splitlines():
         key, _, value = line.partition(" ")
@@ -91,7 +91,7 @@ def _room(folder: Path) -> float:
         sum(stat[key] for key in _FILES), sum(stat.get(f"total_{key}", 0) for key in _FILES)
     )
     with contextlib.suppress(ValueError):
-        return int(limit) - max(0, int(used) - files)
+        return int(limit) - max(0, int(usage) - files)
     return float("inf")
 
 

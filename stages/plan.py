@@ -14,6 +14,7 @@ from pathlib import Path
 from stages.acceptance import record
 from stages.data import catalogue
 from stages.errors import InputError
+from stages.files import write_json
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
 from stages.safety import shared_memory
@@ -55,8 +56,9 @@ def main() -> None:
     # pixels, backbone.
     for name, cell in selected.items():
         print(
-            f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} batch {batch_size(cell, study)}, "
-            f"{epochs(cell, study)} epochs, lr {learning_rate(cell, study):.3g}"
+            f"{name:<36} {pixels(cell, study):4d} px {cell.backbone:<12} "
+            f"batch {batch_size(cell, study)}, {epochs(cell, study)} epochs, "
+            f"lr {learning_rate(cell, study):.3g}"
         )
     say_warmups(study)
     for line in prospects.warnings(study):
@@ -73,10 +75,7 @@ def main() -> None:
     if left_behind:
         log.warning("%s", left_behind)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.
-    paths.PLAN.parent.mkdir(exist_ok=True)
-    paths.PLAN.write_text(
-        json.dumps({"data": dataclasses.asdict(study.data)}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_json(paths.PLAN, {"data": dataclasses.asdict(study.data)})
 
 
 def check_classes(study: params.Study) -> None:

@@ -52,8 +52,8 @@ def main(name: str) -> None:
     for split in SPLITS:
         with loaders.explained(name, study.scale):
             detections = predictor.detections(split)
-        with replacing(paths.predictions(name, cell, split)) as beside:
-            beside.write_text(json.dumps(detections, separators=(",", ":")), encoding="utf-8")
+        with replacing(paths.predictions(name, cell, split)) as temporary:
+            temporary.write_text(json.dumps(detections, separators=(",", ":")), encoding="utf-8")
         annotations = paths.annotations(split, study.fold_of(cell))
         digests[split] = hashlib.sha256(annotations.read_bytes()).hexdigest()
         counts.append(f"{len(detections)} on {split}")
@@ -80,8 +80,8 @@ def trained(name: str, cell: Cell, study: Study) -> dict[str, Any]:
     wanted = study.data.max_detections
     if kept != wanted:
         raise InputError(
-            f"{path}: {name} keeps {kept} detections of an image, and data.max_detections is {wanted}; "
-            f"run dvc repro, or python -m stages.prepare and python -m stages.train {name}"
+            f"{path}: {name} keeps {kept} detections of an image, and data.max_detections is "
+            f"{wanted}; run dvc repro, or python -m stages.prepare and python -m stages.train {name}"
         )
     return record
 

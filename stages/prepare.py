@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from stages.data.labels import Labels
 from stages.data.page.page import write_page
 from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
-from stages.files import replacing
+from stages.files import replacing, write_json
 from stages.program import InputError, run
 from stages.study import amounts, group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
@@ -76,8 +77,8 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     sets: dict[str, Labels] = {}
     folds: dict[int, dict[str, Labels]] = {}
     stopped: InputError | None = None
-    with replacing(folder / "changes.csv") as beside:
-        findings = Findings(data.policy, beside)
+    with replacing(folder / "changes.csv") as temporary:
+        findings = Findings(data.policy, temporary)
         try:
             raws = (
                 render_demo(data, root, seed)
@@ -90,7 +91,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
                 files=loaded.files,
                 groups=describe(loaded, data),
             )
-            check_left(loaded, root, findings)
+            check_not_empty(loaded, root, findings)
             divided = split.divide(loaded, data, seed)
             sets, folds, train_groups = divided.sets, divided.folds, divided.groups
             report["balance"] = split.balance(sets, divided.shares)
@@ -109,33 +110,23 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     for name, part in sets.items():
         report["splits"][name] = write_split(part, name, report, loaded, root, folder)
     shutil.rmtree(folder / "folds", ignore_errors=True)
-    others = {
-        fold: {
-            name: write_split(part, name, report, loaded, root, folder / "folds" / str(fold))[
-                "digest"
-            ]
-            for name, part in parts.items()
-        }
-        for fold, parts in folds.items()
-    }
-    # What a training on one of the other folds depends on.
-    with replacing(folder / "folds.json") as beside:
-        beside.write_text(json.dumps(others, indent=1) + "\n", encoding="utf-8")
+    # What a training on a fold depends on: the digests of its splits.
+    digests: dict[int, dict[str, str]] = {}
+    for fold, parts in folds.items():
+        digests[fold] = {}
+        for name, part in parts.items():
+            fold_folder = folder / "folds" / str(fold)
+            summary = write_split(part, name, report, loaded, root, fold_folder)
+            digests[fold][name] = summary["digest"]
+    write_json(folder / "folds.json", digests)
     for fold, groups in train_groups.items():
-        write_order(
-            sets["train"] if fold is None else folds[fold]["train"],
-            groups,
-            seed,
-            folder / paths.order(fold).relative_to(paths.PREPARED),
-        )
-    joined = "".join(part["digest"] for part in report["splits"].values())
-    report["digest"] = hashlib.sha256(joined.encode()).hexdigest() if joined else None
-    with replacing(folder / "report.json") as beside:
-        beside.write_text(
-            json.dumps(report, indent=1, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
+        train = {None: sets, **folds}[fold]["train"]
+        path = folder / paths.order(fold).relative_to(paths.PREPARED)
+        write_order(train, groups, seed, path)
+    if sets:
+        joined = "".join(part["digest"] for part in report["splits"].values())
+        report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
+    write_json(folder / "report.json", report)
     write_page(report, sets, root, folder / "report.html")
     say(report, folder)
     if stopped:
@@ -148,60 +139,58 @@ def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        content = render.render(
-            folder / name, getattr(data.demo_images, name), data.demo_image_size, own_seed
+        count = getattr(data.demo_images, name)
+        content = render.render(folder / name, count, data.demo_image_size, own_seed)
+        raw = Raw(
+            f"demo {name}",
+            name,
+            content["images"],
+            content["annotations"],
+            content["categories"],
+            coco=True,
         )
-        raws.append(
-            (
-                name,
-                Raw(
-                    f"demo {name}",
-                    name,
-                    content["images"],
-                    content["annotations"],
-                    content["categories"],
-                    coco=True,
-                ),
-            )
-        )
+        raws.append((name, raw))
     return raws
 
 
-def check_left(loaded: load.Loaded, root: Path, findings: Findings) -> None:
+def check_not_empty(loaded: load.Loaded, root: Path, findings: Findings) -> None:
     """Raises InputError where the checks left nothing to train on, to compare with or to test on,
     with the reason that took most."""
     findings.stop_if_fatal()
-    for name, left in loaded.sets.items():
+    for name, labels in loaded.sets.items():
+        if not len(labels.images):
+            missing = "image"
         # A test set may be without labels.
-        if len(left.images) and (len(left.boxes) or name == "test"):
+        elif not len(labels.boxes) and name != "test":
+            missing = "box"
+        else:
             continue
+        message = f"data: no {missing} of the {name} files under {root} is left"
         dropped = [entry for entry in findings.as_list() if entry["action"] == "dropped"]
-        reason = max(dropped, key=lambda entry: entry["count"], default=None)
-        raise InputError(
-            f"data: no {'box' if len(left.images) else 'image'} of the {name} files under {root} is left"
-            + (_most_dropped(reason) if reason else "")
-        )
+        if dropped:
+            message += _most_dropped(max(dropped, key=lambda entry: entry["count"]))
+        raise InputError(message)
 
 
 def _most_dropped(finding: dict[str, Any]) -> str:
     """What a finding took, with the first name of it and the policy that would have kept it."""
     place = finding["examples"][0]
     name = place["before"] or place["file"] or place["entry"] or place["source"]
-    kept = "keep" in CHECKS[finding["code"]].actions
-    policy = f" Or set data.policy.{finding['code']} to keep." if kept else ""
+    policy = ""
+    if "keep" in CHECKS[finding["code"]].actions:
+        policy = f" Or set data.policy.{finding['code']} to keep."
     return f": {finding['code']} {finding['count']} times, first {name}. {finding['help']}{policy}"
 
 
 def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
-    """How images hang together, over all splits."""
-    numbers = [number for groups in loaded.groups.values() for number in groups.tolist()]
-    sizes: dict[int, int] = {}
-    for number in numbers:
-        sizes[number] = sizes.get(number, 0) + 1
+    """The groups of images, over all splits."""
+    sizes: Counter[int] = Counter()
+    for groups in loaded.groups.values():
+        sizes.update(groups.tolist())
     column = any(part.images["group"].notna().any() for part in loaded.sets.values())
     return {
         "column": data.group if column else None,
-        "images": len(numbers),
+        "images": sizes.total(),
         "groups": len(sizes),
         "largest": max(sizes.values(), default=0),
         "near_duplicate_pairs": loaded.pairs,
@@ -212,63 +201,66 @@ def write_split(
     part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path, folder: Path
 ) -> dict[str, Any]:
     """Writes one split's COCO file; returns its counts and digest."""
-    known: dict[str, Probe] = {
-        file: found
-        for split_name, probes in loaded.probes.items()
-        for file, found in zip(loaded.sets[split_name].images["file_name"], probes)
-    }
-    total = hashlib.sha256()
-    for file in part.images["file_name"] if known else ():
-        total.update(file.encode() + known[file].digest)
     path = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
+    info: dict[str, Any] = {
+        "description": f"{name} split, prepared from {report['source']}",
+        "source": report["source"],
+        "image_root": root.as_posix(),
+    }
     # What the scores of this split count. COCO's own number goes without saying.
-    counted = (
-        {}
-        if report["max_detections"] == MAX_DETECTIONS
-        else {"max_detections": report["max_detections"]}
-    )
-    part.write_coco(
-        path,
-        {
-            "description": f"{name} split, prepared from {report['source']}",
-            "source": report["source"],
-            "image_root": root.as_posix(),
-            **counted,
-            # Later stages depend on this file and not on the images: their bytes must show in it.
-            "images_digest": total.hexdigest() if known else None,
-        },
-    )
+    if report["max_detections"] != MAX_DETECTIONS:
+        info["max_detections"] = report["max_detections"]
+    # Later stages depend on this file and not on the images: their bytes must show in it.
+    info["images_digest"] = _images_digest(part, loaded)
+    part.write_coco(path, info)
     labelled = name != "test" or len(part.boxes) > 0
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {**part.summary(), "labelled": labelled, "digest": digest}
 
 
+def _images_digest(part: Labels, loaded: load.Loaded) -> str | None:
+    """SHA-256 over the names and the files of a split's images; None where no image was read."""
+    probes: dict[str, Probe] = {}
+    for name, split_probes in loaded.probes.items():
+        probes.update(zip(loaded.sets[name].images["file_name"], split_probes))
+    if not probes:
+        return None
+    total = hashlib.sha256()
+    for file in part.images["file_name"]:
+        total.update(file.encode() + probes[file].digest)
+    return total.hexdigest()
+
+
 def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None:
     """Writes the ids of the train images in the order in which a train_share takes them, a list for
     each group."""
-    ordered = subsets.order(split.strata(part), groups, seed)
-    with replacing(path) as beside:
-        beside.write_text(
-            json.dumps([[row + 1 for row in members] for members in ordered]), encoding="utf-8"
-        )
+    ids = []
+    for rows in subsets.order(split.strata(part), groups, seed):
+        ids.append([row + 1 for row in rows])
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(ids), encoding="utf-8")
 
 
 def say(report: dict[str, Any], folder: Path) -> None:
     """The report in a few lines."""
     for name, part in report["splits"].items():
         log.info("%s: %d images, %d boxes", name, part["images"], part["boxes"])
-    for found in report["findings"]:
-        if found["severity"] != "info":
-            log.log(
-                logging.WARNING if found["action"] != "repaired" else logging.INFO,
-                "%s: %s, %d %s",
-                found["code"],
-                found["title"],
-                found["count"],
-                found["action"],
-            )
+    for finding in report["findings"]:
+        if finding["severity"] == "info":
+            continue
+        level = logging.WARNING
+        if finding["action"] == "repaired":
+            level = logging.INFO
+        log.log(
+            level,
+            "%s: %s, %d %s",
+            finding["code"],
+            finding["title"],
+            finding["count"],
+            finding["action"],
+        )
     log.info("%s", folder / "report.html")
 
 
@@ -309,15 +301,13 @@ def log_to_mlflow(
             for split, part in report["splits"].items()
         ],
     )
-    counts = {
-        f"{name}/{key}": part[key]
-        for name, part in report["splits"].items()
-        for key in ("images", "boxes")
-    }
-    tracked.metrics(
-        {**counts, **{f"findings/{found['code']}": found["count"] for found in report["findings"]}},
-        0,
-    )
+    counts = {}
+    for split_name, part in report["splits"].items():
+        counts[f"{split_name}/images"] = part["images"]
+        counts[f"{split_name}/boxes"] = part["boxes"]
+    for finding in report["findings"]:
+        counts[f"findings/{finding['code']}"] = finding["count"]
+    tracked.metrics(counts, 0)
     tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])
     tracked.end("FINISHED")
 

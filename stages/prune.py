@@ -22,21 +22,23 @@ def main() -> None:
     """Names what it deletes before it does. What DVC's cache does not hold stays, so that a row
     which comes back is restored and not trained again; nothing is deleted from the cache. Raises
     StudyError for params.yaml."""
-    found = leftovers(params.load().cells, Path())
-    if not found:
+    files_of = leftovers(params.load().cells, Path())
+    if not files_of:
         log.info("nothing to delete: every file is of a row of params.yaml")
         return
     cache = Path(dvc("cache", "dir").strip()) / "files" / "md5"
-    for name, files in sorted(found.items()):
-        kept = [path for path in files if not is_cached(path, cache)]
-        gone = [path for path in files if path not in kept]
-        for path in kept:
-            log.warning("%s: stays, because DVC's cache does not hold it", path)
-        if not gone:
+    for name, files in sorted(files_of.items()):
+        removable = []
+        for path in files:
+            if is_cached(path, cache):
+                removable.append(path)
+            else:
+                log.warning("%s: stays, because DVC's cache does not hold it", path)
+        if not removable:
             continue
-        size = sum(path.stat().st_size for path in gone) / 2**20
-        log.info("%s: %.1f MiB: %s", name, size, ", ".join(str(path) for path in gone))
-        for path in gone:
+        size = sum(path.stat().st_size for path in removable) / 2**20
+        log.info("%s: %.1f MiB: %s", name, size, ", ".join(map(str, removable)))
+        for path in removable:
             path.unlink()
             _remove_empty(path.parent)
 

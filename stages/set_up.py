@@ -22,12 +22,12 @@ LOCAL_CONFIG = ROOT / ".dvc/config.local"
 
 def main() -> None:
     """Raises InputError where DVC's local config cannot be written."""
-    here = checkout.look()
-    if here.tracked:
+    repository = checkout.look()
+    if repository.tracked:
         use_git()
     else:
         do_without_git()
-    if here.tracked and not here.remedy:
+    if repository.tracked and not repository.remedy:
         identify()
     for line in checkout.warnings():
         log.warning("%s", line)

@@ -35,8 +35,8 @@ def main() -> None:
     """
     if not installed():
         raise InputError(
-            "MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine that has "
-            "it, or install it, and run make sync there"
+            "MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine "
+            "that has it, or install it, and run make sync there"
         )
     study = params.load()
     client, experiment = trying(store.open_client)
@@ -70,8 +70,8 @@ def main() -> None:
     )
     if damaged:
         raise InputError(
-            f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro makes "
-            "them again"
+            f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro "
+            "makes them again"
         )
 
 
@@ -116,8 +116,8 @@ def trying(step: Callable[[], T]) -> T:
                 raise InputError(f"{error}; then run make sync again") from error
             if pause is None or is_final(error):
                 raise InputError(
-                    f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what is on "
-                    "disk stays there: run make sync again once it answers"
+                    f"MLflow at {without_password(store.uri())} fails ({in_a_line(error)}); what "
+                    "is on disk stays there: run make sync again once it answers"
                 ) from error
         time.sleep(pause)
     raise AssertionError

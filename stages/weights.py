@@ -42,8 +42,8 @@ def main(name: str) -> None:
         ) from None
     path = paths.weights(name)
     if wanted["weights"] == "none":
-        with replacing(path) as beside:
-            serialize_file({}, beside, metadata={"weights": "none"})
+        with replacing(path) as temporary:
+            serialize_file({}, temporary, metadata={"weights": "none"})
         return
     # Seconds of imports, after what can be refused at once.
     from safetensors.torch import save_file
@@ -56,13 +56,13 @@ def main(name: str) -> None:
         backbone, Weights(wanted["source"], "", wanted["sha256"]), raw.folder()
     )
     match = names.match(names.read(source), build(wanted["model"]))
-    said = (
+    summary = (
         f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
         f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}"
     )
     if match.share < names.LEAST_MATCHED:
-        raise InputError(f"{source}: is not the backbone {backbone}: {said}")
-    log.info("%s: %s: %s", name, source.name, said)
+        raise InputError(f"{source}: is not the backbone {backbone}: {summary}")
+    log.info("%s: %s: %s", name, source.name, summary)
     # Only what the file itself decides: the address or the licence of the same file, edited, must
     # retrain nothing; dvc.lock has both. One key, because safetensors writes several in an order
     # that changes from run to run.
@@ -72,8 +72,8 @@ def main(name: str) -> None:
         "missing": match.missing,
         "unexpected": match.unexpected,
     }
-    with replacing(path) as beside:
-        save_file(match.matched, beside, metadata={"record": json.dumps(record)})
+    with replacing(path) as temporary:
+        save_file(match.matched, temporary, metadata={"record": json.dumps(record)})
 
 
 def build(config: dict):
@@ -87,7 +87,12 @@ def build(config: dict):
 
 def shown(names: list[str]) -> str:
     """The first names of a list, in brackets after a space; nothing of an empty one."""
-    return f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    if not names:
+        return ""
+    examples = names[:3]
+    if len(names) > 3:
+        examples.append("...")
+    return f" ({', '.join(examples)})"
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ def choose(cells: Sequence[Stale]) -> list[Stale]:
     for cell in cells:
         counts.update(features(cell))
     chosen: list[Stale] = []
-    shown: set[Feature] = set()
+    covered: set[Feature] = set()
     for feature in sorted(counts, key=lambda feature: (counts[feature], feature)):
-        if feature not in shown:
+        if feature not in covered:
             cell = min((cell for cell in cells if feature in features(cell)), key=_size)
             chosen.append(cell)
-            shown |= features(cell)
+            covered |= features(cell)
     return chosen
 
 

@@ -56,15 +56,15 @@ def find(study: Study) -> list[Stale]:
     if not trained:
         return []
     status = json.loads(dvc("status", "--json", *trained) or "{}")
-    found = []
+    cells = []
     for address, name in trained.items():
         if address in status:
             _check(name, status[address], stages[f"train@{name}"])
             resolved = cell_file.read(paths.cell(name))
             record = read_json(paths.record(name, study.cell(name)) / "run.json")
             _check_config(name, resolved, record, stages[f"train@{name}"])
-            found.append(Stale(name, record, resolved))
-    return found
+            cells.append(Stale(name, record, resolved))
+    return cells
 
 
 def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
@@ -90,8 +90,8 @@ def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
                 if digest == md5(Path(path)):
                     continue
             raise InputError(
-                f"{path}: has changed since {name} was trained; only a change of code can be accepted. "
-                "dvc repro trains the cell"
+                f"{path}: has changed since {name} was trained; only a change of code can be "
+                "accepted. dvc repro trains the cell"
             )
 
 
@@ -119,8 +119,8 @@ def _check_config(
                 different.append(key)
     if different:
         raise InputError(
-            f"{name}: was trained with another {', '.join(different)}; only a change of code can be "
-            "accepted. dvc repro trains the cell"
+            f"{name}: was trained with another {', '.join(different)}; only a change of code can "
+            "be accepted. dvc repro trains the cell"
         )
 
 

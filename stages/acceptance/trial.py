@@ -67,8 +67,8 @@ class Folders:
             answer = _ask(folder)
             if answer["code_digest"] != stale.record["code_digest"]:
                 raise InputError(
-                    f"{stale.name}: was trained with changes that commit {commit} does not hold, so "
-                    "nobody can train with them again; dvc repro trains the cell"
+                    f"{stale.name}: was trained with changes that commit {commit} does not hold, "
+                    "so nobody can train with them again; dvc repro trains the cell"
                 )
             self._keys[folder] = answer["scale"]
         return _run(stale, folder, self._keys[folder])

@@ -31,9 +31,9 @@ from stages.safety import memory
 
 # For the report: what its numbers are.
 DEFINITION = (
-    "From the decoded image to boxes in COCO's format: resizing, normalising, network, NMS, in fp32; "
-    "the median of rounds in which every cell is measured in turn, after a warm-up; the spread is from "
-    "the lowest round to the highest."
+    "From the decoded image to boxes in COCO's format: resizing, normalising, network, NMS, in "
+    "fp32; the median of rounds in which every cell is measured in turn, after a warm-up; the "
+    "spread is from the lowest round to the highest."
 )
 # The range of n values of a distribution holds its median with probability 1 - 2^(1-n), whatever
 # the distribution (the sign test's interval: Thompson 1936, Annals of Mathematical Statistics 7):
@@ -100,14 +100,14 @@ def measure(
         )
     visits = {source.name: Visits() for source in sources}
     work = {}
-    held: dict[str, Subject] = {}
+    loaded: dict[str, Subject] = {}
     fits = _fit(sources)
     for number in range(rounds):
         progress = tqdm(sources, desc=f"round {number + 1}/{rounds}", disable=None, leave=False)
         for source in progress:
-            subject = held.get(source.name) or Subject(source)
+            subject = loaded.get(source.name) or Subject(source)
             if fits:
-                held[source.name] = subject
+                loaded[source.name] = subject
             subject.enter()
             if source.name not in work:
                 # It warms the model up as well.

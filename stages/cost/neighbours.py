@@ -32,20 +32,18 @@ class Neighbours:
         now = _ticks()
         if now is None or self._start is None or torch.cuda.is_available():
             return None
-        spent = [one - before for one, before in zip(now, self._start, strict=True)]
+        spent = [end - start for end, start in zip(now, self._start, strict=True)]
         total = sum(spent)
         busy = total - sum(spent[index] for index in _IDLE)
         own = (time.process_time() - self._own) * os.sysconf("SC_CLK_TCK")
-        return min(1.0, max(0.0, (busy - own) / total)) if total > 0 else None
+        if total <= 0:
+            return None
+        return min(1.0, max(0.0, (busy - own) / total))
 
 
 def _ticks() -> list[int] | None:
     try:
-        return [
-            int(ticks)
-            for ticks in _ACCOUNT.read_text(encoding="ascii")
-            .split("\n", 1)[0]
-            .split()[1 : 1 + _FIELDS]
-        ]
+        line = _ACCOUNT.read_text(encoding="ascii").split("\n", 1)[0]
+        return [int(ticks) for ticks in line.split()[1 : 1 + _FIELDS]]
     except (OSError, ValueError):
         return None

@@ -49,8 +49,8 @@ def read_images(config: Path, count: int = IMAGES) -> list[np.ndarray]:
             images.append(load({"img_path": str(path)})["img"])
         # MMCV asserts that an image could be decoded.
         except (OSError, AssertionError) as error:
-            why = getattr(error, "strerror", None) or "not an image"
-            raise InputError(f"{path}: cannot be read ({why}); run dvc repro prepare") from None
+            reason = getattr(error, "strerror", None) or "not an image"
+            raise InputError(f"{path}: cannot be read ({reason}); run dvc repro prepare") from None
     return images
 
 

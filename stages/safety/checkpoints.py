@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from stages.files import link
 from stages.safety import state_files, states
@@ -37,7 +36,7 @@ class CheckpointsHook(Hook):
             return
         epoch = runner.epoch
         path = self.of(epoch)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = states.unwrapped(runner.model)
         weights = best.content(states.copied(model.state_dict()), self.classes, epoch)
         self.writer.put(lambda: state_files.dump(weights, path))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import os
 import warnings
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
-from stages.files import replacing
+from stages.files import replacing, write_json
 from stages.program import deferred
 from stages.safety import lock, shared_memory
 from stages.study import params, paths
@@ -67,8 +66,8 @@ def resolve(name: str, study: Study) -> None:
     path = paths.cell(name)
     if not path.is_file() or path.read_text(encoding="utf-8") != resolve.text(name, study, data):
         raise InputError(
-            f"{path}: is not what params.yaml says now; run dvc repro compose first, and dvc checkout "
-            "brings back the files of the training before"
+            f"{path}: is not what params.yaml says now; run dvc repro compose first, and dvc "
+            "checkout brings back the files of the training before"
         )
 
 
@@ -84,22 +83,17 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     data = read_prepared(study, cell)
     pretrained = resolved.training["pretrained"]
     weights = [Path(pretrained)] if pretrained else []
-    fingerprint, makings = record.fingerprint(resolved, data, weights)
-    work = workspace.open_(name, fingerprint, makings)
+    fingerprint, settings = record.fingerprint(resolved, data, weights)
+    work = workspace.open_(name, fingerprint, settings)
     if work.finished:
-        log.info(
-            "%s: is trained already, in %s; its files are put in their place", name, work.folder
-        )
+        log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
         with memory.explained(name, cell, study):
             content = train(resolved, study, data, fingerprint, work)
         if content:
-            for file, text in {
-                "config.py": resolved.text,
-                "run.json": json.dumps(content, indent=1) + "\n",
-            }.items():
-                with replacing(work.folder / file) as beside:
-                    beside.write_text(text, encoding="utf-8")
+            with replacing(work.folder / "config.py") as temporary:
+                temporary.write_text(resolved.text, encoding="utf-8")
+            write_json(work.folder / "run.json", content)
     if _first():
         # DVC removes the outs of a stage that it has not taken note of; of several processes, some
         # may start late.
@@ -138,20 +132,23 @@ def train(
         # step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = state_files.Writer()
-    shown = progress.ProgressHook(name, training.recorder, tracked.rows if tracked else None)
-    saver = checkpoints.CheckpointsHook(work.folder, training, data["classes"], writer)
-    kept = keeper.KeeperHook(work.folder, training, shown, writer, before)
+    on_epoch = None
     if tracked:
-        kept.run_id = lambda: tracked.run_id
+        on_epoch = tracked.rows
+    bar = progress.ProgressHook(name, training.recorder, on_epoch)
+    saver = checkpoints.CheckpointsHook(work.folder, training, data["classes"], writer)
+    keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before)
+    if tracked:
+        keeper_hook.run_id = lambda: tracked.run_id
         if before:
             log.info(
-                "%s: goes on from step %d of %s",
+                "%s: resuming from step %d of %s",
                 name,
                 before["iteration"] // training.passes,
                 work.folder,
             )
     try:
-        for hook in (shown, saver, kept):
+        for hook in (bar, saver, keeper_hook):
             training.runner.register_hook(hook)
         # pycocotools reports every file that it reads on stdout; progress and messages go to
         # stderr.
@@ -162,26 +159,28 @@ def train(
         writer.close()
     except BaseException as error:
         if tracked:
-            tracked.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            tracked.end(status)
         writer.close()
-        raise kept.last_words(name, study.scale, error) from None
+        raise keeper_hook.last_words(name, study.scale, error) from None
     finally:
         loaders.release_workers()
     if not tracked:
         return None
-    found = record.measured(training, kept.seconds)
+    measurements = record.measured(training, keeper_hook.seconds)
     best = training.best.best
-    tracked.metrics(cells.summary({**found, "best": best}), training.recorder.rows[-1]["step"])
+    summary = cells.summary({**measurements, "best": best})
+    tracked.metrics(summary, training.recorder.rows[-1]["step"])
     tracked.end("FINISHED")
     log.info(
         "%s: best val mAP50 %.3f in epoch %d, %.1f minutes",
         name,
         best["bbox_mAP_50"],
         best["epoch"],
-        found["train_minutes"],
+        measurements["train_minutes"],
     )
     return record.content(
-        cell, training, found, tracked.record(), fingerprint, commit, data, work.started
+        cell, training, measurements, tracked.record(), fingerprint, commit, data, work.started
     )
 
 

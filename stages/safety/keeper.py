@@ -22,7 +22,7 @@ from stages.training.history import Diverged
 from stages.training.runner import Training
 
 # gloo's and NCCL's words, where the process that started all of them has not ended this one first.
-_GONE = re.compile("onnection (closed|reset)|remote process exited")
+_GONE = re.compile("connection (closed|reset)|remote process exited", re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 # Within a long epoch. A state is written in the background in seconds, so this costs a thousandth;
@@ -61,7 +61,9 @@ class KeeperHook(Hook):
         # How to call MLflow's run when the training goes on elsewhere; seconds of training in the
         # processes before.
         self.run_id = lambda: None
-        self.seconds_before = before["seconds"] if before else 0.0
+        self.seconds_before = 0.0
+        if before:
+            self.seconds_before = before["seconds"]
         # What all of this has cost the training's own thread, in seconds.
         self.cost_s = 0.0
         self.group: Any = None
@@ -91,13 +93,12 @@ class KeeperHook(Hook):
             return
         start = time.perf_counter()
         self.writer.check()
-        wanted = self._agree(
-            _LEAVE
-            if program.asked_to_stop() is not None
-            else _SAVE
-            if time.monotonic() - self.saved >= EVERY_S
-            else _GO_ON
-        )
+        wanted = _GO_ON
+        if program.asked_to_stop() is not None:
+            wanted = _LEAVE
+        elif time.monotonic() - self.saved >= EVERY_S:
+            wanted = _SAVE
+        wanted = self._agree(wanted)
         # The end of an epoch has a state of its own.
         done = batch_idx + 1
         if wanted != _GO_ON and done < len(runner.train_dataloader):
@@ -110,7 +111,10 @@ class KeeperHook(Hook):
         start = time.perf_counter()
         self._save(runner, runner.epoch + 1, 0)
         self.cost_s += time.perf_counter() - start
-        if self._agree(_LEAVE if program.asked_to_stop() is not None else _GO_ON) == _LEAVE:
+        wanted = _GO_ON
+        if program.asked_to_stop() is not None:
+            wanted = _LEAVE
+        if self._agree(wanted) == _LEAVE:
             self._leave()
 
     def after_val_iter(
@@ -124,7 +128,9 @@ class KeeperHook(Hook):
     def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
         """`error` as one line that says how to go on, where a person can do something about it."""
         step = state_files.newest_step(self.folder)
-        after = f"the same command goes on from {'the start' if step is None else f'step {step}, whose state is saved'}"
+        after = "the same command starts over"
+        if step is not None:
+            after = f"the same command resumes from step {step}, whose state is saved"
         if (
             isinstance(error, RuntimeError)
             and not isinstance(error, InputError)
@@ -134,22 +140,23 @@ class KeeperHook(Hook):
             error = program.Stopped(program.asked_to_stop())
         if isinstance(error, Diverged):
             return InputError(
-                f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a step), "
-                "clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)"
+                f"{cell}: {error}; lower the learning rate (cells.{cell}.lr, now {error.lr:.3g} a "
+                "step), clip gradients (clip_grad) or lengthen the warm-up (warmup_iterations)"
             )
         if isinstance(error, program.Stopped):
-            return program.Stopped(
-                error.number, f"{cell}: {error}; {after}" if is_main_process() else ""
-            )
+            # One of several processes speaks.
+            message = ""
+            if is_main_process():
+                message = f"{cell}: {error}; {after}"
+            return program.Stopped(error.number, message)
         if loaders.explain(error, scale):
             return InputError(f"{cell}: {loaders.explain(error, scale)}; {after}")
         if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
-            return InputError(f"{cell}: another of its processes has gone; {after}")
+            return InputError(f"{cell}: another of its processes has ended; {after}")
         if isinstance(error, OSError) and error.errno in program.DISK:
-            return InputError(
-                f"{error.filename or self.folder}: {(error.strerror or '').lower()}; free some space, "
-                f"and {after}"
-            )
+            place = error.filename or self.folder
+            reason = (error.strerror or "").lower()
+            return InputError(f"{place}: {reason}; free some space, and {after}")
         return error
 
     def _leave_if_asked(self) -> None:
@@ -177,7 +184,9 @@ class KeeperHook(Hook):
     def _save(self, runner: Any, epoch: int, start: int) -> None:
         self.recorder.check()
         state = states.take(runner, self.recorder.summed)
-        iteration = runner.iter + 1 if start else runner.iter
+        iteration = runner.iter
+        if start:
+            iteration += 1
         self.saved = time.monotonic()
         if not is_main_process():
             return
@@ -203,4 +212,4 @@ class KeeperHook(Hook):
         )
         self.best.best = state["best"]
         self.recorder.put_back(state["rows"], state["pending"], states.put_back(runner, state))
-        self.progress.go_on()
+        self.progress.resume()

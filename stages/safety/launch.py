@@ -23,13 +23,13 @@ def check(study: Study) -> None:
     wanted, gpus = study.training.processes, torch.cuda.device_count()
     if study.training.amp != "none" and not gpus:
         raise InputError(
-            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; set it "
-            "to none"
+            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; "
+            "set it to none"
         )
     if 0 < gpus < wanted:
         raise InputError(
-            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine has "
-            f"{gpus}; set it to {gpus}"
+            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine "
+            f"has {gpus}; set it to {gpus}"
         )
 
 
@@ -67,7 +67,7 @@ def launch(name: str, count: int) -> None:
         status = error.get_first_failure()[1].exitcode
         if status < 0:
             raise InputError(
-                f"{name}: one of its {count} processes was killed by {signal.Signals(-status).name}; the "
-                "same command goes on from the last state"
+                f"{name}: one of its {count} processes was killed by "
+                f"{signal.Signals(-status).name}; the same command resumes from the last state"
             ) from None
         sys.exit(status)

@@ -38,11 +38,13 @@ def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> 
     loader["persistent_workers"] = workers > 0
     if workers:
         loader["timeout"] = WAIT_S
-    loader["worker_init_fn"] = {"type": "deaf_worker" if in_training else "honest_worker"}
+    loader["worker_init_fn"] = {"type": "fail_fast_worker"}
+    if in_training:
+        loader["worker_init_fn"] = {"type": "signal_ignoring_worker"}
 
 
 @FUNCTIONS.register_module()
-def honest_worker(worker_id: int, **_: Any) -> None:
+def fail_fast_worker(worker_id: int, **_: Any) -> None:
     """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes
     on."""
 
@@ -61,10 +63,10 @@ def honest_worker(worker_id: int, **_: Any) -> None:
 
 
 @FUNCTIONS.register_module()
-def deaf_worker(worker_id: int, **_: Any) -> None:
+def signal_ignoring_worker(worker_id: int, **_: Any) -> None:
     """A loader's worker ignores signals to stop while its training goes on: that one finishes its
     step first."""
-    honest_worker(worker_id)
+    fail_fast_worker(worker_id)
     parent = os.getppid()
 
     def leave(number: int, frame: Any) -> None:

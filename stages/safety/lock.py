@@ -1,5 +1,5 @@
-"""One training of a cell at a time: a lock that says who holds it, since when, and whether he is
-alive."""
+"""One training of a cell at a time: a lock that says who holds it, since when, and whether the
+holder is alive."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def _owner(file: Any) -> dict[str, Any]:
         owner = json.loads(os.pread(file.fileno(), 1 << 16, 0))
     except (OSError, ValueError):
         return {}
-    return owner if isinstance(owner, dict) else {}
+    if not isinstance(owner, dict):
+        return {}
+    return owner
 
 
 def _drop(file: Any) -> None:
@@ -136,23 +138,23 @@ def _alive(pid: int) -> bool:
 
 
 def _who(owner: dict[str, Any]) -> str:
-    return f"pid {owner.get('pid', '?')} on {owner.get('host', '?')}, since {owner.get('started', '?')}"
+    pid, host = owner.get("pid", "?"), owner.get("host", "?")
+    return f"pid {pid} on {host}, since {owner.get('started', '?')}"
 
 
 def _refusal(cell: str, owner: dict[str, Any]) -> str:
     if not owner:
         return f"{cell}: another process is training this cell; wait for it"
+    holder = f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')})"
     if owner.get("host") != socket.gethostname():
-        return f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}); wait for it, or end it there"
+        return f"{holder}; wait for it, or end it there"
     # Seconds of the machine's uptime, which all its processes share and which no clock change
     # moves.
     silent = max(0.0, time.monotonic() - owner.get("uptime", 0.0))
-    state = (
-        f"it may hang: no sign of life for {silent / 60:.0f} minutes"
-        if silent > SILENT_S
-        else f"last sign of life {silent:.0f} s ago"
-    )
+    state = f"last heartbeat {silent:.0f} s ago"
+    if silent > SILENT_S:
+        state = f"it may hang: no heartbeat for {silent / 60:.0f} minutes"
     return (
-        f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')}), {state}; wait for it, or end it "
-        f"with kill {owner.get('pid')}: the next one goes on where it was"
+        f"{holder}, {state}; wait for it, or end it with kill {owner.get('pid')}: the next one "
+        "resumes from its last state"
     )

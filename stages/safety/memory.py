@@ -25,12 +25,9 @@ def peak_mib() -> float:
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     status = Path("/proc/self/status")
     if status.is_file():
-        line = next(
-            line
-            for line in status.read_text(encoding="utf-8").splitlines()
-            if line.startswith("VmHWM")
-        )
-        return round(int(line.split()[1]) / 2**10, 1)
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 2**10, 1)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
 
 
@@ -55,20 +52,24 @@ def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         # On a CPU torch raises a plain RuntimeError from its allocator.
-        if not isinstance(
-            error, (torch.OutOfMemoryError, MemoryError)
-        ) and "DefaultCPUAllocator" not in str(error):
+        is_memory_error = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not is_memory_error and "DefaultCPUAllocator" not in str(error):
             raise
-        batch = device_batch(cell, study)
-        lower = (
-            f"set cells.{name}.device_batch to {max(1, batch // 2)}: gradients are then summed over more passes, "
-            "and the batch of a step stays the same"
-            if batch > 1
-            else f"set cells.{name}.activation_checkpointing to true"
-            if not cell.activation_checkpointing
-            else f"lower cells.{name}.image_size"
-        )
         raise InputError(
-            f"{name}: out of memory with {batch} images of {pixels(cell, study)} px in a pass, after "
-            f"{peak_mib():.0f} MiB at most; {lower}"
+            f"{name}: out of memory with {device_batch(cell, study)} images of "
+            f"{pixels(cell, study)} px in a pass, after {peak_mib():.0f} MiB at most; "
+            f"{_remedy(name, cell, study)}"
         ) from None
+
+
+def _remedy(name: str, cell: Cell, study: Study) -> str:
+    """The next thing to lower that changes the training least."""
+    batch = device_batch(cell, study)
+    if batch > 1:
+        return (
+            f"set cells.{name}.device_batch to {max(1, batch // 2)}: gradients are then summed "
+            "over more passes, and the batch of a step stays the same"
+        )
+    if not cell.activation_checkpointing:
+        return f"set cells.{name}.activation_checkpointing to true"
+    return f"lower cells.{name}.image_size"

@@ -47,16 +47,16 @@ class ProgressHook(Hook):
         self.on_epoch = on_epoch
 
     def before_train(self, runner: Any) -> None:
-        # No bar where nobody watches: DVC's queue and CI get a line per epoch instead.
-        # No bar in the other processes of a training either.
-        shown = None if is_main_process() else True
+        # tqdm's None shows no bar where nobody watches: DVC's queue and CI get a line per epoch
+        # instead. No bar in the other processes of a training either.
+        disabled = None if is_main_process() else True
         self.bar = tqdm(
             total=runner.max_iters // self.recorder.passes,
             desc=self.cell,
             unit="step",
             dynamic_ncols=True,
             file=_Patient(sys.stderr),
-            disable=shown,
+            disable=disabled,
         )
 
     def after_train_iter(
@@ -69,7 +69,9 @@ class ProgressHook(Hook):
         if not is_main_process():
             return
         mAP_50 = metrics["coco/bbox_mAP_50"]
-        score = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
+        score = "n/a"
+        if mAP_50 is not None:
+            score = f"{mAP_50:.3f}"
         loss = last_epoch_loss(self.recorder.rows)
         self.bar.write(
             f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {loss:.3f}, "
@@ -79,8 +81,8 @@ class ProgressHook(Hook):
         if self.on_epoch:
             self.on_epoch(self.recorder.epoch)
 
-    def go_on(self) -> None:
-        """Counts what earlier processes have done."""
+    def resume(self) -> None:
+        """Counts the steps of earlier processes."""
         done = len(self.recorder.rows) + len(self.recorder.pending)
         self.bar.initial = self.bar.n = self.bar.last_print_n = done
 

@@ -35,24 +35,24 @@ def fingerprint(
     What the cell's file does not hold is in it too: the data, the weights, the code, and the
     versions of the packages that compute. Raises InputError where the weights are missing.
     """
-    makings = dict(cell.training)
+    settings = dict(cell.training)
     for split, digest in data["digests"].items():
-        makings[f"digest of {split}"] = digest[:16]
+        settings[f"digest of {split}"] = digest[:16]
     for package, version in provenance.versions().items():
         if package not in provenance.OBSERVERS:
-            makings[package] = version
-    makings["digest of the code"] = provenance.code_digest()
+            settings[package] = version
+    settings["digest of the code"] = provenance.code_digest()
     for path in weights:
         try:
             with path.open("rb") as file:
-                makings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+                settings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         except FileNotFoundError:
             raise InputError(
-                f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, or dvc "
-                "repro"
+                f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, "
+                "or dvc repro"
             ) from None
-    text = cell.text + json.dumps(makings, sort_keys=True)
-    return provenance.fingerprint(text, [*data["files"].values(), *weights]), makings
+    text = cell.text + json.dumps(settings, sort_keys=True)
+    return provenance.fingerprint(text, [*data["files"].values(), *weights]), settings
 
 
 def start_run(
@@ -96,14 +96,14 @@ def measured(training: Training, seconds: float) -> dict[str, Any]:
 def content(
     cell: ResolvedCell,
     training: Training,
-    found: dict[str, Any],
+    measurements: dict[str, Any],
     run: dict[str, Any],
     identity: str,
     commit: str,
     data: dict[str, Any],
     started: str,
 ) -> dict[str, Any]:
-    """run.json. found: of measured(). run: of Run.record()."""
+    """run.json. measurements: of measured(). run: of Run.record()."""
     device = "cpu"
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name()
@@ -112,7 +112,7 @@ def content(
         **run,
         "fingerprint": identity,
         **cell.training,
-        **found,
+        **measurements,
         "iterations": training.recorder.rows[-1]["step"],
         **count_images(training),
         "best": training.best.best,

@@ -53,7 +53,7 @@ class _Measured:
 def dump(content: Any, path: Path) -> dict[str, Any]:
     """torch.save in one move; bytes and sha256 of the file. Raises OSError, which torch would
     hide."""
-    with files.replacing(path) as beside, beside.open("wb") as file:
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
         measured = _Measured(file)
         try:
             torch.save(content, measured)
@@ -108,10 +108,7 @@ def save(folder: Path, content: State, step: int) -> None:
         "best_epoch": (content["best"] or {}).get("epoch"),
         **dump(content, folder / name),
     }
-    with files.replacing(folder / POINTER) as beside:
-        beside.write_text(
-            json.dumps({"states": [entry, *entries][:KEPT]}, indent=1) + "\n", encoding="utf-8"
-        )
+    files.write_json(folder / POINTER, {"states": [entry, *entries][:KEPT]})
     _prune(folder)
 
 
@@ -122,7 +119,7 @@ def load(folder: Path) -> State | None:
     A damaged one is removed, said, and the one before it taken. Raises InputError for one that
     holds code.
     """
-    for entry in _pointer(folder) or _found(folder):
+    for entry in _pointer(folder) or _by_name(folder):
         path = folder / entry["file"]
         if "sha256" in entry:
             with path.open("rb") as file:
@@ -133,9 +130,9 @@ def load(folder: Path) -> State | None:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            why = " ".join(str(error).split())[:60]
+            reason = " ".join(str(error).split())[:60]
             raise InputError(
-                f"{path}: holds more than tensors and plain values and is not opened ({why}); "
+                f"{path}: holds more than tensors and plain values and is not opened ({reason}); "
                 f"remove {folder} to train from the start"
             ) from None
         except (RuntimeError, EOFError) as error:
@@ -147,36 +144,35 @@ def load(folder: Path) -> State | None:
 
 def newest_step(folder: Path) -> int | None:
     """The step of the newest state, without a look into it."""
-    listed = _pointer(folder)
-    return listed[0]["step"] if listed else None
+    entries = _pointer(folder)
+    if not entries:
+        return None
+    return entries[0]["step"]
 
 
 def _pointer(folder: Path) -> list[dict[str, Any]]:
     """What the pointer names and is there, newest first."""
     try:
-        listed = json.loads((folder / POINTER).read_text(encoding="utf-8"))["states"]
-        return [
-            entry
-            for entry in listed
-            if entry["step"] >= 0
-            and entry["file"] == f"state-{entry['step']}.pth"
-            and (folder / entry["file"]).is_file()
-        ]
+        entries = json.loads((folder / POINTER).read_text(encoding="utf-8"))["states"]
+        whole = []
+        for entry in entries:
+            name = f"state-{entry['step']}.pth"
+            if entry["step"] >= 0 and entry["file"] == name and (folder / name).is_file():
+                whole.append(entry)
     except (OSError, ValueError, KeyError, TypeError):
         return []
+    return whole
 
 
-def _found(folder: Path) -> list[dict[str, Any]]:
+def _by_name(folder: Path) -> list[dict[str, Any]]:
     """A damaged pointer does not make the states worthless; only whole ones ever had these
     names."""
-    return [
-        {"file": path.name}
-        for path in sorted(folder.glob("state-*.pth"), key=_number, reverse=True)
-    ]
+    paths = sorted(folder.glob("state-*.pth"), key=_number, reverse=True)
+    return [{"file": path.name} for path in paths]
 
 
-def _discard(path: Path, why: str) -> None:
-    log.warning("%s: is damaged (%s); goes back to the state before it", path, why)
+def _discard(path: Path, reason: str) -> None:
+    log.warning("%s: damaged (%s); falling back to the previous state", path, reason)
     path.unlink(missing_ok=True)
 
 

@@ -24,26 +24,31 @@ def take(runner: Any, own: State) -> State:
     MMEngine's message hub is left out: with its logger off, nothing reads what is collected there.
     """
     wrapper = runner.optim_wrapper
-    between = wrapper.inner_count % wrapper._accumulative_counts
+    models = _models(runner)
+    gradients = []
+    if wrapper.inner_count % wrapper._accumulative_counts:
+        gradients = [parameter.grad for parameter in runner.model.parameters()]
     mine = {
         "random": random_states.take(),
         "own": own,
-        "buffers": [_buffers(model) for model in _models(runner)],
-        "gradients": [parameter.grad for parameter in runner.model.parameters()] if between else [],
+        "buffers": [_buffers(model) for model in models],
+        "gradients": gradients,
     }
-    return copied(
-        {
-            "models": [model.state_dict() for model in _models(runner)],
-            "optimizer": runner.optim_wrapper.state_dict(),
-            "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or ()],
-            "early_stopping": [
-                {"wait_count": hook.wait_count, "best_score": hook.best_score}
-                for hook in _hooks(runner, EarlyStoppingHook)
-            ],
-            "stop_training": runner.train_loop.stop_training,
-            "ranks": all_gather_object(copied(mine)) if get_world_size() > 1 else [mine],
-        }
-    )
+    ranks = [mine]
+    if get_world_size() > 1:
+        ranks = all_gather_object(copied(mine))
+    early_stopping = []
+    for hook in _hooks(runner, EarlyStoppingHook):
+        early_stopping.append({"wait_count": hook.wait_count, "best_score": hook.best_score})
+    state = {
+        "models": [model.state_dict() for model in models],
+        "optimizer": wrapper.state_dict(),
+        "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers or ()],
+        "early_stopping": early_stopping,
+        "stop_training": runner.train_loop.stop_training,
+        "ranks": ranks,
+    }
+    return copied(state)
 
 
 def put_back(runner: Any, state: State) -> State:
@@ -63,7 +68,9 @@ def put_back(runner: Any, state: State) -> State:
     runner.train_loop.stop_training = state["stop_training"]
     if mine["gradients"]:
         for parameter, gradient in zip(runner.model.parameters(), mine["gradients"], strict=True):
-            parameter.grad = None if gradient is None else gradient.to(parameter.device)
+            if gradient is not None:
+                gradient = gradient.to(parameter.device)
+            parameter.grad = gradient
     random_states.put_back(mine["random"])
     return mine["own"]
 
@@ -79,10 +86,15 @@ def copied(value: Any) -> Any:
     return value
 
 
+def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """The model itself, without the wrapper that several processes train it in."""
+    return model.module if is_model_wrapper(model) else model
+
+
 def _models(runner: Any) -> list[torch.nn.Module]:
     """The model, and its average where there is one."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return [model, *(hook.ema_model for hook in _hooks(runner, EMAHook))]
+    averages = [hook.ema_model for hook in _hooks(runner, EMAHook)]
+    return [unwrapped(runner.model), *averages]
 
 
 def _buffers(model: torch.nn.Module) -> State:

@@ -69,37 +69,34 @@ def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
     """The cell's folder: one to go on from, or a fresh one, and then a line says what has changed
     since the last."""
     folder = paths.SCRATCH / fingerprint
-    known = _read(folder)
+    content = _read(folder)
     # Of several processes that train together, one speaks and writes.
     first = int(os.environ.get("RANK", 0)) == 0
-    if known is None:
-        for other, then in _of_cell(cell) if first else ():
-            step = state_files.newest_step(other)
-            if step is not None and not (other / FINISHED).exists():
-                log.info(
-                    "%s: starts afresh, not from step %d in %s: %s",
-                    cell,
-                    step,
-                    other,
-                    _changes(then["settings"], settings),
-                )
-        known = asdict(
-            Workspace(
-                cell,
-                folder,
-                settings,
-                uuid.uuid4().hex,
-                datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-        )
+    if content is None:
         if first:
-            with files.replacing(folder / SETTINGS) as beside:
-                beside.write_text(
-                    json.dumps({**known, "folder": str(folder)}, indent=1) + "\n", encoding="utf-8"
-                )
+            _say_changes(cell, settings)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        content = asdict(Workspace(cell, folder, settings, uuid.uuid4().hex, started))
+        if first:
+            files.write_json(folder / SETTINGS, {**content, "folder": str(folder)})
     if first:
         files.remove_unfinished(folder)
-    return Workspace(**{**known, "folder": folder})
+    return Workspace(**{**content, "folder": folder})
+
+
+def _say_changes(cell: str, settings: dict[str, Any]) -> None:
+    """A line for each unfinished training of the cell that is not resumed, and why."""
+    for folder, content in _of_cell(cell):
+        step = state_files.newest_step(folder)
+        if step is not None and not (folder / FINISHED).exists():
+            changes = _changes(content["settings"], settings)
+            log.info(
+                "%s: starting over, not resuming from step %d of %s: %s",
+                cell,
+                step,
+                folder,
+                changes,
+            )
 
 
 def discard(cell: str) -> None:
@@ -118,24 +115,24 @@ def _remove(folder: Path) -> None:
 
 
 def _of_cell(cell: str) -> list[tuple[Path, dict[str, Any]]]:
-    found = (
-        (path.parent, _read(path.parent))
-        for path in sorted(paths.SCRATCH.glob(f"*/{SETTINGS}"))
-        if path.parent.suffix != ".gone"
-    )
-    return [(folder, known) for folder, known in found if known and known["cell"] == cell]
+    """The folders of the cell's trainings, with what their SETTINGS say."""
+    folders = []
+    for path in sorted(paths.SCRATCH.glob(f"*/{SETTINGS}")):
+        if path.parent.suffix != ".gone":
+            content = _read(path.parent)
+            if content and content["cell"] == cell:
+                folders.append((path.parent, content))
+    return folders
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
     try:
-        known = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        content = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return (
-        known
-        if isinstance(known, dict) and set(known) == set(Workspace.__dataclass_fields__)
-        else None
-    )
+    if not isinstance(content, dict) or set(content) != set(Workspace.__dataclass_fields__):
+        return None
+    return content
 
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> str:
@@ -143,7 +140,10 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> str:
     changes = []
     for key in sorted({*then, *now}):
         before, after = then.get(key), now.get(key)
-        if before != after:
-            short = len(f"{before}{after}") < 40 and not key.startswith("digest of ")
-            changes.append(f"{key} {before} -> {after}" if short else f"{key} is another")
-    return ", ".join(changes) or "its MMDetection config is another"
+        if before == after:
+            continue
+        if len(f"{before}{after}") < 40 and not key.startswith("digest of "):
+            changes.append(f"{key} {before} -> {after}")
+        else:
+            changes.append(f"{key} differs")
+    return ", ".join(changes) or "its MMDetection config differs"

@@ -46,7 +46,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(folder, damage, caplog):
     if (folder / "state-5.pth").exists() or caplog.text:
         assert (
             "state-5.pth: is damaged" in caplog.text
-            and "goes back to the state before it" in caplog.text
+            and "falling back to the previous state" in caplog.text
         )
     # The next one that is written does not push the good one out.
     state_files.save(folder, {"best": None, "step": 6}, 6)
@@ -109,7 +109,7 @@ def test_a_training_goes_on_past_damaged_files(trainings):
     assert trainings.train() == 0
     assert (
         "is damaged" in trainings.said
-        and f"{R50}: goes on from step {older['step']} of" in trainings.said
+        and f"{R50}: resuming from step {older['step']} of" in trainings.said
     )
     assert_equal(trainings.result(), expected)
 
@@ -124,13 +124,13 @@ def test_a_full_disk_ends_with_one_line_and_loses_nothing(trainings):
         lines = trainings.said.splitlines()
         assert "Traceback" not in trainings.said
         assert lines[-1].startswith("train: .work/") and lines[-1].endswith(
-            "no space left on device; free some space, and the same command goes on from step 4, whose state is saved"
+            "no space left on device; free some space, and the same command resumes from step 4, whose state is saved"
         )
         # Again before there is space: the same line, and the state is still there.
         assert trainings.train() == 1 and "whose state is saved" in trainings.said
         assert trainings.states()[0]["step"] == 4
         resize(scratch, 200)
         trainings.goes_on(expected)
-        assert f"{R50}: goes on from step 4" in trainings.said
+        assert f"{R50}: resuming from step 4" in trainings.said
     finally:
         unmount(scratch)

@@ -82,7 +82,7 @@ def test_shared_memory_that_others_fill_ends_a_training_with_one_line(trainings)
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
     assert f"train: {R50}: /dev/shm is full: " in done.stdout.splitlines()[-1], done.stdout
     assert "--shm-size=2048m" in done.stdout and "workers: 0 under scales.miniature" in done.stdout
-    assert "the same command goes on from step" in done.stdout.splitlines()[-1]
+    assert "the same command resumes from step" in done.stdout.splitlines()[-1]
 
 
 def test_a_wait_for_loader_processes_has_an_end(trainings):
@@ -91,7 +91,7 @@ def test_a_wait_for_loader_processes_has_an_end(trainings):
     assert "Traceback" not in trainings.said
     assert trainings.said.splitlines()[-1].startswith(
         f"train: {R50}: no batch came from the loader processes within 2.0 s; see whether the disk with the images "
-        "answers, or set workers: 0 under scales.miniature; the same command goes on from step 4"
+        "answers, or set workers: 0 under scales.miniature; the same command resumes from step 4"
     )
     trainings.goes_on(expected)
 
@@ -106,6 +106,6 @@ def test_a_signal_ends_the_wait_for_loader_processes(trainings):
     # docker stop kills after ten seconds; a busy machine needs some to import what says good-bye.
     assert 4 < time.monotonic() - start < 30
     assert trainings.said.splitlines()[-1] == (
-        f"train: {R50}: stopped by SIGTERM; the same command goes on from step 4, whose state is saved"
+        f"train: {R50}: stopped by SIGTERM; the same command resumes from step 4, whose state is saved"
     )
     trainings.goes_on(expected)

@@ -52,7 +52,7 @@ def test_a_second_training_of_a_cell_is_refused_and_told_by_whom(trainings):
     assert trainings.train() == 1
     found = re.search(
         rf"^train: {R50}: is being trained by pid (\d+) on {socket.gethostname()}, since \d{{4}}-\S+ \S+ "
-        rf"\(.*\), last sign of life \d s ago; wait for it, or end it with kill \1",
+        rf"\(.*\), last heartbeat \d s ago; wait for it, or end it with kill \1",
         trainings.said,
         re.M,
     )
@@ -107,16 +107,14 @@ def test_a_clock_that_jumps_moves_no_lock(holder, monkeypatch):
     for jump in (-10 * 86400, 10 * 86400):
         monkeypatch.setattr(time, "time", lambda jump=jump: time.monotonic() + jump)
         os.utime(lock.FOLDER / "cell.json", (1e9 + jump, 1e9 + jump))
-        assert re.search(
-            rf"pid {holder.pid} on \S+, since .* last sign of life \d s ago", refusal()
-        )
+        assert re.search(rf"pid {holder.pid} on \S+, since .* last heartbeat \d s ago", refusal())
 
 
 def test_a_holder_that_hangs_is_told_from_one_that_works(holder, monkeypatch):
     os.kill(holder.pid, signal.SIGSTOP)
     monkeypatch.setattr(lock, "SILENT_S", 0.5)
     time.sleep(1)
-    assert "it may hang: no sign of life for 0 minutes" in refusal()
+    assert "it may hang: no heartbeat for 0 minutes" in refusal()
     # Silent is not gone: it may go on at any time.
     os.kill(holder.pid, signal.SIGCONT)
     monkeypatch.undo()

@@ -39,7 +39,7 @@ def test_killed_while_the_outs_are_put_in_place(trainings, number):
     expected = trainings.fresh()
     assert trainings.train(f"link:{number}") == 137
     trainings.goes_on(expected)
-    assert "is trained already" in trainings.said
+    assert "already trained" in trainings.said
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_killed_before_dvc_took_note(trainings):
     env = {"DVC_STAGE": f"stages/dvc.yaml:train@{R50}"}
     assert trainings.train(**env) == 0
     first = trainings.result()
-    assert trainings.train(**env) == 0 and "is trained already" in trainings.said
+    assert trainings.train(**env) == 0 and "already trained" in trainings.said
     again = trainings.result()
     assert_equal(again, first)
     assert again["training_id"] == first["training_id"]
@@ -74,7 +74,7 @@ def test_killed_again_and_again(trainings):
         reached.append(trainings.states()[0]["step"])
     assert reached == sorted(set(reached))
     trainings.goes_on(expected)
-    assert f"goes on from step {reached[-1]} of" in trainings.said
+    assert f"resuming from step {reached[-1]} of" in trainings.said
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_changed_parameters_start_afresh_and_say_so(trainings):
     trainings.project.set_params(lambda values: values["scales"]["miniature"].update(clip_grad=5))
     assert trainings.train("step:6") == 137
     assert (
-        f"{R50}: starts afresh, not from step 4 in .work/{old.name}: clip_grad 1.0 -> 5.0"
+        f"{R50}: starting over, not resuming from step 4 of .work/{old.name}: clip_grad 1.0 -> 5.0"
         in trainings.said
     )
     # What it does not go on from stays until the new training has ended.
@@ -139,13 +139,14 @@ def test_changed_data_and_code_start_afresh(trainings):
     try:
         assert trainings.train("step:6") == 137
         annotations.write_text(text + " ", encoding="utf-8")
-        assert trainings.train("step:1") == 137 and "digest of train is another" in trainings.said
+        assert trainings.train("step:1") == 137 and "digest of train differs" in trainings.said
         annotations.write_text(text, encoding="utf-8")
         code.write_text(source + "# edited\n", encoding="utf-8")
         assert (
-            trainings.train("step:1") == 137 and "starts afresh, not from step 4" in trainings.said
+            trainings.train("step:1") == 137
+            and "starting over, not resuming from step 4" in trainings.said
         )
-        assert "digest of the code is another" in trainings.said
+        assert "digest of the code differs" in trainings.said
     finally:
         annotations.write_text(text, encoding="utf-8")
         code.write_text(source, encoding="utf-8")

@@ -57,7 +57,7 @@ def test_two_processes_save_together_at_a_signal(trainings, straight):
     os.kill(launcher.pid, signal.SIGTERM)
     assert launcher.wait(120) == 143, said(trainings)
     assert "Traceback" not in said(trainings)
-    assert said(trainings).count("the same command goes on from step") == 1
+    assert said(trainings).count("the same command resumes from step") == 1
     assert_equal(finished(trainings), straight)
 
 
@@ -69,7 +69,7 @@ def test_sigkill_of_one_of_two_processes_ends_both(trainings, straight):
     both = children(launcher.pid)
     os.kill(both[-1], signal.SIGKILL)
     assert launcher.wait(120) == 1, said(trainings)
-    assert f"{R50}: one of its 2 processes was killed by SIGKILL; the same command goes on" in said(
+    assert f"{R50}: one of its 2 processes was killed by SIGKILL; the same command resumes" in said(
         trainings
     )
     assert "Traceback" not in said(trainings)

@@ -42,7 +42,7 @@ def test_a_signal_saves_and_leaves(trainings, name, status):
     assert trainings.wait(pid) == status
     # The step that was going on is done, and nothing has to be repeated.
     assert trainings.said.splitlines()[-1] == (
-        f"train: {R50}: stopped by {name}; the same command goes on from step 6, whose state is saved"
+        f"train: {R50}: stopped by {name}; the same command resumes from step 6, whose state is saved"
     )
     assert "Traceback" not in trainings.said
     settings = trainings.settings()
@@ -64,7 +64,7 @@ def test_a_signal_in_a_validation_leaves_at_once(trainings):
     trainings.reached()
     os.kill(pid, signal.SIGTERM)
     assert trainings.wait(pid) == 143
-    assert "goes on from step 8, whose state is saved" in trainings.said
+    assert "resumes from step 8, whose state is saved" in trainings.said
     trainings.goes_on(expected)
 
 
@@ -76,7 +76,7 @@ def test_a_signal_to_the_group_spares_the_loaders_until_the_step_is_done(trainin
     os.killpg(pid, signal.SIGINT)
     os.killpg(pid, signal.SIGTERM)
     assert trainings.wait(pid) == 130
-    assert "stopped by SIGINT; the same command goes on from step 6" in trainings.said
+    assert "stopped by SIGINT; the same command resumes from step 6" in trainings.said
     until(lambda: not alive_in_group(pid), 20)
     trainings.goes_on(expected)
 
@@ -187,7 +187,7 @@ def test_sigkill_of_dvc_ends_its_training_which_saves_first(trainings, shell):
         dvc.wait()
     before = trainings.states()[0]["step"]
     until(lambda: not Path(f"/proc/{training}").exists(), 60)
-    assert "stopped by the end of its parent; the same command goes on from step" in log.read_text(
+    assert "stopped by the end of its parent; the same command resumes from step" in log.read_text(
         encoding="utf-8"
     )
     assert trainings.states()[0]["step"] >= before
