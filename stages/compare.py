@@ -34,7 +34,6 @@ def main() -> None:
         raise InputError("data/prepared/report.json: no prepared data; run dvc repro") from None
     # Resampling takes minutes, and would come before it is noticed there.
     group_metrics.check_classes(study, data.get("classes", []))
-<<<<<<< HEAD
     files = {name: CellFiles(name, cell, ROOT) for name, cell in study.selected().items()}
     holes = {}
     for name, of_cell in files.items():
@@ -48,23 +47,6 @@ def main() -> None:
         log.warning("%s is left out: %s", name, why)
     costs = Costs(ROOT)
     cells = [load_cell(of_cell, costs) for name, of_cell in files.items() if name not in holes]
-=======
-    selected = study.selected()
-    holes = {}
-    for name, cell in selected.items():
-        reason = hole(name, cell)
-        if reason:
-            holes[name] = reason
-    holes.update(strays(study, [name for name in selected if name not in holes]))
-    if len(holes) == len(selected):
-        raise InputError(f"no selected cell has results; {next(iter(holes.values()))}")
-    for name, reason in holes.items():
-        log.warning("%s is left out: %s", name, reason)
-    cells = []
-    for name, cell in selected.items():
-        if name not in holes:
-            cells.append(load_cell(name, cell, ROOT))
->>>>>>> 990e872 (Rooms around the stages in plain loops and names; messages in the field's English; one JSON writer)
     unmeasured = [cell.name for cell in cells if not cell.costs]
     if unmeasured:
         log.warning(
