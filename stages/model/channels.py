@@ -66,8 +66,6 @@ def outputs(config: dict[str, Any]) -> list[int] | None:
 
     import stages.model.ops  # noqa: F401  before anything of MMDetection
 
-    # The registry would import it within the modes below, where what it compiles at import fails.
-    import mmdet.models  # noqa: F401  isort: skip
     from mmdet.registry import MODELS  # isort: skip
 
     class Numbers(TorchFunctionMode):
@@ -82,7 +80,9 @@ def outputs(config: dict[str, Any]) -> list[int] | None:
     init_default_scope("mmdet")
     try:
         with torch.device("meta"), Numbers(), torch.no_grad():
-            module = MODELS.build(ConfigDict({**config, "init_cfg": None})).eval()
+            module = MODELS.build(ConfigDict({**config, "init_cfg": None}))
+            # MMDetection's own train() gives nothing back.
+            module.eval()
             maps = module(torch.empty(1, 3, _SIDE, _SIDE))
             return [feature.shape[1] for feature in maps]
     # Whatever a backbone of somebody's own raises; its training says what is wrong with it.
