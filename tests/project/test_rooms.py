@@ -187,6 +187,8 @@ def test_the_training_opens_what_it_names(trained):
             or within(path, known)
             or "__pycache__" in path.parts
             or path.name == "__init__.py"
+            # Python 3.14 looks for the source of code that came from no file.
+            or str(path) == "<unknown>"
         ):
             continue
         if not path.name.startswith("mlflow.db"):
