@@ -37,14 +37,14 @@ def main() -> None:
     files = {name: CellFiles(name, cell, ROOT) for name, cell in study.selected().items()}
     holes = {}
     for name, of_cell in files.items():
-        why = of_cell.why_missing()
-        if why:
-            holes[name] = why
+        reason = of_cell.why_missing()
+        if reason:
+            holes[name] = reason
     holes.update(strays(study, [name for name in files if name not in holes]))
     if len(holes) == len(files):
         raise InputError(f"no selected cell has results; {next(iter(holes.values()))}")
-    for name, why in holes.items():
-        log.warning("%s is left out: %s", name, why)
+    for name, reason in holes.items():
+        log.warning("%s is left out: %s", name, reason)
     costs = Costs(ROOT)
     cells = [load_cell(of_cell, costs) for name, of_cell in files.items() if name not in holes]
     unmeasured = [cell.name for cell in cells if not cell.costs]
