@@ -19,8 +19,8 @@ def main() -> None:
     """Writes data/cells/<cell>.py and data/pretrained/<cell>.json for each row, whichever are
     selected.
 
-    Raises StudyError or InputError for a row that the prepared data cannot be trained with, InputError for a backbone
-    whose fragment names other channels than it has.
+    Raises StudyError or InputError for a row that the prepared data cannot be trained with,
+    InputError for a backbone whose fragment names other channels than it has.
     """
     study = params.load()
     # Seconds of imports, after what can be refused at once.

@@ -3,7 +3,6 @@ costs."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +42,7 @@ def run(context: Context, model: Model, photographs: int, times: int) -> dict[st
             seconds[f"{stage}_s"] = round(time.monotonic() - begun, 1)
         measured = read_json(copy.folder / paths.COSTS)
         metrics = next(copy.folder.glob(f"metrics/*/*/{model.name}.json"))
-        score = json.loads(metrics.read_text(encoding="utf-8"))
+        score = read_json(metrics)
     cell = measured["cells"][model.name]
     return {
         **seconds,

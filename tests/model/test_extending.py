@@ -154,6 +154,14 @@ def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(stu
         channels.check("r18", wrong, tmp_path / "channels.json")
 
 
+def test_a_backbone_that_cannot_be_built_is_named_and_not_refused(tmp_path, caplog):
+    model = {"backbone": {"type": "NoSuchBackbone"}, "neck": {"in_channels": [8]}}
+    channels.check("mine", model, tmp_path / "channels.json")
+    assert "configs/backbones/mine.py: in_channels is not checked" in caplog.text
+    assert "NoSuchBackbone" in caplog.text
+    assert not (tmp_path / "channels.json").exists()
+
+
 @pytest.mark.parametrize("scale", ["miniature", "full"])
 def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp_path):
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -163,7 +171,6 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
     names = {cell.backbone: name for name, cell in every.cells.items()}
     for backbone, name in names.items():
         model = compose(name, every, ["a"], "images").model.to_dict()
-        # None would be taken on trust.
         assert channels.outputs(model["backbone"]) == list(model["neck"]["in_channels"]), backbone
 
 
