@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import platform
 import statistics
 import time
@@ -112,8 +113,13 @@ def measure(
             if source.name not in work:
                 # It warms the model up as well.
                 work[source.name] = subject.work()
+                # What stays until the end is looked through once and not at each visit, where it
+                # would take most of the time.
+                gc.collect()
+                gc.freeze()
             _visit(subject, visits[source.name], runs, batch, seconds / rounds)
             subject.leave()
+    gc.unfreeze()
     cells = {name: _summary(work[name], visits[name]) for name in visits}
     shares = [cell["others"] for cell in cells.values() if cell["others"] is not None]
     return {

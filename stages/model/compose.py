@@ -3,6 +3,8 @@ schedule."""
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def compose(
     train_indices: which of those that CocoDataset keeps, None for all.
     """
     cell = study.cell(name)
-    cfg = Config.fromfile(root / "configs" / "runtime.py")
+    cfg = _read(root / "configs" / "runtime.py")
     cfg.merge_from_dict(dict(model=_model(cell, study, len(classes), root)))
     cfg.merge_from_dict(_schedule(name, study, root, train_images))
     cfg.merge_from_dict(_data(cell, study, classes, image_root))
@@ -69,7 +71,7 @@ def compose(
 
 def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     """The backbone's part of the models at this scale."""
-    fragment = Config.fromfile(root / "configs" / "backbones" / f"{backbone}.py")
+    fragment = _read(root / "configs" / "backbones" / f"{backbone}.py")
     layers = _layers(fragment, backbone, study)
     model = Config(dict(model=fragment.model.to_dict()))
     for layer in layers:
@@ -79,10 +81,22 @@ def backbone_config(backbone: str, study: Study, root: Path = ROOT) -> dict:
     return config
 
 
+def _read(path: Path) -> Config:
+    """A fragment with what it is based on; a copy of its own for each caller, who merges into it."""
+    return copy.deepcopy(_parsed(path, path.stat().st_mtime_ns))
+
+
+@functools.cache
+def _parsed(path: Path, modified: int) -> Config:
+    # MMEngine looks each `mmdet::` base up in the index of all of MMDetection's models, which takes
+    # half a second; rows share their fragments.
+    return Config.fromfile(path)
+
+
 def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
-    detector = Config.fromfile(root / "configs" / "detectors" / f"{cell.detector}.py")
-    backbone = Config.fromfile(root / "configs" / "backbones" / f"{cell.backbone}.py")
-    neck = Config.fromfile(root / "configs" / "necks" / f"{cell.neck}.py")
+    detector = _read(root / "configs" / "detectors" / f"{cell.detector}.py")
+    backbone = _read(root / "configs" / "backbones" / f"{cell.backbone}.py")
+    neck = _read(root / "configs" / "necks" / f"{cell.neck}.py")
     layers = [backbone.model, neck.model]
     layers += _layers(backbone, cell.backbone, study, detector.get("miniature"))
     for layer in layers:
@@ -155,7 +169,7 @@ def _keep_detections(test_cfg: dict, count: int) -> None:
 
 def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
     cell = study.cell(name)
-    optimizer = Config.fromfile(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
+    optimizer = _read(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
     optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
     if study.training.clip_grad:
         optimizer["optim_wrapper"]["clip_grad"] = dict(max_norm=study.training.clip_grad)
