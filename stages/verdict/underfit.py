@@ -1,10 +1,11 @@
-"""Cells that could fit their training images better than others and fit them worse: undertrained,
-perhaps, rather than worse.
+"""Cells that could fit their training images better than others and do not: undertrained, perhaps,
+rather than worse.
 
 More pixels, or more weights of the same detector, can fit the same images at least as well. Where a
-larger cell scores lower and its train loss is higher too, it has not overfitted: its training has
-not found what it could express (the degradation of He et al. 2016, arXiv:1512.03385, section 1).
-Another learning rate or a longer training may then turn the comparison around.
+larger cell scores lower and its train loss is no lower either, it has not overfitted: its training
+has not found what it could express (the degradation of He et al. 2016, arXiv:1512.03385, section
+1). Another learning rate or a longer training may then turn the comparison around. That a loss is
+higher is not said: the last epochs' mean losses of two cells differ by chance as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from stages.verdict.trained import Trained, number
 
 
 def caution(evidence: Iterable[Evidence]) -> str:
-    """On the larger cells that score lower and have the higher train loss, each pair once, without
+    """On the larger cells that score lower without the lower train loss, each pair once, without
     the last full stop; "" where there is none."""
     losses: dict[str, None] = {}
     for item in evidence:
@@ -27,7 +28,7 @@ def caution(evidence: Iterable[Evidence]) -> str:
             continue
         scores = [number(cell, item.metric) for cell in order]
         fits = [number(cell, TRAIN_LOSS) for cell in order]
-        if None in (*scores, *fits) or scores[0] >= scores[1] or fits[0] <= fits[1]:
+        if None in (*scores, *fits) or scores[0] >= scores[1] or fits[0] < fits[1]:
             continue
         levels = [wording.level(cell.level(item.step.factor)) for cell in order]
         sides = [f"{wording.value(fit)} with {level}" for fit, level in zip(fits, levels)]
@@ -35,7 +36,7 @@ def caution(evidence: Iterable[Evidence]) -> str:
     if not losses:
         return ""
     return (
-        f"Where the larger cell scores lower, its train loss is higher too ({'; '.join(losses)}). "
+        f"Where the larger cell scores lower, its train loss is no lower ({'; '.join(losses)}). "
         "It may be undertrained rather than worse: more epochs or another learning rate may turn "
         "that around"
     )

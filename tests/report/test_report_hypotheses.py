@@ -56,7 +56,7 @@ def test_a_card_says_which_cells_may_be_undertrained(cells):
         loss = {R50: 1.5, SWIN: 1.25}.get(cell.name, cell.train_loss)
         sized.append(dataclasses.replace(cell, parameters=parameters, train_loss=loss))
     said = card(sized, LARGER).sentence
-    assert "its train loss is higher too (1.500 with r50 against 1.250 with swin_l). " in said
+    assert "its train loss is no lower (1.500 with r50 against 1.250 with swin_l). " in said
     assert said.endswith("more epochs or another learning rate may turn that around.")
     assert "undertrained" not in card(cells, LARGER).sentence
 
