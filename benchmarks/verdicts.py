@@ -32,7 +32,7 @@ import hotcoco
 import numpy as np
 
 from benchmarks.evaluation import DETECTIONS, FOLD, generated, prepared, renumbered
-from stages.scoring.engine import SIZES
+from stages.scoring.engine import AREAS
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.verdict.best import standings
 from stages.verdict.differences import differences
@@ -136,7 +136,7 @@ def verdicts(truth: Truth, matrix: dict[str, Detections], draws: int) -> list[tu
         *(
             Statistic(level, size, category)
             for level in ("AP", "AP50")
-            for size in SIZES
+            for size in AREAS
             for category in range(len(truth.classes))
         ),
     ]

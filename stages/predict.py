@@ -21,8 +21,6 @@ from stages.study.params import Cell, Study
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("val", "test")
-
 
 def main(name: str) -> None:
     """Writes predictions/<backbone>/<neck>/<cell>/val.json and test.json, and
@@ -49,7 +47,7 @@ def main(name: str) -> None:
     )
     counts = []
     digests = {}
-    for split in SPLITS:
+    for split in paths.EVALUATED:
         with loaders.explained(name, study.scale):
             detections = predictor.detections(split)
         with replacing(paths.predictions(name, cell, split)) as temporary:

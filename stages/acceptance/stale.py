@@ -137,7 +137,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
         if hook["type"] in ("EMAHook", "EarlyStoppingHook")
     ]
     values["custom_hooks"] = hooks
-    for split in ("train", "val", "test"):
+    for split in paths.SPLITS:
         loader = dict(config[f"{split}_dataloader"])
         for key in ("num_workers", "persistent_workers"):
             loader.pop(key, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.scoring.engine import RECALLS, SIZES, Evaluated
+from stages.scoring.engine import AREAS, RECALLS, Evaluated
 from stages.scoring.tables import Detections, Truth
 from stages.study.thin import MIN_BOXES
 
@@ -21,11 +21,11 @@ def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> lis
     AP over IoU .50:.95 as COCO has it, None where the class has no such box; best_f1: see
     best_f1().
     """
-    counts = {size: _boxes(truth, size) for size in SIZES}
+    counts = {size: _boxes(truth, size) for size in AREAS}
     result = []
     for index, name in enumerate(truth.classes):
         by_size = {}
-        for position, size in enumerate(SIZES):
+        for position, size in enumerate(AREAS):
             precision = evaluated.precision[:, :, index, position]
             by_size[size] = _scores(precision, int(counts[size][index]))
         result.append(
@@ -43,7 +43,7 @@ def per_size(truth: Truth, evaluated: Evaluated) -> dict[str, dict[str, Any]]:
     """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with
     such boxes."""
     result = {}
-    for position, size in enumerate(SIZES):
+    for position, size in enumerate(AREAS):
         counts = _boxes(truth, size)
         present = np.flatnonzero(counts)
         result[size] = {
@@ -115,7 +115,7 @@ def best_f1(
 
 def _boxes(truth: Truth, size: str) -> np.ndarray:
     """(K,)"""
-    low, high = SIZES[size]
+    low, high = AREAS[size]
     chosen = ~truth.crowd & (truth.area >= low) & (truth.area <= high)
     return np.bincount(truth.category[chosen], minlength=len(truth.classes))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stages.report.table import SCORES, TRAIN_LOSS, extreme
 from stages.results.cell import CellResult
+from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count
 
@@ -14,7 +15,7 @@ from stages.verdict.wording import count
 def highest(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
     """The highest mAP50 of each split. cells: one for each judged cell, as the table shows it."""
     remarks = []
-    for split in ("val", "test"):
+    for split in EVALUATED:
         column = SCORES[split, "bbox_mAP_50"]
         top = extreme(column, cells)
         if top is None:

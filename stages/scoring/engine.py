@@ -29,16 +29,16 @@ import hotcoco
 import numpy as np
 
 from stages.scoring.tables import Detections, Truth
-from stages.study.metrics import METRICS
+from stages.study.metrics import METRICS, SIZE_LIMITS
 
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 # By area in pixels, both ends within, as COCO has it: an area of exactly 32^2 is small and medium.
-SIZES = {
+AREAS = {
     "all": (0.0, 1e10),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
+    "small": (0.0, SIZE_LIMITS[0]),
+    "medium": SIZE_LIMITS,
+    "large": (SIZE_LIMITS[1], 1e10),
 }
 
 
@@ -59,7 +59,7 @@ def statistics(max_detections: int) -> tuple[str, ...]:
 class Evaluated:
     """statistics: COCO's numbers by name, None where the split has no such box.
 
-    precision: (10 IOUS, 101 RECALLS, K classes, 4 SIZES), at Truth.max_detections; scores:
+    precision: (10 IOUS, 101 RECALLS, K classes, 4 AREAS), at Truth.max_detections; scores:
     (101, K), those at IoU .5 and over all sizes; both NaN where the class has no box of the size.
     box: (D,) the box that each detection matches at IoU .5, -1 for none; counted: (D,) whether COCO
     counts it as right or wrong, which it does not beyond an image's best Truth.max_detections of a

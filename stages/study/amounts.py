@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.study import group_metrics
+from stages.study.metrics import METRICS, SIZES
 from stages.study.params import Study
 from stages.study.thin import MIN_BOXES
 
 # On 48 images the bounds of the demo's cells were .1 and .2 of mAP50 wide: more than most cells
 # differ by.
 MIN_IMAGES = 50
-_SIZES = {"bbox_mAP_s": "small", "bbox_mAP_m": "medium", "bbox_mAP_l": "large"}
+_SIZES = dict(zip(METRICS[3:], SIZES))
 
 
 def warnings(study: Study, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:

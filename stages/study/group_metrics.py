@@ -16,11 +16,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stages.study.metrics import SIZES
 from stages.study.schema import Hypothesis, Study
 from stages.study.strict import StudyError
 
 LEVELS = ("AP", "AP50", "AP75")
-SIZES = ("small", "medium", "large")
 FORMS = "val/AP50[CLASS], val/AP[small] (AP, AP50 or AP75; a class, or small, medium or large)"
 # DOTALL: a class may be called anything.
 _FORM = re.compile(rf"(val|test)/({'|'.join(LEVELS)})\[(.+)\]", re.DOTALL)

@@ -109,7 +109,7 @@ def _files_of(name: str, cell: Cell) -> set[Path]:
         paths.submission(name, cell),
         paths.metrics(name, cell),
         paths.per_class(name, cell),
-        *(paths.predictions(name, cell, split) for split in ("val", "test")),
+        *(paths.predictions(name, cell, split) for split in paths.EVALUATED),
         paths.predicted(name, cell),
         paths.weights(name),
     }

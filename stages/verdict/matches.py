@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.scoring.engine import IOUS, SIZES
+from stages.scoring.engine import AREAS, IOUS
 from stages.scoring.tables import Detections, Truth, overlaps
 
 
@@ -21,7 +21,7 @@ class Ranked:
     """The detections of one class over all images by falling score, equal scores by image and then
     as given; of an image only the best Truth.max_detections.
 
-    image (D,) int64: positions as in Truth; finds, counted (4 SIZES, 10 IOUS, D) bool: whether the
+    image (D,) int64: positions as in Truth; finds, counted (4 AREAS, 10 IOUS, D) bool: whether the
     detection finds a box of this size, and whether it counts at all, right or wrong. What lies in a
     crowd, finds a box of another size, or finds none and is itself of another size, does not count.
     """
@@ -33,7 +33,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Matches:
-    """A cell on a split. classes: a Ranked for each of Truth.classes; boxes (K, 4 SIZES, I) int32:
+    """A cell on a split. classes: a Ranked for each of Truth.classes; boxes (K, 4 AREAS, I) int32:
     how many boxes of a class and size an image has, crowds left out."""
 
     classes: tuple[Ranked, ...]
@@ -47,15 +47,15 @@ def match(truth: Truth, detections: Detections) -> Matches:
     only where no other is free.
     """
     images, classes = len(truth.image_ids), len(truth.classes)
-    low, high = np.array(list(SIZES.values())).T[:, :, None]
+    low, high = np.array(list(AREAS.values())).T[:, :, None]
     outside = (truth.area < low) | (truth.area > high)
     ignored = outside | truth.crowd
-    boxes = np.zeros((classes, len(SIZES), images), dtype=np.int32)
-    for size in range(len(SIZES)):
+    boxes = np.zeros((classes, len(AREAS), images), dtype=np.int32)
+    for size in range(len(AREAS)):
         np.add.at(boxes[:, size], (truth.category[~ignored[size]], truth.image[~ignored[size]]), 1)
     order, within = _ranking(detections, images)
     area = detections.boxes[:, 2] * detections.boxes[:, 3]
-    matched = np.zeros((len(SIZES), len(IOUS), len(area)), dtype=bool)
+    matched = np.zeros((len(AREAS), len(IOUS), len(area)), dtype=bool)
     finds = np.zeros_like(matched)
     _assign(
         truth,

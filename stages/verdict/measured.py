@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.results.cell import CellResult
-from stages.scoring.engine import SIZES
+from stages.study.metrics import SIZES
 from stages.study.params import Study
 from stages.study.thin import MIN_BOXES
 from stages.verdict import losses, metrics, pairs
@@ -90,8 +90,7 @@ def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
     for index, name in enumerate(split.truth.classes):
         parts.append(("class", name, {"category": index}))
     for name in SIZES:
-        if name != "all":
-            parts.append(("size", name, {"size": name}))
+        parts.append(("size", name, {"size": name}))
     result = []
     for kind, name, part in parts:
         boxes = runs[0].boxes_of(Statistic(**part))

@@ -18,7 +18,7 @@ import numpy as np
 
 from stages import machine
 from stages.errors import InputError
-from stages.scoring.engine import IOUS, RECALLS, SIZES
+from stages.scoring.engine import AREAS, IOUS, RECALLS
 from stages.study.metrics import METRICS
 from stages.verdict.matches import Matches, Ranked
 
@@ -31,7 +31,7 @@ _BLOCK = 1 << 21
 
 @dataclass(frozen=True)
 class Statistic:
-    """level: of LEVELS; size: of SIZES; category: a position in Truth.classes, or None for the mean
+    """level: of LEVELS; size: of AREAS; category: a position in Truth.classes, or None for the mean
     over all classes that have such boxes."""
 
     level: str = "AP"
@@ -57,8 +57,8 @@ STUDY = dict(
 
 @dataclass(frozen=True)
 class Replicates:
-    """ap (1 + R, K, 4 SIZES, 3 LEVELS) float64: row 0 is the split itself, then its replicates; NaN
-    where a class has no box of the size there. boxes (K, 4 SIZES) int64 and images: of the split
+    """ap (1 + R, K, 4 AREAS, 3 LEVELS) float64: row 0 is the split itself, then its replicates; NaN
+    where a class has no box of the size there. boxes (K, 4 AREAS) int64 and images: of the split
     itself. split: a number that says which boxes and draws these are: replicates are paired where
     it is the same."""
 
@@ -73,7 +73,7 @@ class Replicates:
     def of(self, statistic: Statistic) -> np.ndarray:
         """(1 + R,) float64, to be read only; NaN where there is nothing to measure."""
         values = self.ap[
-            :, :, list(SIZES).index(statistic.size), list(LEVELS).index(statistic.level)
+            :, :, list(AREAS).index(statistic.size), list(LEVELS).index(statistic.level)
         ]
         if statistic.category is not None:
             return values[:, statistic.category]
@@ -84,7 +84,7 @@ class Replicates:
 
     def boxes_of(self, statistic: Statistic) -> int:
         """How many boxes of the split carry the statistic."""
-        column = self.boxes[:, list(SIZES).index(statistic.size)]
+        column = self.boxes[:, list(AREAS).index(statistic.size)]
         return int(column.sum() if statistic.category is None else column[statistic.category])
 
 
@@ -129,10 +129,10 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
     groups = []
     longest = 0
     for ranked in matches.classes:
-        sizes = [_Group.of(ranked, size) for size in range(len(SIZES))]
+        sizes = [_Group.of(ranked, size) for size in range(len(AREAS))]
         longest = max(longest, *(len(group.images) for group in sizes))
         groups.append(sizes)
-    ap = np.full((len(rows), len(groups), len(SIZES), len(LEVELS)), np.nan)
+    ap = np.full((len(rows), len(groups), len(AREAS), len(LEVELS)), np.nan)
     length = max(1, min(256, _BLOCK // (longest + 1)))
 
     def work(start: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from random_sets import cut, matched, oracle, random_set, same
 
 from stages.errors import InputError
-from stages.scoring.engine import SIZES
+from stages.scoring.engine import AREAS
 from stages.verdict.replicates import LEVELS, STUDY, Statistic, draw, evaluate
 
 
@@ -99,7 +99,7 @@ def test_no_detection_no_box_no_draw(tmp_path):
 def test_statistics_are_those_of_their_boxes(tmp_path):
     coco, found = random_set(5)
     result = evaluate(matched(coco, found, tmp_path), draw(12, 20, 1))
-    assert result.ap.shape == (21, 4, len(SIZES), len(LEVELS)) and result.images == 12
+    assert result.ap.shape == (21, 4, len(AREAS), len(LEVELS)) and result.images == 12
     real = [box for box in coco["annotations"] if not box["iscrowd"]]
     assert result.boxes_of(Statistic()) == len(real)
     assert result.boxes_of(Statistic("AP50", "small", 1)) == sum(

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.data.page.words import counted, percent
+from stages.study.metrics import SIZE_LIMITS, SIZES
 
 WIDTH, HEIGHT = 440, 250
 LEFT, RIGHT, TOP, BOTTOM = 42, 430, 26, 208
-# COCO's limits between small, medium and large objects: side of a square of that area, pixels.
-SMALL, MEDIUM = 32, 96
 # Boxes per image: first and last count of a bin.
 _COUNTS = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (65, None))
 # Sides beyond these are counted in the outermost bins.
@@ -79,7 +78,7 @@ def size_rows(splits: dict[str, dict]) -> list[dict]:
         if not counts["labelled"] or not total:
             continue
         segments, x = [], 0.0
-        for name in ("small", "medium", "large"):
+        for name in SIZES:
             share = counts["sizes"].get(name, 0) / total
             segments.append(
                 {
@@ -173,7 +172,9 @@ def _size_bands(
     them, with their x."""
     low, end = axis.edges[0], axis.edges[-1]
     limits, labels = [], []
-    for name, limit in (("small", SMALL), ("medium", MEDIUM), ("large", math.inf)):
+    # Of a square of that area.
+    sides = [math.sqrt(area) for area in SIZE_LIMITS]
+    for name, limit in zip(SIZES, (*sides, math.inf)):
         if limit <= low:
             continue
         high = min(limit, end)
