@@ -9,20 +9,18 @@ import hashlib
 import json
 import logging
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.data import load, split, subsets
+from stages.data import groups, load, split, subsets
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.page.page import write_page
-from stages.data.probe import Probe
 from stages.data.sources.raw import Raw
 from stages.files import replacing, write_json
 from stages.program import InputError, run
@@ -80,26 +78,21 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     with replacing(folder / "changes.csv") as temporary:
         findings = Findings(data.policy, temporary)
         try:
-            raws = (
-                render_demo(data, root, seed)
-                if data.source == "demo"
-                else load.read(data, root, findings)
-            )
-            loaded = load.check(raws, data, root, findings)
+            loaded = load.check(read(data, root, seed, findings), data, root, findings)
             report.update(
                 classes=loaded.sets["train"].classes,
                 files=loaded.files,
-                groups=describe(loaded, data),
+                groups=groups.summary(loaded.sets, loaded.pairs, data.group),
             )
-            check_not_empty(loaded, root, findings)
-            divided = split.divide(loaded, data, seed)
-            sets, folds, train_groups = divided.sets, divided.folds, divided.groups
-            report["balance"] = split.balance(sets, divided.shares)
-            splits.check_shares(sets, divided.shares, findings)
-            splits.check_classes(sets, data.rare_boxes, findings)
+            check_not_empty(loaded.sets, root, findings)
+            divided = split.divide(loaded.sets, data, seed)
+            report["balance"] = split.balance(divided.sets, divided.shares)
+            splits.check_shares(divided.sets, divided.shares, findings)
+            splits.check_classes(divided.sets, data.rare_boxes, findings)
             findings.stop_if_fatal()
+            sets, folds = divided.sets, divided.folds
         except InputError as error:
-            stopped, sets, folds, train_groups = error, {}, {}, {}
+            stopped = error
             report["stopped"] = str(error)
             # Splits of an earlier call are not those of this report.
             for name in paths.SPLITS:
@@ -107,22 +100,18 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         findings.close()
         report["findings"] = findings.as_list()
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
-    for name, part in sets.items():
-        report["splits"][name] = write_split(part, name, report, loaded, root, folder)
+    report["splits"] = write_splits(sets, report, folder)
     shutil.rmtree(folder / "folds", ignore_errors=True)
     # What a training on a fold depends on: the digests of its splits.
     digests: dict[int, dict[str, str]] = {}
     for fold, parts in folds.items():
-        digests[fold] = {}
-        for name, part in parts.items():
-            fold_folder = folder / "folds" / str(fold)
-            summary = write_split(part, name, report, loaded, root, fold_folder)
-            digests[fold][name] = summary["digest"]
+        summaries = write_splits(parts, report, folder / "folds" / str(fold))
+        digests[fold] = {name: summary["digest"] for name, summary in summaries.items()}
     write_json(folder / "folds.json", digests)
-    for fold, groups in train_groups.items():
-        train = {None: sets, **folds}[fold]["train"]
-        path = folder / paths.order(fold).relative_to(paths.PREPARED)
-        write_order(train, groups, seed, path)
+    for fold, parts in {None: sets, **folds}.items():
+        if parts:
+            path = folder / paths.order(fold).relative_to(paths.PREPARED)
+            write_order(parts["train"], seed, path)
     if sets:
         joined = "".join(part["digest"] for part in report["splits"].values())
         report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
@@ -134,30 +123,25 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     return report
 
 
-def render_demo(data: Data, folder: Path, seed: int) -> list[tuple[str, Raw]]:
-    """The three demo splits, rendered under `folder`."""
+def read(data: Data, root: Path, seed: int, findings: Findings) -> list[Raw]:
+    """The annotation files as found, or the three demo splits, rendered under `root`."""
+    if data.source != "demo":
+        return load.read(data, root, findings)
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
         count = getattr(data.demo_images, name)
-        content = render.render(folder / name, count, data.demo_image_size, own_seed)
-        raw = Raw(
-            f"demo {name}",
-            name,
-            content["images"],
-            content["annotations"],
-            content["categories"],
-            coco=True,
-        )
-        raws.append((name, raw))
+        content = render.render(root / name, count, data.demo_image_size, own_seed)
+        entries = {key: content[key] for key in ("images", "annotations", "categories")}
+        raws.append(Raw(name, f"demo {name}", name, **entries, coco=True))
     return raws
 
 
-def check_not_empty(loaded: load.Loaded, root: Path, findings: Findings) -> None:
+def check_not_empty(sets: dict[str, Labels], root: Path, findings: Findings) -> None:
     """Raises InputError where the checks left nothing to train on, to compare with or to test on,
     with the reason that took most."""
     findings.stop_if_fatal()
-    for name, labels in loaded.sets.items():
+    for name, labels in sets.items():
         if not len(labels.images):
             missing = "image"
         # A test set may be without labels.
@@ -182,62 +166,48 @@ def _most_dropped(finding: dict[str, Any]) -> str:
     return f": {finding['code']} {finding['count']} times, first {name}. {finding['help']}{policy}"
 
 
-def describe(loaded: load.Loaded, data: Data) -> dict[str, Any]:
-    """The groups of images, over all splits."""
-    sizes: Counter[int] = Counter()
-    for groups in loaded.groups.values():
-        sizes.update(groups.tolist())
-    column = any(part.images["group"].notna().any() for part in loaded.sets.values())
-    return {
-        "column": data.group if column else None,
-        "images": sizes.total(),
-        "groups": len(sizes),
-        "largest": max(sizes.values(), default=0),
-        "near_duplicate_pairs": loaded.pairs,
-    }
-
-
-def write_split(
-    part: Labels, name: str, report: dict[str, Any], loaded: load.Loaded, root: Path, folder: Path
-) -> dict[str, Any]:
-    """Writes one split's COCO file; returns its counts and digest."""
-    path = folder / f"{name}.json"
+def write_splits(
+    sets: dict[str, Labels], report: dict[str, Any], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Writes the COCO file of each split into `folder`; returns their counts and digests."""
     folder.mkdir(parents=True, exist_ok=True)
-    info: dict[str, Any] = {
-        "description": f"{name} split, prepared from {report['source']}",
-        "source": report["source"],
-        "image_root": root.as_posix(),
-    }
-    # What the scores of this split count. COCO's own number goes without saying.
-    if report["max_detections"] != MAX_DETECTIONS:
-        info["max_detections"] = report["max_detections"]
-    # Later stages depend on this file and not on the images: their bytes must show in it.
-    info["images_digest"] = _images_digest(part, loaded)
-    part.write_coco(path, info)
-    labelled = name != "test" or len(part.boxes) > 0
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {**part.summary(), "labelled": labelled, "digest": digest}
+    summaries = {}
+    for name, part in sets.items():
+        info: dict[str, Any] = {
+            "description": f"{name} split, prepared from {report['source']}",
+            "source": report["source"],
+            "image_root": report["image_root"],
+        }
+        # What the scores of this split count. COCO's own number goes without saying.
+        if report["max_detections"] != MAX_DETECTIONS:
+            info["max_detections"] = report["max_detections"]
+        # Later stages depend on this file and not on the images: their bytes must show in it.
+        info["images_digest"] = _images_digest(part)
+        path = folder / f"{name}.json"
+        part.write_coco(path, info)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        labelled = name != "test" or len(part.boxes) > 0
+        summaries[name] = {**part.summary(), "labelled": labelled, "digest": digest}
+    return summaries
 
 
-def _images_digest(part: Labels, loaded: load.Loaded) -> str | None:
+def _images_digest(part: Labels) -> str | None:
     """SHA-256 over the names and the files of a split's images; None where no image was read."""
-    probes: dict[str, Probe] = {}
-    for name, split_probes in loaded.probes.items():
-        probes.update(zip(loaded.sets[name].images["file_name"], split_probes))
-    if not probes:
-        return None
     total = hashlib.sha256()
-    for file in part.images["file_name"]:
-        total.update(file.encode() + probes[file].digest)
+    for file, probe in zip(part.images["file_name"], part.images["probe"]):
+        if probe is None:
+            return None
+        total.update(file.encode() + probe.digest)
     return total.hexdigest()
 
 
-def write_order(part: Labels, groups: np.ndarray, seed: int, path: Path) -> None:
+def write_order(part: Labels, seed: int, path: Path) -> None:
     """Writes the ids of the train images in the order in which a train_share takes them, a list for
     each group."""
+    numbers = part.images["group_number"].to_numpy()
     ids = []
-    for rows in subsets.order(split.strata(part), groups, seed):
+    for rows in subsets.order(split.strata(part), numbers, seed):
         ids.append([row + 1 for row in rows])
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(ids), encoding="utf-8")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,16 +27,6 @@ _DRY_KICKS = 3  # disturbances in a row without a gain that end the search; more
 _KICK = 5  # groups thrown to random parts by one disturbance
 # Of a part's wanted number of images: what it may have more or fewer for the sake of the strata.
 _TOLERANCE = 0.05
-
-
-@dataclass(frozen=True)
-class Distance:
-    """How far one part is from what was wanted; distance() has the definitions."""
-
-    share: float
-    total_variation: float
-    deviation: float
-    stratum: int | None
 
 
 def assign(
@@ -92,36 +82,6 @@ def bounds(images: int, groups: int, shares: Sequence[float]) -> tuple[np.ndarra
     # Products such as 0.15 * 40 are a bit off.
     low = np.ceil(wanted - margin - 1e-9)
     return np.maximum(1, low), np.floor(wanted + margin + 1e-9)
-
-
-def distance(counts: np.ndarray, parts: np.ndarray, shares: Sequence[float]) -> list[Distance]:
-    """For every part, how far it is from a perfectly stratified one of the wanted share.
-
-    counts: (images, classes) numbers of boxes. parts: (images,) as assign() returns them. `share`
-    is the part's share of the images. `total_variation` is half the sum over classes of |share of
-    the class in the part - in the whole set|: 0 for equal distributions, 1 for a part without
-    boxes. `deviation` is the largest difference, in percentage points and negative for too few,
-    between the share of a class's boxes that lies in the part and the wanted share; `stratum` is
-    the column where it occurs. A set without boxes has 0, 0 and None.
-    """
-    counts, parts = np.asarray(counts, dtype=float), np.asarray(parts)
-    whole = counts.sum(axis=0)
-    strata = np.flatnonzero(whole)
-    result = []
-    for part, wanted in enumerate(shares):
-        share = float(np.mean(parts == part))
-        if not strata.size:
-            result.append(Distance(share, 0.0, 0.0, None))
-            continue
-        inside = counts[parts == part].sum(axis=0)
-        variation = 1.0
-        if inside.any():
-            variation = np.abs(inside / inside.sum() - whole / whole.sum()).sum() / 2
-        deviation = 100 * (inside[strata] / whole[strata] - wanted)
-        worst = np.abs(deviation).argmax()
-        stratum = int(strata[worst])
-        result.append(Distance(share, float(variation), float(deviation[worst]), stratum))
-    return result
 
 
 class _Search:
@@ -236,29 +196,31 @@ class _Search:
 
         order: groups. column, value, pull: strata that the groups have, how often, and its share of
         the cost; from start[group] to start[group + 1]."""
-        total, due = self.total.tolist(), self.due.tolist()
-        inverse, parts = self.inverse.tolist(), range(len(self.inverse))
-        lacking = len(parts) * due.count(True)
+        # Part -> its boxes per stratum.
+        total, due = self.total.T.tolist(), self.due.tolist()
+        inverse, square = self.inverse.tolist(), self.square.tolist()
+        lacking = len(total) * due.count(True)
         for group in order:
             own = slice(start[group], start[group + 1])
-            strata, boxes = column[own].tolist(), value[own].tolist()
-            rise = [float(self.square[group])] * len(parts)
-            for stratum, weight in zip(strata, pull[own].tolist()):
-                for part, number in enumerate(total[stratum]):
-                    rise[part] += weight * number
-            for part in parts:
-                rise[part] *= inverse[part]
+            strata, boxes, weights = column[own].tolist(), value[own].tolist(), pull[own].tolist()
+            rise = []
+            for part, numbers in enumerate(total):
+                present = [numbers[stratum] for stratum in strata]
+                cost = (square[group] + sum(map(mul, weights, present))) * inverse[part]
                 if lacking:
-                    absent = sum(due[stratum] and not total[stratum][part] for stratum in strata)
-                    rise[part] -= self.price * absent
+                    absent = sum(due[stratum] and not numbers[stratum] for stratum in strata)
+                    cost -= self.price * absent
                 # No part is filled over its bound while another has room.
-                if self.bounded and total[0][part] + boxes[0] > self.high[part]:
-                    rise[part] += self.toll
+                if self.bounded and numbers[0] + boxes[0] > self.high[part]:
+                    cost += self.toll
+                rise.append(cost)
             part = self.part[group] = rise.index(min(rise))
+            numbers = total[part]
             for stratum, number in zip(strata, boxes):
-                lacking -= due[stratum] and not total[stratum][part]
-                total[stratum][part] += number
-        self.total[:] = total
+                if lacking:
+                    lacking -= due[stratum] and not numbers[stratum]
+                numbers[stratum] += number
+        self.total[:] = np.array(total).T
 
     def descend(self) -> None:
         """Makes the best exchange of one table after another until they stop showing a gain."""
@@ -293,12 +255,21 @@ class _Search:
         """
         a, b = self.part[rows], self.part[columns]
         x, y = self.boxes[rows], self.boxes[columns]
-        x_total = (x * self.weight) @ self.total * self.inverse
-        y_total = (y * self.weight) @ self.total * self.inverse
-        change = self.square[rows][:, None] + self.square[columns] - 2 * ((x * self.weight) @ y.T)
+        x_weighted, y_weighted = 2 * self.weight * x, 2 * self.weight * y
+        x_total = x_weighted @ self.total * self.inverse
+        y_total = y_weighted @ self.total * self.inverse
+        x_own = x_total[np.arange(len(rows)), a][:, None]
+        y_own = y_total[np.arange(len(columns)), b]
+        # Groups of one part are not exchanged.
+        y_total[np.arange(len(columns)), b] = np.inf
+        # In place: the tables are large, and most of the time goes into reading and writing them.
+        change = -x_weighted @ y.T
+        change += self.square[rows][:, None]
+        change += self.square[columns]
         change *= self.inverse[a][:, None] + self.inverse[b]
-        change += 2 * (y_total.T[a] - x_total[np.arange(len(rows)), a][:, None])
-        change += 2 * (x_total[:, b] - y_total[np.arange(len(columns)), b])
+        for table, own in ((y_total.T[a], x_own), (np.take(x_total, b, axis=1), y_own)):
+            table -= own
+            change += table
         scarce = self.due & (self.total.min(axis=1) <= self.most)
         if scarce.any():
             total, x, y = self.total[scarce].T, x[:, scarce], y[:, scarce]
@@ -314,5 +285,4 @@ class _Search:
             a_change = self.outside(images[a][:, None] + more, a[:, None]) - outside[a][:, None]
             b_change = self.outside(images[b] - more, b) - outside[b]
             change += self.toll * (a_change + b_change)
-        change[a[:, None] == b] = np.inf
         return change

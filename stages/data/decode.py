@@ -1,10 +1,16 @@
-"""Decodes images as a training does, so that what is checked and shown is what is learnt from."""
+"""Decodes images as a training does, so that what is checked and shown is what is learnt from; and
+which formats are safe to open."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+# What OpenCV, MMDetection's default loader, can read; MPO comes with JPEG. Pillow would also try
+# formats whose readers start other programs, as EPS does.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+# The field of EXIF, and its values that make the width the height.
+ORIENTATION, SWAPPED = 0x0112, (5, 6, 7, 8)
 _FLAGS = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,

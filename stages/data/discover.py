@@ -8,7 +8,7 @@ import posixpath
 import re
 from pathlib import Path
 
-from stages.data.layouts import coco, voc, yolo
+from stages.data.layouts import coco, per_image
 from stages.data.layouts.layout import Layout
 from stages.data.layouts.refused import refusal
 from stages.data.layouts.tree import Tree, split_of, walk
@@ -50,7 +50,7 @@ def discover(root: Path, data: Data) -> Data:
     elif not layout.images:
         _check_parents(tree, layout)
     if layout.source == "yolo":
-        yolo.check_class_names(tree)
+        per_image.check_class_names(tree)
     for note in layout.notes:
         log.warning("%s", note)
     sets = {"val": _NONE, "test": _NONE, **layout.sets}
@@ -59,7 +59,7 @@ def discover(root: Path, data: Data) -> Data:
 
 def recognise(tree: Tree) -> Layout | None:
     """VOC before YOLO before COCO: the first two have a file for each image."""
-    return voc.recognise(tree) or yolo.recognise(tree) or coco.recognise(tree)
+    return per_image.voc(tree) or per_image.yolo(tree) or coco.recognise(tree)
 
 
 def _refuse(tree: Tree) -> None:
@@ -75,11 +75,10 @@ def _refuse(tree: Tree) -> None:
         raise InputError(
             f"{root}: {sets} below it: {folders}; make data-check ROOT={root / fits[0]}"
         )
-    tool = refusal(tree)
-    if tool:
-        raise InputError(
-            f"{root / tool.file}: this is {tool.tool}, which prepare does not read; {tool.remedy}"
-        )
+    refused = refusal(tree)
+    if refused:
+        file, (tool, remedy) = refused
+        raise InputError(f"{root / file}: this is {tool}, which prepare does not read; {remedy}")
     if coco.broken_files(tree):
         return
     _check_images_alone(tree)

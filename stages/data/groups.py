@@ -4,16 +4,83 @@ the same looks."""
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from stages.data.probe import HASH_BITS
+from stages.data.findings import Findings
+from stages.data.labels import Labels
+from stages.data.probe import HASH_BITS, Probe
+from stages.study.params import DEFAULT_GROUP, Data
 
 # Images per block of the distance matrix: 2048 x 2048 floats are 16 MiB.
 _BLOCK = 2048
+
+
+def check_groups(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
+    """Numbers the groups over all splits, and reports what is the same or looks alike. Returns the
+    pairs of look-alikes."""
+    images = pd.concat([part.images.assign(split=split) for split, part in sets.items()])
+    names = images["group"].tolist()
+    if data.group not in ("", DEFAULT_GROUP) and all(name is None for name in names):
+        findings.report("group_field_absent", {"entry": "data.group", "before": data.group})
+    # Text, because a group may be called 3 or "3"; both are meant to be one.
+    links = [same(None if name is None else str(name) for name in names)]
+    alike = np.empty((0, 2), dtype=np.int64)
+    if data.pixels != "none":
+        identical, alike = _report_twins(images, data.near_duplicate_bits, findings)
+        links += [identical, alike]
+    numbers = joined(len(images), *links)
+    for part in sets.values():
+        part.images["group_number"], numbers = np.split(numbers, [len(part.images)])
+    if data.pixels != "none" and findings.action("image_bytes_duplicate") == "drop":
+        for part in sets.values():
+            digests = pd.Series([image.digest for image in part.images["probe"]], dtype=object)
+            part.keep_images(~digests.duplicated().to_numpy())
+    return len(alike)
+
+
+def summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:
+    """The groups over all splits, for the report. pairs: of look-alikes; column: the field of an
+    image that names its group."""
+    images = pd.concat([part.images for part in sets.values()])
+    sizes = images["group_number"].value_counts()
+    return {
+        "column": column if images["group"].notna().any() else None,
+        "images": len(images),
+        "groups": len(sizes),
+        "largest": int(sizes.max()) if len(sizes) else 0,
+        "near_duplicate_pairs": pairs,
+    }
+
+
+def _report_twins(
+    images: pd.DataFrame, bits: int, findings: Findings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(pairs, 2) rows of the images with the same bytes, and of those that differ in at most `bits`
+    of their perceptual hash."""
+    probes: list[Probe] = images["probe"].tolist()
+    splits, files = images["split"].tolist(), images["file_name"].tolist()
+    digests = [image.digest for image in probes]
+    identical = same(digests)
+    alike = look_alikes([image.looks for image in probes], bits)
+    differs = [digests[first] != digests[second] for first, second in alike.tolist()]
+    alike = alike[np.array(differs, dtype=bool)]
+
+    def place(pair: np.ndarray) -> dict[str, object]:
+        first, second = pair
+        before = f"{splits[first]}: {files[first]}"
+        return {"split": splits[second], "file": files[second], "before": before}
+
+    in_one_split = [splits[first] == splits[second] for first, second in identical]
+    inside = identical[in_one_split]
+    findings.rows("image_bytes_duplicate", range(len(inside)), lambda row: place(inside[row]))
+    findings.rows("near_duplicates", range(len(alike)), lambda row: place(alike[row]))
+    return identical, alike
 
 
 def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:

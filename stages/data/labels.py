@@ -3,6 +3,7 @@ as COCO files."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,29 +14,33 @@ import numpy as np
 import pandas as pd
 
 from stages.files import replacing
+from stages.study.metrics import SIZE_LIMITS, SIZES
 
-# COCO's own limits: an object under 32 x 32 pixels is small, one under 96 x 96 medium.
-SMALL, MEDIUM = 32**2, 96**2
 # Entries of a COCO file are encoded this many at a time: memory stays flat and writing stays fast.
 _BLOCK = 20_000
 # Escapes instead of letters outside ASCII: MMDetection and pycocotools open the file in the
 # locale's encoding.
 _JSON = json.JSONEncoder(separators=(",", ":"), default=str)
+_IMAGE_COLUMNS = ("file_name", "width", "height", "source", "source_id")
 # Those that come first in an entry of a box.
 _BOX_COLUMNS = ("image", "label", "x", "y", "w", "h", "area", "iscrowd")
 
 
 @dataclass
 class Labels:
-    """One split. `images` and `boxes` are numbered from 0 without gaps.
+    """The images and boxes of a split, or of one of its files. Both tables are numbered from 0
+    without gaps.
 
     images: file_name (from the root of the images, with '/'), width, height (pixels, 0 = unknown),
-    group (object or None), source (the annotation file), source_id (as in that file), other (dict:
-    further COCO fields). boxes: image (row of images), label (index into classes), x, y, w, h
-    (pixels), area, iscrowd, source, source_id, entry (position in COCO's list, or the place in a
-    label file as text). relative: boxes are still shares of the image's width and height.
+    group (object or None), group_number (images of one number, over all splits, stay on one side of
+    every split), source (the annotation file), source_id (as in that file), other (dict: further
+    COCO fields), probe (of its file, None where none was opened). boxes: image (row of images),
+    label (index into classes), x, y, w, h (pixels), area, iscrowd, source, source_id, entry
+    (position in COCO's list, or the place in a label file as text). relative: boxes are still
+    shares of the image's width and height.
     """
 
+    split: str
     classes: list[str]
     images: pd.DataFrame
     boxes: pd.DataFrame
@@ -47,6 +52,8 @@ class Labels:
 
     def keep_images(self, keep: np.ndarray) -> None:
         """Leaves the images where `keep` (images,) is True, and their boxes."""
+        if keep.all():
+            return
         row = np.cumsum(keep) - 1
         image = self.boxes["image"].to_numpy()
         keep_box = keep[image]
@@ -54,19 +61,28 @@ class Labels:
         self.boxes = self.boxes[keep_box].reset_index(drop=True)
         self.boxes["image"] = row[image[keep_box]]
 
-    def part(self, chosen: np.ndarray) -> Labels:
+    def part(self, split: str, chosen: np.ndarray) -> Labels:
         """A split of its own with the images where `chosen` (images,) is True."""
-        part = Labels(self.classes, self.images, self.boxes, self.relative)
+        part = dataclasses.replace(self, split=split)
         part.keep_images(chosen)
         return part
+
+    def place(self, row: int) -> dict[str, Any]:
+        """Where findings say that the image in this row is."""
+        images = self.images
+        return {
+            "split": self.split,
+            "source": images["source"].iat[row],
+            "file": images["file_name"].iat[row],
+        }
 
     def boxes_per_class(self) -> np.ndarray:
         """(images, classes) numbers of boxes."""
         return self._boxes_per(self.boxes["label"].to_numpy(), len(self.classes))
 
     def boxes_per_size(self) -> np.ndarray:
-        """(images, 3) numbers of COCO's small, medium and large boxes."""
-        return self._boxes_per(np.digitize(self.boxes["area"].to_numpy(), (SMALL, MEDIUM)), 3)
+        """(images, 3) numbers of boxes of each of SIZES."""
+        return self._boxes_per(np.digitize(self.boxes["area"].to_numpy(), SIZE_LIMITS), len(SIZES))
 
     def _boxes_per(self, kind: np.ndarray, kinds: int) -> np.ndarray:
         counts = np.zeros(len(self.images) * kinds, dtype=np.int32)
@@ -81,7 +97,7 @@ class Labels:
             "boxes": len(self.boxes),
             "images_without_boxes": int(len(self.images) - self.boxes["image"].nunique()),
             "classes": dict(zip(self.classes, self.boxes_per_class().sum(0).tolist())),
-            "sizes": dict(zip(("small", "medium", "large"), self.boxes_per_size().sum(0).tolist())),
+            "sizes": dict(zip(SIZES, self.boxes_per_size().sum(0).tolist())),
         }
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:
@@ -96,19 +112,14 @@ class Labels:
             file.write(f'],"categories":{_JSON.encode(categories)}}}')
 
     def _image_entries(self, start: int, stop: int) -> str:
+        part = self.images.iloc[start:stop]
         entries = []
-        for row in self.images.iloc[start:stop].itertuples():
-            entry = {
-                **row.other,
-                "id": row.Index + 1,
-                "file_name": row.file_name,
-                "width": row.width,
-                "height": row.height,
-                "source": row.source,
-                "source_id": row.source_id,
-            }
-            if row.group is not None:
-                entry["group"] = row.group
+        for row, (further, group, *values) in enumerate(
+            zip(*(part[name].tolist() for name in ("other", "group", *_IMAGE_COLUMNS))), start
+        ):
+            entry = {**further, "id": row + 1, **dict(zip(_IMAGE_COLUMNS, values))}
+            if group is not None:
+                entry["group"] = group
             entries.append(entry)
         return _JSON.encode(entries)[1:-1]
 
@@ -149,6 +160,7 @@ def join(parts: Sequence[Labels]) -> Labels:
         boxes.append(part.boxes.assign(image=part.boxes["image"] + offset))
         offset += len(part.images)
     return Labels(
+        parts[0].split,
         parts[0].classes,
         pd.concat(images, ignore_index=True),
         pd.concat(boxes, ignore_index=True),

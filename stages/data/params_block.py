@@ -14,10 +14,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from stages.files import replacing
 from stages.study.params import Data, Source
+from stages.study.paths import SPLITS
 
 # What `make data-check` finds out; the rest of the block stays.
 _KEYS = ("name", "source", "root", "folds", "fold")
-_SPLITS = ("train", "val", "test")
 
 
 def block(path: Path, data: Data) -> str:
@@ -46,7 +46,7 @@ def _changed(path: Path, data: Data) -> Any:
     for key in _KEYS:
         if key in part or key in ("source", "root"):
             part[key] = _text(getattr(data, key))
-    for split in _SPLITS:
+    for split in SPLITS:
         _set_source(part, split, getattr(data, split))
     if dict(part.get("policy") or {}) != data.policy:
         policy = CommentedMap(data.policy)

@@ -19,11 +19,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from stages import machine
-from stages.data.decode import decode
+from stages.data.decode import FORMATS, ORIENTATION, SWAPPED, decode
 
-# What OpenCV, MMDetection's default loader, can read. Pillow would also try formats that start
-# other programs.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 # Pillow loads the readers of its rarer formats on demand only, and never where the formats are
 # named.
 Image.init()
@@ -37,9 +34,6 @@ _SIGNATURES = (
     b"RIFF",
     b"\0\0\0\x0cjP",
 )
-_ORIENTATION = 0x0112
-# The orientations that make the width the height.
-SWAPPED = (5, 6, 7, 8)
 # Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an
 # eighth of the size.
 _SMALL = 64
@@ -118,7 +112,7 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
 
 def _opened(data: bytes, decoded: bool) -> Probe:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(ORIENTATION, 1)
         if orientation not in range(2, 9):
             # Others mean nothing to OpenCV either.
             orientation = 1

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.data.assign import assign, distance
+from stages.data.assign import assign
 from stages.data.labels import Labels
-from stages.data.load import Loaded
 from stages.errors import InputError
 from stages.study.params import Data
 from stages.study.paths import SPLITS
@@ -21,28 +20,28 @@ _TRAIN = SPLITS.index("train")
 class Divided:
     """sets: train, val and test; shares: the wanted share of each in what was divided, none for
     splits that came with files; folds: number -> train and val of every fold but data.fold, which
-    is in `sets`; groups: (images,) of the train set's images, None being that of `sets`, a number
-    that of the fold."""
+    is in `sets`."""
 
     sets: dict[str, Labels]
     shares: dict[str, float]
     folds: dict[int, dict[str, Labels]]
-    groups: dict[int | None, np.ndarray]
 
 
-def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
-    """The splits, balanced in classes and COCO sizes without cutting a group.
+def divide(given: dict[str, Labels], data: Data, seed: int) -> Divided:
+    """The splits, balanced in classes and COCO sizes without cutting a group. given: those that
+    have files; `train` is divided where others are missing.
 
     With data.folds = n > 1, the images that test leaves are divided into n and val is number
     data.fold. Raises InputError where there are fewer groups than parts.
     """
-    pool, groups = loaded.sets["train"], loaded.groups["train"]
+    pool = given["train"]
+    groups = pool.images["group_number"].to_numpy()
     counts = strata(pool)
     shares = {"train": 1.0, "val": data.val_share, "test": data.test_share}
     for name in ("val", "test"):
-        if name in loaded.sets:
+        if name in given:
             shares[name] = 0.0
-    has_folds = data.folds > 1 and "val" not in loaded.sets
+    has_folds = data.folds > 1 and "val" not in given
     if has_folds:
         shares["val"] = (1 - shares["test"]) / data.folds
     shares["train"] = 1 - shares["val"] - shares["test"]
@@ -58,20 +57,16 @@ def divide(loaded: Loaded, data: Data, seed: int) -> Divided:
             f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits"
         ) from None
     shares = {name: share for name, share in shares.items() if share}
-    sets = {**loaded.sets, **_split(pool, own_part, tuple(shares))}
-    folds = {}
-    train_groups: dict[int | None, np.ndarray] = {None: groups[own_part == _TRAIN]}
-    for number, part in parts.items():
-        folds[number] = _split(pool, part, ("train", "val"))
-        train_groups[number] = groups[part == _TRAIN]
+    sets = {**given, **_split(pool, own_part, tuple(shares))}
+    folds = {number: _split(pool, part, ("train", "val")) for number, part in parts.items()}
     if len(shares) == 1:
         shares = {}
-    return Divided({name: sets[name] for name in SPLITS}, shares, folds, train_groups)
+    return Divided({name: sets[name] for name in SPLITS}, shares, folds)
 
 
 def _split(pool: Labels, part: np.ndarray, names: tuple[str, ...]) -> dict[str, Labels]:
     """part: (images,) the position in SPLITS of each image of `pool`."""
-    return {name: pool.part(part == SPLITS.index(name)) for name in names}
+    return {name: pool.part(name, part == SPLITS.index(name)) for name in names}
 
 
 def strata(labels: Labels) -> np.ndarray:
@@ -81,21 +76,31 @@ def strata(labels: Labels) -> np.ndarray:
 
 def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]:
     """How near each split in `shares` came to what was wanted, for the report; {} where none was
-    made."""
-    if not shares:
-        return {}
-    classes = next(iter(sets.values())).classes
-    counts = np.concatenate([sets[name].boxes_per_class() for name in shares])
-    parts = np.repeat(np.arange(len(shares)), [len(sets[name].images) for name in shares])
+    made.
+
+    share: of the images. distance: half the sum over classes of |share of the class in the split -
+    in all|, 0 for equal distributions, 1 for a split without boxes. largest: of the differences
+    between the share of a class's boxes that lies in the split and the wanted share, negative for
+    too few, the largest; largest_class: where it occurs. Without any box 0, 0 and None.
+    """
+    boxes = {name: sets[name].boxes_per_class().sum(axis=0).astype(float) for name in shares}
+    images = sum(len(sets[name].images) for name in shares)
     rows = {}
-    for name, part in zip(shares, distance(counts, parts, list(shares.values()))):
-        rows[name] = {
-            "target": shares[name],
-            "share": part.share,
-            "distance": part.total_variation,
-            "largest": part.deviation / 100,
-            "largest_class": None if part.stratum is None else classes[part.stratum],
-        }
+    for name, wanted in shares.items():
+        inside, whole = boxes[name], np.sum(list(boxes.values()), axis=0)
+        row = {"target": wanted, "share": len(sets[name].images) / images}
+        row |= {"distance": 0.0, "largest": 0.0, "largest_class": None}
+        if whole.any():
+            classes = np.flatnonzero(whole)
+            deviation = inside[classes] / whole[classes] - wanted
+            worst = np.abs(deviation).argmax()
+            row["largest"] = float(deviation[worst])
+            row["largest_class"] = sets[name].classes[classes[worst]]
+            row["distance"] = 1.0
+        if inside.any():
+            difference = inside / inside.sum() - whole / whole.sum()
+            row["distance"] = float(np.abs(difference).sum() / 2)
+        rows[name] = row
     return rows
 
 

@@ -7,72 +7,21 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
 from conftest import ROOT, SHARED
-from divisions import digest, long_tailed
+from divisions import cost, digest, lacking, long_tailed, made_set, stratified_group_k_fold
 
-from stages.data.assign import Distance, assign, distance
+from stages.data.assign import assign
 
 SETS = 150
-
-
-def made_set(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """(counts, groups, folds) of 20 to 400 images, 1 to 12 long-tailed classes, groups of 1 to 15, 2 to 7 folds."""
-    rng = np.random.default_rng(seed)
-    images, classes, folds = (
-        int(rng.integers(20, 401)),
-        int(rng.integers(1, 13)),
-        int(rng.integers(2, 8)),
-    )
-    largest = min(int(rng.integers(1, 16)), images // folds)
-    groups = np.repeat(np.arange(images), rng.integers(1, largest + 1, size=images))[:images]
-    frequency = rng.uniform(0.5, 5) / np.arange(1, classes + 1) ** rng.uniform(0.5, 2)
-    return rng.poisson(frequency, size=(images, classes)), rng.permutation(images)[groups], folds
-
-
-def cost(counts: np.ndarray, parts: np.ndarray, shares: list[float]) -> float:
-    """The module's cost, written down once more from its definition."""
-    strata = np.column_stack([np.ones(len(counts)), counts])
-    whole = strata.sum(axis=0)
-    strata, whole = strata[:, whole > 0], whole[whole > 0]
-    return sum(
-        ((strata[parts == k].sum(axis=0) - share * whole) ** 2 / (share * whole)).sum()
-        for k, share in enumerate(shares)
-    )
-
-
-def lacking(counts: np.ndarray, groups: np.ndarray, parts: np.ndarray, n: int) -> int:
-    """Pairs of a part and a class it lacks, over the classes with a group for each of the n parts."""
-    enough = [len(np.unique(groups[column > 0])) >= n for column in counts.T]
-    return sum(int((counts[parts == k][:, enough].sum(axis=0) == 0).sum()) for k in range(n))
 
 
 def assert_whole(groups: np.ndarray, parts: np.ndarray, n: int) -> None:
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     assert (parts == parts[first][group]).all()
     assert set(parts.tolist()) == set(range(n))
-
-
-def stratified_group_k_fold(
-    counts: np.ndarray, groups: np.ndarray, folds: int, seed: int
-) -> np.ndarray:
-    """scikit-learn's folds, stratified by the rarest class of every image."""
-    from sklearn.model_selection import (
-        StratifiedGroupKFold,
-    )  # seconds that the processes below need not wait
-
-    boxes = counts.sum(axis=0)
-    rarest = np.where(counts > 0, boxes, boxes.max() + 1).argmin(axis=1)
-    parts = np.empty(len(counts), dtype=int)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        for fold, (_, inside) in enumerate(splitter.split(counts, rarest, groups)):
-            parts[inside] = fold
-    return parts
 
 
 def test_never_behind_stratified_group_k_fold():
@@ -293,20 +242,6 @@ def test_arguments_of_another_form(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         assign(**{**right, **change})
     assert "\n" not in str(caught.value)
-
-
-def test_distance_by_hand():
-    counts = np.array([[3, 0, 0], [1, 0, 2], [0, 0, 2], [0, 0, 0]])
-    first, second, third = distance(counts, np.array([0, 0, 1, 2]), [0.5, 0.25, 0.25])
-    # The first part has 4 of 4 and 2 of 4 boxes, so 2/3 and 1/3 where the whole has 1/2 and 1/2.
-    assert first == Distance(0.5, pytest.approx(1 / 6), 50.0, 0)
-    assert second == Distance(0.25, 0.5, -25.0, 0)
-    assert third == Distance(0.25, 1.0, -25.0, 0)
-    assert distance(np.zeros((2, 3)), np.array([0, 1]), [0.5, 0.5])[1] == Distance(
-        0.5, 0.0, 0.0, None
-    )
-    perfect = distance(np.ones((4, 3)), np.array([0, 0, 1, 1]), [0.5, 0.5])
-    assert [(part.total_variation, part.deviation) for part in perfect] == [(0.0, 0.0)] * 2
 
 
 @pytest.mark.skipif(not (SHARED / "data/taco").is_dir(), reason="the set is not on this machine")

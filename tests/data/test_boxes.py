@@ -18,7 +18,7 @@ def checked(boxes, folder: Path, **policy: str) -> tuple[list[tuple], dict[str, 
     """The boxes of one image that are left, and how often each fault was found."""
     made = labels([boxes])
     findings = Findings(policy, folder / "changes.csv")
-    check_boxes(made, "train", 8, findings)
+    check_boxes(made, 8, findings)
     findings.close()
     left = [tuple(box) for box in made.boxes[list("xywh")].to_numpy().tolist()]
     return left, {finding["code"]: finding["count"] for finding in findings.as_list()}

@@ -180,7 +180,9 @@ def test_an_annotation_unlike_its_neighbours_is_read_as_it_stands(odd, findings,
     assert len(again["annotations"]) == 200
 
 
-@pytest.mark.parametrize("number", ["01", "1.", "-", "--1", "1-1", "1 2", ".5", "", "1.2.3"])
+@pytest.mark.parametrize(
+    "number", ["01", "-01", "00.5", "1.", "-", "--1", "1-1", "1 2", ".5", "", "1.2.3", "1" * 5000]
+)
 def test_what_is_no_number_is_no_json(number, findings, monkeypatch):
     monkeypatch.setattr(coco, "_BLOCK", 3000)
     listed = [BOX % at for at in range(200)]

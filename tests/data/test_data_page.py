@@ -1,156 +1,27 @@
-"""The page of the data report: its numbers are the report's, names stay text, no file outside the root is opened."""
+"""The page of the data report: its numbers are the report's, and what its pictures show."""
 
 from __future__ import annotations
 
-import base64
 import copy
-import io
-import os
 import re
-import sys
 from pathlib import Path
-from types import SimpleNamespace as Set
 
 import numpy as np
-import pandas as pd
 import pytest
+from data_pages import Set, a_finding, a_report, a_set, an_example, images, render, two_splits
 from PIL import Image
-from report_cells import Page
 
-from stages.data.page.page import write_page
 from stages.data.page.window import choose_window
-
-CLASSES = ["Paper", "Glass", "Battery"]
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(2)> 'q'",
-    "셀-종이팩",
-    "L" * 300,
-    "a\nb\u202egpj.exe\ud800",
-]
-OPENED: list[str] | None = None
-
-
-# An audit hook sees every file that the interpreter opens, however it does; it cannot be taken back, only muted.
-sys.addaudithook(
-    lambda event, args: (
-        OPENED.append(str(args[0])) if event == "open" and OPENED is not None else None
-    )
-)
-
-
-class DataPage(Page):
-    def of(self, tag: str, style: str | None = None) -> list[dict]:
-        return [
-            attributes
-            for name, attributes in self.elements
-            if name == tag and (style is None or style in (attributes.get("class") or "").split())
-        ]
-
-    def jpegs(self) -> list[Image.Image]:
-        uris = [image["href"].removeprefix("data:image/jpeg;base64,") for image in self.of("image")]
-        return [Image.open(io.BytesIO(base64.b64decode(uri))) for uri in uris]
-
-
-def a_set(names: list[str], boxes: list[tuple], classes=CLASSES, size=(120, 90)) -> Set:
-    """`boxes`: image, label, x, y, w, h."""
-    table = pd.DataFrame(boxes, columns=["image", "label", "x", "y", "w", "h"])
-    table["area"], table["iscrowd"] = table["w"] * table["h"], 0
-    # pandas' own strings cannot hold a lone surrogate
-    images = pd.DataFrame(
-        {"file_name": pd.Series(names, dtype=object), "width": size[0], "height": size[1]}
-    )
-    return Set(classes=classes, images=images, boxes=table)
-
-
-def an_example(**values) -> dict:
-    fields = ("source", "file", "box", "label", "entry", "before", "after", "note")
-    return {"split": "train", **dict.fromkeys(fields), **values}
-
-
-def a_finding(
-    code="box_outside", severity="error", action="repaired", count=12, examples=(), **values
-) -> dict:
-    return {
-        "code": code,
-        "severity": severity,
-        "action": action,
-        "title": f"title of {code}",
-        "count": count,
-        "unit": "boxes",
-        "help": f"help on {code}",
-        "examples": list(examples),
-    } | values
-
-
-def a_report(**values) -> dict:
-    counts = {
-        "images": 2,
-        "boxes": 3,
-        "images_without_boxes": 0,
-        "labelled": True,
-        "digest": "d" * 64,
-        "classes": {"Paper": 2, "Glass": 1},
-        "sizes": {"small": 1, "medium": 2, "large": 0},
-    }
-    splits = {
-        "train": counts,
-        "val": {**counts, "classes": {"Paper": 3}, "images_without_boxes": 7},
-    }
-    balance = {
-        "target": 0.7,
-        "share": 0.6543,
-        "distance": 0.012,
-        "largest": 0.031,
-        "largest_class": "Glass",
-    }
-    return {
-        "source": "coco",
-        "image_root": "/somewhere",
-        "pixels": "decode",
-        "classes": CLASSES,
-        "files": [{"split": "train", "annotations": "a.json", "images": 5, "boxes": 61}],
-        "splits": splits,
-        "findings": [a_finding()],
-        "changes": {"file": "changes.csv", "rows": 123},
-        "balance": {"train": balance},
-        "groups": {
-            "column": "g",
-            "images": 4,
-            "groups": 3,
-            "largest": 2,
-            "near_duplicate_pairs": 5,
-        },
-        "digest": "ab" * 32,
-    } | values
 
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    folder = tmp_path / "root"
-    (folder / "images").mkdir(parents=True)
-    for number in range(4):
-        Image.new("RGB", (120, 90), (40 * number, 90, 200)).save(folder / f"images/{number}.jpg")
-    return folder
+    return images(tmp_path / "root")
 
 
 @pytest.fixture
 def sets() -> dict[str, Set]:
-    boxes = [(0, 0, 5, 5, 60, 50), (0, 1, 70, 10, 40, 40), (1, 0, 20, 20, 50, 50)]
-    return {
-        "train": a_set(["images/0.jpg", "images/1.jpg"], boxes),
-        "val": a_set(
-            ["images/2.jpg", "images/3.jpg"], [(0, 0, 5, 5, 60, 50), (1, 0, 9, 9, 50, 60)]
-        ),
-    }
-
-
-def render(report: dict, sets: dict, root: Path) -> DataPage:
-    path = root.parent / "out" / "page.html"
-    write_page(report, sets, root, path)
-    page = DataPage(path.read_text(encoding="utf-8"))
-    page.source = path.read_bytes()
-    return page
+    return two_splits()
 
 
 def test_the_numbers_are_the_reports(root, sets):
@@ -221,95 +92,6 @@ def test_no_findings_and_a_stop(root, sets):
     assert "Stopped before there were splits" in render(a_report(splits={}), {}, root).text
     assert "Stopped: image_missing (3 images)" in page.text and "Nothing was prepared." in page.text
     assert [section["id"] for section in page.of("section")] == ["findings", "definitions"]
-
-
-def test_hostile_names_stay_text(root):
-    sets = {HOSTILE[0]: a_set(HOSTILE, [(n, n, 5, 5, 60, 50) for n in range(5)], HOSTILE)}
-    counts = a_report()["splits"]["train"] | {"classes": dict.fromkeys(HOSTILE[:4], 1)}
-    example = an_example(
-        **{
-            key: HOSTILE[n % 5]
-            for n, key in enumerate(("file", "label", "entry", "before", "note"))
-        }
-    )
-    page = render(
-        a_report(
-            classes=HOSTILE,
-            splits={HOSTILE[0]: counts},
-            source=HOSTILE[1],
-            image_root=HOSTILE[4],
-            balance={HOSTILE[0]: a_report()["balance"]["train"] | {"largest_class": HOSTILE[1]}},
-            findings=[a_finding(HOSTILE[1], title=HOSTILE[0], help=HOSTILE[4], examples=[example])],
-        ),
-        sets,
-        root,
-    )
-    assert not page.of("script") and not page.of("img")
-    assert not [
-        name for _, attributes in page.elements for name in attributes if name.startswith("on")
-    ]
-    assert all(name in page.text for name in (*HOSTILE[:4], r"a\nb\u202egpj.exe\ud800"))
-    assert not any(
-        "\u202e" in (value or "")
-        for _, found in page.elements
-        for value in (page.text, *found.values())
-    )
-    assert all(
-        found[name].startswith("data:")
-        for _, found in page.elements
-        for name in {"src", "href"} & set(found)
-    )
-
-
-def test_files_outside_are_not_opened(root):
-    global OPENED
-    outside = root.parent / "secret.jpg"
-    Image.new("RGB", (120, 90), (255, 0, 0)).save(outside)
-    (root / "link.jpg").symlink_to(outside)
-    os.mkfifo(root / "pipe.jpg")  # whoever opens it waits for ever
-    (root / "broken.jpg").write_bytes((root / "images/0.jpg").read_bytes()[:300])
-    (root / "script.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    names = [
-        "link.jpg",
-        "../secret.jpg",
-        str(outside),
-        "pipe.jpg",
-        "broken.jpg",
-        "script.eps",
-        "no.jpg",
-        "a\0b",
-        "images/0.jpg",
-    ]
-    sets = {
-        "train": a_set(names, [(n, 0, 5, 5, 60, 50) for n in range(8)] + [(8, 1, 5, 5, 60, 50)])
-    }
-    report = a_report(
-        findings=[
-            a_finding(examples=[an_example(file=name, box=[5, 5, 60, 50]) for name in names[:4]])
-        ]
-    )
-    OPENED = []
-    page = render(report, sets, root)
-    seen, OPENED = {str(Path(name).resolve()) for name in OPENED if "\0" not in name}, None
-    assert str(root / "images/0.jpg") in seen and not seen & {str(outside), str(root / "pipe.jpg")}
-    assert len(page.of("image")) == 1 and max(page.jpegs()[0].getpixel((9, 9))[:1]) < 60
-    assert (
-        sum(svg["aria-label"].startswith("Layout of ") for svg in page.of("svg", "shot")) == 8 + 4
-    )
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_pixels_none_opens_nothing_and_a_bomb_is_unreadable(root, sets, monkeypatch):
-    assert len(render(a_report(), sets, root).of("image")) == 5
-    finding = a_finding(examples=[an_example(file="images/0.jpg", box=[5, 5, 60, 50])])
-    page = render(a_report(pixels="none", findings=[finding]), sets, root)
-    assert (
-        not page.of("image")
-        and len(page.of("svg", "shot")) == 5 + 1
-        and "no image file opened" in page.text
-    )
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert not render(a_report(), sets, root).of("image")
 
 
 def test_a_box_partly_outside_lies_on_a_padded_canvas(root, sets):

@@ -250,18 +250,6 @@ def test_a_changed_pixel_changes_the_prepared_files(tmp_path):
     assert prepared(tmp_path)[1]["digest"] != before
 
 
-def test_what_the_policy_cannot_do_is_refused(tmp_path):
-    write(tmp_path, make_set(tmp_path))
-    with pytest.raises(
-        StudyError, match=r"data\.policy\.image_mising: no such check; near it: image_missing"
-    ):
-        prepared(tmp_path, policy={"image_mising": "drop"})
-    with pytest.raises(
-        StudyError, match=r"data\.policy\.image_missing: 'repair' is not one of fatal, drop"
-    ):
-        prepared(tmp_path, policy={"image_missing": "repair"})
-
-
 def test_real_photographs(taco, tmp_path):
     report = prepare.prepare(data_of(taco, val_share=0.15, test_share=0.15), 0, tmp_path)
     found = codes(report)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_labels import labels
 
 from stages.data.checks.splits import check_shared
 from stages.data.findings import Findings
-from stages.data.load import Loaded
+from stages.data.labels import Labels
 from stages.data.probe import Probe
 from stages.data.split import balance, divide
 from stages.study.params import Data, load
 
+HALVES = {"train": 0.5, "val": 0.5}
 BOXES = [(10.0, 10.0, 20.0, 20.0), (40.0, 40.0, 30.0, 30.0)]
 
 
@@ -22,12 +24,12 @@ def data(**changes) -> Data:
     return dataclasses.replace(load().data, source="coco", **changes)
 
 
-def loaded(images: int = 100, **sets: int) -> Loaded:
+def given(images: int = 100, **splits: int) -> dict[str, Labels]:
     """So many images of the train files, of which each shows a box of both classes, and of other splits' files."""
-    result = Loaded({"train": labels([BOXES] * images)}, groups={"train": np.arange(images)})
-    for name, number in sets.items():
-        result.sets[name] = labels([BOXES] * number, folder=name)
-    return result
+    sets = {"train": labels([BOXES] * images)}
+    for name, number in splits.items():
+        sets[name] = labels([BOXES] * number, split=name)
+    return sets
 
 
 def sizes(sets) -> dict[str, int]:
@@ -42,7 +44,7 @@ def sizes(sets) -> dict[str, int]:
     ],
 )
 def test_the_shares_asked_for_are_kept(val_share, test_share, expected):
-    divided = divide(loaded(), data(val_share=val_share, test_share=test_share), seed=0)
+    divided = divide(given(), data(val_share=val_share, test_share=test_share), seed=0)
     assert sizes(divided.sets) == expected and divided.folds == {}
     assert divided.shares == pytest.approx(
         {name: number / 100 for name, number in expected.items()}
@@ -57,26 +59,28 @@ def test_the_shares_asked_for_are_kept(val_share, test_share, expected):
         ] == pytest.approx(0)
     names = [set(part.images["file_name"]) for part in divided.sets.values()]
     assert len(set.union(*names)) == 100
-    assert divided.groups[None].tolist() == [
-        int(name.split("/")[1].split(".")[0]) for name in divided.sets["train"].images["file_name"]
-    ]
+    for name, part in divided.sets.items():
+        assert part.split == name
+        assert part.images["group_number"].tolist() == [
+            int(file.split("/")[1].split(".")[0]) for file in part.images["file_name"]
+        ]
 
 
 def test_a_split_with_files_of_its_own_takes_no_share():
-    own_val = divide(loaded(val=7), data(val_share=0.3, test_share=0.2), seed=0)
+    own_val = divide(given(val=7), data(val_share=0.3, test_share=0.2), seed=0)
     assert sizes(own_val.sets) == {"train": 80, "val": 7, "test": 20}
     assert own_val.shares == pytest.approx({"train": 0.8, "test": 0.2})
-    own_test = divide(loaded(test=9), data(val_share=0.3, test_share=0.2), seed=0)
+    own_test = divide(given(test=9), data(val_share=0.3, test_share=0.2), seed=0)
     assert sizes(own_test.sets) == {"train": 70, "val": 30, "test": 9}
     assert own_test.shares == pytest.approx({"train": 0.7, "val": 0.3})
-    both = divide(loaded(val=7, test=9), data(), seed=0)
+    both = divide(given(val=7, test=9), data(), seed=0)
     assert sizes(both.sets) == {"train": 100, "val": 7, "test": 9}
     assert both.shares == {} and balance(both.sets, both.shares) == {}
 
 
 @pytest.mark.parametrize("fold", [0, 3])
 def test_folds_share_what_test_leaves(fold):
-    divided = divide(loaded(), data(val_share=0.5, test_share=0.2, folds=4, fold=fold), seed=0)
+    divided = divide(given(), data(val_share=0.5, test_share=0.2, folds=4, fold=fold), seed=0)
     assert sizes(divided.sets) == {"train": 60, "val": 20, "test": 20}
     assert divided.shares == pytest.approx({"train": 0.6, "val": 0.2, "test": 0.2})
     assert set(divided.folds) == {0, 1, 2, 3} - {fold}
@@ -87,14 +91,36 @@ def test_folds_share_what_test_leaves(fold):
         set(sets["val"].images["file_name"]) for sets in (divided.sets, *divided.folds.values())
     ]
     assert len(set.union(*held)) == 80
-    assert {len(groups) for groups in divided.groups.values()} == {60} and set(divided.groups) == {
-        None,
-        *divided.folds,
-    }
     # With a test set of its own nothing is taken for it.
-    own = divide(loaded(test=9), data(test_share=0.2, folds=4, fold=fold), seed=0)
+    own = divide(given(test=9), data(test_share=0.2, folds=4, fold=fold), seed=0)
     assert sizes(own.sets) == {"train": 75, "val": 25, "test": 9}
     assert own.shares == pytest.approx({"train": 0.75, "val": 0.25})
+
+
+def labelled(*images: list[int]) -> Labels:
+    """Images with a box of each of these classes, of three."""
+    made = labels([BOXES[:1] * len(classes) for classes in images], classes="abc")
+    made.boxes["label"] = np.array([label for classes in images for label in classes], dtype=int)
+    return made
+
+
+def test_balance_by_hand():
+    sets = {"train": labelled([0, 0, 0], [0, 2, 2]), "val": labelled([2, 2]), "test": labelled([])}
+    report = balance(sets, {"train": 0.5, "val": 0.25, "test": 0.25})
+    # Train has 4 of 4 and 2 of 4 boxes, so 2/3 and 1/3 where the whole has 1/2 and 1/2.
+    assert report["train"] == {
+        "target": 0.5,
+        "share": 0.5,
+        "distance": pytest.approx(1 / 6),
+        "largest": 0.5,
+        "largest_class": "a",
+    }
+    assert [list(report[name].values()) for name in ("val", "test")] == [
+        [0.25, 0.25, 0.5, -0.25, "a"],
+        [0.25, 0.25, 1.0, -0.25, "a"],
+    ]
+    perfect = balance({"train": labelled([0, 1, 2]), "val": labelled([0, 1, 2])}, HALVES)
+    assert {(row["distance"], row["largest"]) for row in perfect.values()} == {(0.0, 0.0)}
 
 
 def test_balance_names_the_class_that_is_furthest_off():
@@ -110,7 +136,7 @@ def test_balance_names_the_class_that_is_furthest_off():
         "bag",
     )
     assert report["val"]["distance"] == pytest.approx(3 / 7)
-    empty = balance({"train": labels([[], []]), "val": labels([[]])}, {"train": 0.5, "val": 0.5})
+    empty = balance({"train": labels([[], []]), "val": labels([[]])}, HALVES)
     assert {part["largest_class"] for part in empty.values()} == {None}
     assert [part["share"] for part in empty.values()] == pytest.approx([2 / 3, 1 / 3])
 
@@ -118,21 +144,22 @@ def test_balance_names_the_class_that_is_furthest_off():
 @pytest.mark.parametrize("action", ["drop", "keep"])
 def test_probes_follow_their_images_when_shared_ones_are_dropped(action, tmp_path):
     """The second and the fourth of train have the bytes of two of val."""
-    sets = {"train": labels([BOXES] * 5), "val": labels([BOXES] * 2, folder="val")}
-    probes = {
-        "train": [Probe(digest=bytes([number])) for number in range(5)],
-        "val": [Probe(digest=bytes([number])) for number in (3, 1)],
-    }
-    numbers = {"train": np.arange(5), "val": np.array([3, 1])}
+    sets = {"train": labels([BOXES] * 5), "val": labels([BOXES] * 2, split="val")}
+    for name, numbers in (("train", range(5)), ("val", (3, 1))):
+        images = sets[name].images
+        images["group_number"] = list(numbers)
+        probes = [Probe(digest=bytes([number])) for number in numbers]
+        images["probe"] = pd.Series(probes, dtype=object)
     findings = Findings(
         {"split_image_shared": action, "split_group_shared": action}, tmp_path / "changes.csv"
     )
-    check_shared(sets, probes, numbers, findings)
+    check_shared(sets, findings)
     findings.close()
     left = [0, 2, 4] if action == "drop" else [0, 1, 2, 3, 4]
-    assert sets["train"].images["file_name"].tolist() == [f"images/{number}.png" for number in left]
-    assert [probe.digest for probe in probes["train"]] == [bytes([number]) for number in left]
-    assert numbers["train"].tolist() == left and len(probes["val"]) == len(sets["val"].images) == 2
+    images = sets["train"].images
+    assert images["file_name"].tolist() == [f"train/{number}.png" for number in left]
+    assert [probe.digest for probe in images["probe"]] == [bytes([number]) for number in left]
+    assert images["group_number"].tolist() == left and len(sets["val"].images) == 2
     found = {finding["code"]: finding for finding in findings.as_list()}
     assert found["split_image_shared"]["count"] == 2
     assert [place["before"] for place in found["split_image_shared"]["examples"]] == [

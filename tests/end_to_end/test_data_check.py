@@ -15,8 +15,8 @@ from recognised_exports import build, recognise
 
 from stages import data_check
 from stages.data import params_block
-from stages.data.boundary import boundary
 from stages.data.discover import discover
+from stages.data.disk import boundary
 from stages.data.layouts import json_peek
 from stages.errors import InputError
 from stages.study import params

@@ -16,7 +16,7 @@ def labels(
     boxes: Sequence[Sequence[Box]],
     size: tuple[int, int] = (100, 80),
     classes: Sequence[str] = ("can", "bag"),
-    folder: str = "images",
+    split: str = "train",
 ) -> Labels:
     """boxes: of each image, as x, y, w, h in pixels; of an image's boxes the first is of the first class, and so on."""
     images: list[dict[str, Any]] = []
@@ -24,13 +24,15 @@ def labels(
     for image, members in enumerate(boxes):
         images.append(
             {
-                "file_name": f"{folder}/{image}.png",
+                "file_name": f"{split}/{image}.png",
                 "width": size[0],
                 "height": size[1],
                 "group": None,
+                "group_number": image,
                 "source": "made.json",
                 "source_id": image,
                 "other": {},
+                "probe": None,
             }
         )
         for number, (x, y, w, h) in enumerate(members):
@@ -69,4 +71,4 @@ def labels(
         "iscrowd": int,
         **dict.fromkeys(("x", "y", "w", "h", "area"), float),
     }
-    return Labels(list(classes), pd.DataFrame(images), frame.astype(kinds))
+    return Labels(split, list(classes), pd.DataFrame(images), frame.astype(kinds))

@@ -29,14 +29,13 @@ class BoxEntries:
     def __init__(
         self,
         raw: Raw,
-        origin: dict[str, Any],
         images: pd.DataFrame,
         row: dict[Any, int],
         category: dict[Any, int],
         classes: list[str],
         findings: Findings,
     ) -> None:
-        self.raw, self.origin, self.findings = raw, origin, findings
+        self.raw, self.origin, self.findings = raw, raw.origin, findings
         self.images, self.classes = images, classes
         self.entries = raw.annotations
         if not isinstance(self.entries, Annotations):

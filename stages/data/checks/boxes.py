@@ -27,9 +27,9 @@ _ABSURD = 1e9
 _AREA_SLACK = 1.02
 
 
-def check_boxes(labels: Labels, split: str, tiny: float, findings: Findings) -> None:
+def check_boxes(labels: Labels, tiny: float, findings: Findings) -> None:
     """labels: one annotation file's. tiny: pixels of a box's shorter side."""
-    check = _Checker(labels, split, findings)
+    check = _Checker(labels, findings)
     box = check.xywh
     # NaN is in no comparison true.
     check.drop("box_not_finite", ~(np.abs(box) < _ABSURD).all(axis=1))
@@ -55,27 +55,19 @@ def check_boxes(labels: Labels, split: str, tiny: float, findings: Findings) -> 
     check.keep("box_crowd", labels.boxes["iscrowd"].to_numpy() == 1)
 
 
-def check_images(labels: Labels, split: str, max_detections: int, findings: Findings) -> None:
+def check_images(labels: Labels, max_detections: int, findings: Findings) -> None:
     """Images without boxes and with too many."""
     count = np.bincount(labels.boxes["image"].to_numpy(), minlength=len(labels.images))
-
-    def place(row: int) -> dict[str, Any]:
-        return {
-            "split": split,
-            "source": labels.images["source"].iat[row],
-            "file": labels.images["file_name"].iat[row],
-        }
-
     many = np.flatnonzero(count > max_detections)
     findings.rows(
         "image_over_max_detections",
         many[np.argsort(-count[many], kind="stable")],
-        lambda row: {**place(row), "before": f"{count[row]} boxes"},
+        lambda row: {**labels.place(row), "before": f"{count[row]} boxes"},
     )
     if not count.any():
         # A test set without labels: nobody knows what is on its images.
         return
-    findings.rows("image_without_boxes", np.flatnonzero(count == 0), place)
+    findings.rows("image_without_boxes", np.flatnonzero(count == 0), labels.place)
     if findings.action("image_without_boxes") == "drop":
         labels.keep_images(count > 0)
 
@@ -83,8 +75,8 @@ def check_images(labels: Labels, split: str, max_detections: int, findings: Find
 class _Checker:
     """The boxes of one file and what is done with those that a check finds."""
 
-    def __init__(self, labels: Labels, split: str, findings: Findings) -> None:
-        self.labels, self.split, self.findings = labels, split, findings
+    def __init__(self, labels: Labels, findings: Findings) -> None:
+        self.labels, self.findings = labels, findings
 
     @property
     def xywh(self) -> np.ndarray:
@@ -99,7 +91,7 @@ class _Checker:
     def place(self, row: int) -> dict[str, Any]:
         box, images = self.labels.boxes, self.labels.images
         return {
-            "split": self.split,
+            "split": self.labels.split,
             "source": box["source"].iat[row],
             "file": images["file_name"].iat[box["image"].iat[row]],
             "entry": entry_name(box["entry"].iat[row]),
@@ -201,10 +193,10 @@ def _check_areas(check: _Checker) -> None:
     boxes["area"] = np.where(missing | wrong, full, area)
 
 
-def check_doubles(labels: Labels, split: str, findings: Findings) -> None:
+def check_doubles(labels: Labels, findings: Findings) -> None:
     """Boxes that are there twice. labels: the whole split, whose files may have had an image in
     common."""
-    check, boxes = _Checker(labels, split, findings), labels.boxes
+    check, boxes = _Checker(labels, findings), labels.boxes
     if not _may_repeat(boxes):
         return
     corners = ["image", "x", "y", "w", "h"]

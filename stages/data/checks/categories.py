@@ -27,13 +27,13 @@ class Classes:
         self.names: list[str] = []
         self._ids: dict[str, Any] = {}
 
-    def read(self, raw: Raw, split: str, findings: Findings) -> dict[Any, int]:
+    def read(self, raw: Raw, findings: Findings) -> dict[Any, int]:
         """Category id -> index into `names`; -1 for a class that the train files do not have.
 
         A test file without categories has nothing to match.
         """
-        origin = {"split": split, "source": raw.name}
-        entries = _complete(raw, origin, findings)
+        origin = raw.origin
+        entries = _complete(raw, findings)
         _check_doubles(entries, origin, findings)
         if raw.coco:
             _check_ids(entries, origin, findings)
@@ -59,7 +59,7 @@ class Classes:
                     note=_supercategories(entries, first_ids[name], number),
                 )
             first_ids.setdefault(name, number)
-            if name not in classes and split == "train":
+            if name not in classes and raw.split == "train":
                 self.names.append(name)
                 self._ids[name] = number
                 classes.add(name)
@@ -144,10 +144,10 @@ class _Variants:
         return alike[0] if is_clear else None
 
 
-def _complete(raw: Raw, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]]:
+def _complete(raw: Raw, findings: Findings) -> list[dict[str, Any]]:
     entries = []
     for position, entry in enumerate(raw.categories):
-        place = {**origin, "entry": f"categories[{position}]"}
+        place = {**raw.origin, "entry": f"categories[{position}]"}
         if _has_id_and_name(entry):
             name = _text(entry.get("name", ""), place, findings)
             entries.append({**entry, "name": name, "position": position})

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.data.checks.box_entries import BoxEntries
 from stages.data.checks.ids import check_ids
-from stages.data.checks.paths import is_absolute
+from stages.data.disk import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels
 from stages.data.sources.annotations import is_id
@@ -20,19 +20,13 @@ _IMAGE_FIELDS = {"id", "file_name", "width", "height"}
 
 
 def tables(
-    raw: Raw,
-    split: str,
-    classes: list[str],
-    category: dict[Any, int],
-    group: str,
-    findings: Findings,
+    raw: Raw, classes: list[str], category: dict[Any, int], group: str, findings: Findings
 ) -> Labels:
     """category: as Classes.read gives it. group: the field of an image that names its group, or "".
 
     Boxes are not looked at yet beyond being four numbers; files are not looked for.
     """
-    origin = {"split": split, "source": raw.name}
-    images, row = _images(raw, origin, group, findings)
+    images, row = _images(raw, group, findings)
     nested: Counter[str] = Counter()
     for entry in raw.images:
         if not isinstance(entry, dict):
@@ -41,15 +35,14 @@ def tables(
             if isinstance(value, (list, dict)):
                 nested[key] += 1
     for key in sorted(nested.keys() - _IMAGE_FIELDS - {group}):
-        findings.counted("fields_not_copied", nested[key], **origin, entry="images", before=key)
-    boxes = BoxEntries(raw, origin, images, row, category, classes, findings).table()
-    return Labels(classes, images, boxes, raw.relative)
+        findings.counted("fields_not_copied", nested[key], **raw.origin, entry="images", before=key)
+    boxes = BoxEntries(raw, images, row, category, classes, findings).table()
+    return Labels(raw.split, classes, images, boxes, raw.relative)
 
 
-def _images(
-    raw: Raw, origin: dict[str, Any], group: str, findings: Findings
-) -> tuple[pd.DataFrame, dict[Any, int]]:
+def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dict[Any, int]]:
     """The table, and its row for each id; -1 where an id is on several images."""
+    origin = raw.origin
     row: dict[Any, int] = {}
     by_name: dict[str, int] = {}
     entries: list[dict[str, Any]] = []
@@ -119,9 +112,11 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
         "width": [],
         "height": [],
         "group": [],
+        "group_number": [0] * len(entries),
         "source": [raw.name] * len(entries),
         "source_id": [],
         "other": [],
+        "probe": [None] * len(entries),
     }
     for entry in entries:
         name = entry["file_name"]
@@ -138,7 +133,7 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
         )
     table = {}
     for name, values in columns.items():
-        dtype = np.int64 if name in ("width", "height") else object
+        dtype = np.int64 if name in ("width", "height", "group_number") else object
         table[name] = pd.Series(values, dtype=dtype)
     return pd.DataFrame(table)
 

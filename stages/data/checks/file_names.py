@@ -12,14 +12,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.disk import Disk
-from stages.data.checks.paths import SIMPLE, inside, is_absolute, is_possible, longest_name
+from stages.data.disk import (
+    IMAGE_SUFFIXES,
+    SIMPLE,
+    Disk,
+    inside,
+    is_absolute,
+    is_possible,
+    longest_name,
+)
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.sources.raw import IMAGE_SUFFIXES
 
 
-def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> None:
+def check_names(labels: Labels, root: Path, findings: Findings) -> None:
     """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no
     file."""
     names = labels.images["file_name"].tolist()
@@ -29,11 +35,7 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
     for row, name in enumerate(names):
         if len(name) <= longest and SIMPLE.fullmatch(name):
             continue
-        place = {
-            "split": split,
-            "source": labels.images["source"].iat[row],
-            "entry": f"image id {ids[row]}",
-        }
+        place = {**labels.place(row), "file": None, "entry": f"image id {ids[row]}"}
         path = _safe_path(name, place, root, findings)
         if path is None:
             keep[row] = False
@@ -44,11 +46,11 @@ def check_names(labels: Labels, split: str, root: Path, findings: Findings) -> N
     for name in compress(names, keep):
         first = folded.setdefault(name.casefold(), name)
         if first != name:
-            place = {"split": split, "file": name}
+            place = {"split": labels.split, "file": name}
             findings.report("path_case_clash", place, before=f"{first} and {name}")
-    merge_same(labels, split, keep, findings)
     if not keep.all():
         labels.keep_images(keep)
+    merge_same(labels, findings)
 
 
 def _safe_path(name: str, place: dict[str, Any], root: Path, findings: Findings) -> str | None:
@@ -77,7 +79,7 @@ def _safe_path(name: str, place: dict[str, Any], root: Path, findings: Findings)
     return path
 
 
-def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> set[str]:
+def check_files(labels: Labels, root: Path, findings: Findings) -> set[str]:
     """Compares the names with the folders that they are in; returns all image files of these
     folders.
 
@@ -89,8 +91,8 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
     keep = np.ones(len(names), dtype=bool)
     exact = {name for name in names if disk.has(name)}
     for row, name in enumerate(names):
-        place = {"split": split, "source": labels.images["source"].iat[row], "file": name}
         if name not in exact:
+            place = labels.place(row)
             near = disk.near(name)
             if near is None or near in exact:
                 findings.report("image_missing", place, note=str(root / name))
@@ -102,7 +104,7 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
             names[row] = name = near
         target = disk.outside(name)
         if target:
-            findings.report("path_link_outside", place, before=target)
+            findings.report("path_link_outside", labels.place(row), before=target)
             keep[row] = findings.action("path_link_outside") == "keep"
     _rename(labels, names)
     labels.keep_images(keep)
@@ -114,22 +116,28 @@ def check_files(labels: Labels, split: str, root: Path, findings: Findings) -> s
     return images
 
 
-def merge_same(labels: Labels, split: str, keep: np.ndarray, findings: Findings) -> None:
-    """Entries whose names became the same once they were mended are one image."""
+def merge_same(labels: Labels, findings: Findings) -> None:
+    """Entries whose names became the same once they were mended, or that are in several files, are
+    one image that has the boxes of all."""
+    names = labels.images["file_name"].tolist()
+    if len(set(names)) == len(names):
+        return
     first: dict[str, int] = {}
-    move = np.arange(len(labels.images))
+    move = np.arange(len(names))
+    keep = np.ones(len(names), dtype=bool)
     ids, sources = labels.images["source_id"].tolist(), labels.images["source"].tolist()
-    for row, name in enumerate(labels.images["file_name"]):
-        if keep[row] and first.setdefault(name, row) != row:
+    for row, name in enumerate(names):
+        if first.setdefault(name, row) != row:
             move[row] = first[name]
             keep[row] = False
             findings.report(
                 "file_name_duplicate",
-                {"split": split, "source": sources[row], "file": name},
+                labels.place(row),
                 before=f"{sources[row]} id {ids[row]}",
                 after=f"{sources[first[name]]} id {ids[first[name]]}",
             )
     labels.boxes["image"] = move[labels.boxes["image"].to_numpy()]
+    labels.keep_images(keep)
 
 
 def _rename(labels: Labels, names: list[str]) -> None:

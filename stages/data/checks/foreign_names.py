@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.disk import Disk
-from stages.data.checks.paths import form, inside, is_absolute, is_possible
+from stages.data.disk import Disk, form, inside, is_absolute, is_possible
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.layouts.tree import Tree, split_of, walk
@@ -23,19 +22,17 @@ CODE = "path_foreign"
 _SUSPECT = re.compile(r"^[/\\]|:[/\\]|(^|[/\\])\.\.([/\\]|$)")
 
 
-def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings) -> None:
+def check_foreign(parts: list[Labels], root: Path, findings: Findings) -> None:
     """Gives images whose name leads nowhere the file of the set that ends alike, where there is one
     for one.
 
-    parts: the labels of each annotation file, by split; their names are changed in place. Two kinds
+    parts: the labels of each annotation file; their names are changed in place. Two kinds
     of names are looked up: addresses and those that lead out of `root`; and all names of a file of
     which none leads to an image, because a file of which some do lacks the images of the rest.
     These must find more than half of their images.
     """
     disk = Disk(root)
-    files = []
-    for split, tables in parts.items():
-        files += [_File(split, labels, *_pending(labels, root, disk)) for labels in tables]
+    files = [_File(labels, *_pending(labels, root, disk)) for labels in parts]
     if not any(file.rows for file in files):
         return
     matches = match(*_names_and_paths(files, root, disk))
@@ -45,7 +42,7 @@ def check_foreign(parts: dict[str, list[Labels]], root: Path, findings: Findings
         # Names that are neither addresses nor lead out may as well be those of images that are
         # missing.
         if not file.is_whole or 2 * len(hits) > len(file.rows):
-            _rename(file.split, file.labels, hits, matches, findings)
+            _rename(file.labels, hits, matches, findings)
 
 
 @dataclass
@@ -53,7 +50,6 @@ class _File:
     """rows: of the images to look up; is_whole: all of them, because no name of the file leads to
     an image."""
 
-    split: str
     labels: Labels
     rows: list[int]
     is_whole: bool
@@ -165,15 +161,13 @@ def _path(name: str, root: Path, disk: Disk) -> str | None:
     return disk.near(path)
 
 
-def _rename(
-    split: str, labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings
-) -> None:
+def _rename(labels: Labels, rows: list[int], matches: dict[str, str], findings: Findings) -> None:
     names = labels.images["file_name"].tolist()
-    ids, sources = labels.images["source_id"].tolist(), labels.images["source"].tolist()
+    ids = labels.images["source_id"].tolist()
     keep = np.ones(len(names), dtype=bool)
     for row in rows:
         path = matches[names[row]]
-        place = {"split": split, "source": sources[row], "entry": f"image id {ids[row]}"}
+        place = {**labels.place(row), "entry": f"image id {ids[row]}"}
         findings.report(CODE, place, file=path, before=names[row], after=path)
         names[row] = path
         keep[row] = findings.action(CODE) != "drop"

@@ -7,55 +7,49 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from stages.data.decode import SWAPPED
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
-from stages.data.probe import SWAPPED, Probe
+from stages.data.probe import Probe
 
 # Width and height of an image.
 Size = tuple[int, int]
 
 
-def check_pixels(
-    labels: Labels, probes: list[Probe], split: str, findings: Findings
-) -> list[Probe]:
-    """probes: one per image. Returns those of the images that stay; relative boxes become pixels.
+def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> None:
+    """probes: one per image, which the images take over; relative boxes become pixels.
 
     OpenCV, and so MMDetection, shows a photograph as its EXIF orientation says; Pillow's width and
     height, which most labelling programs write down, are those before.
     """
     frames = _Frames(labels)
-    names, sources = labels.images["file_name"].tolist(), labels.images["source"].tolist()
-    keep = np.ones(len(names), dtype=bool)
+    keep = np.ones(len(probes), dtype=bool)
     for row, image in enumerate(probes):
-        place = {"split": split, "source": sources[row], "file": names[row]}
         codes = [image.fault] if image.fault else _kinds(image)
         for code in codes:
-            findings.report(code, place, note=image.note or None)
+            findings.report(code, labels.place(row), note=image.note or None)
             keep[row] &= findings.action(code) != "drop"
         # A fault that stops prepare leaves nothing to compare with.
         if not image.fault and keep[row]:
-            keep[row] = _check_size(frames, row, image, place, findings)
+            keep[row] = _check_size(frames, row, image, findings)
     frames.put_back()
+    labels.images["probe"] = pd.Series(probes, dtype=object)
     labels.keep_images(keep)
     _scale_relative(labels)
-    return list(compress(probes, keep))
 
 
-def check_sizes_only(labels: Labels, split: str, findings: Findings) -> None:
+def check_sizes_only(labels: Labels, findings: Findings) -> None:
     """Where no image file is opened: an image without a declared size cannot be used."""
-    images = labels.images
-    unknown = (images[["width", "height"]] == 0).any(axis=1).to_numpy()
-
-    def place(row: int) -> dict[str, Any]:
-        return {
-            "split": split,
-            "source": images["source"].iat[row],
-            "file": images["file_name"].iat[row],
-            "note": "and data.pixels is none, so the file cannot be asked",
-        }
-
-    findings.rows("image_size_missing", np.flatnonzero(unknown), place, "drop")
+    unknown = (labels.images[["width", "height"]] == 0).any(axis=1).to_numpy()
+    note = "and data.pixels is none, so the file cannot be asked"
+    findings.rows(
+        "image_size_missing",
+        np.flatnonzero(unknown),
+        lambda row: {**labels.place(row), "note": note},
+        "drop",
+    )
     labels.keep_images(~unknown)
     _scale_relative(labels)
 
@@ -96,9 +90,7 @@ class _Frames:
         self.labels.boxes["area"] = self.area
 
 
-def _check_size(
-    frames: _Frames, row: int, image: Probe, place: dict[str, Any], findings: Findings
-) -> bool:
+def _check_size(frames: _Frames, row: int, image: Probe, findings: Findings) -> bool:
     """Sets the true size of one image; False where the policy drops it."""
     declared = tuple(frames.sizes[row].tolist())
     stored = (image.width, image.height)
@@ -115,6 +107,7 @@ def _check_size(
         details["after"] = f"{displayed[0]} x {displayed[1]}"
     if image.orientation != 1:
         details["note"] = f"EXIF orientation {image.orientation}"
+    place = frames.labels.place(row)
     findings.report(code, place, **details)
     action = findings.action(code)
     if action == "repair" and code in ("exif_conflict", "image_resized"):

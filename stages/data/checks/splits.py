@@ -9,11 +9,8 @@ import numpy as np
 
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.probe import Probe
+from stages.study.paths import SPLITS
 
-# An image in two splits stays in the later one of this order: val and test remain comparable with
-# other people's.
-ORDER = ("train", "val", "test")
 # Of a wanted number of images; what a split misses by less is not worth a line.
 _TOLERANCE = 0.1
 
@@ -54,40 +51,28 @@ def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> Non
             )
 
 
-def check_shared(
-    sets: dict[str, Labels],
-    probes: dict[str, list[Probe]],
-    groups: dict[str, np.ndarray],
-    findings: Findings,
-) -> None:
-    """Takes images out of a split that a later one has as well, as the policy says.
-
-    groups: the number of each image's group, counted over all splits together.
-    """
-    keys = {name: _image_keys(part, probes[name]) for name, part in sets.items()}
-    _check(sets, probes, groups, keys, "split_image_shared", findings)
-    keys = {name: numbers.tolist() for name, numbers in groups.items()}
-    _check(sets, probes, groups, keys, "split_group_shared", findings)
+def check_shared(sets: dict[str, Labels], findings: Findings) -> None:
+    """Takes images out of a split that a later one has as well, as the policy says."""
+    keys = {name: _image_keys(part) for name, part in sets.items()}
+    _check(sets, keys, "split_image_shared", findings)
+    keys = {name: part.images["group_number"].tolist() for name, part in sets.items()}
+    _check(sets, keys, "split_group_shared", findings)
 
 
-def _image_keys(part: Labels, probes: list[Probe]) -> list[Any]:
+def _image_keys(part: Labels) -> list[Any]:
     """What two splits have in common that share an image: its bytes, or its name where there are
     none."""
-    names = part.images["file_name"].tolist()
-    if not probes:
-        return names
-    return [probe.digest or name for probe, name in zip(probes, names)]
+    keys = []
+    for name, probe in zip(part.images["file_name"], part.images["probe"]):
+        keys.append(probe.digest if probe and probe.digest else name)
+    return keys
 
 
 def _check(
-    sets: dict[str, Labels],
-    probes: dict[str, list[Probe]],
-    groups: dict[str, np.ndarray],
-    keys: dict[str, list[Any]],
-    code: str,
-    findings: Findings,
+    sets: dict[str, Labels], keys: dict[str, list[Any]], code: str, findings: Findings
 ) -> None:
-    names = [name for name in ORDER if name in sets]
+    # The later of two splits keeps the image: val and test remain comparable with other people's.
+    names = [name for name in SPLITS if name in sets]
     for index, name in enumerate(names[:-1]):
         # Key of an image -> its place in a later split; in the next one, where several have it.
         later: dict[Any, tuple[str, int]] = {}
@@ -99,18 +84,11 @@ def _check(
         def place(row: int, name: str = name, later: dict = later) -> dict[str, Any]:
             twin_split, twin_row = later[keys[name][row]]
             twin = sets[twin_split].images["file_name"].iat[twin_row]
-            return {
-                "split": name,
-                "source": sets[name].images["source"].iat[row],
-                "file": sets[name].images["file_name"].iat[row],
-                "before": f"also {twin_split}: {twin}",
-            }
+            return {**sets[name].place(row), "before": f"also {twin_split}: {twin}"}
 
         findings.rows(code, rows, place)
         if rows and findings.action(code) == "drop":
             keep = np.ones(len(sets[name].images), dtype=bool)
             keep[rows] = False
             sets[name].keep_images(keep)
-            groups[name] = groups[name][keep]
             keys[name] = list(compress(keys[name], keep))
-            probes[name] = list(compress(probes[name], keep))

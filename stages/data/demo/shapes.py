@@ -17,6 +17,7 @@ from stages.data.demo.sprite import (
     filling,
     mirrored,
     noise,
+    points,
     rounded,
     sheen,
     tint,
@@ -72,19 +73,7 @@ def paper_pack(rng, width, height):
     hue = rng.uniform(0.1, 0.145)
     body, light = tint(rng, hue, 0.9, 0.95, 0.6), tint(rng, hue, 0.12, 0.97, 0.5)
     sprite = Sprite(width, height, body)
-    sprite.outline(
-        [
-            (0.12, 0.01),
-            (0.86, 0.01),
-            (0.86, 0.1),
-            (0.99, 0.3),
-            (0.99, 0.93),
-            (0.7, 0.99),
-            (0.01, 0.99),
-            (0.01, 0.3),
-            (0.12, 0.1),
-        ]
-    )
+    sprite.outline(points("12,1 86,1 86,10 99,30 99,93 70,99 1,99 1,30 12,10"))
     sprite.band(0, 0.3, 1, 0.44, light)
     sprite.disc(0.36, 0.68, 0.21, 0.15, tint(rng, rng.choice([0.02, 0.33, 0.95]), 0.85, 0.75))
     sprite.disc(0.3, 0.64, 0.07, 0.05, light)
@@ -122,21 +111,7 @@ def metal(rng, width, height):
 def glass(rng, width, height):
     green = tint(rng, rng.uniform(0.33, 0.41), 0.8, 0.46)
     sprite = Sprite(width, height, green, rng.uniform(0.8, 0.92))
-    sprite.outline(
-        mirrored(
-            [
-                (0.34, 0.01),
-                (0.34, 0.07),
-                (0.37, 0.08),
-                (0.36, 0.3),
-                (0.26, 0.39),
-                (0.05, 0.47),
-                (0.02, 0.52),
-                (0.02, 0.95),
-                (0.1, 0.99),
-            ]
-        )
-    )
+    sprite.outline(mirrored(points("34,1 34,7 37,8 36,30 26,39 5,47 2,52 2,95 10,99")))
     sprite.shade(sheen(sprite.across(), low=0.6, strength=0.55))
     sprite.band(0, 0.6, 1, 0.82, tint(rng, 0.13, 0.18, 0.88))
     sprite.band(0.2, 0.66, 0.8, 0.7, green * 0.8)
@@ -149,22 +124,7 @@ def glass(rng, width, height):
 def plastic(rng, width, height):
     blue = tint(rng, rng.uniform(0.52, 0.57), 0.45, 0.93, 0.8)
     sprite = Sprite(width, height, blue, rng.uniform(0.78, 0.9))
-    sprite.outline(
-        mirrored(
-            [
-                (0.33, 0.01),
-                (0.33, 0.1),
-                (0.38, 0.11),
-                (0.38, 0.15),
-                (0.1, 0.26),
-                (0.02, 0.34),
-                (0.07, 0.5),
-                (0.02, 0.62),
-                (0.02, 0.94),
-                (0.12, 0.99),
-            ]
-        )
-    )
+    sprite.outline(mirrored(points("33,1 33,10 38,11 38,15 10,26 2,34 7,50 2,62 2,94 12,99")))
     for y in (0.3, 0.68, 0.75, 0.82, 0.89):
         sprite.band(0, y, 1, y + 0.018, blue * 0.68)
     sprite.shade(sheen(sprite.across(), low=0.8, strength=0.4))
@@ -191,21 +151,7 @@ def styrofoam(rng, width, height):
 def plastic_bag(rng, width, height):
     violet = tint(rng, rng.uniform(0.72, 0.79), rng.uniform(0.3, 0.55), rng.uniform(0.68, 0.92))
     sprite = Sprite(width, height, violet, rng.uniform(0.7, 0.88))
-    body = np.array(
-        [
-            (0.22, 0.3),
-            (0.4, 0.36),
-            (0.6, 0.36),
-            (0.78, 0.3),
-            (0.97, 0.5),
-            (1, 0.85),
-            (0.8, 1),
-            (0.5, 0.97),
-            (0.2, 1),
-            (0, 0.85),
-            (0.03, 0.5),
-        ]
-    )
+    body = points("22,30 40,36 60,36 78,30 97,50 100,85 80,100 50,97 20,100 0,85 3,50")
     body = filling(rounded(body + rng.uniform(-0.04, 0.04, body.shape), 2))
     body[:, 1] = 0.26 + 0.73 * body[:, 1]
     sprite.outline(body)

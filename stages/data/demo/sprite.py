@@ -70,6 +70,11 @@ def _plain(colour):
     return tuple(float(channel) for channel in np.clip(colour, 0, 255))
 
 
+def points(text):
+    """An outline from "x,y x,y ..." in percent of the canvas."""
+    return np.array([pair.split(",") for pair in text.split()], np.float64) / 100
+
+
 def ellipse(x, y, radius_x, radius_y, steps=24):
     """From the right by way of the bottom."""
     angles = np.arange(steps) * (2 * np.pi / steps)

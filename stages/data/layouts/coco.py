@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.data.layouts import json_peek
-from stages.data.layouts.layout import Layout, in_root_alone
-from stages.data.layouts.tree import Tree, split_of
+from stages.data.layouts.layout import Layout, by_split, in_root_alone
+from stages.data.layouts.tree import Tree
 from stages.errors import InputError
 from stages.study.params import Source
 
@@ -46,29 +46,16 @@ def recognise(tree: Tree) -> Layout | None:
     # either.
     if not files or (len(files) < candidates and files == without_images):
         return None
-    splits: dict[str, list[_File]] = {}
-    for file in files:
-        splits.setdefault(split_of(file.path) or "", []).append(file)
-    notes = []
-    if "train" not in splits:
-        # A file that names no split is for training; folds called val_0 to val_4 are one set.
-        source = next(split for split in ("", "val", "test") if split in splits)
-        splits["train"] = splits.pop(source)
-    for file in splits.pop("", []):
-        notes.append(f"{file.path} is left out: its name says no split, and others do")
+    notes: list[str] = []
+    by_path = {file.path: file for file in files}
     sources = {}
-    for split, split_files in splits.items():
-        sources[split] = _source(tree, split, _without_doubles(split_files, notes))
+    for split, paths in by_split(by_path, notes).items():
+        chosen = _without_doubles([by_path[path] for path in paths], notes)
+        sources[split] = _source(tree, split, chosen)
     examples: list[str] = []
     for file in without_images:
         examples += file.names[:5]
-    return Layout(
-        "coco",
-        {split: sources[split] for split in ("train", "val", "test") if split in sources},
-        images=not without_images,
-        examples=examples,
-        notes=notes,
-    )
+    return Layout("coco", sources, not without_images, examples, notes=notes)
 
 
 def _source(tree: Tree, split: str, files: list[_File]) -> Source:

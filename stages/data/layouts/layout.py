@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stages.data.layouts.tree import is_below, split_of
 from stages.study.params import Source
+from stages.study.paths import SPLITS
 
 
 @dataclass
@@ -33,3 +35,20 @@ def in_root_alone(folder: str, images: str | None) -> bool:
     if not folder or split_of(top) is not None or images is None:
         return True
     return not is_below(images, top)
+
+
+def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str]]:
+    """The paths of annotations that each split has, by their names, in the order of SPLITS.
+
+    Where none names train, those of no split are for training, or else those of the only split:
+    folders called val_0 to val_4 are one set, and FiftyOne calls its only split val. Where one
+    does, `notes` says which are left out.
+    """
+    named: dict[str, list[str]] = {}
+    for path in annotations:
+        named.setdefault(split_of(path) or "", []).append(path)
+    if "train" not in named:
+        named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
+    for path in named.pop("", []):
+        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
+    return {split: named[split] for split in SPLITS if split in named}

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from stages.data.boundary import boundary
-from stages.data.checks.paths import form
-from stages.data.sources.raw import IMAGE_SUFFIXES
+from stages.data.disk import IMAGE_SUFFIXES, boundary, form, is_file
 
 _SPLITS = {
     "train": ("train", "training", "trainval"),
@@ -213,11 +211,3 @@ def common_folder(folders: Iterable[str]) -> str:
 def is_below(folder: str, top: str) -> bool:
     """Whether `folder` is `top` or lies in it; "" is the root."""
     return not top or folder == top or folder.startswith(f"{top}/")
-
-
-def is_file(path: Path) -> bool:
-    """False too for a name that no file system takes."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

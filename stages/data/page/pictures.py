@@ -13,14 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.data.boundary import boundary
-from stages.data.decode import REDUCTIONS, decode
+from stages.data.decode import FORMATS, ORIENTATION, REDUCTIONS, SWAPPED, decode
+from stages.data.disk import boundary
 from stages.data.page.window import Box, Window, choose_window, corner
 
 log = logging.getLogger(__name__)
-# No format whose reader starts another program, as EPS does. MPO comes with JPEG.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
-_ORIENTATION = 0x0112
 # More boxes than these on a thumbnail are one blot, and a larger page.
 _MOST_MARKED, _MOST_OTHERS = 100, 60
 _LOCATOR = 0.17
@@ -147,10 +144,10 @@ def _decoded(
     than are safe.
     """
     reduction = 1
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         size = image.size
         if image.format in {"JPEG", "MPO"}:
-            if image.getexif().get(_ORIENTATION, 1) in {5, 6, 7, 8}:
+            if image.getexif().get(ORIENTATION, 1) in SWAPPED:
                 size = (size[1], size[0])
             window = window_of(size)
             most = max(window.width, window.height) / long_side

@@ -120,8 +120,8 @@ class Annotations:
                 self.unread[name] += count
 
     def _append(self, positions: np.ndarray, values: dict[str, Any]) -> None:
-        """values: a list for each field, what _DEFAULTS has for those that are not among them; bbox
-        and rotation: arrays."""
+        """values: a list or an array for each field, what _DEFAULTS has for those that are not among
+        them; bbox and rotation: arrays."""
         count = len(positions)
         for name, default in _DEFAULTS.items():
             values.setdefault(name, [default] * count)
@@ -150,9 +150,9 @@ def _is_complete(entry: Any) -> bool:
     return is_id(entry["image_id"]) and is_id(entry["category_id"])
 
 
-def _column(values: list[Any]) -> Any:
+def _column(values: Any) -> Any:
     # True is no id, though it is a number to NumPy.
-    if set(map(type, values)) != {int}:
+    if isinstance(values, np.ndarray) or set(map(type, values)) != {int}:
         return values
     try:
         return np.array(values, dtype=np.int64)
@@ -160,8 +160,10 @@ def _column(values: list[Any]) -> Any:
         return values
 
 
-def _areas(values: list[Any]) -> np.ndarray:
+def _areas(values: Any) -> np.ndarray:
     """NaN: to be filled from the box; infinity: something that is no number."""
+    if isinstance(values, np.ndarray):
+        return values
     if set(map(type, values)) != {float}:
         values = [np.nan if value is None else _real(value) for value in values]
     return np.array(values, dtype=np.float64)

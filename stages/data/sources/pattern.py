@@ -7,17 +7,21 @@ and Python takes three times as long to make and to empty these objects as to re
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.data.sources.annotations import FIELDS, REQUIRED
 
 # The numbers of an entry that are without exponent consist of these.
-_DIGITS = "0123456789.-"
+_DIGITS = b"0123456789.-"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# Python reads no whole number of more than 4300 digits.
+_LONGEST = 4000
 
 
 class Pattern:
@@ -29,12 +33,10 @@ class Pattern:
         brace that ends an entry to the one that begins the next."""
         self._entry = entry
         self._width = len(pieces) - 1
-        self._head, self._tail = pieces[0], pieces[-1]
-        # Every key is in one of these; between the numbers of a list there are commas as it is.
-        joint = self._tail + between[1:-1] + self._head
-        self._names = [joint, *(piece for piece in pieces[1:-1] if ":" in piece)]
         self._rest = "".join(pieces).encode()
         self._comma = between[1:-1].encode()
+        # Characters of an entry before each number, other numbers aside.
+        self._before = np.cumsum(list(map(len, pieces[:-1])))
 
     @classmethod
     def of(cls, text: str, between: str) -> Pattern | None:
@@ -52,9 +54,8 @@ class Pattern:
             return None
         pieces = _NUMBER.split(text)
         # As many as the values have: no name and no text has a digit in it.
-        if len(pieces) - 1 != sum(map(_count, entry.values())) or set(_DIGITS) & set(
-            "".join(pieces)
-        ):
+        has_digit = set(_DIGITS) & set("".join(pieces).encode())
+        if has_digit or len(pieces) - 1 != sum(map(_count, entry.values())):
             return None
         return cls(entry, pieces, between)
 
@@ -63,52 +64,85 @@ class Pattern:
         return tuple(self._entry)
 
     def read(self, text: str) -> dict[str, Any] | None:
-        """The fields that detection needs as lists of their values, bbox as an array (n, 4); None
-        where an entry of `text` is not of this pattern, has an id that is no whole number, or a
-        number too large for an array.
+        """The fields that detection needs as arrays of their values, bbox (n, 4), or as lists where
+        all have the value that is no number; None where an entry of `text` is not of this pattern,
+        has an id that is no whole number, or a number too large for an array.
 
-        The text without digits has to be the pattern's, again and again. With every name replaced
-        by a comma it then is a list of numbers, in the order of the pattern; a name with a digit
-        inside remains, and is no list of numbers.
+        The text without its numbers has to be the pattern's, again and again, with the numbers
+        between the same characters.
         """
-        if not text.isascii():
+        if not text.isascii() or not text.startswith("{") or not text.endswith("}"):
             return None
-        rest = text.encode().translate(None, _DIGITS.encode())
-        count = (len(rest) + len(self._comma)) // (len(self._rest) + len(self._comma))
+        data = text.encode()
+        rest = data.translate(None, _DIGITS)
+        step = len(self._rest) + len(self._comma)
+        count = (len(rest) + len(self._comma)) // step
         if rest != (self._rest + self._comma) * (count - 1) + self._rest:
             return None
-        if not (text.startswith(self._head) and text.endswith(self._tail)):
+        numbers = _Numbers(data)
+        before = np.arange(count)[:, None] * step + self._before
+        if not np.array_equal(numbers.before, before.ravel()) or not numbers.are_json():
             return None
-        numbers = text[len(self._head) : len(text) - len(self._tail)]
-        for name in self._names:
-            numbers = numbers.replace(name, ",")
-        try:
-            values = json.loads(f"[{numbers}]")
-        except ValueError:
-            return None
-        if len(values) != count * self._width:
-            return None
-        return self._columns(values, count)
+        return self._columns(numbers.table(self._width), count)
 
-    def _columns(self, values: list[int | float], count: int) -> dict[str, Any] | None:
+    def _columns(self, table: pd.DataFrame, count: int) -> dict[str, Any] | None:
+        """table: a row for each entry, a column for each number of the pattern."""
         columns: dict[str, Any] = {}
         start = 0
         for name, value in self._entry.items():
             size = _count(value)
-            if name == "bbox":
-                sides = [np.array(values[at :: self._width]) for at in range(start, start + size)]
-                if any(side.dtype.kind not in "if" for side in sides):
-                    return None
-                columns[name] = np.stack(sides, axis=1).astype(np.float64, copy=False)
-            elif name in FIELDS and size:
-                columns[name] = values[start :: self._width]
-            elif name in FIELDS:
-                columns[name] = [value] * count
+            part = table.iloc[:, start : start + size]
             start += size
-        ids = set(map(type, columns["image_id"])) | set(map(type, columns["category_id"]))
-        if ids != {int}:
+            if name in FIELDS and not size:
+                columns[name] = [value] * count
+            elif name in ("bbox", "area"):
+                if not {dtype.kind for dtype in part.dtypes} <= {"i", "f"}:
+                    return None
+                values = part.to_numpy(dtype=np.float64)
+                columns[name] = values if name == "bbox" else values[:, 0]
+            elif name in FIELDS:
+                columns[name] = part.iloc[:, 0].to_numpy()
+                # 1.0 is no whole number in JSON.
+                if columns[name].dtype != np.int64:
+                    return None
+        if not all(isinstance(columns[name], np.ndarray) for name in ("image_id", "category_id")):
             return None
         return columns
+
+
+class _Numbers:
+    """The numbers in a text of ASCII characters. before: (n,) characters of other kinds before each
+    of them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = np.frombuffer(data, dtype=np.uint8)
+        self._is_digit = (self._data - ord("-") <= ord("9") - ord("-")) & (self._data != ord("/"))
+        edges = np.flatnonzero(self._is_digit[1:] != self._is_digit[:-1]) + 1
+        self._starts, self._ends = edges[::2], edges[1::2]
+        lengths = self._ends - self._starts
+        self.before = self._starts - np.cumsum(lengths) + lengths
+
+    def are_json(self) -> bool:
+        """Without zeros before a number, without a point at its end, and none too long."""
+        data, starts = self._data, self._starts
+        first = starts + (data[starts] == ord("-"))
+        has_zero = (data[first] == ord("0")) & (data[first + 1] >= ord("0"))
+        has_zero &= data[first + 1] <= ord("9")
+        is_digit = (data[first] >= ord("0")) & (data[first] <= ord("9"))
+        ends_in_digit = data[self._ends - 1] >= ord("0")
+        is_short = self._ends - starts <= _LONGEST
+        return bool((is_digit & ~has_zero & ends_in_digit & is_short).all())
+
+    def table(self, width: int) -> pd.DataFrame:
+        """The numbers in rows of `width`; a column with something that is none, such as 1-2, is one
+        of objects."""
+        lines = self._data.copy()
+        lines[self._ends] = ord(",")
+        lines[self._ends[width - 1 :: width]] = ord("\n")
+        is_part = self._is_digit.copy()
+        is_part[self._ends] = True
+        file = io.BytesIO(lines[is_part].tobytes())
+        return pd.read_csv(file, header=None, na_filter=False, low_memory=False)
 
 
 def _refuse(name: str) -> None:

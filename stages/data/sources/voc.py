@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from stages.data.disk import read_inside
 from stages.data.findings import Findings
-from stages.data.sources.coco import read_inside, read_text
-from stages.data.sources.raw import Raw
+from stages.data.sources.raw import Raw, read_text
 from stages.data.sources.voc_images import VocImages
 
 
@@ -23,7 +23,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     (as in MMDetection's converter). The image is the one of the XML's own name, or else the one
     that <filename> gives.
     """
-    raw = Raw(annotations, folder)
+    raw = Raw(split, annotations, folder)
     files = _xml_files(root, annotations, split, findings)
     if not files:
         return None
@@ -38,7 +38,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         top = root / "Annotations"
     images = VocImages(root / folder)
     for file in files:
-        _read_file(file, top, images, root, raw, split, findings)
+        _read_file(file, top, images, root, raw, findings)
     raw.gathered = names is None
     if names is None:
         names = sorted({entry["category_id"] for entry in raw.annotations} - {None})
@@ -84,16 +84,10 @@ def _listed(folder: Path, line: str) -> Path:
 
 
 def _read_file(
-    file: Path,
-    annotations: Path,
-    images: VocImages,
-    root: Path,
-    raw: Raw,
-    split: str,
-    findings: Findings,
+    file: Path, annotations: Path, images: VocImages, root: Path, raw: Raw, findings: Findings
 ) -> None:
     """annotations: the folder that XML files are in."""
-    origin = {"split": split, "source": _short(file, root)}
+    origin = {"split": raw.split, "source": _short(file, root)}
     try:
         data = read_inside(file, root)
         # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.

@@ -4,12 +4,11 @@ stays as it was."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from stages.data.sources.raw import IMAGE_SUFFIXES
+from stages.data.disk import IMAGE_SUFFIXES, form
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class VocImages:
         if own is None:
             return self._without_own(file, filename, last, named)
         # Case, Unicode form and backslashes alone are for the check of file names to mend.
-        if not filename or _form(own) == _form(filename.replace("\\", "/")):
+        if not filename or form(own) == form(filename.replace("\\", "/")):
             return Match(filename or own)
-        if _form(_stem(own)) == _form(_stem(last)):
+        if form(_stem(own)) == form(_stem(last)):
             # A folder that is written out is as good as the XML's own.
             if named == filename and "/" in filename:
                 return Match(filename)
@@ -119,7 +118,3 @@ def _stem(name: str) -> str:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return path.stem
     return path.name
-
-
-def _form(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

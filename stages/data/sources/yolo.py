@@ -6,10 +6,10 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
+from stages.data.disk import IMAGE_SUFFIXES, read_inside
 from stages.data.findings import Findings
 from stages.data.sources import yolo_names
-from stages.data.sources.coco import read_inside
-from stages.data.sources.raw import IMAGE_SUFFIXES, Raw
+from stages.data.sources.raw import Raw
 from stages.data.sources.yolo_lines import LineKinds, are_finite, keypoint_shape, number
 
 
@@ -30,7 +30,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             return None
     if categories is None:
         return None
-    raw = Raw(annotations, folder, categories=categories, relative=True)
+    raw = Raw(split, annotations, folder, categories=categories, relative=True)
     labels, images = root / annotations, root / folder
     pictures: dict[Path, list[str]] = {}
     for file in sorted(images.rglob("*")):
