@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import quick
+import warm_python
 
 from stages.study import yaml_text
 
@@ -99,6 +100,13 @@ class Project:
         }
 
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        """Runs it with a Python that is warm: see warm_python.py."""
+        quick.start(command[0])
+        path = f"{warm_python.folder()}{os.pathsep}{self.env['PATH']}"
+        return self.cold(*command, check=check, **{"PATH": path, **env})
+
+    def cold(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        """Runs it in processes that start from nothing, as a person's do."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -132,7 +140,7 @@ class Project:
             for role in ("AUTHOR", "COMMITTER")
             for field, value in (("NAME", "test"), ("EMAIL", "test@example.invalid"))
         }
-        return self.run("git", *arguments, **who).stdout.strip()
+        return self.cold("git", *arguments, **who).stdout.strip()
 
     def params(self) -> dict:
         return yaml_text.loads((self.folder / "params.yaml").read_text(encoding="utf-8"))
@@ -201,7 +209,7 @@ def _template() -> tempfile.TemporaryDirectory:
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
     # What `make install` does in a clone on a machine without an identity.
-    assert "detection-matrix@localhost" in project.run("python", "-m", "stages.set_up").stdout
+    assert "detection-matrix@localhost" in project.cold("python", "-m", "stages.set_up").stdout
     return folder
 
 

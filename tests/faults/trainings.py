@@ -6,7 +6,6 @@ import atexit
 import json
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import warm_python
 from conftest import CELLS, Project, make_project
 
 R50 = "faster_rcnn-r50-fpn-sgd-512"
@@ -40,10 +40,9 @@ class Trainings:
         self.env = {
             **self.project.env,
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-            "PYTHONPATH": str(folder),
         }
         self.server = subprocess.Popen(
-            [sys.executable, "tests/faults/fork_server.py"],
+            [warm_python.folder() / "python", "-m", "tests.faults.fork_server"],
             cwd=folder,
             env=self.env,
             text=True,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+import warm_python
 from conftest import CELLS, Project, make_project
 
 from stages.study import yaml_text
@@ -90,8 +90,9 @@ while waiting:
     waiting += [name for name in list(sys.modules) if name.startswith("stages.")]
 print(*[sys.modules[name].__file__ for name in done], sep="\\n")
 """
+    python = warm_python.folder() / "python"
     done = subprocess.run(
-        [sys.executable, "-c", code, stage], cwd=ROOT, capture_output=True, text=True, check=True
+        [python, "-c", code, stage], cwd=ROOT, capture_output=True, text=True, check=True
     )
     paths = {Path(line).relative_to(ROOT) for line in done.stdout.splitlines()}
     return {path for path in paths if path.name != "__init__.py" or path.stat().st_size > 200}
