@@ -83,14 +83,16 @@ data-check: install  ## a report on the data set in ROOT=..., without training; 
 	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
 	@python -m stages.data_check "$(ROOT)"
 
-# Whole files go to a worker, for what their tests share. Not -n auto, which takes all cores of a container's host.
+# Whole files go to a worker, for what their tests share, in the order of tests/conftest.py. Not -n auto, which takes all
+# cores of a container's host.
 WORKERS = -n $$(python -m stages.jobs tests || echo 1)
+BY_FILE = --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: install  ## the tests that fit into minutes
-	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile -m "not slow and not gpu" --ignore=tests/faults
+	python -m pytest $(WORKERS) $(BY_FILE) -m "not slow and not gpu" --ignore=tests/faults
 
 # The others are skipped when they start a program: see tests/quick.py.
 test-quick: install  ## the tests that start no DVC, MLflow server, stage or training: after each change
-	python -m pytest $(WORKERS) --maxprocesses 4 --dist loadfile --quick -m "not slow and not gpu" --ignore=tests/faults
+	python -m pytest $(WORKERS) $(BY_FILE) --quick -m "not slow and not gpu" --ignore=tests/faults
 
 # These share what each worker, or the first of them, makes once; a worker that has no test left takes half of another's.
 FAULTS ?= not gpu

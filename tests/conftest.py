@@ -74,9 +74,34 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
+# Files that take longest, the longest first: no worker is left alone with one of them at the end.
+LONGEST = (
+    "test_graph.py",
+    "test_records.py",
+    "test_what_runs_again.py",
+    "test_training.py",
+    "test_own_data.py",
+    "test_dvc_tables.py",
+    "test_run.py",
+    "test_model_registry.py",
+    "test_rooms.py",
+    "test_checkout.py",
+    "test_accept.py",
+    "test_rows.py",
+    "test_zoo.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # It takes minutes: first, so that no worker is left alone with it at the end.
-    items.sort(key=lambda item: item.name != "test_thirty_random_kill_points")
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        # It takes minutes.
+        if item.name == "test_thirty_random_kill_points":
+            return -1
+        return places.get(item.path.name, len(places))
+
+    items.sort(key=place)
 
 
 class Project:
