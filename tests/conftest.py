@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import compileall
 import os
 import shutil
 import signal
@@ -64,7 +64,11 @@ def _quick(pytestconfig: pytest.Config) -> None:
         quick.forbid_programs()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # Made and removed by whoever starts first: pytest itself, of which workers are children.
+    if warm_python.PLACE not in os.environ:
+        os.environ[warm_python.PLACE] = tempfile.mkdtemp(prefix="detection-matrix-tests-")
+        config.add_cleanup(_remove_place)
     # A shell's & and nohup have their children ignore signals, which some tests send and wait for.
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
@@ -72,6 +76,10 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+def _remove_place() -> None:
+    shutil.rmtree(os.environ.pop(warm_python.PLACE), ignore_errors=True)
 
 
 # Files that take longest, the longest first: no worker is left alone with one of them at the end.
@@ -115,7 +123,9 @@ class Project:
             **{
                 name: value
                 for name, value in os.environ.items()
-                if not name.startswith(("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS"))
+                if not name.startswith(
+                    ("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS", warm_python.PLACE)
+                )
             },
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder.parent),
@@ -127,8 +137,13 @@ class Project:
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
         """Runs it with a Python that is warm: see warm_python.py."""
         quick.start(command[0])
+        return self.cold(*command, check=check, **{"PATH": self.warm["PATH"], **env})
+
+    @property
+    def warm(self) -> dict[str, str]:
+        """The environment in which `python` and `dvc` are warm."""
         path = f"{warm_python.folder()}{os.pathsep}{self.env['PATH']}"
-        return self.cold(*command, check=check, **{"PATH": path, **env})
+        return {**self.env, "PATH": path}
 
     def cold(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
         """Runs it in processes that start from nothing, as a person's do."""
@@ -219,39 +234,34 @@ def project_files() -> list[str]:
     return list(filter(None, listed.split("\0")))
 
 
-@functools.cache
-def _template() -> tempfile.TemporaryDirectory:
-    """A clone in which nothing has run, to be copied; its folder is removed when the tests end."""
-    folder = tempfile.TemporaryDirectory(prefix="detection-matrix-")
-    clone = Path(folder.name) / "clone"
+def _clone(folder: Path) -> None:
+    """A clone in which nothing has run."""
     for name in project_files():
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.endswith("/dvc.lock"):
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
-    project = Project(clone)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder)
     project.set_params(small)
     project.git("init", "--quiet")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "a clone")
     # What `make install` does in a clone on a machine without an identity.
     assert "detection-matrix@localhost" in project.cold("python", "-m", "stages.set_up").stdout
-    return folder
+    # Or the first program of each copy would compile all of it.
+    compileall.compile_dir(folder / "stages", quiet=1)
 
 
-@functools.cache
-def _empty_store() -> tempfile.TemporaryDirectory:
+def _empty_store(folder: Path) -> None:
     # Sets what MLflow reads from the environment when it is imported.
     import stages.tracking.store  # noqa: F401  isort: skip
     from mlflow import MlflowClient
 
-    folder = tempfile.TemporaryDirectory(prefix="detection-matrix-")
-    MlflowClient(tracking_uri=f"sqlite:///{folder.name}/mlflow.db").search_experiments()
-    return folder
+    MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db").search_experiments()
 
 
 def empty_store() -> Path:
     """MLflow's database before anything is in it, to be copied; to make it takes seconds."""
-    return Path(_empty_store().name) / "mlflow.db"
+    return warm_python.made_once("store", _empty_store) / "mlflow.db"
 
 
 def make_project(folder: Path, database: bool = True) -> Project:
@@ -261,7 +271,7 @@ def make_project(folder: Path, database: bool = True) -> Project:
     """
     quick.start("clone of the project")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cp", "-a", Path(_template().name) / "clone", folder], check=True)
+    subprocess.run(["cp", "-a", warm_python.made_once("clone", _clone), folder], check=True)
     if database:
         shutil.copy(empty_store(), folder)
     return Project(folder)

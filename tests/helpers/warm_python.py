@@ -23,15 +23,14 @@ import marshal
 import os
 import runpy
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +102,8 @@ AT_START = (
     "TZ",
 )
 STREAMS = 3
+# The variable that names a folder of this run, which all its workers know.
+PLACE = "DETECTION_MATRIX_TEST_RUN"
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 CLIENT = """\
 #!{python} -IS
@@ -156,9 +157,7 @@ os._exit(status)
 @functools.cache
 def folder() -> Path:
     """The folder with `python` and `dvc`. The server is started for all workers of this run."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
-    place = Path(tempfile.gettempdir()) / f"detection-matrix-warm-{run}"
-    place.mkdir(exist_ok=True)
+    place = Path(os.environ[PLACE])
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = _connect(place / "socket")
@@ -167,6 +166,19 @@ def folder() -> Path:
     # It is closed with this process, however that ends.
     atexit.register(connection.close)
     return place / "bin"
+
+
+def made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled: the first worker of this run that asks does it for all."""
+    made = Path(os.environ[PLACE]) / name
+    with (made.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            unfinished = made.with_suffix(".new")
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(made)
+    return made
 
 
 def _connect(path: Path) -> socket.socket | None:
@@ -186,9 +198,8 @@ def _start(place: Path) -> socket.socket:
         **{
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))
+            if not name.startswith(("MLFLOW_", "DVC_", "GIT_", PLACE))
         },
-        "HOME": str(place),
         # What stages/tracking/store.py sets before it imports MLflow.
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
@@ -431,9 +442,7 @@ if __name__ == "__main__":
         signal.signal(usual, signal.SIG_IGN)
     warm_up()
     asked = Server(sys.argv[1]).serve()
-    if asked is None:
-        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)
-    else:
+    if asked is not None:
         raised = None
         try:
             run(*asked)
