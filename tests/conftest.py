@@ -165,9 +165,10 @@ class Project:
 
     def make(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Make, in the environment of these tests: nothing is installed. Skips where make did not install that."""
+        quick.start("make")
         environment = self.folder / ".venv"
         if not environment.is_symlink():
-            environment.symlink_to(sys.prefix)
+            environment.symlink_to(warm_python.environment())
         if not (environment / "installed").exists():
             pytest.skip("this is not the environment that make installs")
         os.utime(self.folder / "requirements.txt", (0, 0))

@@ -181,6 +181,24 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
     return made
 
 
+def environment() -> Path:
+    """What stands for .venv in a clone: that of these tests, with this `python` and this `dvc`."""
+    return made_once("environment", _link)
+
+
+def _link(place: Path) -> None:
+    own, warm = Path(sys.prefix), folder()
+    for part in own.iterdir():
+        if part.name != "bin":
+            (place / part.name).symlink_to(part)
+    (place / "bin").mkdir()
+    for program in (own / "bin").iterdir():
+        replaced = warm / program.name
+        if not replaced.exists():
+            replaced = program
+        (place / "bin" / program.name).symlink_to(replaced)
+
+
 def _connect(path: Path) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

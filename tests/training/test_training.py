@@ -272,7 +272,7 @@ def test_too_little_memory_names_the_parameter_to_lower(trainer):
 def test_two_processes_share_one_batch(trainer, plain):
     rows, _ = plain(R50)
     trainer.change(R50, processes=2)
-    done = trainer.project.run(sys.executable, "-m", "stages.train", R50)
+    done = trainer.project.run("python", "-m", "stages.train", R50)
     found = trainer.run_json()
     assert found["processes"] == 2 and found["device_batch"] == 2 and found["batch_size"] == 4
     with (trainer.record() / "history.csv").open(encoding="utf-8") as file:
@@ -288,7 +288,7 @@ def test_two_processes_share_one_batch(trainer, plain):
 
 def test_two_processes_fail_with_one_line(trainer):
     trainer.change(R50, processes=2, lr=1e9, clip_grad=0, warmup_iterations=0)
-    done = trainer.project.run(sys.executable, "-m", "stages.train", R50, check=False)
+    done = trainer.project.run("python", "-m", "stages.train", R50, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
     # The first process that sees it says it; the others may as well, until they are ended.
     assert 1 <= done.stdout.count(f"train: {R50}: the loss is") <= 2
