@@ -107,7 +107,7 @@ def measure(cell: str) -> None:
     clock(checkpoints.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
     clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")
-    clock(Run, "__init__", "create", "rows", "metrics", "record", "end")
+    clock(Run, "__init__", "rows", "metrics", "record", "end")
     clock(workspace, "open_")
     clock(workspace.Workspace, "publish")
     clock(lock, "_take", "_write")

@@ -58,7 +58,7 @@ def main(name: str) -> None:
     }
     write_json(paths.per_class(name, cell), per_class)
     write_json(paths.details(name, cell), details)
-    cells.file(name, cell)
+    cells.send(name, cell)
 
 
 def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:

@@ -113,7 +113,7 @@ def _log(study: Study, names: list[str]) -> None:
     from stages.tracking import cells
 
     for name in names:
-        cells.file(name, study.cell(name))
+        cells.send(name, study.cell(name))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from stages.program import InputError, run
 from stages.study import amounts, group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
+from stages.tracking import data_report, store, upload
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def main() -> None:
     a metric of a class that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
-    log_to_mlflow(report, paths.PREPARED, names.tags(study))
+    upload.send(data_report.contents(report, paths.PREPARED, names.tags(study)), store.DATA)
     group_metrics.check_classes(study, report["classes"])
     for line in amounts.warnings(study, report["splits"]):
         log.warning("%s", line)
@@ -232,54 +233,6 @@ def say(report: dict[str, Any], folder: Path) -> None:
             finding["action"],
         )
     log.info("%s", folder / "report.html")
-
-
-def log_to_mlflow(
-    report: dict[str, Any], folder: Path, tags: dict[str, str], identity: str | None = None
-) -> None:
-    """The data report as a run of its own, or as the one that `identity` has begun; the splits are
-    dataset inputs. tags: of names.tags()."""
-    from stages.tracking import checkout, provenance, store
-    from stages.tracking.run import Run
-
-    contexts = {"train": "training", "val": "validation", "test": "testing"}
-    tracked = Run(identity, experiment_suffix=store.DATA)
-    # Reports of earlier versions have no name.
-    name = report.get("name") or report["source"]
-    tracked.create(
-        f"{name} {report['digest'][:12]}",
-        {
-            "source": report["source"],
-            "image_root": report["image_root"],
-            "pixels": report["pixels"],
-        },
-        {
-            **tags,
-            "digest": report["digest"],
-            "mlflow.source.name": "stages.prepare",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": checkout.commit(),
-            **provenance.dvc_tags(),
-        },
-        [
-            {
-                "name": f"{name}-{split}",
-                "digest": part["digest"],
-                "context": contexts[split],
-                "source": str((folder / f"{split}.json").resolve()),
-            }
-            for split, part in report["splits"].items()
-        ],
-    )
-    counts = {}
-    for split_name, part in report["splits"].items():
-        counts[f"{split_name}/images"] = part["images"]
-        counts[f"{split_name}/boxes"] = part["boxes"]
-    for finding in report["findings"]:
-        counts[f"findings/{finding['code']}"] = finding["count"]
-    tracked.metrics(counts, 0)
-    tracked.artifacts([folder / name for name in ("report.html", "report.json", "changes.csv")])
-    tracked.end("FINISHED")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stages.program import InputError, run
 from stages.study import names, params, paths
-from stages.tracking import cells, identity, owner, store
+from stages.tracking import cells, data_report, owner, store
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
+from stages.tracking.upload import Sent, Upload
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,7 +43,7 @@ def main() -> None:
     client, experiment = trying(store.open_client)
     close_vanished(client, experiment)
     data(names.tags(study))
-    total = cells.Sent()
+    total = Sent()
     missing, damaged = [], []
     for name, cell in study.cells.items():
         try:
@@ -54,8 +55,10 @@ def main() -> None:
         if contents is None:
             missing.append(name)
             continue
-        sent = trying(lambda contents=contents: cells.complete(client, experiment, contents))
-        log.info("%s: %s%s", name, sent, "" if contents.evaluated else "; not analysed here")
+        upload = Upload(contents)
+        sent = trying(lambda upload=upload: upload.send(client, experiment))
+        remark = "" if cells.DETAILS in contents.files else "; not analysed here"
+        log.info("%s: %s%s", name, sent, remark)
         total.points += sent.points
         total.files += sent.files
     if missing:
@@ -83,26 +86,17 @@ def close_vanished(client: MlflowClient, experiment: str) -> None:
 
 
 def data(tags: dict[str, str]) -> None:
-    """The run of the data report, which the data's digest tells. tags: of names.tags()."""
+    """The run of the data report. tags: of names.tags()."""
     try:
         report = json.loads((paths.PREPARED / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
     if not report.get("digest"):
         return
+    contents = data_report.contents(report, paths.PREPARED, tags)
     client, experiment = trying(lambda: store.open_client(store.DATA))
-    close_vanished(client, experiment)
-    runs = trying(lambda: client.search_runs([experiment], f"tags.digest = '{report['digest']}'"))
-    if any(run.info.status == "FINISHED" for run in runs):
-        log.info("data %s: complete", report["digest"][:12])
-        return
-    # Seconds of imports for what is rarely missing.
-    from stages.prepare import log_to_mlflow
-
-    log_to_mlflow(
-        report, paths.PREPARED, tags, runs[0].data.tags.get(identity.TAG) if runs else None
-    )
-    log.info("data %s: sent", report["digest"][:12])
+    sent = trying(lambda: Upload(contents).send(client, experiment))
+    log.info("data %s: %s", report["digest"][:12], sent)
 
 
 def trying(step: Callable[[], T]) -> T:

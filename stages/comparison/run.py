@@ -19,7 +19,7 @@ from stages.results.cell import CellResult
 from stages.study.params import Study
 from stages.tracking import checkout, identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH
-from stages.tracking.sending import Job, Sender, is_final, without_password
+from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
     messages = _Messages(judgement, cells, study, folder)
     sender = Sender()
     for send in messages.jobs():
-        sender.put(Job(send))
+        sender.put(send)
     unsent = sender.finish(PATIENCE_S)
     messages.over = True
     if unsent:
@@ -123,16 +123,13 @@ class _Messages:
             owner.close_vanished(client, [experiment], but=self.digest)
             run = identity.find(client, experiment, self.digest)
             if run:
-                run_id = run.info.run_id
-                client.update_run(run_id, "RUNNING")
+                client.update_run(run.info.run_id, "RUNNING")
             else:
                 name = outcomes.name(self.judgement, self.study)
-                run_id = identity.make(
-                    client, experiment, self.digest, name, {"kind": "comparison"}
-                )
+                run = identity.make(client, experiment, self.digest, name, {"kind": "comparison"})
         self._client = client
-        self._complete(run_id, tags, outcomes.metrics(self.judgement), 0)
-        self.run_id = run_id
+        self._complete(run, tags, outcomes.metrics(self.judgement), 0)
+        self.run_id = run.info.run_id
 
     def report(self) -> None:
         """The report's files, a table of all classes and two drawings."""
@@ -168,7 +165,7 @@ class _Messages:
         )
         # Where analyse's scores stand as well.
         step = result.run.get("best", {}).get("step", 0)
-        self._complete(run.info.run_id, tags, metrics, step, run)
+        self._complete(run, tags, metrics, step)
         identity.mark_current(self._client, self._cells, run.info.run_id, row)
 
     def champion(self) -> None:
@@ -199,29 +196,22 @@ class _Messages:
         return run if run and run.info.lifecycle_stage == "active" else None
 
     def _complete(
-        self,
-        run_id: str,
-        tags: dict[str, str],
-        metrics: dict[str, float],
-        step: int,
-        run: Run | None = None,
+        self, run: Run, tags: dict[str, str], metrics: dict[str, float], step: int
     ) -> None:
         """Sets the tags and metrics that the run does not have with just these values."""
         from mlflow.entities import RunTag
 
-        data = (run or self._client.get_run(run_id)).data
+        data, run_id = run.data, run.info.run_id
         changed = []
         for key, value in tags.items():
             if value != data.tags.get(key) and (value or key in data.tags):
                 changed.append(RunTag(key, str(value)[:TAG_LENGTH]))
         for start in range(0, len(changed), BATCH):
             self._client.log_batch(run_id, tags=changed[start : start + BATCH])
-        lacking = {}
+        now = int(time.time() * 1000)
+        lacking = []
         for name, number in metrics.items():
             if name not in data.metrics or not points.same(data.metrics[name], number):
-                lacking[name] = number
-        points.send(
-            self._client,
-            run_id,
-            points.of_rows([{**lacking, "step": step}], int(time.time() * 1000)),
-        )
+                lacking.append((name, number, now, step))
+        for batch in points.batches(lacking):
+            points.send(self._client, run_id, batch)

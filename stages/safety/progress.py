@@ -34,7 +34,7 @@ class _Patient:
 
 
 class ProgressHook(Hook):
-    """Shows what a HistoryHook collects, and hands each validated epoch's rows to `on_epoch`.
+    """Shows what a HistoryHook collects, and hands its rows to `on_epoch` after each validation.
 
     To be registered after that hook.
     """
@@ -79,7 +79,7 @@ class ProgressHook(Hook):
             file=_Patient(sys.stderr),
         )
         if self.on_epoch:
-            self.on_epoch(self.recorder.epoch)
+            self.on_epoch(self.recorder.rows)
 
     def resume(self) -> None:
         """Counts the steps of earlier processes."""

@@ -17,6 +17,7 @@ from stages.safety.workspace import Workspace
 from stages.study import names
 from stages.study.params import Study
 from stages.tracking import provenance
+from stages.tracking.description import Description
 from stages.tracking.run import Run
 from stages.training import history
 from stages.training.cell_file import ResolvedCell
@@ -65,7 +66,6 @@ def start_run(
     before: State | None,
 ) -> Run:
     """The MLflow run of a training that begins or goes on from the state `before`."""
-    run = Run(work.training_id, before and before["run_id"], work.folder / "history.csv")
     tags = {
         "cell": cell.name,
         **{key: cell.training[key] for key in TAGS},
@@ -76,8 +76,9 @@ def start_run(
         **names.tags(study),
         **provenance.dvc_tags(),
     }
-    run.create(cell.name, cell.training, tags, datasets(data, study.data.display_name))
-    return run
+    inputs = datasets(data, study.data.display_name)
+    description = Description(cell.name, cell.training, tags, inputs)
+    return Run(description, work.training_id, before and before["run_id"])
 
 
 def measured(training: Training, seconds: float) -> dict[str, Any]:

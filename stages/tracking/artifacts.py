@@ -12,40 +12,41 @@ from urllib.parse import unquote, urlparse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # A server that stores a large file answers after it has stored it: a second more for each 5 MB.
 BYTES_PER_S = 5e6
 
 
-def put(client: MlflowClient, run_id: str, file: Path, folder: str = "") -> None:
+def put(client: MlflowClient, run: Run, file: Path, folder: str = "") -> None:
     """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it
     is elsewhere.
 
     A linked file is the one in DVC's cache: it must never be edited in place. Raises
     FileNotFoundError.
     """
-    local = _local_root(client.get_run(run_id).info.artifact_uri)
+    local = _local_root(run.info.artifact_uri)
     if local is not None:
         if _link(file, local / folder / file.name):
             return
         # MLflow would copy into what is there already, which may be a file of DVC's cache.
         (local / folder / file.name).unlink(missing_ok=True)
     with _time_for(file.stat().st_size):
-        client.log_artifact(run_id, str(file), folder or None)
+        client.log_artifact(run.info.run_id, str(file), folder or None)
 
 
-def missing(client: MlflowClient, run_id: str, files: dict[str, Path]) -> dict[str, Path]:
+def missing(client: MlflowClient, run: Run, files: dict[str, Path]) -> dict[str, Path]:
     """Of `files`, filed under their artifact paths, those that the run does not have.
 
     A file in a local store is compared by its content, one on a server by its size. Those that are
     not here are only looked for.
     """
-    local = _local_root(client.get_run(run_id).info.artifact_uri)
+    local = _local_root(run.info.artifact_uri)
     if local is not None:
         return {path: file for path, file in files.items() if not _is_stored(file, local / path)}
     sizes = {}
     for folder in {str(Path(path).parent) for path in files}:
-        for entry in client.list_artifacts(run_id, None if folder == "." else folder):
+        for entry in client.list_artifacts(run.info.run_id, None if folder == "." else folder):
             sizes[entry.path] = entry.file_size
     lacking = {}
     for path, file in files.items():

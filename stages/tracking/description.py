@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # MLflow's limits: characters of a param's value in its SQL stores, of a tag's, and entries in one
 # batch.
@@ -32,7 +33,7 @@ class Description:
     def cut_tags(self) -> dict[str, str]:
         return {key: str(value)[:TAG_LENGTH] for key, value in self.tags.items() if value}
 
-    def complete(self, client: MlflowClient, run_id: str) -> int:
+    def complete(self, client: MlflowClient, run: Run) -> int:
         """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they
         are stored once.
 
@@ -40,7 +41,7 @@ class Description:
         """
         from mlflow.entities import Param, RunTag
 
-        run = client.get_run(run_id)
+        run_id = run.info.run_id
         params, tags = [], []
         for key, value in self.params.items():
             if key in run.data.params:

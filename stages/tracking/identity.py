@@ -52,8 +52,8 @@ def make(
     name: str,
     tags: dict[str, str],
     start: int | None = None,
-) -> str:
-    """A new run, or the one that somebody else made for this training meanwhile; gives its id.
+) -> Run:
+    """A new run, or the one that somebody else made for this training meanwhile.
 
     A request that was repeated, or two programs at once, may have made several: all but the first
     go to MLflow's trash. `start` is in milliseconds since 1970, now where it is None.
@@ -61,8 +61,8 @@ def make(
     created = datetime.now(UTC).isoformat(timespec="microseconds")
     tags = {**tags, TAG: training_id, "created": created}
     run = client.create_run(experiment, start_time=start, run_name=name, tags=tags)
-    first: str = next(iter(_tagged(client, experiment, training_id)), run).info.run_id
-    drop_doubles(client, experiment, training_id, first)
+    first = next(iter(_tagged(client, experiment, training_id)), run)
+    drop_doubles(client, experiment, training_id, first.info.run_id)
     return first
 
 

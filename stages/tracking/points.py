@@ -11,6 +11,7 @@ from stages.results.history import PLACES, Row
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # name, value, milliseconds since 1970, step
 Point = tuple[str, float, int, int]
@@ -20,29 +21,26 @@ Stored = dict[str, dict[int, tuple[int, float]]]
 BATCH = 1000
 
 
-def of_rows(rows: Iterable[Mapping[str, Any]], milliseconds: int) -> list[Point]:
-    """Every number of a history row, but step and epoch, at the row's step."""
+def of_rows(rows: Iterable[Mapping[str, Any]], moments: Iterable[int]) -> list[Point]:
+    """Every number of a history row, but step and epoch, at the row's step and moment."""
     points = []
-    for row in rows:
+    for row, moment in zip(rows, moments):
         step = int(row["step"])
         for name, value in row.items():
             if name not in PLACES and value not in (None, ""):
-                points.append((name, float(value), milliseconds, step))
+                points.append((name, float(value), moment, step))
     return points
 
 
-def of_training(rows: Iterable[Row], record: dict[str, Any]) -> list[Point]:
-    """The points of a whole history.csv; times are spread from the start to the end that run.json
+def moments(rows: Iterable[Row], record: dict[str, Any]) -> list[int]:
+    """Times for the rows of a whole history.csv, spread from the start to the end that run.json
     names.
 
     The same files give the same points, so that a store takes each once, whoever sends it.
     """
     steps = record["iterations"]
     start, end = milliseconds(record["started"]), milliseconds(record["finished"])
-    return [
-        (name, value, start + (end - start) * step // steps, step)
-        for name, value, _, step in of_rows(rows, 0)
-    ]
+    return [start + (end - start) * int(row["step"]) // steps for row in rows]
 
 
 def milliseconds(moment: str) -> int:
@@ -58,16 +56,15 @@ def send(client: MlflowClient, run_id: str, batch: list[Point]) -> None:
     """One batch. A point that the store has with the same value and time is not stored again."""
     from mlflow.entities import Metric
 
-    if batch:
-        client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
+    client.log_batch(run_id, metrics=[Metric(*point) for point in batch])
 
 
-def on_server(client: MlflowClient, run_id: str) -> Stored:
+def on_server(client: MlflowClient, run: Run) -> Stored:
     """The last point of each metric of the run at each step."""
     stored: Stored = {}
-    for name in client.get_run(run_id).data.metrics:
+    for name in run.data.metrics:
         steps = stored.setdefault(name, {})
-        for metric in client.get_metric_history(run_id, name):
+        for metric in client.get_metric_history(run.info.run_id, name):
             if metric.step not in steps or metric.timestamp >= steps[metric.step][0]:
                 steps[metric.step] = (metric.timestamp, metric.value)
     return stored

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 from stages.errors import InputError
@@ -36,36 +36,12 @@ class NeedsPerson(Exception):
     in it."""
 
 
-@dataclass(eq=False)
-class Job:
-    """Something to send; `points` and `files` say how much, for the line that names what is
-    pending."""
-
-    send: Callable[[], None]
-    points: int = 0
-    files: int = 0
-
-
 @dataclass
-class Pending:
-    """What the tracker has not taken, and why."""
+class Unsent:
+    """Why the tracker has not taken everything; is_refused: it never will."""
 
-    points: int = 0
-    files: int = 0
-    reason: str = ""
-    refused: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        counts = {"point": self.points, "file": self.files}
-        parts = [counted(count, name) for name, count in counts.items() if count]
-        return " and ".join(parts) or "the rest"
-
-
-def counted(count: int, name: str) -> str:
-    """`name` is the singular: 2, "file" is "2 files"."""
-    if count == 1:
-        return f"1 {name}"
-    return f"{count} {name}s"
+    reason: str
+    is_refused: bool
 
 
 class Sender:
@@ -78,26 +54,25 @@ class Sender:
     """
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
+        self._is_busy = False
         self._closed = False
         self._moved: float | None = None
         self._failure = ""
-        self._refused: list[str] = []
-        self.queued_points = 0
+        self._refused: dict[Callable[[], None], str] = {}
         self._tracking = installed()
         if self._tracking:
             threading.Thread(target=self._serve, daemon=True, name="mlflow").start()
         else:
             _say_that_tracking_is_off()
 
-    def put(self, job: Job) -> None:
-        if not self._tracking:
-            return
+    def put(self, job: Callable[[], None]) -> None:
+        """Does the job after those that wait, once, however often it was put meanwhile."""
         with self._changed:
-            self._jobs.append(job)
-            self.queued_points += job.points
-            self._changed.notify_all()
+            if self._tracking and job not in self._jobs:
+                self._jobs.append(job)
+                self._changed.notify_all()
 
     def moved(self) -> None:
         """A long job says that the tracker took a part of it."""
@@ -105,12 +80,11 @@ class Sender:
             self._failure, self._moved = "", time.monotonic()
             self._changed.notify_all()
 
-    def finish(self, patience_s: float | None = None, large_s: float = 0) -> Pending | None:
+    def finish(self, patience_s: float | None = None, large_s: float = 0) -> Unsent | None:
         """No more jobs come. Waits for them, at most for `patience_s` (PATIENCE_S), or QUIET_S of
         failures.
 
-        large_s: more of both, for a large file on its way. Gives what is left, None where nothing
-        is.
+        large_s: more of both, for a large file on its way. None where all is sent.
         """
         start = time.monotonic()
         if patience_s is None:
@@ -119,7 +93,7 @@ class Sender:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            while self._jobs:
+            while self._jobs or self._is_busy:
                 until = end
                 if self._failure and self._moved is None:
                     until = min(end, start + NEVER_S)
@@ -127,17 +101,12 @@ class Sender:
                     until = min(end, max(start, self._moved) + QUIET_S + large_s)
                 remaining_s = until - time.monotonic()
                 if remaining_s <= 0:
-                    break
+                    reasons = (self._failure, *self._refused.values(), "no answer yet")
+                    return Unsent(next(filter(None, reasons)), is_refused=False)
                 self._changed.wait(remaining_s)
-            if not self._jobs and not self._refused:
-                return None
-            reason = next(filter(None, (self._failure, *self._refused)), "no answer yet")
-            return Pending(
-                sum(job.points for job in self._jobs),
-                sum(job.files for job in self._jobs),
-                reason,
-                list(self._refused),
-            )
+            for reason in self._refused.values():
+                return Unsent(reason, is_refused=True)
+            return None
 
     def _serve(self) -> None:
         pause = FIRST_PAUSE_S
@@ -147,17 +116,20 @@ class Sender:
                     if self._closed:
                         return
                     self._changed.wait()
-                job = self._jobs[0]
+                job = self._jobs.popleft()
+                self._is_busy = True
             try:
-                job.send()
+                job()
             except Exception as error:  # whatever the tracker does, the training goes on
-                final = is_final(error)
                 with self._changed:
-                    if final:
-                        self._refused.append(in_a_line(error))
-                        self._done(job)
+                    self._is_busy = False
+                    if is_final(error):
+                        self._refused[job] = in_a_line(error)
+                        self._changed.notify_all()
                         continue
                     self._failure = in_a_line(error)
+                    if job not in self._jobs:
+                        self._jobs.appendleft(job)
                     self._changed.notify_all()
                     # Who waits for the end wants to know soon.
                     if self._closed:
@@ -168,13 +140,10 @@ class Sender:
                 continue
             pause = FIRST_PAUSE_S
             with self._changed:
+                self._is_busy = False
+                self._refused.pop(job, None)
                 self._failure, self._moved = "", time.monotonic()
-                self._done(job)
-
-    def _done(self, job: Job) -> None:
-        self._jobs.popleft()
-        self.queued_points -= job.points
-        self._changed.notify_all()
+                self._changed.notify_all()
 
     def _sleep(self, seconds: float) -> None:
         """Until the time is over, or finish() is called during it; holds the condition."""

@@ -15,6 +15,7 @@ from trainings import until
 
 from stages.study.params import ROOT
 from stages.tracking import owner, store
+from stages.tracking.description import Description
 from stages.tracking.run import Run
 
 # A training that has logged a step and goes on for ever.
@@ -23,11 +24,11 @@ import sys, time
 from pathlib import Path
 from stages.tracking import store
 store.home = lambda root=None: Path(sys.argv[1])
+from stages.tracking.description import Description
 from stages.tracking.run import Run
-run = Run()
-run.create("left", {}, {"cell": "left"}, [])
+run = Run(Description("left", {}, {"cell": "left"}))
 run.rows([{"step": 1, "epoch": 1, "train/loss": 2.0}])
-while run.run_id is None or run._sender.queued_points:
+while run.run_id is None or run.lacking():
     time.sleep(0.05)
 print(run.run_id, flush=True)
 time.sleep(600)
@@ -65,9 +66,7 @@ def here(left, tmp_path, monkeypatch):
 
 def start_another() -> None:
     """The next start of a training."""
-    run = Run()
-    run.create("next", {}, {"cell": "next"}, [])
-    run.end("FINISHED")
+    Run(Description("next", {}, {"cell": "next"})).end("FINISHED")
 
 
 def status(run_id: str) -> str:

@@ -63,7 +63,7 @@ def test_down_at_the_end(here, relay, caplog, monkeypatch):  # noqa: F811
     relay.up()
     training = Training(here)
     training.epoch()
-    until(lambda: len(runs(relay.server.uri)) == 1 and not training.run._sender.queued_points)
+    until(lambda: len(runs(relay.server.uri)) == 1 and not training.run.lacking())
     relay.down()
     training.epoch(steps=7)
     start = time.monotonic()
@@ -108,11 +108,9 @@ def test_answers_that_are_lost(here, relay):  # noqa: F811
         until(lambda before=before: relay.requests > before)
         relay.up("pass")
         before = relay.requests
-        until(
-            lambda before=before: relay.requests > before or not training.run._sender.queued_points
-        )
+        until(lambda before=before: relay.requests > before or not training.run.lacking())
         relay.up("lose")
-        if not training.run._sender.queued_points:
+        if not training.run.lacking():
             training.epoch()
     relay.up("pass")
     training.run.end("FINISHED")
@@ -137,7 +135,7 @@ def test_a_server_that_lost_everything(here, relay, tmp_path):  # noqa: F811
     relay.up()
     training = Training(here)
     training.epoch()
-    until(lambda: training.run.run_id and not training.run._sender.queued_points)
+    until(lambda: training.run.run_id and not training.run.lacking())
     with other:
         for table in ("metrics", "latest_metrics", "params", "tags", "inputs", "runs"):
             column = "destination_id" if table == "inputs" else "run_uuid"
@@ -152,7 +150,7 @@ def test_a_server_that_lost_everything(here, relay, tmp_path):  # noqa: F811
 def test_a_database_locked_for_half_a_minute(here, caplog):  # noqa: F811
     training = Training(here)
     training.epoch()
-    until(lambda: training.run.run_id and not training.run._sender.queued_points)
+    until(lambda: training.run.run_id and not training.run.lacking())
     other = sqlite3.connect(here / "mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     start = time.monotonic()

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 from mlflow_server import empty, server  # noqa: F401  fixtures
-from tracked import Training, client, here, relay, runs, until  # noqa: F401
+from tracked import NAMES, Training, client, here, relay, runs, until  # noqa: F401
 
-from stages.tracking import run as tracking_run
 from stages.tracking import store
 
 
@@ -48,11 +47,16 @@ def test_numbers_that_are_none(here):  # noqa: F811
 
 def test_a_name_that_mlflow_refuses(here, caplog):  # noqa: F811
     training = Training(here)
-    training.run.metrics({"what?*": 1.0}, 1)
-    training.epoch()
+    training.rows = [
+        {"step": step, "epoch": 1, "what?*": 1.0, **dict.fromkeys(NAMES, 1 / step)}
+        for step in range(1, 11)
+    ]
+    training.run.rows(training.rows)
+    training.run.metrics({"what?*": 1.0, "peak": 2.0}, 10)
     with caplog.at_level(logging.WARNING):
         training.run.end("FINISHED")
-    assert training.arrived().info.status == "FINISHED"
+    run = training.arrived()
+    assert run.info.status == "FINISHED" and run.data.metrics["peak"] == 2.0
     assert "MLflow refused a part" in caplog.text and "what?*" in caplog.text
 
 
@@ -86,9 +90,8 @@ def test_what_somebody_deletes_while_a_training_goes_on(here, caplog, deleted): 
     assert f"was deleted; {command} brings it back" in line and "`make sync` sends" in line
 
 
-def test_more_than_the_queue_holds(here, relay, monkeypatch):  # noqa: F811
-    """Memory is bounded while the tracker is away; what found no place comes from the history on disk."""
-    monkeypatch.setattr(tracking_run, "MOST_POINTS", 400)
+def test_a_long_history_that_waits(here, relay):  # noqa: F811
+    """No memory but the rows' own is taken while the tracker is away."""
     training = Training(here)
     training.epoch(steps=100)
     tracemalloc.start()
@@ -98,7 +101,7 @@ def test_more_than_the_queue_holds(here, relay, monkeypatch):  # noqa: F811
         [tracemalloc.Filter(True, "*/stages/tracking/*")]
     )
     tracemalloc.stop()
-    assert training.run._sender.queued_points == 400
+    assert training.run.lacking() == 3600
     assert sum(trace.size for trace in taken.statistics("filename")) < 400 * 300
     assert training.waited < 0.5
     relay.up()
@@ -120,7 +123,7 @@ def test_a_training_that_goes_on(here):  # noqa: F811
     second = Training(here, first.run.training_id)
     second.rows = list(first.rows)
     second.epoch(first=16, steps=10)
-    until(lambda: not second.run._sender._jobs)
+    until(lambda: not second.run.lacking())
     assert runs()[0].info.status == "RUNNING"
     second.run.end("FINISHED")
     run = second.arrived()

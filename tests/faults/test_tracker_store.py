@@ -13,15 +13,17 @@ from tracked import Training, client, here  # noqa: F401
 from trainings import shared_trainings  # noqa: F401
 
 from stages.study.params import ROOT
-from stages.tracking import store
+from stages.tracking import store, upload
+from stages.tracking.description import Description
+from stages.tracking.upload import Contents
 
 
 def test_four_first_starts_at_once(tmp_path):
     program = (
         "import sys; from pathlib import Path; from stages.tracking import sending, store; "
         f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.PATIENCE_S = 600; "
-        "from stages.tracking.run import Run; "
-        "run = Run(); run.create('cell', {'a': 1}, {'cell': sys.argv[1]}, []); "
+        "from stages.tracking.description import Description; from stages.tracking.run import Run; "
+        "run = Run(Description('cell', {'a': 1}, {'cell': sys.argv[1]})); "
         "run.rows([{'step': 1, 'epoch': 1, 'train/loss': 2.0}]); run.end('FINISHED'); print(run.run_id)"
     )
     environment = {
@@ -82,8 +84,9 @@ def test_a_checkout_that_was_moved(here, monkeypatch, caplog):  # noqa: F811
     monkeypatch.setattr(store, "home", lambda root=None: here / "old")
     training = Training(here)
     training.epoch()
-    training.run.artifacts([training.history])
     training.run.end("FINISHED")
+    files = {"history.csv": training.history}
+    upload.send(Contents(training.run.training_id, Description("cell", {}, {}), files=files))
     (here / "old").rename(here / "new")
     monkeypatch.setattr(store, "home", lambda root=None: here / "new")
     with caplog.at_level(logging.INFO):

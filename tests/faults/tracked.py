@@ -12,6 +12,7 @@ import pytest
 from mlflow_server import Relay
 
 from stages.tracking import sending, store
+from stages.tracking.description import Description
 from stages.tracking.run import Run
 
 NAMES = ("lr", "train/loss", "train/loss_cls", "train/loss_bbox")
@@ -51,25 +52,17 @@ class Training:
         self, folder: Path, training_id: str | None = None, run_id: str | None = None, **params
     ) -> None:
         self.history, self.rows, self.waited = folder / "history.csv", [], 0.0
-        self.run = Run(training_id, run_id, self.history)
-        self.timed(
-            self.run.create,
-            "cell",
-            {"backbone": "r50", **params},
-            {"cell": "cell"},
-            [
-                {
-                    "name": "demo-train",
-                    "digest": "0" * 64,
-                    "source": "/train.json",
-                    "context": "training",
-                }
-            ],
-        )
-
-    def timed(self, call, *arguments) -> None:
+        dataset = {
+            "name": "demo-train",
+            "digest": "0" * 64,
+            "source": "/train.json",
+            "context": "training",
+        }
         start = time.perf_counter()
-        call(*arguments)
+        description = Description(
+            "cell", {"backbone": "r50", **params}, {"cell": "cell"}, [dataset]
+        )
+        self.run = Run(description, training_id, run_id)
         self.waited += time.perf_counter() - start
 
     def epoch(self, steps: int = 10, first: int | None = None) -> None:
@@ -85,7 +78,9 @@ class Training:
             writer.writeheader()
             writer.writerows(self.rows)
         os.replace(beside, self.history)
-        self.timed(self.run.rows, rows)
+        start = time.perf_counter()
+        self.run.rows(self.rows)
+        self.waited += time.perf_counter() - start
 
     def arrived(self, uri: str | None = None):
         """The only run of this training, with every step of every metric once; asked past the relay."""

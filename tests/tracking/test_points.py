@@ -9,7 +9,7 @@ import pytest
 from stages.errors import InputError
 from stages.results.files import ResultFile
 from stages.results.history import read_rows
-from stages.tracking.points import batches, missing, of_rows, of_training, same
+from stages.tracking.points import batches, missing, moments, of_rows, same
 
 POINTS = [("loss", 2.0, 10, 1), ("loss", 1.0, 20, 2), ("lr", 0.1, 10, 1)]
 
@@ -50,7 +50,7 @@ def test_rows_give_a_point_for_every_number():
         {"step": "3", "epoch": "1", "lr": "0.5", "val/mAP": ""},
         {"step": 4, "epoch": 1, "lr": 0.25, "val/mAP": 0.0},
     ]
-    assert of_rows(rows, 7) == [("lr", 0.5, 7, 3), ("lr", 0.25, 7, 4), ("val/mAP", 0.0, 7, 4)]
+    assert of_rows(rows, [7, 8]) == [("lr", 0.5, 7, 3), ("lr", 0.25, 8, 4), ("val/mAP", 0.0, 8, 4)]
     assert [len(batch) for batch in batches(POINTS * 700)] == [1000, 1000, 100] and batches(
         []
     ) == []
@@ -66,12 +66,12 @@ def test_times_are_spread_over_the_training(tmp_path):
     }
     start = 1_735_689_600_000
     file = ResultFile(path, "train it again")
-    assert of_training(read_rows(file, 4), record) == [
+    rows = read_rows(file, 4)
+    assert of_rows(rows, moments(rows, record)) == [
         ("lr", 0.1, start + 2000, 1),
         ("lr", 0.2, start + 4000, 2),
         ("lr", 0.3, start + 8000, 4),
     ]
-    assert of_rows(read_rows(file), 7)[0] == ("lr", 0.1, 7, 1)
     for text, iterations in (
         ("step,epoch,lr\n1,1,0.1\n2,1,0.2\n", 4),
         ("step,epoch,lr\n1,1,0.1\n4,2,0.3", 4),
