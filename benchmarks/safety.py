@@ -64,7 +64,7 @@ def measure(cell: str) -> None:
     """Trains the cell and writes what it spent where, in seconds."""
     import stages.train
     from stages.model import resolve
-    from stages.safety import checkpoints, keeper, lock, progress, workspace
+    from stages.safety import keeper, lock, progress, workspace
     from stages.tracking.run import Run
     from stages.training import history, image_cache
 
@@ -104,7 +104,7 @@ def measure(cell: str) -> None:
         "after_val_iter",
         "after_val",
     )
-    clock(checkpoints.CheckpointsHook, "after_val_epoch", "finish")
+    clock(keeper.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
     clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")
     clock(Run, "__init__", "rows", "metrics", "record", "end")

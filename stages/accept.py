@@ -31,14 +31,14 @@ def main() -> None:
     study = params.load()
     refresh(study)
     # Seconds of imports, after what can be refused at once.
-    from stages.acceptance import record, samples, stale, trial
+    from stages.acceptance import record, stale, trial
     from stages.tracking import provenance
 
     cells = stale.find(study)
     if not cells:
         log.info("no finished training is stale; there is nothing to accept")
         return
-    chosen = samples.choose(cells)
+    chosen = stale.choose(cells)
     show(chosen)
     dvc("commit", "--force", *(f"stages/dvc.yaml:train@{cell.name}" for cell in cells))
     entry = {

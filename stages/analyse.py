@@ -15,7 +15,7 @@ from stages.analysis import depth, submission
 from stages.errors import InputError
 from stages.files import write_json
 from stages.program import run
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.paths import EVALUATED

@@ -24,8 +24,7 @@ def main() -> None:
     """
     study = params.load()
     # Seconds of imports, after what can be refused at once.
-    from stages.model import channels, resolve
-    from stages.training import cell_file
+    from stages.model import resolve
 
     for folder in (paths.CELLS, paths.PRETRAINED):
         # Of rows that are gone.
@@ -39,8 +38,6 @@ def main() -> None:
         if part not in read:
             read[part] = resolve.read_prepared(study, cell)
         resolve.write(name, study, read[part])
-        model = cell_file.read(paths.cell(name)).config.model.to_dict()
-        channels.check(cell.backbone, model)
         note = schedule.warmup_note(cell, study, read[part]["train_images"])
         notes.setdefault(note, []).append(name)
     notes.pop("", None)

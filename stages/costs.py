@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from stages.errors import InputError
 from stages.files import write_json
 from stages.program import run
-from stages.results.cell_files import CellFiles
-from stages.results.files import remedy
+from stages.results.files import CellFiles, remedy
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -41,9 +40,9 @@ def main() -> None:
     log.info("%d cells: loading MMDetection", len(trainings))
     # Seconds of imports, after what can be refused at once.
     from stages.cost.measure import measure
-    from stages.training import threads
+    from stages.training import processes
 
-    threads.use(study.training.threads)
+    processes.use_threads(study.training.threads)
     content = measure(_sources(trainings), seconds=SECONDS[study.scale])
     content["measured"] = datetime.now(UTC).isoformat(timespec="seconds")
     for name, cell in content["cells"].items():

@@ -69,9 +69,9 @@ def main() -> None:
     import torch
 
     from stages.model import resolve
-    from stages.training import threads
+    from stages.training import processes
 
-    threads.use(study.training.threads)
+    processes.use_threads(study.training.threads)
     data = resolve.read_prepared(study)
     state = up_to_date(study)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"

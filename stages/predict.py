@@ -35,11 +35,11 @@ def main(name: str) -> None:
     shared_memory.check(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    from stages.inference.predict import Predictor
+    from stages.inference import Predictor
     from stages.safety import loaders, workspace
-    from stages.training import threads
+    from stages.training import processes
 
-    threads.use(study.training.threads)
+    processes.use_threads(study.training.threads)
     folder = paths.model(name)
     training = study.training
     predictor = Predictor(

@@ -24,10 +24,10 @@ from stages.data.page.page import write_page
 from stages.data.sources.raw import Raw
 from stages.files import replacing, write_json
 from stages.program import InputError, run
-from stages.study import amounts, group_metrics, names, params, paths
+from stages.study import group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
-from stages.tracking import data_report, store, upload
+from stages.tracking import cells, store, upload
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def main() -> None:
     a metric of a class that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
-    upload.send(data_report.contents(report, paths.PREPARED, names.tags(study)), store.DATA)
+    upload.send(cells.of_data_report(report, paths.PREPARED, names.tags(study)), store.DATA)
     group_metrics.check_classes(study, report["classes"])
-    for line in amounts.warnings(study, report["splits"]):
+    for line in group_metrics.too_few(study, report["splits"]):
         log.warning("%s", line)
 
 

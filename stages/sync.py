@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stages.program import InputError, run
 from stages.study import names, params, paths
-from stages.tracking import cells, data_report, owner, store
+from stages.tracking import cells, owner, store
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
 from stages.tracking.upload import Sent, Upload
 
@@ -93,7 +93,7 @@ def data(tags: dict[str, str]) -> None:
         return
     if not report.get("digest"):
         return
-    contents = data_report.contents(report, paths.PREPARED, tags)
+    contents = cells.of_data_report(report, paths.PREPARED, tags)
     client, experiment = trying(lambda: store.open_client(store.DATA))
     sent = trying(lambda: Upload(contents).send(client, experiment))
     log.info("data %s: %s", report["digest"][:12], sent)

@@ -13,7 +13,6 @@ for _module in (
     "mmdet.visualization",
     "benchmarks.gpu.machine",
     "benchmarks.gpu.trainings",
-    "stages.safety.checkpoints",
     "stages.training.start",
     "stages.training.history",
     "stages.training.image_cache",

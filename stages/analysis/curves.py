@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.scoring.engine import AREAS, RECALLS, Evaluated
 from stages.scoring.tables import Detections, Truth
-from stages.study.thin import MIN_BOXES
+from stages.study.group_metrics import MIN_BOXES
 
 
 def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> list[dict[str, Any]]:

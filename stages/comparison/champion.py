@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import ROOT, Study

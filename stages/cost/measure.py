@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 import platform
 import statistics
 import time
@@ -25,7 +26,6 @@ import torch
 from tqdm import tqdm
 
 from stages import machine
-from stages.cost.neighbours import Neighbours
 from stages.cost.subject import Source, Subject
 from stages.errors import InputError
 from stages.safety import memory
@@ -74,7 +74,7 @@ def measure(
     a batch, throughput is that of one image.
 
     A plain dict. machine, device, threads, rounds; others: the mean share of the machine's cores
-    that other processes used meanwhile (neighbours.py), None on a GPU; cells: name -> {work, costs,
+    that other processes used meanwhile (Neighbours), None on a GPU; cells: name -> {work, costs,
     spread, rounds, batch, others}. work: parameters, trainable, checkpoint_bytes; pixels: [height,
     width] of the first image as the network sees it, padding included; proposals: how many regions
     its RoI heads classified; macs: its multiply-adds, what MMDetection's zoo calls FLOPs; flops:
@@ -212,3 +212,43 @@ def device_name() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+_ACCOUNT = Path("/proc/stat")
+# Of its first line, in ticks of all cores together (man 5 proc_stat): user nice system idle iowait
+# irq softirq steal. The guests after them are part of user and nice; what waits for a disk uses no
+# core.
+_FIELDS, _IDLE = 8, (3, 4)
+
+
+class Neighbours:
+    """Counts from restart() on what others took of the machine's cores, a hypervisor's other guests
+    (steal) too."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self._start, self._own = _ticks(), time.process_time()
+
+    def share(self) -> float | None:
+        """Of all cores, in [0, 1]. None on a GPU, whose other users this does not see, where there
+        is no Linux, and within the first tick, a hundredth of a second."""
+        now = _ticks()
+        if now is None or self._start is None or torch.cuda.is_available():
+            return None
+        spent = [end - start for end, start in zip(now, self._start, strict=True)]
+        total = sum(spent)
+        busy = total - sum(spent[index] for index in _IDLE)
+        own = (time.process_time() - self._own) * os.sysconf("SC_CLK_TCK")
+        if total <= 0:
+            return None
+        return min(1.0, max(0.0, (busy - own) / total))
+
+
+def _ticks() -> list[int] | None:
+    try:
+        line = _ACCOUNT.read_text(encoding="ascii").split("\n", 1)[0]
+        return [int(ticks) for ticks in line.split()[1 : 1 + _FIELDS]]
+    except (OSError, ValueError):
+        return None

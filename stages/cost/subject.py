@@ -14,9 +14,9 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.flop_counter import FlopCounterMode
 
+from stages import inference
 from stages.errors import InputError
 from stages.files import read_json
-from stages.inference import model as models
 from stages.model import config_file
 from stages.scoring.results import to_results
 
@@ -58,13 +58,13 @@ class Subject:
     """A cell with its model, which is on the GPU only between enter() and leave()."""
 
     def __init__(self, source: Source) -> None:
-        """Raises InputError as inference.model.load does, and where there is no image."""
+        """Raises InputError as inference.load does, and where there is no image."""
         if not len(source.images):
             raise InputError("the cost of a cell is measured on images, and there is none")
         self.name = source.name
         self.images = source.images
         self.checkpoint = source.checkpoint
-        self.model, cfg = models.load(source.config, source.checkpoint)
+        self.model, cfg = inference.load(source.config, source.checkpoint)
         steps = []
         for step in cfg.test_dataloader.dataset.pipeline:
             if step.type != "LoadAnnotations":
@@ -73,7 +73,7 @@ class Subject:
         self._next = 0
 
     def enter(self) -> None:
-        self.model.to(models.device())
+        self.model.to(inference.device())
         self._next = 0
 
     def leave(self) -> None:

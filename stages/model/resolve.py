@@ -4,6 +4,7 @@ depend on."""
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mmengine.config import Config
 
 from stages.errors import InputError
 from stages.files import read_json, replacing
-from stages.model import schedule, subset
+from stages.model import channels, schedule
 from stages.model.compose import backbone_config, compose
 from stages.study import paths
 from stages.study.params import Cell, Study
@@ -29,7 +30,7 @@ def read_prepared(study: Study, cell: Cell | None = None) -> dict[str, Any]:
     indices = None
     images = len(data["learnt"])
     if share:
-        indices = subset.positions(data["learnt"], read_json(paths.order(fold)), share)
+        indices = positions(data["learnt"], read_json(paths.order(fold)), share)
     if indices is not None:
         images = len(indices)
     return {**data, "train_images": images, "train_indices": indices}
@@ -130,8 +131,11 @@ def weights_text(name: str, study: Study) -> str:
 
 
 def write(name: str, study: Study, data: dict[str, Any]) -> None:
-    """Writes both files of a cell."""
-    replace(paths.cell(name), text(name, study, data))
+    """Writes both files of a cell. Raises InputError where its backbone's fragment names other
+    channels than the backbone has."""
+    resolved = config(name, study, data).to_dict()
+    channels.check(study.cell(name).backbone, resolved["model"])
+    replace(paths.cell(name), cell_file.text_of(resolved, training(name, study, data)))
     replace(paths.pretrained(name), weights_text(name, study))
 
 
@@ -139,3 +143,27 @@ def replace(path: Path, content: str) -> None:
     """In one move: the file that is there may be a second name of one in DVC's cache."""
     with replacing(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
+
+
+def beginning(ordered: Sequence[Sequence[int]], share: float) -> list[int]:
+    """The ids of the first groups of images, as near to `share` of all as whole groups allow, one
+    group at least. ordered: of data/prepared/order.json, which stages/data/subsets.py makes."""
+    wanted = share * sum(map(len, ordered))
+    ids: list[int] = []
+    for members in ordered:
+        more = len(ids) + len(members)
+        if ids and abs(more - wanted) > abs(len(ids) - wanted):
+            break
+        ids += members
+    return sorted(ids)
+
+
+def positions(
+    learnt: Sequence[int], ordered: Sequence[Sequence[int]], share: float
+) -> list[int] | None:
+    """Where the images of the share stand among those that CocoDataset keeps, for its `indices`;
+    None where that is all. learnt: their ids in the order of the annotation file."""
+    if share >= 1:
+        return None
+    subset: Collection[int] = set(beginning(ordered, share))
+    return [position for position, image in enumerate(learnt) if image in subset]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from stages.report.curves import EMPTY, envelope, running_mean, sampled, series_of
 from stages.report.looks import Look
 from stages.results.cell import CellResult
-from stages.results.history import Series
+from stages.results.files import Series
 
 WIDTH, HEIGHT = 440, 280
 LEFT, RIGHT, TOP, BOTTOM = 40, 430, 10, 246

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from stages.results.cell import CellResult
-from stages.results.history import Series
+from stages.results.files import Series
 from stages.study.metrics import METRICS
 
 PANELS = ("train/loss", *(f"val/{metric}" for metric in METRICS))

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stages.results.cell_files import CellFiles
 from stages.results.costs import Costs, Measured
-from stages.results.history import Series, curves
+from stages.results.files import CellFiles, Series, curves
 from stages.study.metrics import METRICS
 from stages.study.paths import EVALUATED
 

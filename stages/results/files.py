@@ -3,14 +3,18 @@ again."""
 
 from __future__ import annotations
 
+import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from stages.errors import InputError
+from stages.study import paths
+from stages.study.params import Cell
 
 
 def remedy(cell: str, stage: str) -> str:
@@ -78,3 +82,135 @@ class ResultFile:
         except (KeyError, TypeError):
             raise self.wrong(f"no {section}.{key}") from None
         return self.number(value, f"{section}.{key}")
+
+
+# One row of history.csv: column -> number, None where the step has none.
+Row = dict[str, float | None]
+# Columns that say where a row stands.
+PLACES = ("step", "epoch")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: finite values at strictly positive training steps, in file order."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def read_rows(file: ResultFile, iterations: int | None = None) -> list[Row]:
+    """iterations: the training's last step, where it is over.
+
+    Raises InputError where the file is no history or ends before that step.
+    """
+    text = file.text()
+    rows = []
+    last = 0
+    try:
+        for cells in csv.DictReader(text.splitlines(), strict=True):
+            last = int(cells["step"])
+            row: Row = {}
+            for column, value in cells.items():
+                row[column] = float(value) if value else None
+            rows.append(row)
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise file.wrong(f"not a training history ({error!r})") from None
+    if (text and not text.endswith("\n")) or iterations not in (None, last):
+        raise file.wrong(f"ends in the middle, at step {last}")
+    return rows
+
+
+def curves(rows: Sequence[Row]) -> dict[str, Series]:
+    """Column -> its curve. A score below 0 is COCO's sign for nothing to measure."""
+    result = {}
+    for column in sorted(rows[0].keys() - set(PLACES)):
+        steps, values = [], []
+        for row in rows:
+            value = row[column]
+            if value is None or not math.isfinite(value):
+                continue
+            if value >= 0 or not column.startswith("val/"):
+                steps.append(int(row["step"]))
+                values.append(value)
+        result[column] = Series(tuple(steps), tuple(values))
+    return result
+
+
+class CellFiles:
+    """What train, predict and analyse leave of a cell under `root`. What reads a file raises
+    InputError where it is missing or damaged, with the stage that makes it again."""
+
+    def __init__(self, name: str, cell: Cell, root: Path = Path()) -> None:
+        self.name, self.cell, self.root = name, cell, root
+        record = paths.record(name, cell)
+        self.run_file = self._of("train", record / "run.json")
+        self.history_file = self._of("train", record / "history.csv")
+        self.predicted_file = self._of("predict", paths.predicted(name, cell))
+        self.metrics_file = self._of("analyse", paths.metrics(name, cell))
+        self.per_class_file = self._of("analyse", paths.per_class(name, cell))
+        self.details_file = self._of("analyse", paths.details(name, cell))
+
+    def predictions_file(self, split: str) -> ResultFile:
+        return self._of("predict", paths.predictions(self.name, self.cell, split))
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """How the cell was trained."""
+        return self.run_file.table()
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """DVC's metrics of the cell."""
+        return self.metrics_file.table()
+
+    @cached_property
+    def per_class(self) -> dict[str, Any]:
+        """AP of each class, and which training and annotations that is of."""
+        return self.per_class_file.table()
+
+    @cached_property
+    def details(self) -> dict[str, dict[str, Any]]:
+        """Split -> stages.analysis.depth.describe()."""
+        content = self.details_file.table()
+        for split in paths.EVALUATED:
+            if not isinstance(content.get(split), dict):
+                raise self.details_file.wrong("does not hold val and test")
+        return content
+
+    @cached_property
+    def predicted(self) -> dict[str, Any]:
+        """Which training and annotations the predictions are of."""
+        return self.predicted_file.table()
+
+    def history(self) -> list[Row]:
+        """The rows of the whole training, read anew each time: they are many."""
+        return read_rows(self.history_file, self.run.get("iterations"))
+
+    def predictions(self, split: str) -> list[dict[str, Any]]:
+        """Detections in COCO's results format. Read anew each time: those of all cells at once
+        would take gigabytes."""
+        content = self.predictions_file(split).json()
+        if not isinstance(content, list):
+            raise self.predictions_file(split).wrong("not a list of detections")
+        return content
+
+    def why_missing(self) -> str:
+        """Why the cell has no results, one line: the first file that is missing, or predictions or
+        an analysis of an earlier training; "" where it has. Raises InputError for a damaged
+        file."""
+        # Each stage asks for those before it.
+        needed = [self.run_file, self.history_file]
+        needed += [self.predictions_file(split) for split in paths.EVALUATED]
+        needed += [self.predicted_file, self.metrics_file, self.per_class_file, self.details_file]
+        for file in needed:
+            if not (self.root / file.path).is_file():
+                return str(file.missing())
+        training = self.run.get("training_id")
+        if self.predicted.get("training_id") != training:
+            return str(self.predicted_file.stale())
+        if self.per_class.get("training_id") != training:
+            return str(self.per_class_file.stale())
+        return ""
+
+    def _of(self, stage: str, path: Path) -> ResultFile:
+        return ResultFile(path, remedy(self.name, stage), self.root)

@@ -75,11 +75,11 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     from stages.model.resolve import read_prepared
     from stages.safety import launch, memory, record, workspace
-    from stages.training import cell_file, threads
+    from stages.training import cell_file, processes
 
     launch.check(study)
     resolved = cell_file.read(paths.cell(name))
-    threads.use(resolved.training["threads"])
+    processes.use_threads(resolved.training["threads"])
     data = read_prepared(study, cell)
     pretrained = resolved.training["pretrained"]
     weights = [Path(pretrained)] if pretrained else []
@@ -113,7 +113,7 @@ def train(
     first."""
     from mmengine.dist import is_main_process
 
-    from stages.safety import checkpoints, keeper, loaders, progress, record, state_files
+    from stages.safety import keeper, loaders, progress, record, state_files
     from stages.tracking import cells, checkout
     from stages.training import runner
 
@@ -136,7 +136,7 @@ def train(
     if tracked:
         on_epoch = tracked.rows
     bar = progress.ProgressHook(name, training.recorder, on_epoch)
-    saver = checkpoints.CheckpointsHook(work.folder, training, data["classes"], writer)
+    saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
     keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before)
     if tracked:
         keeper_hook.run_id = lambda: tracked.run_id

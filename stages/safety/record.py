@@ -53,7 +53,7 @@ def fingerprint(
                 "or dvc repro"
             ) from None
     text = cell.text + json.dumps(settings, sort_keys=True)
-    return provenance.fingerprint(text, [*data["files"].values(), *weights]), settings
+    return hashlib.sha256(text.encode()).hexdigest()[:16], settings
 
 
 def start_run(

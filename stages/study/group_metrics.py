@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from stages.study.metrics import SIZES
+from stages.study.metrics import METRICS, SIZES
 from stages.study.schema import Hypothesis, Study
 from stages.study.strict import StudyError
 
+# Fewer boxes than this are "thin". Not in metrics.py, which decides a training's bits: a threshold
+# of the verdicts trains nothing again.
+MIN_BOXES = 100
 LEVELS = ("AP", "AP50", "AP75")
 FORMS = "val/AP50[CLASS], val/AP[small] (AP, AP50 or AP75; a class, or small, medium or large)"
 # DOTALL: a class may be called anything.
@@ -87,3 +91,46 @@ def _unknown(name: str, classes: Sequence[str]) -> str:
     if len(classes) > 12:
         names += f" and {len(classes) - 12} more"
     return f"the data has no class {name!r}; there are: {names}"
+
+
+# On 48 images the bounds of the demo's cells were .1 and .2 of mAP50 wide: more than most cells
+# differ by.
+MIN_IMAGES = 50
+_SIZES = dict(zip(METRICS[3:], SIZES))
+
+
+def too_few(study: Study, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line for each metric of the study that rests on too little.
+
+    splits: of data/prepared/report.json, split -> images, boxes, classes (class -> boxes) and
+    sizes (size -> boxes).
+    """
+    lines = []
+    for metric, key in asked(study).items():
+        split = metric.partition("/")[0]
+        if split not in splits or not splits[split].get("boxes"):
+            continue
+        boxes, images = _boxes(metric, splits[split]), splits[split]["images"]
+        if boxes < MIN_BOXES:
+            lines.append(
+                f"{key}: {metric} rests on {boxes} boxes of {split}; under {MIN_BOXES} decide "
+                "nothing, whatever is trained"
+            )
+        elif images < MIN_IMAGES and key == "verdicts.metric":
+            lines.append(
+                f"{key}: {metric} rests on {images} images of {split}; on under {MIN_IMAGES} few "
+                "cells can be told apart"
+            )
+    return lines
+
+
+def _boxes(metric: str, split: Mapping[str, Any]) -> int:
+    group = read(metric)
+    if group and group.category:
+        return int(split["classes"].get(group.category, 0))
+    size = _SIZES.get(metric.partition("/")[2])
+    if group:
+        size = group.size
+    if not size:
+        return int(split["boxes"])
+    return int(split["sizes"][size])

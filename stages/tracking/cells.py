@@ -4,16 +4,18 @@ stages.sync mends it."""
 from __future__ import annotations
 
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 from stages.errors import InputError
-from stages.results.cell_files import CellFiles
 from stages.results.costs import Costs, Measured
+from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell
 from stages.study.paths import EVALUATED
-from stages.tracking import points, upload
+from stages.tracking import checkout, points, provenance, upload
 from stages.tracking.description import Description
 from stages.tracking.upload import Contents
 
@@ -138,3 +140,43 @@ def send(name: str, cell: Cell) -> None:
     contents = read(name, cell)
     assert contents is not None, "a cell is sent once it is trained"
     upload.send(contents)
+
+
+CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
+FILES = ("report.html", "report.json", "changes.csv")
+
+
+def of_data_report(report: dict[str, Any], folder: Path, tags: dict[str, str]) -> Contents:
+    """The splits are dataset inputs. report: report.json of `folder`. tags: of names.tags()."""
+    # Reports of earlier versions have no name.
+    name = report.get("name") or report["source"]
+    params = {key: report[key] for key in ("source", "image_root", "pixels")}
+    datasets, counts = [], {}
+    for split, part in report["splits"].items():
+        datasets.append(
+            {
+                "name": f"{name}-{split}",
+                "digest": part["digest"],
+                "context": CONTEXTS[split],
+                "source": str((folder / f"{split}.json").resolve()),
+            }
+        )
+        counts[f"{split}/images"] = part["images"]
+        counts[f"{split}/boxes"] = part["boxes"]
+    for finding in report["findings"]:
+        counts[f"findings/{finding['code']}"] = finding["count"]
+    tags = {
+        **tags,
+        "digest": report["digest"],
+        "mlflow.source.name": "stages.prepare",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": checkout.commit(),
+        **provenance.dvc_tags(),
+    }
+    now = int(time.time() * 1000)
+    return Contents(
+        report["digest"],
+        Description(f"{name} {report['digest'][:12]}", params, tags, datasets),
+        numbers=[(key, count, now, 0) for key, count in counts.items()],
+        files={file: folder / file for file in FILES},
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stages.results.history import PLACES, Row
+from stages.results.files import PLACES
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +32,7 @@ def of_rows(rows: Iterable[Mapping[str, Any]], moments: Iterable[int]) -> list[P
     return points
 
 
-def moments(rows: Iterable[Row], record: dict[str, Any]) -> list[int]:
+def moments(rows: Iterable[Mapping[str, Any]], record: dict[str, Any]) -> list[int]:
     """Times for the rows of a whole history.csv, spread from the start to the end that run.json
     names.
 

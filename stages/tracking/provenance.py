@@ -1,5 +1,4 @@
-"""What identifies a training: versions, code, DVC's context, and the fingerprint of all that makes
-a cell."""
+"""What a training was made with: versions, code, and DVC's context."""
 
 from __future__ import annotations
 
@@ -74,12 +73,3 @@ def dvc_tags() -> dict[str, str]:
     }
     values = {tag: os.environ.get(variable) for tag, variable in names.items()}
     return {tag: value for tag, value in values.items() if value}
-
-
-def fingerprint(config: str, inputs: list[Path]) -> str:
-    """16 hex digits over a cell's whole config and the files that it learns from: equal means the
-    same training."""
-    total = hashlib.sha256(config.encode())
-    for path in inputs:
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()[:16]

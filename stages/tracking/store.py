@@ -1,4 +1,5 @@
-"""Where MLflow keeps the runs: its own defaults, mlflow.db and mlruns/ in the project's folder."""
+"""Where MLflow keeps the runs: its own defaults, mlflow.db and mlruns/ in the project's folder. A
+path in an address may be relative, and stages run in several folders."""
 
 from __future__ import annotations
 
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from stages.study import params
 from stages.study.params import ROOT
-from stages.tracking import address
 from stages.tracking.sending import NeedsPerson, without_password
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ ADDRESSES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+# MLflow opens these by itself; behind any other address is a server, or a folder.
+DATABASES = ("sqlite", "mysql", "mssql", "postgresql")
+_SQLITE = re.compile(r"(?P<start>sqlite(?:\+\w+)?:///)(?P<path>[^/?:][^?]*)(?P<options>\?.*)?")
+_FILE = re.compile(r"(?P<start>file:)(?P<path>[^/].*)")
 
 
 def home(root: Path = ROOT) -> Path:
@@ -61,18 +65,41 @@ def home(root: Path = ROOT) -> Path:
 def uri() -> str:
     """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else the sqlite
     store."""
-    return address.absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
+    return absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
+
+
+def absolute(address: str, folder: Path) -> str:
+    """The address with its path, where it is a relative one, taken from `folder`."""
+    parts = _SQLITE.fullmatch(address)
+    if parts and not parts["path"].startswith("file:"):
+        return f"{parts['start']}{_below(folder, parts['path'])}{parts['options'] or ''}"
+    parts = _FILE.fullmatch(address)
+    if parts:
+        return f"{parts['start']}{_below(folder, parts['path'])}"
+    # "databricks" is no folder, and names a server.
+    if re.match(r"[A-Za-z][\w+.-]*:", address) or address.startswith(("databricks", "/")):
+        return address
+    return _below(folder, address)
+
+
+def is_database(address: str) -> bool:
+    """Whether MLflow opens a database there by itself."""
+    return address.partition(":")[0].partition("+")[0] in DATABASES
+
+
+def _below(folder: Path, path: str) -> str:
+    return os.path.normpath(folder / path)
 
 
 def registry_uri() -> str | None:
     """MLFLOW_REGISTRY_URI where the models are kept elsewhere than the runs."""
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
-    return address.absolute(registry, home()) if registry else None
+    return absolute(registry, home()) if registry else None
 
 
 def is_own() -> bool:
     """Whether the runs go to mlflow.db, which MLflow's programs take for granted in this folder."""
-    return uri() == address.absolute(_OWN, home())
+    return uri() == absolute(_OWN, home())
 
 
 def command(words: str) -> str:
@@ -116,7 +143,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     own = is_own()
     # By itself MLflow takes the working directory, which under `dvc exp run --temp` will vanish.
     location = None
-    if address.is_database(uri()):
+    if is_database(uri()):
         location = (home() / "mlruns" / name).as_uri()
     with turn() if uri().startswith("sqlite") else contextlib.nullcontext():
         try:

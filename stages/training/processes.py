@@ -1,4 +1,5 @@
-"""One process's part of a training by several: on GPUs over NCCL, or on CPUs over gloo."""
+"""A process of a training: its CPU threads, and its part where there are several, on GPUs over NCCL
+or on CPUs over gloo."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import os
 
 import torch
 from mmengine.config import Config
+
+from stages import machine
 
 # Where the processes find each other: a file of this user. torch's own way is a port that the whole
 # network can reach, and what is sent there is unpickled.
@@ -35,3 +38,12 @@ def join(cfg: Config) -> None:
         "broadcast_buffers": False,
         "device_ids": None,
     }
+
+
+def use_threads(count: int) -> None:
+    """CPU threads for torch in this process, which decide how sums are split and so the last bits of
+    a training; 0: as many as torch takes.
+
+    But no more than the process may keep busy: torch counts the cores of a container's host.
+    """
+    torch.set_num_threads(count or min(torch.get_num_threads(), machine.cpus()))

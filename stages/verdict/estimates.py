@@ -37,7 +37,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
 from stages.errors import InputError
-from stages.study.thin import MIN_BOXES
+from stages.study.group_metrics import MIN_BOXES
 from stages.verdict.replicates import Replicates, Statistic
 
 ALPHA = 0.05

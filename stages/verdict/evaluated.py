@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.errors import InputError
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import paths
 from stages.verdict import replicates

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.results.cell import CellResult
+from stages.study.group_metrics import MIN_BOXES
 from stages.study.metrics import SIZES
 from stages.study.params import Study
-from stages.study.thin import MIN_BOXES
 from stages.verdict import losses, metrics, pairs
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.evaluated import Split

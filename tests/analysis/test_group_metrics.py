@@ -14,10 +14,9 @@ from stages import plan
 from stages.comparison import outcomes
 from stages.errors import InputError
 from stages.study import group_metrics, paths
-from stages.study.group_metrics import GroupMetric
+from stages.study.group_metrics import MIN_BOXES, GroupMetric
 from stages.study.params import Hypothesis
 from stages.study.strict import StudyError
-from stages.study.thin import MIN_BOXES
 from stages.verdict.matrix import conclude
 
 PAPER = "val/AP50[Paper]"

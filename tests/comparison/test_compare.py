@@ -12,7 +12,7 @@ from made_matrix import study_of, write, write_cell, write_truth
 from report_cells import DATA
 
 from stages.compare import strays
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.params import Cell
 from stages.study.short_names import short_names

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stages.cost import neighbours
+from stages.cost import measure
 
 on_a_cpu = pytest.mark.skipif(
     torch.cuda.is_available(), reason="neighbours are not counted on a GPU"
@@ -26,30 +26,30 @@ def account(*ticks: int) -> str:
 @pytest.mark.parametrize(("own_s", "share"), [(0.0, 0.525), (0.5, 0.275), (1.05, 0.0), (3.0, 0.0)])
 def test_by_hand(own_s, share, tmp_path, monkeypatch):
     """200 ticks: 65 were idle, 30 waited for a disk and 105 were busy, of which 100 * own_s are the process's own."""
-    monkeypatch.setattr(neighbours, "_ACCOUNT", tmp_path / "stat")
-    monkeypatch.setattr(neighbours, "os", SimpleNamespace(sysconf={"SC_CLK_TCK": 100}.get))
+    monkeypatch.setattr(measure, "_ACCOUNT", tmp_path / "stat")
+    monkeypatch.setattr(measure, "os", SimpleNamespace(sysconf={"SC_CLK_TCK": 100}.get))
     clock = iter([7.0, 7.0 + own_s])
-    monkeypatch.setattr(neighbours, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    monkeypatch.setattr(measure, "time", SimpleNamespace(process_time=lambda: next(clock)))
     (tmp_path / "stat").write_text(account(1000, 10, 100, 5000, 50, 5, 5, 20, 300, 0))
-    counted = neighbours.Neighbours()
+    counted = measure.Neighbours()
     (tmp_path / "stat").write_text(account(1070, 20, 110, 5065, 80, 10, 10, 25, 370, 10))
     assert counted.share() == pytest.approx(share)
 
 
 @on_a_cpu
 def test_without_an_account_nothing_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(neighbours, "_ACCOUNT", tmp_path / "stat")
-    assert neighbours.Neighbours().share() is None
+    monkeypatch.setattr(measure, "_ACCOUNT", tmp_path / "stat")
+    assert measure.Neighbours().share() is None
     (tmp_path / "stat").write_text(account(*range(10)))
-    assert neighbours.Neighbours().share() is None
+    assert measure.Neighbours().share() is None
     (tmp_path / "stat").write_text("cpu  many ticks\n")
-    assert neighbours.Neighbours().share() is None
+    assert measure.Neighbours().share() is None
 
 
 @on_a_cpu
-@pytest.mark.skipif(not neighbours._ACCOUNT.exists(), reason="no /proc/stat")
+@pytest.mark.skipif(not measure._ACCOUNT.exists(), reason="no /proc/stat")
 def test_a_process_that_takes_a_core():
-    counted = neighbours.Neighbours()
+    counted = measure.Neighbours()
     endless = "print(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", endless], stdout=subprocess.PIPE) as busy:
         busy.stdout.readline()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stages.data.subsets import order
-from stages.model.subset import beginning, positions
+from stages.model.resolve import beginning, positions
 from stages.prepare import prepare
 from stages.study import params
 from stages.study.params import DemoImages

@@ -12,7 +12,7 @@ from conftest import CELLS, Project, make_project
 from made_matrix import row
 from mmengine.config import Config
 
-from stages.acceptance import record, samples, stale
+from stages.acceptance import record, stale
 from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
 from stages.study import paths
 from stages.tracking import provenance
@@ -58,7 +58,7 @@ def study(finished: Project, tmp_path: Path) -> Project:
 
 
 def edit_code(project: Project) -> None:
-    path = project.folder / "stages/training/loop.py"
+    path = project.folder / "stages/training/order.py"
     path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
 
 
@@ -163,7 +163,7 @@ def finished_cell(
 
 
 def chosen(*cells: stale.Stale) -> list[str]:
-    return [cell.name for cell in samples.choose(cells)]
+    return [cell.name for cell in stale.choose(cells)]
 
 
 def test_the_smallest_cell_stands_for_its_detector_with_its_optimizer():
@@ -231,7 +231,7 @@ def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
     assert status == "{}"
     path = project.folder / "stages/training/order.py"
     text = path.read_text(encoding="utf-8")
-    edited = text.replace('"seed": cfg.randomness.seed}', '"seed": cfg.randomness.seed + 1}')
+    edited = text.replace('"seed": cfg.randomness.seed,', '"seed": cfg.randomness.seed + 1,')
     assert edited != text
     path.write_text(edited, encoding="utf-8")
     done = project.run("python", "-m", "stages.accept", check=False)

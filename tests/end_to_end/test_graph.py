@@ -13,8 +13,8 @@ import yaml
 from conftest import CELLS, Project, make_project, trained
 
 from stages.results.cell import load_cell
-from stages.results.cell_files import CellFiles
 from stages.results.costs import Costs
+from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.training import cell_file
 from stages.verdict.matrix import conclude

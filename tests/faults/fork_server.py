@@ -25,7 +25,7 @@ import stages.train
 from stages import files, program
 from stages.safety import keeper, loaders, state_files
 from stages.scoring.box_metric import BoxMetric
-from stages.training import loop, order
+from stages.training import order
 
 # What a training imports on its way.
 for module in (
@@ -34,7 +34,6 @@ for module in (
     "stages.training.image_cache",
     "stages.safety.workspace",
     "stages.training.runner",
-    "stages.training.threads",
     "stages.model.resolve",
     "stages.tracking.run",
     "mmengine.runner",
@@ -96,7 +95,7 @@ def spoil(number: int) -> None:
     def fill(loop_, *_):
         next(iter(loop_.runner.model.parameters())).data.fill_(float("nan"))
 
-    counted(loop.ResumableLoop, "run_iter", number, fill)
+    counted(order.ResumableLoop, "run_iter", number, fill)
 
 
 def hang(seconds: float) -> None:
@@ -134,8 +133,8 @@ def set_trap(trap: str) -> None:
         timer.daemon = True
         timer.start()
     elif kind == "slow":
-        inner = loop.ResumableLoop.run_iter
-        loop.ResumableLoop.run_iter = lambda *args: (time.sleep(float(number)), inner(*args))
+        inner = order.ResumableLoop.run_iter
+        order.ResumableLoop.run_iter = lambda *args: (time.sleep(float(number)), inner(*args))
     elif kind == "loaders":
         hang(float(number))
     elif kind == "clock":
@@ -147,12 +146,12 @@ def set_trap(trap: str) -> None:
         def fail(*_):
             raise torch.OutOfMemoryError("out of memory")
 
-        counted(loop.ResumableLoop, "run_iter", 9, fail)
+        counted(order.ResumableLoop, "run_iter", 9, fail)
     elif kind == "every":
         keeper.EVERY_S = 0.0
     else:
         owner, name, act, after = {
-            "step": (loop.ResumableLoop, "run_iter", die, False),
+            "step": (order.ResumableLoop, "run_iter", die, False),
             "backward": (torch.optim.SGD, "step", die, False),
             "score": (BoxMetric, "process", die, False),
             "half": (state_files._Measured, "write", half, False),
@@ -160,8 +159,8 @@ def set_trap(trap: str) -> None:
             "renamed": (os, "replace", die, True),
             "unlink": (Path, "unlink", die, False),
             "link": (files, "link", die, False),
-            "pause": (loop.ResumableLoop, "run_iter", pause, False),
-            "stuck": (loop.ResumableLoop, "run_iter", stuck, False),
+            "pause": (order.ResumableLoop, "run_iter", pause, False),
+            "stuck": (order.ResumableLoop, "run_iter", stuck, False),
             "pause-score": (BoxMetric, "process", pause, False),
         }[kind]
         counted(owner, name, int(number or 1), act, after)

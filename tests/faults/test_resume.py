@@ -133,7 +133,7 @@ def test_changed_data_and_code_start_afresh(trainings):
     annotations = trainings.folder / "data/prepared/train.json"
     text, code = (
         annotations.read_text(encoding="utf-8"),
-        trainings.folder / "stages/training/loop.py",
+        trainings.folder / "stages/training/order.py",
     )
     source = code.read_text(encoding="utf-8")
     try:

@@ -12,8 +12,8 @@ import numpy as np
 
 from stages.analysis import depth
 from stages.results.cell import ROW_KEYS, CellResult, load_cell
-from stages.results.cell_files import CellFiles
 from stages.results.costs import Costs
+from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell, Hypothesis, Study, Verdicts

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stages.analysis import depth, suspects
 from stages.results.cell import CellResult, ClassScore
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell

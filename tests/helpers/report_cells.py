@@ -11,8 +11,8 @@ from stages.report import ReportContext, write_report
 from stages.report.page import render
 from stages.results import cell as cell_results
 from stages.results.cell import CellResult
-from stages.results.cell_files import CellFiles
 from stages.results.costs import Costs
+from stages.results.files import CellFiles
 from stages.study.params import Cell
 
 METRICS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")

@@ -11,9 +11,9 @@ import torch
 from built import one_step
 
 from stages.errors import InputError
-from stages.model import channels
+from stages.model import channels, resolve
 from stages.model.compose import compose
-from stages.study import fragments, params, yaml_text
+from stages.study import fragments, params, paths, yaml_text
 from stages.study.params import ROOT, StudyError
 
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -152,6 +152,31 @@ def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(stu
     wrong["neck"]["in_channels"] = [16, 32, 64]
     with pytest.raises(InputError):
         channels.check("r18", wrong, tmp_path / "channels.json")
+
+
+def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
+    """Neither by stage compose nor by a training without DVC."""
+    every = params.load()
+    name = next(iter(every.cells))
+    composed = resolve.compose
+
+    def wrong(*arguments, **keywords):
+        cfg = composed(*arguments, **keywords)
+        cfg.model.neck.in_channels = [1, 2, 3, 4]
+        return cfg
+
+    monkeypatch.setattr(resolve, "compose", wrong)
+    monkeypatch.chdir(tmp_path)
+    data = {
+        "classes": ["a"],
+        "image_root": "images",
+        "max_detections": every.data.max_detections,
+        "train_images": 100,
+        "train_indices": None,
+    }
+    with pytest.raises(InputError, match=r"neck.in_channels is \[1, 2, 3, 4\]"):
+        resolve.write(name, every, data)
+    assert not paths.cell(name).exists()
 
 
 def test_a_backbone_that_cannot_be_built_is_named_and_not_refused(tmp_path, caplog):

@@ -34,10 +34,10 @@ AROUND = (
     "stages/tracking",
     "stages/study",
     "stages/results",
+    "stages/model/channels.py",
     "stages/model/compose.py",
     "stages/model/resolve.py",
     "stages/model/schedule.py",
-    "stages/model/subset.py",
 )
 OBSERVERS = {
     "train": AROUND,
@@ -203,9 +203,9 @@ def test_observers_change_no_bit(trained):
 import sys
 from pathlib import Path
 import torch
-from stages.training import cell_file, runner, threads
+from stages.training import cell_file, processes, runner
 cell = cell_file.read(Path("data/cells/{CELL}.py"))
-threads.use(cell.training["threads"])
+processes.use_threads(cell.training["threads"])
 training = runner.assemble(runner.runner_config(cell, Path("alone")), Path("alone/history.csv"))
 training.runner.train()
 torch.save(training.runner.model.state_dict(), "alone/last.pth")

@@ -24,7 +24,7 @@ from report_judgements import judged
 from stages.errors import InputError
 from stages.report import write_report
 from stages.report.curves import PANELS
-from stages.results.history import Series
+from stages.results.files import Series
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from stages.report.chart import draw
 from stages.report.curves import grouped_means, running_mean
 from stages.report.looks import looks_of
 from stages.report.markdown import escape
-from stages.results.history import Series
+from stages.results.files import Series
 from stages.study.params import Hypothesis
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from made_matrix import R50, R101, X101, row, study_of
 
-from stages.study import amounts, params
+from stages.study import group_metrics, params
 from stages.study.params import Hypothesis
 from stages.verdict import prospects
 
@@ -110,7 +110,7 @@ def test_too_few_boxes_for_a_metric_are_said_once_the_data_is_prepared(metric, e
         study_of(cells, metric=metric),
         study_of(cells, [Hypothesis("a", "r50 < r101", metric=metric)]),
     ):
-        lines = amounts.warnings(study, {"val": SPLIT})
+        lines = group_metrics.too_few(study, {"val": SPLIT})
         assert len(lines) == (expected is not None)
         if expected:
             assert f": {metric} rests on {expected}; under 100 decide nothing" in lines[0]
@@ -118,8 +118,8 @@ def test_too_few_boxes_for_a_metric_are_said_once_the_data_is_prepared(metric, e
 
 def test_too_few_images_are_said_of_the_metric_that_decides():
     study = study_of({R50: row("r50"), R101: row("r101")}, [R50_OF_101])
-    assert amounts.warnings(study, {"val": {**SPLIT, "images": 48}}) == [
+    assert group_metrics.too_few(study, {"val": {**SPLIT, "images": 48}}) == [
         "verdicts.metric: val/bbox_mAP_50 rests on 48 images of val; on under 50 few cells can be told apart"
     ]
     # A test split may be without labels.
-    assert amounts.warnings(study, {"val": SPLIT, "test": {"images": 3, "boxes": 0}}) == []
+    assert group_metrics.too_few(study, {"val": SPLIT, "test": {"images": 3, "boxes": 0}}) == []

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 from conftest import empty_store, make_project
 
-from stages.tracking import address, store
+from stages.tracking import store
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from stages.tracking import address, store
     ],
 )
 def test_a_relative_path_starts_from_the_main_checkout(written, expected, monkeypatch):
-    assert address.absolute(written, Path("/study")) == expected
+    assert store.absolute(written, Path("/study")) == expected
     monkeypatch.setattr(store, "home", lambda root=None: Path("/study"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", written)
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", written)

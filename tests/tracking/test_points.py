@@ -7,8 +7,7 @@ import math
 import pytest
 
 from stages.errors import InputError
-from stages.results.files import ResultFile
-from stages.results.history import read_rows
+from stages.results.files import ResultFile, read_rows
 from stages.tracking.points import batches, missing, moments, of_rows, same
 
 POINTS = [("loss", 2.0, 10, 1), ("loss", 1.0, 20, 2), ("lr", 0.1, 10, 1)]

@@ -20,7 +20,7 @@ import stages.train
 from stages import fit
 from stages.analysis import depth
 from stages.errors import InputError
-from stages.inference.predict import Predictor
+from stages.inference import Predictor
 from stages.model import resolve
 from stages.study import params, paths, yaml_text
 from stages.training import cell_file, history, runner

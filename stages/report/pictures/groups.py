@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
+from stages.study.group_metrics import MIN_BOXES
 from stages.study.paths import EVALUATED
-from stages.study.thin import MIN_BOXES
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import boxes as boxes_text

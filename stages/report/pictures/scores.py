@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.study.thin import MIN_BOXES
+from stages.study.group_metrics import MIN_BOXES
 from stages.verdict.wording import value
 
 WIDTH, HEIGHT = 440, 340

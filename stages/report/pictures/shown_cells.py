@@ -10,7 +10,7 @@ from typing import Any
 from stages.errors import InputError
 from stages.report.looks import Look, looks_of
 from stages.results.cell import CellResult
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
 

@@ -1,35 +1,69 @@
-"""Runs a trained cell over its splits with the test settings of its config."""
+"""A trained cell's model, built from its config.py with the weights of its checkpoint, and run over
+its splits with the test settings of its config."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
-from typing import Any
 
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.model import checkpoints, config_file
+
+from mmdet.registry import MODELS  # isort: skip  after the ops
+import contextlib
+import io
+from typing import Any
+
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from stages.inference import model as models
 from stages.safety import loaders
 from stages.scoring.results import to_results
 from stages.training import image_cache
+
+SPLITS = ("val", "test")
+
+
+def load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
+    """The model in evaluation mode on the CPU, and its config with the loaders and evaluators of
+    val and test.
+
+    Raises InputError where config.py or the checkpoint is missing, damaged, hostile or of another
+    model.
+    """
+    needed = ["model"]
+    for split in SPLITS:
+        needed += [f"{split}_dataloader", f"{split}_evaluator"]
+    cfg = config_file.read(config, *needed)
+    init_default_scope(cfg.default_scope)
+    # The checkpoint holds all weights; what a training started from is not needed any more.
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    checkpoints.load(checkpoint, model)
+    return model.eval(), cfg
+
+
+def device() -> torch.device:
+    """Where models run on this machine."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Predictor:
     """A trained cell; its model is built once, however many splits it is run over.
 
     cached: pixels come from the image cache that training uses. workers: loader processes.
-    Raises InputError as inference.model.load does.
+    Raises InputError as load does.
     """
 
     def __init__(
         self, config: Path, checkpoint: Path, cached: bool = False, workers: int = 0
     ) -> None:
-        self._model, self._cfg = models.load(config, checkpoint)
-        self._model.to(models.device())
+        self._model, self._cfg = load(config, checkpoint)
+        self._model.to(device())
         self._cached = cached
         self._workers = workers
 
