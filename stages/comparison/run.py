@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.comparison import drawings, outcomes, registry
+from stages.comparison import outcomes, registry
 from stages.results.cell import CellResult
 from stages.study.params import Study
 from stages.tracking import checkout, identity, owner, points, provenance, store
@@ -132,7 +132,7 @@ class _Messages:
         self.run_id = run.info.run_id
 
     def report(self) -> None:
-        """The report's files, a table of all classes and two drawings."""
+        """The report's files and a table of all classes."""
         for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
             below = file.parent.relative_to(self.folder).as_posix()
             # A copy and no link: the next report may be written over this file.
@@ -142,8 +142,6 @@ class _Messages:
         self._client.log_text(
             self.run_id, outcomes.classes_csv(self.judgement, self.keys), "classes.csv"
         )
-        for name, svg in drawings.draw(self.judgement).items():
-            self._client.log_text(self.run_id, svg, f"plots/{name}")
 
     def cell(self, row: str) -> None:
         """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its

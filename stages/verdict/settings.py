@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from stages.tracking.checkout import UNKNOWN
-from stages.verdict.consequences import OUTCOMES, twin_of
+from stages.verdict.consequences import OUTCOMES, TWINS
 
 NOT_RECORDED = "not recorded"
 
@@ -82,7 +82,7 @@ def with_configs(
     for flat, cell in ((flat_a, a), (flat_b, b)):
         values = dict(flat)
         for key, value in cell.flat.items():
-            if twin_of(key) not in both:
+            if TWINS.get(key) not in both:
                 values[key] = value
         merged.append(values)
     return merged[0], merged[1]

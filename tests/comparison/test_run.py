@@ -114,7 +114,6 @@ def test_cells_hang_below_a_run_that_says_what_was_concluded(tracker, study):
     assert matrix.read(run.info.run_id, "classes.csv") == outcomes.classes_csv(
         judgement, {"Paper": "01 Paper", "Battery": "02 Battery"}
     )
-    assert CASCADE in matrix.read(run.info.run_id, "plots/cells.svg")
 
 
 def test_a_contrary_judgement_gives_contrary_tags_and_a_parent_of_its_own(here, study):
