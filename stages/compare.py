@@ -17,7 +17,7 @@ from stages.results.files import CellFiles
 from stages.study import group_metrics, params, paths
 from stages.study.params import ROOT, Study
 from stages.verdict import matrix
-from stages.verdict.repeats import groups
+from stages.verdict.selected_rows import groups
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from stages.study import fragments, group_metrics, params, paths
 from stages.study.leftovers import leftovers, summary
 from stages.study.strict import StudyError
 from stages.tracking import checkout
-from stages.verdict import prospects, statements
+from stages.verdict import selected_rows, statements
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def main() -> None:
             f"lr {learning_rate(cell, study):.3g}"
         )
     say_warmups(study)
-    for line in prospects.warnings(study):
+    for line in selected_rows.warnings(study):
         log.warning("%s", line)
     other_code = record.trained_by_other_code(selected)
     if other_code:

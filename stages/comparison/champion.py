@@ -18,9 +18,9 @@ from stages.study.params import ROOT, Study
 from stages.verdict import replicates
 from stages.verdict.choice import Candidate, costs_less
 from stages.verdict.estimates import Estimate
-from stages.verdict.evaluated import detections_of
 from stages.verdict.judgement import Judgement
 from stages.verdict.matches import match
+from stages.verdict.measured import detections_of
 from stages.verdict.pairs import compare
 from stages.verdict.replicates import STUDY
 

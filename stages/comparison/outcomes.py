@@ -139,21 +139,10 @@ def cell_tags(judgement: Judgement, cell: str) -> dict[str, str]:
     return {
         "kind": "cell",
         "verdict": "no verdict" if standing is None else standing.word,
-        "pareto": _pareto(judgement, cell),
+        "pareto": judgement.front.place(cell),
         "chosen": _yes(cell == judgement.choice.chosen),
         "possible_best": _yes(cell in judgement.possible_best),
     }
-
-
-def _pareto(judgement: Judgement, cell: str) -> str:
-    front = judgement.front
-    if cell in front.members:
-        return "member"
-    if any(placed.name == cell for placed in front.dominated):
-        return "dominated"
-    if any(placed.name == cell for placed in front.incomplete):
-        return "incomplete"
-    return "not placed"
 
 
 def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:

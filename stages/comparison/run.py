@@ -21,6 +21,7 @@ from stages.tracking import checkout, identity, owner, points, provenance, store
 from stages.tracking.description import BATCH, TAG_LENGTH
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
+from stages.verdict.wording import shortened
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -59,9 +60,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
             _AGAIN,
         )
     elif messages.unknown:
-        names = list(messages.unknown)[:_MOST]
-        if len(messages.unknown) > _MOST:
-            names.append(f"{len(messages.unknown) - _MOST} more")
+        names = shortened(messages.unknown, _MOST)
         logger.warning(
             "MLflow at %s does not know the runs of %s, so they carry no verdict there; "
             "`make sync` makes them again, and %s then adds it",

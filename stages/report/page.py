@@ -4,29 +4,41 @@ be."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from stages.errors import InputError
 from stages.files import replacing
-from stages.report import chart, curves, header, remarks
-from stages.report.classes import class_tables
-from stages.report.context import ReportContext
-from stages.report.data import data_summary
-from stages.report.facts import facts
-from stages.report.looks import looks_of
+from stages.report import curves, header, remarks, table
+from stages.report.header import ReportContext
+from stages.report.looks import Look, looks_of
 from stages.report.markdown import escape as escape_markdown
-from stages.report.pictures.sections import pictures
-from stages.report.shown_rows import judged_rows, shown_rows
-from stages.report.summary import cell_files, summary_json
-from stages.report.table import ALL, COSTS, MISSING, SCORES, compare_csv, in_order, marked
-from stages.report.verdicts.view import view as view_of_verdicts
+from stages.report.pictures import scores
+from stages.report.pictures.confusion import confusion
+from stages.report.pictures.errors import errors
+from stages.report.pictures.gallery import gallery
+from stages.report.pictures.groups import groups
+from stages.report.pictures.shown_cells import shown_cells
+from stages.report.summary import cell_files, compare_csv, summary_json
+from stages.report.table import ALL, COSTS, MAIN, MISSING, SCORES, Column
+from stages.report.verdicts import (
+    card,
+    fairness,
+    hypotheses,
+    learning_curve,
+    pairs_plot,
+    pareto,
+    phrases,
+    standing,
+)
 from stages.results.cell import ROW_KEYS, CellResult
 from stages.study import names
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Group, Judgement
+from stages.verdict.wording import chance
 
 log = logging.getLogger(__name__)
 _TEMPLATES = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
@@ -56,6 +68,15 @@ _STRICT = {
     "lstrip_blocks": True,
     "keep_trailing_newline": True,
 }
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A score's interval, for the bar in its table cell and for its tooltip."""
+
+    low: float
+    high: float
+    text: str
 
 
 def write_report(
@@ -94,8 +115,12 @@ def render(
     judgement give the same bytes. Raises InputError where there is no cell, or one that params.yaml
     does not list once.
     """
-    cells = in_order(cells, context.listed)
-    view = _view(cells, context, judgement) | pictures(cells, judgement, Path(root))
+    cells = table.in_order(cells, context.listed)
+    view = {
+        **_view(cells, context, judgement),
+        **verdicts(table.shown_rows(cells, judgement), judgement, looks_of(cells)),
+        **pictures(cells, judgement, Path(root)),
+    }
     files = {
         "summary.json": summary_json(cells, judgement),
         **cell_files(cells, judgement),
@@ -111,9 +136,9 @@ def render(
 def _view(
     cells: list[CellResult], context: ReportContext, judgement: Judgement
 ) -> dict[str, object]:
-    """Everything the two templates show; they hold words and layout, no arithmetic."""
-    rows = shown_rows(cells, judgement)
-    judged = judged_rows(rows, judgement)
+    """What the two templates show of the cells; they hold words and layout, no arithmetic."""
+    rows = table.shown_rows(cells, judgement)
+    judged = [row for row in rows if row.name in judgement.estimates]
     looks = looks_of(cells)
     return {
         "cells": rows,
@@ -126,18 +151,102 @@ def _view(
         "counting": header.counting(context),
         "highest": remarks.highest(judged, judgement),
         "remarks": [*remarks.losses(cells), *remarks.learning(cells, judgement)],
-        "facts": facts(cells, context),
+        "facts": header.facts(cells, context),
         "all": ALL,
-        "marked": {column.key: marked(column, judged) for column in (*ALL, *COSTS)},
+        "marked": {column.key: table.marked(column, judged) for column in (*ALL, *COSTS)},
         "looks": looks,
         "legend_column": SCORES["val", "bbox_mAP_50"],
-        "panels": [chart.draw(panel, cells, looks, judgement.names) for panel in curves.PANELS],
-        "chart": chart,
-        "classes": class_tables(cells),
+        "panels": [curves.draw(panel, cells, looks, judgement.names) for panel in curves.PANELS],
+        "panel_frame": curves.FRAME,
+        "classes": table.class_tables(cells),
         "best_classes": _best_classes(judgement),
-        "data": data_summary(context.data),
+        "data": header.data_summary(context.data),
         "images": header.images(context),
-        **view_of_verdicts(rows, judgement, looks),
+    }
+
+
+def verdicts(
+    rows: Sequence[CellResult], judgement: Judgement, looks: dict[str, Look]
+) -> dict[str, object]:
+    """What the templates show of a judgement. rows: of table.shown_rows()."""
+    runs = {row.name: row.run_id for row in rows}
+    places = {row.name: place for place, row in enumerate(rows)}
+    spreads = _spreads(judgement)
+    tops = {column.key: _top(column, rows, spreads) for column in (*ALL, *COSTS)}
+
+    def topics_of(pair) -> str:
+        return ", ".join(phrases.topics(judgement, pair.first, pair.second))
+
+    return {
+        "judgement": judgement,
+        "short": judgement.short,
+        "run_ids": runs,
+        "places": places,
+        "outcomes": phrases.OUTCOMES,
+        "card": card.card(judgement),
+        "states": card.STATES,
+        "forest": standing.forest(judgement, runs),
+        "hypotheses": hypotheses.cards(judgement),
+        "tally": hypotheses.tally(judgement.findings),
+        "standings": standing.places(judgement, rows),
+        "front_sentence": judgement.named(judgement.front.sentence),
+        "trades": pareto.trades(judgement, looks, places, runs),
+        "learning_curves": learning_curve.figures(judgement, rows, looks),
+        "pair_matrices": pairs_plot.matrices(judgement, runs),
+        "decided": pairs_plot.decided(judgement),
+        "pairs_sentence": pairs_plot.sentence(judgement),
+        "pair_text": phrases.pair_text,
+        "chance": chance,
+        "topics_of": topics_of,
+        "confounding": fairness.confounding(judgement),
+        "shown": (*MAIN, *table.measured(COSTS, rows)),
+        "all_columns": (*ALL, *COSTS),
+        "spreads": spreads,
+        "column_top": tops,
+        "terms": remarks.terms(judgement),
+        "deciding": judgement.metric.replace("/", "_", 1),
+    }
+
+
+def _spreads(judgement: Judgement) -> dict[tuple[str, str], Spread]:
+    """(column, cell) -> the interval of its score."""
+    spreads = {}
+    for (split, metric), column in SCORES.items():
+        for name, estimates in judgement.estimates.items():
+            estimate = estimates.get(f"{split}/{metric}")
+            if estimate is not None:
+                text = phrases.interval_text(estimate)
+                spreads[column.key, name] = Spread(estimate.low, estimate.high, text)
+    return spreads
+
+
+def _top(
+    column: Column, rows: Sequence[CellResult], spreads: Mapping[tuple[str, str], Spread]
+) -> float:
+    """The end of a column's bars: the highest value or interval."""
+    top = 0.0
+    for row in rows:
+        top = max(top, column.value(row) or 0.0)
+    for (key, _), spread in spreads.items():
+        if key == column.key:
+            top = max(top, spread.high)
+    return top
+
+
+def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> dict[str, object]:
+    """What a person would rather look at than read: the views of _pictures.html.j2, by the name of
+    their template. cells: in the order of the page; root: the folder under which metrics/,
+    predictions/ and data/ lie. A file or a part of one that is missing is named on the page."""
+    shown = shown_cells(cells, judgement)
+    return {
+        "groups": groups(shown, judgement),
+        "errors": errors(shown),
+        "confusion": confusion(shown),
+        "scores": scores.scores(shown),
+        "gallery": gallery(shown, judgement, root),
+        "score_frame": scores.FRAME,
+        "score_ticks": scores.TICKS,
+        "details_absent": shown.absent,
     }
 
 

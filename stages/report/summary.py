@@ -1,14 +1,23 @@
-"""The comparison in the few numbers that `dvc metrics` and `dvc exp show` print, and each
-cell's."""
+"""The comparison as numbers for other programs: the few that `dvc metrics` and `dvc exp show` print,
+each cell's, and compare.csv with all of them."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 
-from stages.results.cell import CellResult
+from stages.report.table import ALL, COSTS
+from stages.results.cell import ROW_KEYS, CellResult
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
+
+# Columns of compare.csv.
+_VERDICTS = (
+    *("against_best", "difference", "difference_low", "difference_high"),
+    *("p_best", "expected_loss", "loss_high", "possible_best", "pareto"),
+)
 
 
 def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
@@ -77,3 +86,44 @@ def _highest(judgement: Judgement, metric: str) -> float | None:
 
 def _text(content: dict[str, object]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
+    """One row per cell in full float precision; an empty field is a value that could not be
+    measured.
+
+    against_best, difference, ...: the cell against the one of highest score in the deciding metric
+    (stages/verdict/best.py). A row that repeats another cell has none of its own.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = (*ALL, *COSTS)
+    keys = [column.key for column in columns]
+    writer.writerow(["cell", *ROW_KEYS, *keys, *_VERDICTS, "run_id"])
+    for cell in cells:
+        row = [cell.row[key] for key in ROW_KEYS]
+        values = [column.value(cell) for column in columns]
+        verdict = _verdict_values(judgement, cell.name).values()
+        writer.writerow([cell.name, *row, *values, *verdict, cell.run_id])
+    return stream.getvalue()
+
+
+def _verdict_values(judgement: Judgement, name: str) -> dict[str, object]:
+    """Of the columns on verdicts; the interval is the simultaneous one against the highest cell."""
+    standing, best = judgement.standings.get(name), judgement.choice.best
+    values: dict[str, object] = dict.fromkeys(_VERDICTS)
+    if name not in judgement.estimates:
+        return values
+    place = judgement.front.place(name)
+    values["pareto"] = {"member": "front", "dominated": "dominated"}.get(place)
+    if standing is None:
+        values["against_best"] = "best" if name == best else None
+        return values
+    pair = judgement.pair(name, best) if best else None
+    if pair is not None:
+        values["difference"] = pair.difference.value
+        values["difference_low"], values["difference_high"] = standing.interval
+    values["against_best"] = standing.word
+    for key in ("p_best", "expected_loss", "loss_high", "possible_best"):
+        values[key] = getattr(standing, key)
+    return values

@@ -1,14 +1,15 @@
-"""The comparison as numbers: columns with their definitions, compare.csv and summary.json."""
+"""The tables of the report: columns with their definitions, the rows that stand in them, and the
+average precision of every class."""
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.errors import InputError
-from stages.results.cell import ROW_KEYS, CellResult
+from stages.results.cell import CellResult, ClassScore
 from stages.study.metrics import METRICS
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
@@ -208,71 +209,77 @@ def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
     return marks
 
 
-VERDICT_KEYS = (
-    "against_best",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_best",
-    "expected_loss",
-    "loss_high",
-    "possible_best",
-    "pareto",
-)
-
-
-def _verdict_values(judgement: Judgement, name: str) -> tuple[object, ...]:
-    """Values of VERDICT_KEYS; the interval is the simultaneous one against the highest cell."""
-    if name not in judgement.estimates:
-        return (None,) * len(VERDICT_KEYS)
-    standing, best = judgement.standings.get(name), judgement.choice.best
-    pareto = _pareto(judgement, name)
-    if standing is None:
-        return ("best" if name == best else None, *(None,) * (len(VERDICT_KEYS) - 2), pareto)
-    pair = judgement.pair(name, best) if best else None
-    difference: tuple[float | None, ...] = (None, None, None)
-    if pair is not None:
-        difference = (pair.difference.value, *standing.interval)
-    return (
-        standing.word,
-        *difference,
-        standing.p_best,
-        standing.expected_loss,
-        standing.loss_high,
-        standing.possible_best,
-        pareto,
-    )
-
-
-def _pareto(judgement: Judgement, name: str) -> str | None:
-    if name in judgement.front.members:
-        return "front"
-    if any(entry.name == name for entry in judgement.front.dominated):
-        return "dominated"
-    return None
-
-
-def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
-    """One row per cell in full float precision; an empty field is a value that could not be
-    measured.
-
-    against_best, difference, ...: the cell against the one of highest score in the deciding metric
-    (stages/verdict/best.py). A row that repeats another cell has none of its own.
-    """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    columns = (*ALL, *COSTS)
-    writer.writerow(
-        ["cell", *ROW_KEYS, *(column.key for column in columns), *VERDICT_KEYS, "run_id"]
-    )
+def shown_rows(cells: Sequence[CellResult], judgement: Judgement) -> list[CellResult]:
+    """A row for each of `cells`, in their order. The rows that repeat a cell keep their own
+    numbers."""
+    by_name = {cell.name: cell for cell in cells}
+    rows = []
     for cell in cells:
-        writer.writerow(
-            [
-                cell.name,
-                *(cell.row[key] for key in ROW_KEYS),
-                *(column.value(cell) for column in columns),
-                *_verdict_values(judgement, cell.name),
-                cell.run_id,
-            ]
-        )
-    return stream.getvalue()
+        names = [row for row in judgement.repeats.get(cell.name, ()) if row in by_name]
+        if len(names) > 1:
+            cell = _mean(cell, [by_name[name] for name in names], judgement)
+        rows.append(cell)
+    return rows
+
+
+def _mean(cell: CellResult, repeats: Sequence[CellResult], judgement: Judgement) -> CellResult:
+    """Scores as judged, the mean train loss, and of the costs the middle one, as in the choice."""
+    scores = {}
+    for split, values in cell.scores.items():
+        scores[split] = dict(values)
+        for metric in values:
+            estimate = judgement.estimates[cell.name].get(f"{split}/{metric}")
+            scores[split][metric] = None if estimate is None else estimate.value
+    costs = {}
+    for key in cell.costs:
+        costs[key] = _average(statistics.median, [repeat.costs.get(key) for repeat in repeats])
+    return dataclasses.replace(
+        cell,
+        scores=scores,
+        train_loss=_average(statistics.fmean, [repeat.train_loss for repeat in repeats]),
+        train_minutes=_average(statistics.median, [repeat.train_minutes for repeat in repeats]),
+        costs=costs,
+    )
+
+
+def _average(
+    function: Callable[[list[float]], float], values: Sequence[float | None]
+) -> float | None:
+    """`function` of the values that were measured; None where none was."""
+    numbers = [value for value in values if value is not None]
+    return function(numbers) if numbers else None
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """`rows` holds, per cell, one score or None per name of `names`."""
+
+    split: str
+    metric: str
+    label: str
+    names: tuple[str, ...]
+    boxes: dict[str, int]
+    rows: tuple[tuple[CellResult, tuple[ClassScore | None, ...]], ...]
+
+
+def class_tables(cells: Sequence[CellResult]) -> list[ClassTable]:
+    """AP50 and AP of val and test; a class that any cell knows has a column in all of them."""
+    tables = []
+    for metric in ("AP50", "AP"):
+        for split in EVALUATED:
+            tables.append(_table(cells, split, metric))
+    return tables
+
+
+def _table(cells: Sequence[CellResult], split: str, metric: str) -> ClassTable:
+    boxes: dict[str, int] = {}
+    scores_by_cell = []
+    for cell in cells:
+        scores = {score.name: score for score in cell.per_class.get(split, ())}
+        scores_by_cell.append(scores)
+        for name, score in scores.items():
+            boxes[name] = max(boxes.get(name, 0), score.boxes)
+    rows = []
+    for cell, scores in zip(cells, scores_by_cell, strict=True):
+        rows.append((cell, tuple(scores.get(name) for name in boxes)))
+    return ClassTable(split, metric, f"{split} {metric}", tuple(boxes), boxes, tuple(rows))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from stages.verdict.best import Standing
-from stages.verdict.candidates import COSTS, Candidate, check, costs_less, finite, names_of
-from stages.verdict.wording import amount, count
+from stages.verdict.costs import COSTS, Candidate, check, costs_less, finite, names_of
+from stages.verdict.wording import amount, count, form
 
 # Which of two is cheaper, where the first is equal or unknown for every cell.
 CHEAPER_BY = ("latency_ms", "parameters")
@@ -227,7 +227,7 @@ def choice_sentence(
         number = len(choice.cheaper)
         cheapest = choice.cheaper[0]
         parts.append(
-            f"{count(number, 'cheaper cell')} {'remains' if number == 1 else 'remain'} possible; "
+            f"{count(number, 'cheaper cell')} {form(number, 'remains', 'remain')} possible; "
             f"the cheapest, {cheapest.name}, would save {cheapest.saved:.0%} of the "
             f"{COSTS[choice.cost][0]} and may lose up to {cheapest.loss_high:.3f}."
         )

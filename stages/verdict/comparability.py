@@ -14,7 +14,7 @@ from stages.study import paths
 from stages.study.params import Study
 from stages.verdict import fairness
 from stages.verdict.fairness import Fairness
-from stages.verdict.repeats import REPEATED, declared
+from stages.verdict.selected_rows import REPEATED, declared
 from stages.verdict.settings import Settings
 
 # Stands for the seeds or folds of a repeated cell.

@@ -152,6 +152,15 @@ def difference(
     return _estimate(f"{first} and {second}", [first_scores, second_scores])
 
 
+def loss_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """The first cell's train loss less the second's, of several trainings each."""
+    of_runs, freedom = _between_runs([first, second])
+    value, error = float(first.mean() - second.mean()), math.sqrt(of_runs)
+    ends = _ends(value, error, float(freedom), ALPHA, (-math.inf, math.inf))
+    runs = len(first), len(second)
+    return Estimate(value, *ends, error, 0.0, 0.0, of_runs, float(freedom), 0, 0, 0, runs, False)
+
+
 def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int | None, int | None]:
     """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error, the usual sample
     size (Lachin 1981, "Introduction to sample size determination and power analysis for clinical

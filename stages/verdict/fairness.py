@@ -19,6 +19,7 @@ from stages.verdict.settings import (
     trains_batch_norm,
     with_configs,
 )
+from stages.verdict.wording import form
 
 # For REFERENCE_BATCH images a step. SGD: mmdet/configs/_base_/schedules/schedule_1x.py; AdamW:
 # configs/swin of MMDetection. A study's own (`scales.<scale>.lr` of params.yaml) is handed in.
@@ -117,7 +118,7 @@ class Fairness:
             return f"Nothing to compare: {text}."
         follows = ""
         if self.of("consequence"):
-            causes = "it" if len(compared) == 1 else "them"
+            causes = form(len(compared), "it", "them")
             follows = f" and what follows from {causes}"
         return f"Fair: {text}{follows}, in nothing else that is known."
 

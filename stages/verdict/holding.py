@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from stages.verdict.candidates import COSTS
+from stages.verdict.costs import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import chance, count, signed
+from stages.verdict.wording import chance, count, enumeration, form, is_or_are, signed
 
-# More names than these are counted and not listed.
-_MOST_NAMES = 4
 # What another machine, or the load on it, changes.
 _OF_MACHINE = ("latency_ms", "peak_memory_mib", "train_minutes")
 # Less of the machine's cores is what an idle one uses: of two cores a fifth of one.
@@ -62,8 +60,9 @@ def obstacles(
     against = []
     for split, names in elsewhere.items():
         if names:
+            were = form(len(names), "was", "were")
             against.append(
-                f"{_listed(names)} {_were(names)} evaluated on other {split} annotations than the others"
+                f"{enumeration(names)} {were} evaluated on other {split} annotations than the others"
             )
     if choice.chosen is None:
         return [*against, f"no cell has a {metric}"]
@@ -75,7 +74,7 @@ def obstacles(
             unknown.append(name)
     if unknown:
         against.append(
-            f"there is no verdict on {_listed(unknown)} against {choice.best} in {metric}"
+            f"there is no verdict on {enumeration(unknown)} against {choice.best} in {metric}"
         )
     estimate = judgement.estimates[choice.best][metric]
     if estimate.thin:
@@ -181,9 +180,10 @@ def _confounding(judgement: Judgement) -> list[str]:
             topics_of_all |= dict.fromkeys(fairness.topics)
     if not unfair:
         return []
-    verb = "is" if unfair == 1 else "are"
     comparisons = count(len(judgement.repeats) - 1, "comparison")
-    return [f"Of its {comparisons} {unfair} {verb} confounded, by {', '.join(topics_of_all)}."]
+    return [
+        f"Of its {comparisons} {unfair} {is_or_are(unfair)} confounded, by {', '.join(topics_of_all)}."
+    ]
 
 
 def _repeats(judgement: Judgement, uneven: Mapping[str, Sequence[str]]) -> list[str]:
@@ -194,7 +194,7 @@ def _repeats(judgement: Judgement, uneven: Mapping[str, Sequence[str]]) -> list[
             single.append(name)
     if single:
         sentences.append(
-            f"{_listed(single)} {_were(single)} trained once: another seed may say otherwise."
+            f"{enumeration(single)} {form(len(single), 'was', 'were')} trained once: another seed may say otherwise."
         )
     for name, topics in uneven.items():
         sentences.append(f"The repeats of {name} also differ in {', '.join(topics)}.")
@@ -213,13 +213,13 @@ def _measurements(
     loaded = {name: share for name, share in busy.items() if share > _BUSY}
     if cost == "latency_ms" and loaded:
         sentences.append(
-            f"The latency of {_listed(loaded)} was measured while other processes used up to "
+            f"The latency of {enumeration(loaded)} was measured while other processes used up to "
             f"{max(loaded.values()):.0%} of the machine: alone it may be lower."
         )
     if judgement.holes:
-        verb = "has" if len(judgement.holes) == 1 else "have"
+        verb = form(len(judgement.holes), "has", "have")
         rows = count(len(judgement.holes), "selected row")
-        sentences.append(f"{rows} {verb} no results: {_listed(judgement.holes)}.")
+        sentences.append(f"{rows} {verb} no results: {enumeration(judgement.holes)}.")
     return sentences
 
 
@@ -239,17 +239,3 @@ def _difference(pair: Pair) -> str:
         f"{signed(pair.difference.value)} (95 % interval {signed(low)} to {signed(high)}, corrected "
         f"{chance(pair.p_holm)})"
     )
-
-
-def _listed(names: Collection[str]) -> str:
-    parts = list(names)[:_MOST_NAMES]
-    more = len(names) - _MOST_NAMES
-    if more > 0:
-        parts.append(f"{more} more")
-    if len(parts) == 1:
-        return parts[0]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _were(names: Collection[str]) -> str:
-    return "was" if len(names) == 1 else "were"

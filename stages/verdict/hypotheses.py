@@ -15,9 +15,8 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.verdict import sentences, underfit
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.evidence import Evidence, Outcome, Verdict
+from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
 from stages.verdict.expressions import Level, Step
 from stages.verdict.fairness import Fairness
 from stages.verdict.pairs import levels as levels_of
@@ -152,8 +151,8 @@ def _finding(
     elif missing or None in agreed:
         points = None
     absent = tuple(dict.fromkeys(missing))
-    sentence = sentences.sentence(claim, outcome, evidence, absent, underfit.caution(evidence))
-    return Finding(claim, outcome, tuple(evidence), absent, points, sentence)
+    text = sentence(claim, outcome, evidence, absent)
+    return Finding(claim, outcome, tuple(evidence), absent, points, text)
 
 
 def _verdicts(comparisons: Sequence[_Comparison]) -> list[Verdict | None]:

@@ -10,12 +10,12 @@ from typing import Any
 from stages.study.short_names import renamed
 from stages.verdict.best import Standing
 from stages.verdict.choice import Choice
+from stages.verdict.costs import Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.front import Front
 from stages.verdict.hypotheses import Finding, false_alarms
+from stages.verdict.learning_curve import ShareCurve
 from stages.verdict.pairs import Pair
-from stages.verdict.shares import ShareCurve
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""How a score rises with the number of training images, and what twice as many would give.
+"""Rows that differ in train_share alone: how a score rises with the number of training images, and
+what twice as many would give, beside what another backbone gives.
 
 With three shares or more: score = a - b n^-c, the power law that learning curves of deep networks
 follow (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; Mahmood et al.
@@ -13,10 +14,16 @@ the chance of a training (repeats' means go in), nor of whether the law goes on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from stages.study.params import Cell, Study
+from stages.verdict.pairs import Pair
+from stages.verdict.replicates import Replicates, Statistic
+from stages.verdict.wording import interval, signed, with_interval
 
 # Exponents between these were found of images (Hestness et al. 2017, sections 4 and 5: .07 to .7).
 _EXPONENTS = np.geomspace(0.05, 1.0, 40)
@@ -153,3 +160,109 @@ def _band(
     low = np.minimum(ends[0], laws[:, 0])
     high = np.maximum(ends[1], laws[:, 0])
     return tuple(zip(images.tolist(), low.tolist(), high.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class ShareCurve:
+    """cells: by rising number of training images; backbone: the highest pair of the last of them
+    with a cell that differs from it in the backbone alone, None where there is none."""
+
+    cells: tuple[str, ...]
+    curve: LearningCurve
+    backbone: Pair | None
+    sentence: str
+
+
+def curves(
+    study: Study,
+    images: Mapping[str, int | None],
+    runs: Mapping[str, Sequence[Replicates]],
+    statistic: Statistic,
+    pairs: Sequence[Pair],
+) -> tuple[ShareCurve, ...]:
+    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer
+    steps.
+
+    images: cell -> its training images; runs: cell -> its evaluated runs; pairs: of `statistic`,
+    which is study.verdicts.metric.
+    """
+    alike: dict[Cell, list[str]] = {}
+    for name in runs:
+        if images.get(name):
+            row = dataclasses.replace(
+                study.cell(name), train_share=None, epochs=None, seed=None, fold=None
+            )
+            alike.setdefault(row, []).append(name)
+    result = []
+    for names in alike.values():
+        by_images = {images[name]: name for name in names}
+        if len(by_images) > 1 and len(by_images) == len(names):
+            cells = tuple(by_images[number] for number in sorted(by_images))
+            result.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
+    return tuple(curve for curve in result if curve)
+
+
+def _curve(
+    study: Study,
+    cells: tuple[str, ...],
+    images: Sequence[int],
+    runs: Mapping[str, Sequence[Replicates]],
+    statistic: Statistic,
+    pairs: Sequence[Pair],
+) -> ShareCurve | None:
+    """None where the cells were not evaluated on the same images, or these have no such box."""
+    split = runs[cells[0]][0].split
+    scores = []
+    for name in cells:
+        paired = [run.of(statistic) for run in runs[name] if run.split == split]
+        if not paired or np.isnan(paired[0][0]):
+            return None
+        scores.append(np.mean(paired, axis=0))
+    curve = fit(images, scores)
+    rival = _rival(study, cells[-1], pairs)
+    return ShareCurve(cells, curve, rival, _sentence(study, curve, cells, rival))
+
+
+def _rival(study: Study, cell: str, pairs: Sequence[Pair]) -> Pair | None:
+    """Of cells that differ from `cell` in the backbone alone, the highest against it."""
+    own = study.cell(cell)
+    rivals = []
+    for pair in pairs:
+        if cell not in (pair.first, pair.second):
+            continue
+        turned = pair if pair.second == cell else pair.swapped()
+        row = study.cell(turned.first)
+        if row.backbone != own.backbone and dataclasses.replace(row, backbone=own.backbone) == own:
+            rivals.append(turned)
+    return max(rivals, key=lambda pair: pair.difference.value, default=None)
+
+
+def _sentence(
+    study: Study, curve: LearningCurve, cells: tuple[str, ...], rival: Pair | None
+) -> str:
+    gain, number, images = curve.doubled, len(cells), f"{curve.images[-1]:,} training images"
+    ends = gain.low, gain.high
+    law = f"by a power law through {number} shares"
+    if curve.law == "line":
+        law = (
+            f"by a straight line in log images through {number} shares; two points cannot show how "
+            "the gain falls, so that it is an upper end"
+        )
+    text = (
+        f"{cells[-1]}: twice its {images} are expected to give "
+        f"{signed(gain.value)} {study.verdicts.metric} {interval(ends)}, {law}"
+    )
+    if gain.useless:
+        text = (
+            f"{cells[-1]}: what twice its {images} would give cannot be told from {number} shares, "
+            f"since the interval {interval(ends)} is wider than all of them differ by"
+        )
+    if rival:
+        difference = rival.difference
+        backbones = (study.cell(rival.first).backbone, study.cell(rival.second).backbone)
+        gives = with_interval(difference.value, (difference.low, difference.high))
+        text += f"; {backbones[0]} instead of {backbones[1]} gives {gives}"
+    epochs = {study.cell(name).epochs for name in cells}
+    if len(epochs) == 1:
+        text += ". Each share had as many epochs, and a smaller one fewer steps"
+    return f"{text}."

@@ -17,31 +17,31 @@ from stages.study import params
 from stages.study.params import ROOT, Study
 from stages.study.paths import EVALUATED
 from stages.study.short_names import short_names
-from stages.verdict import best, choice, comparability, costs, holding, shares
+from stages.verdict import best, choice, comparability, costs, holding, learning_curve
 from stages.verdict.best import Standing
-from stages.verdict.candidates import Candidate
+from stages.verdict.costs import Candidate, front
 from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate, estimate
-from stages.verdict.evaluated import Split, read_split
 from stages.verdict.fairness import Fairness
-from stages.verdict.front import front
 from stages.verdict.hypotheses import EstimateOf, Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
+from stages.verdict.learning_curve import ShareCurve
 from stages.verdict.measured import (
     Judged,
     Results,
     Rows,
+    Split,
     cells_of,
     estimates_of,
     groups_of,
     judged_metrics,
     losses_of,
+    read_split,
     thin_metrics,
     verdicts_of,
 )
 from stages.verdict.pairs import Pair
-from stages.verdict.repeats import groups
-from stages.verdict.shares import ShareCurve
+from stages.verdict.selected_rows import groups
 from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.trained import Trained, levels_of_cell
 
@@ -167,7 +167,7 @@ def _shares(
     """Of the metric that decides; `verdicts`: the pairs of it."""
     split, statistic = judged[study.verdicts.metric]
     images = {name: results[name].run.get("train_images") for name in rows}
-    return shares.curves(study, images, cells_of(split, rows), statistic, verdicts)
+    return learning_curve.curves(study, images, cells_of(split, rows), statistic, verdicts)
 
 
 def _findings(

@@ -1,28 +1,124 @@
-"""What was measured of the cells: each metric on its split, its estimates, pairs, classes and
-sizes."""
+"""What was measured of the cells: replicates of every training on each split, and from these each
+metric's estimates, pairs, classes and sizes."""
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from stages.errors import InputError
 from stages.results.cell import CellResult
-from stages.study.group_metrics import MIN_BOXES
-from stages.study.metrics import SIZES
+from stages.results.cell_files import CellFiles
+from stages.scoring.engine import SIZES
+from stages.scoring.tables import Detections, Truth, read_detections, read_truth
+from stages.study import group_metrics, paths
+from stages.study.group_metrics import GroupMetric
 from stages.study.params import Study
-from stages.verdict import losses, metrics, pairs
+from stages.study.thin import MIN_BOXES
+from stages.verdict import pairs, replicates
 from stages.verdict.estimates import Estimate, estimate
-from stages.verdict.evaluated import Split
 from stages.verdict.judgement import Group
+from stages.verdict.matches import match
 from stages.verdict.pairs import Pair
-from stages.verdict.replicates import Replicates, Statistic
+from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.statements import TRAIN_LOSS
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 # Cell -> its rows of params.yaml.
 Rows = Mapping[str, tuple[str, ...]]
 Results = Mapping[str, CellResult]
+
+
+@dataclass(frozen=True)
+class Split:
+    """truth: of the study's own fold, None where the split has no box; runs: training -> its
+    replicates, on its own fold; elsewhere: trainings that were evaluated on other annotations than
+    those in data/prepared now, and have none."""
+
+    name: str
+    truth: Truth | None
+    runs: Mapping[str, Replicates]
+    elsewhere: tuple[str, ...]
+
+
 # Metric -> the split that it is of, and its statistic there.
 Judged = Mapping[str, tuple[Split, Statistic]]
+
+
+def read_split(
+    name: str,
+    cells: Sequence[CellResult],
+    folds: Mapping[str, int | None],
+    digests: Mapping[str, Mapping[str, str]],
+    number: int,
+    seed: int,
+    root: Path,
+    progress: tqdm,
+) -> Split:
+    """folds: training -> Study.fold_of(). digests: training -> split -> the SHA-256 of the
+    annotations that it was evaluated on, where that was recorded.
+
+    number, seed: of the replicates. Raises InputError, one line, where the annotations or a
+    training's detections cannot be read, or those do not give the scores that were recorded.
+    """
+    own = read_truth(root / paths.annotations(name))
+    if own.crowd.all():
+        progress.update(len(cells))
+        return Split(name, None, {}, ())
+    runs, elsewhere = {}, []
+    for path, members in _by_file(name, cells, folds).items():
+        truth = own if path == paths.annotations(name) else read_truth(root / path)
+        now = hashlib.sha256((root / path).read_bytes()).hexdigest()
+        weights = replicates.draw(len(truth.image_ids), number, seed)
+        for cell in members:
+            if digests.get(cell.name, {}).get(name, now) != now:
+                elsewhere.append(cell.name)
+            else:
+                detections = detections_of(cell.files, name, truth)
+                runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
+                _check(cell, name, runs[cell.name])
+            progress.update()
+    return Split(name, own, runs, tuple(elsewhere))
+
+
+def _by_file(
+    split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]
+) -> dict[Path, list[CellResult]]:
+    """The cells that are evaluated on each file of annotations."""
+    by_file: dict[Path, list[CellResult]] = {}
+    for cell in cells:
+        by_file.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
+    return by_file
+
+
+def detections_of(files: CellFiles, split: str, truth: Truth) -> Detections:
+    """Raises InputError, one line, where the predictions are missing, damaged or not of `truth`."""
+    results = files.predictions(split)
+    try:
+        return read_detections(results, truth)
+    except InputError as error:
+        raise files.predictions_file(split).wrong(str(error)) from None
+
+
+def _check(cell: CellResult, split: str, run: Replicates) -> None:
+    """The same detections on the same annotations give the same scores, to rounding."""
+    for metric, statistic in STUDY.items():
+        score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
+        if not math.isclose(
+            score, math.nan if recorded is None else recorded, abs_tol=1e-6
+        ) and not (recorded is None and math.isnan(score)):
+            text = "none" if recorded is None else f"{recorded:.4f}"
+            raise InputError(
+                f"{cell.files.predictions_file(split).path}: its {split}/{metric} is {score:.4f}, "
+                f"and {text} was recorded; predict it again: dvc repro -f "
+                f"stages/dvc.yaml:predict@{cell.name}"
+            )
 
 
 def _runs_of(split: Split, names: Sequence[str]) -> list[Replicates]:
@@ -52,9 +148,35 @@ def judged_metrics(study: Study, splits: Sequence[Split]) -> Judged:
             classes = list(split.truth.classes)
     result = {}
     for split in splits:
-        for metric, statistic in metrics.judged(study, split.name, classes).items():
+        for metric, statistic in _statistics(study, split.name, classes).items():
             result[metric] = (split, statistic)
     return result
+
+
+def _statistics(study: Study, split: str, classes: Sequence[str]) -> dict[str, Statistic]:
+    """Metric, such as val/bbox_mAP or val/AP50[Platelets], -> its statistic, of those on `split`.
+
+    classes: of the data, in its order, none where it has no box to judge. The metric that decides
+    is judged on every split. Raises StudyError for a class that the data has not.
+    """
+    if classes:
+        group_metrics.check_classes(study, classes)
+    statistics = {f"{split}/{metric}": statistic for metric, statistic in STUDY.items()}
+    rest = study.verdicts.metric.partition("/")[2]
+    for metric in (*group_metrics.asked(study), f"{split}/{rest}"):
+        group = group_metrics.read(metric)
+        if group and group.split == split:
+            statistics[metric] = _statistic(group, classes)
+    return statistics
+
+
+def _statistic(group: GroupMetric, classes: Sequence[str]) -> Statistic:
+    if group.size:
+        return Statistic(group.level, size=group.size)
+    if not classes:
+        # No run is judged on such a split, whatever the statistic.
+        return Statistic(group.level)
+    return Statistic(group.level, category=list(classes).index(group.category))
 
 
 def estimates_of(judged: Judged, names: Sequence[str]) -> dict[str, Estimate | None]:
@@ -72,7 +194,7 @@ def verdicts_of(judged: Judged, results: Results, rows: Rows) -> dict[str, tuple
         verdicts[metric] = pairs.compare(cells_of(split, rows), statistic)
     loss = {name: losses_of(results, names) for name, names in rows.items()}
     detectors = {name: results[name].row["detector"] for name in rows}
-    verdicts[TRAIN_LOSS] = losses.compare(loss, detectors)
+    verdicts[TRAIN_LOSS] = pairs.compare_losses(loss, detectors)
     return verdicts
 
 

@@ -1,5 +1,5 @@
-"""Which of two cells is better in a statistic, corrected for the number of pairs that were
-compared.
+"""Which of two cells is better in a statistic, or in the train loss, corrected for the number of
+pairs that were compared.
 
 Holm 1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
 Statistics 6: the smallest p is multiplied by the number of pairs, the next one by one less, and the
@@ -9,14 +9,16 @@ stages/verdict/estimates.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
 from scipy.special import ndtri
 
-from stages.verdict.estimates import ALPHA, Estimate, difference, needed, scores_of
+from stages.verdict.estimates import ALPHA, Estimate, difference, loss_difference, needed, scores_of
 from stages.verdict.replicates import Replicates, Statistic
 
 Outcome = Literal["better", "worse", "not distinguishable"]
@@ -136,15 +138,38 @@ def _judged(
             adjusted = (min(adjusted[0], estimate.value), max(adjusted[1], estimate.value))
             quantile = float(ndtri(1 - ALPHA / (2 * factor)))
             images, repeats = needed(estimate, estimate.value, quantile)
-    return Pair(
-        first,
-        second,
-        outcome,
-        estimate,
-        probability,
-        p,
-        p_holm,
-        images,
-        repeats,
-        adjusted,
-    )
+    return Pair(first, second, outcome, estimate, probability, p, p_holm, images, repeats, adjusted)
+
+
+def compare_losses(
+    losses: Mapping[str, Sequence[float]], detectors: Mapping[str, str]
+) -> tuple[Pair, ...]:
+    """Verdicts on the train loss, of which the lower one is "better". It has no images to resample:
+    only repeats show how much of a difference is chance. Student's two-sample t test with pooled
+    variance, Holm-corrected over all pairs.
+
+    losses: cell -> the train loss of each of its trainings; cells with a single one are left out,
+    and so are pairs of different detectors, which sum different terms. The Estimates have no boxes,
+    images and splits.
+    """
+    repeated = {}
+    for name, values in losses.items():
+        if len(values) > 1:
+            repeated[name] = np.array(values)
+    pairs = []
+    for first, second in combinations(repeated, 2):
+        if detectors[first] == detectors[second]:
+            estimate = loss_difference(repeated[first], repeated[second])
+            pairs.append((first, second, estimate, *estimate.test()))
+    corrected, _, alphas = levels([p for *_, p in pairs])
+    result = []
+    for pair, p_holm, alpha in zip(pairs, corrected, alphas, strict=True):
+        first, second, estimate, above, p = pair
+        outcome: Outcome = "not distinguishable"
+        if p_holm < ALPHA:
+            outcome = "better" if estimate.value < 0 else "worse"
+        ends = estimate.interval(alpha, math.inf)
+        result.append(
+            Pair(first, second, outcome, estimate, 1 - above, p, p_holm, None, None, ends)
+        )
+    return tuple(result)

@@ -1,15 +1,16 @@
-"""Numbers, levels and rows as the texts of verdicts have them."""
+"""Numbers, nouns, lists of names, levels and rows as the texts of verdicts have them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
 MOST = 6
+_MOST_NAMES = 4
 
 
 def corrected(comparisons: int) -> str:
@@ -57,23 +58,49 @@ def signed(difference: float) -> str:
     return f"{difference:+.1g}"
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """Of a difference: [-0.030, +0.006]."""
+    return f"[{signed(ends[0])}, {signed(ends[1])}]"
+
+
+def with_interval(difference: float, ends: tuple[float, float]) -> str:
+    return f"{signed(difference)} {interval(ends)}"
+
+
 def chance(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def form(number: int, singular: str, plural: str) -> str:
+    """The form of a word that follows this number."""
+    return singular if number == 1 else plural
+
+
 def count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun}s"
+    return f"{number} {form(number, noun, f'{noun}s')}"
 
 
 def boxes(number: int) -> str:
     """ "1 box", "4,690 boxes"."""
-    return f"{number:,} {'box' if number == 1 else 'boxes'}"
+    return f"{number:,} {form(number, 'box', 'boxes')}"
 
 
 def is_or_are(number: int) -> str:
-    return "is" if number == 1 else "are"
+    return form(number, "is", "are")
+
+
+def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:
+    """The first names, and of the others how many they are: ["r50", "r101", "3 more"]."""
+    parts = list(names)
+    if len(parts) > most:
+        parts[most:] = [f"{len(parts) - most} {more}"]
+    return parts
+
+
+def enumeration(names: Iterable[str]) -> str:
+    """ "r50, r101 and x101"; of many names the first four and how many more."""
+    *parts, last = shortened(names, _MOST_NAMES) or [""]
+    return f"{', '.join(parts)} and {last}" if parts else last
 
 
 def amount(cost: float) -> str:

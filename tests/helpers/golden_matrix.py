@@ -9,8 +9,7 @@ from pathlib import Path
 from golden_texts import transposed
 from made_matrix import R50, R101, X101, load, row, study_of, write_cell, write_truth
 
-from stages.report.summary import summary_json
-from stages.report.table import compare_csv
+from stages.report.summary import compare_csv, summary_json
 from stages.report.verdicts.card import card
 from stages.report.verdicts.standing import places
 from stages.results.cell import CellResult

@@ -11,11 +11,10 @@ from scipy.special import ndtr, ndtri
 from stages.results.cell import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
-from stages.verdict.candidates import Candidate
+from stages.verdict.costs import Candidate, front
 from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
-from stages.verdict.front import front
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
 from stages.verdict.settings import Settings

@@ -15,9 +15,8 @@ from PIL import Image
 from report_cells import Page, context
 from report_judgements import judged
 
-from stages.report.page import _html, write_report
+from stages.report.page import _html, pictures, write_report
 from stages.report.pictures.gallery import Gallery, gallery
-from stages.report.pictures.sections import pictures
 from stages.report.pictures.shown_cells import shown_cells
 from stages.report.pictures.thumbnails import MOST_SHAPES
 

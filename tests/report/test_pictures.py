@@ -11,12 +11,11 @@ import pictured_cells as made
 import pytest
 from report_cells import Page
 
-from stages.report.page import _html
+from stages.report.page import _html, pictures
 from stages.report.pictures.confusion import confusion
 from stages.report.pictures.errors import errors
 from stages.report.pictures.groups import groups
 from stages.report.pictures.scores import scores
-from stages.report.pictures.sections import pictures
 from stages.report.pictures.shown_cells import ShownCells, shown_cells
 from stages.report.verdicts.card import card
 from stages.verdict.judgement import Judgement

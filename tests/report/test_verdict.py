@@ -11,11 +11,9 @@ from report_cells import NAMES, Page, load_all, report
 from report_judgements import METRIC, judged
 
 from stages.report.verdicts.card import card
-from stages.report.verdicts.forest import forest
 from stages.report.verdicts.pairs_plot import matrices
-from stages.report.verdicts.phrases import needed
-from stages.report.verdicts.ranking import order, rival
-from stages.report.verdicts.standing import places
+from stages.report.verdicts.phrases import needed, order, rival
+from stages.report.verdicts.standing import forest, places
 from stages.verdict.holding import contradictions
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -95,9 +93,9 @@ def test_a_wide_interval_decides_nothing(cells, tmp_path):
     assert [possible.name for possible in found.choice.cheaper] == [R50, SWIN, PAFPN]
     assert f"\n| {R50} | ? undecided -0.150" in files["report.md"]
     assert f"\n| {CASCADE} (chosen) | ★ best |" in files["report.md"]
-    rows = {row.name: row for row in forest(found, runs_of(cells)).rows}
+    rows = {row.name: row for row, *_ in forest(found, runs_of(cells)).rows}
     assert rows[CASCADE].chosen and rows[CASCADE].outcome == "best"
-    assert rows[R50].outcome == "undecided" and rows[R50].possible_best
+    assert rows[R50].outcome == "undecided" and found.standings[R50].possible_best
 
 
 def test_a_difference_of_nothing_asks_for_no_number_of_images(cells):
@@ -237,7 +235,7 @@ def test_what_test_says(cells):
 
 def test_the_best_on_the_page_is_the_one_of_the_deciding_metric(cells):
     by_map = forest(judged(swapped(cells, "val"), metric="val/bbox_mAP"), {})
-    assert by_map.metric == "val mAP" and by_map.rows[0].name == R50
+    assert by_map.metric == "val mAP" and by_map.rows[0][0].name == R50
 
 
 def test_one_cell_and_no_score(cells, tmp_path):
@@ -246,7 +244,7 @@ def test_one_cell_and_no_score(cells, tmp_path):
         card(single).because
         == "It is the only cell with results: there is nothing to compare it with."
     )
-    assert [row.outcome for row in forest(single, {}).rows] == ["best"] and matrices(
+    assert [row.outcome for row, *_ in forest(single, {}).rows] == ["best"] and matrices(
         single, {}
     ) == ()
     blank = [
@@ -260,7 +258,9 @@ def test_one_cell_and_no_score(cells, tmp_path):
         card(nothing).ship == "Nothing to ship yet"
         and card(nothing).because == "No cell has a val mAP50."
     )
-    assert {row.mark for row in forest(nothing, {}).rows} == {None} and card(nothing).points == ()
+    assert {mark for _, mark, _ in forest(nothing, {}).rows} == {None} and card(
+        nothing
+    ).points == ()
     text = Page(report(blank, tmp_path)["index.html"]).text
     assert (
         "No two cells were compared." in text

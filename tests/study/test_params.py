@@ -248,7 +248,7 @@ def test_a_row_repeats_another_under_a_seed_of_its_own(tmp_path):
 
 
 def test_every_cost_of_the_choice_can_be_named():
-    from stages.verdict.candidates import COSTS
+    from stages.verdict.costs import COSTS
 
     assert get_args(get_type_hints(Verdicts)["cost"]) == tuple(COSTS)
 

@@ -9,9 +9,8 @@ import random
 import pytest
 
 from stages.verdict.best import Standing
-from stages.verdict.candidates import COSTS, Candidate, costs_less
 from stages.verdict.choice import choose, highest
-from stages.verdict.front import front
+from stages.verdict.costs import COSTS, Candidate, costs_less, front
 
 METRIC = "val/bbox_mAP_50"
 

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.verdict.wording import boxes
+from stages.verdict.wording import boxes, form
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one
 # column.
@@ -181,6 +181,4 @@ def _share(number: int, total: int) -> str:
 def _count(number: int, noun: str) -> str:
     if noun == "box":
         return boxes(number)
-    if number != 1:
-        noun = f"{noun}s"
-    return f"{number:,} {noun}"
+    return f"{number:,} {form(number, noun, f'{noun}s')}"

@@ -10,7 +10,8 @@ from typing import Any
 
 from stages.analysis.tide import KINDS
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.report.verdicts.weak_classes import NEAR_ZERO
+from stages.report.verdicts.card import NEAR_ZERO
+from stages.verdict.wording import shortened
 
 # TIDE's names in the words of a sentence, and what each means (arXiv:2008.08115, section 2.2).
 WORDS = {
@@ -170,9 +171,7 @@ def _zero_classes(
     weak = _weak(classes)
     if not weak:
         return []
-    names = [entry["class"] for entry in weak[:_MOST_NAMES]]
-    if len(weak) > _MOST_NAMES:
-        names.append(f"{len(weak) - _MOST_NAMES} more")
+    names = shortened([entry["class"] for entry in weak], _MOST_NAMES)
     missed = effect["dAP"]["missed"]
     return [
         f"It hardly finds {', '.join(names)} (AP50 of {NEAR_ZERO:g} or less): {len(weak)} of "

@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.analysis import depth
 from stages.errors import InputError
-from stages.report.pictures import captions, disagreements
+from stages.report.pictures import disagreements
 from stages.report.pictures.disagreements import Disagreements, View
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.pictures.suspects import Suspects, suspects
@@ -154,8 +154,8 @@ def _worst(cell: Shown, view: View, album: Album) -> tuple[tuple[Shot, ...], str
     shots = []
     for number in details["worst"]:
         if number in images and len(shots) < WORST:
-            picture = album.picture(number, captions.boxes(view, number))
-            shots.append(Shot(picture, captions.tally(images[number]), cell))
+            picture = album.picture(number, disagreements.boxes(view, number))
+            shots.append(Shot(picture, disagreements.tally(images[number]), cell))
     if not shots:
         return (), f"{cell.short} makes no mistake on {album.split}."
     heading = "The worst one" if len(shots) == 1 else f"The worst {len(shots)}"
@@ -209,9 +209,9 @@ def _duel(
     for side, (cell, view) in enumerate(views):
         wrong = rows[disagreement.right[rows] != side]
         lit = set(disagreement.detection[wrong].tolist())
-        picture = album.picture(number, captions.boxes(view, number, lit_boxes, lit))
+        picture = album.picture(number, disagreements.boxes(view, number, lit_boxes, lit))
         shots.append(Shot(picture, "", cell))
         if len(wrong):
             boxes, detections = disagreement.box[wrong], disagreement.detection[wrong]
-            mistakes.append(captions.mistakes(kind, cell, view, boxes, detections))
+            mistakes.append(disagreements.mistakes(kind, cell, view, boxes, detections))
     return Duel(*shots, "; ".join(mistakes))

@@ -11,6 +11,7 @@ from stages.study.paths import EVALUATED
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import boxes as boxes_text
+from stages.verdict.wording import form
 
 METRICS = {
     "AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),
@@ -228,8 +229,7 @@ class _Table:
         if classes:
             parts.append(f"{classes} of {len(self.classes)} classes")
         if sizes:
-            noun = "size" if len(sizes) == 1 else "sizes"
-            parts.append(f"the {noun} {', '.join(sizes)}")
+            parts.append(f"the {form(len(sizes), 'size', 'sizes')} {', '.join(sizes)}")
         return parts
 
     def _extremes(self) -> list[str]:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.report.axes import Frame, path
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.study.group_metrics import MIN_BOXES
 from stages.verdict.wording import value
 
-WIDTH, HEIGHT = 440, 340
-LEFT, RIGHT, TOP, BOTTOM = 48, 430, 10, 300
+FRAME = Frame(440, 340, 48, 430, 10, 300)
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Faint lines of classes behind the first cell's mean.
 _MOST_CLASSES = 20
@@ -73,14 +73,6 @@ class Scores:
     absent: str
 
 
-def x(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * share, 1)
-
-
-def y(share: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
-
-
 def scores(study: ShownCells) -> Scores:
     """Curves at IoU 0.5 as curves.precision_recall() and calibration.calibration() give them."""
     split = study.split
@@ -124,7 +116,7 @@ def _recall(cell: Shown, details: dict[str, Any], with_classes: bool) -> Curve:
             f"precision {best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\n"
             f"run {cell.run}"
         )
-        points.append(Point(x(best["recall"]), y(best["precision"]), title))
+        points.append(Point(FRAME.x(best["recall"]), FRAME.y(best["precision"]), title))
     behind = []
     if with_classes:
         behind = _class_lines(details)
@@ -149,7 +141,7 @@ def _class_lines(details: dict[str, Any]) -> list[Line]:
 
 
 def _reliability(cell: Shown, calibration: dict[str, Any]) -> Curve:
-    points, places = [], []
+    points = []
     for part in calibration["bins"]:
         number = part["detections"]
         if number:
@@ -158,14 +150,11 @@ def _reliability(cell: Shown, calibration: dict[str, Any]) -> Curve:
                 f"detections, mean score {part['confidence']:.3f}, {part['precision']:.3f} of them "
                 f"right\nrun {cell.run}"
             )
-            point = Point(x(part["confidence"]), y(part["precision"]), title, number < MIN_BOXES)
-            points.append(point)
-            places.append(f"{point.x:g} {point.y:g}")
-    path = ""
-    if len(points) > 1:
-        path = f"M{'L'.join(places)}"
+            x, y = FRAME.x(part["confidence"]), FRAME.y(part["precision"])
+            points.append(Point(x, y, title, number < MIN_BOXES))
+    line = path((point.x, point.y) for point in points)
     title = f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"
-    return Curve(cell, Line(path, title), tuple(points))
+    return Curve(cell, Line(line, title), tuple(points))
 
 
 def _threshold(cell: Shown, details: dict[str, Any]) -> Threshold:
@@ -226,14 +215,14 @@ def _sentences(cell: Shown, details: dict[str, Any]) -> list[str]:
 
 def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
     """A line of the points where it bends."""
-    points = [(x(a), y(b)) for a, b in zip(recall, precision, strict=True)]
+    points = list(zip(map(FRAME.x, recall), map(FRAME.y, precision), strict=True))
     last = len(points) - 1
     kept = []
     for place, point in enumerate(points):
         level = 0 < place < last and points[place - 1][1] == point[1] == points[place + 1][1]
         if not level:
-            kept.append(f"{point[0]:g} {point[1]:g}")
-    return f"M{'L'.join(kept)}"
+            kept.append(point)
+    return path(kept)
 
 
 def _mean(values: Sequence[float]) -> str:

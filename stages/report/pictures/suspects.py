@@ -11,7 +11,7 @@ from typing import Any
 from stages.report.pictures.thumbnails import Album, Box, Picture
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import boxes as boxes_text
-from stages.verdict.wording import count, is_or_are
+from stages.verdict.wording import count, form, is_or_are, shortened
 
 MOST = 12
 # Classes that a caption lists; the others are counted.
@@ -86,9 +86,7 @@ def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album
         title = f"not labelled; seen as {place['detected']}, with {place['score']:.2f} or more"
         boxes.append(Box(place["bbox"], "suspect", True, title, True))
     classes = Counter(place["detected"] for place in entry["places"]).most_common()
-    names = [f"{number} {name}" for name, number in classes[:_CLASSES]]
-    if len(classes) > _CLASSES:
-        names.append(f"{len(classes) - _CLASSES} other classes")
+    names = shortened([f"{number} {name}" for name, number in classes], _CLASSES, "other classes")
     words = (
         f"{boxes_text(entry['boxes'])} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
         f"(image {entry['image_id']} of {split})"
@@ -114,7 +112,7 @@ def _unlabelled_words(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     if not entries:
         return "All good cells together see nothing that is not labelled."
     places = sum(len(entry["places"]) for _, entry in entries)
-    noun = "thing" if places == 1 else "things"
+    noun = form(places, "thing", "things")
     part = ""
     if len(entries) > MOST:
         part = f"; the first {MOST} of them"

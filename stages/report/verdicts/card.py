@@ -1,21 +1,29 @@
-"""What the report says first: which cell to ship, why, how sure that is, at what cost, and what
-test says of it."""
+"""What the report says first: which cell to ship, why, how sure that is, at what cost, what test
+says of it, and which classes no good cell finds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from stages.report.table import label_of
-from stages.report.verdicts.phrases import names_of, needed, pair_text, percent, topics
-from stages.report.verdicts.ranking import order, rival
-from stages.report.verdicts.weak_classes import weak_sentence
-from stages.verdict.candidates import COSTS
+from stages.report.verdicts.phrases import (
+    needed,
+    order,
+    pair_text,
+    percent,
+    rival,
+    topics,
+)
 from stages.verdict.choice import Possible
+from stages.verdict.costs import COSTS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import amount, count, signed, value
+from stages.verdict.wording import amount, boxes, count, enumeration, shortened, signed, value
 
+# An AP50 of no more than this counts as hardly found.
+NEAR_ZERO = 0.05
+_MOST_NAMES = 4
 # State -> symbol, class of the style sheet and words.
 STATES = {
     "holds": ("✓", "good", "The choice holds"),
@@ -133,7 +141,7 @@ def _sure(judgement: Judgement) -> str:
         words = "Possible as the best"
         if standing.possible_best:
             words = "Also possible as the best"
-        return f"{text} {words}: {names_of(rivals, judgement)}."
+        return f"{text} {words}: {enumeration(map(judgement.short, rivals))}."
     return f"{text} Every other cell is ruled out as the best."
 
 
@@ -243,3 +251,27 @@ def pair_sentence(pair: Pair, judgement: Judgement, metric: str) -> str:
     if advice := needed(pair):
         text += f" It {advice}."
     return text
+
+
+def weak_sentence(judgement: Judgement) -> str:
+    """The warning on the classes that no good cell finds, those of most boxes first, and what they
+    take from the mean; "" for none."""
+    split = judgement.metric.split("/")[0]
+    highest: dict[str, float] = {}
+    numbers: dict[str, int] = {}
+    for cell in judgement.good:
+        for group in judgement.groups.get(cell, {}).get(split, ()):
+            if group.kind == "class" and group.AP50 is not None and group.boxes:
+                numbers[group.name] = max(numbers.get(group.name, 0), group.boxes)
+                highest[group.name] = max(highest.get(group.name, 0.0), group.AP50.value)
+    weak = [name for name, score in highest.items() if score <= NEAR_ZERO]
+    if not weak:
+        return ""
+    listed = []
+    for name in sorted(weak, key=lambda name: -numbers[name]):
+        listed.append(f"{name} (AP50 {highest[name]:.3f} at best, {boxes(numbers[name])})")
+    return (
+        f"No good cell finds {', '.join(shortened(listed, _MOST_NAMES))}: {len(weak)} of "
+        f"{len(highest)} classes, and so {100 * len(weak) / len(highest):.0f} % of "
+        f"{label_of(judgement.metric)}."
+    )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.verdicts.ranking import rival
+from stages.report.verdicts.phrases import rival
 from stages.verdict.fairness import Difference, Fairness, show
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count, is_or_are

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.report.axes import Axis, Mark, axis_of, mark
 from stages.report.table import label_of
-from stages.report.verdicts.intervals import Axis, Mark, axis_of, mark
 from stages.study.short_names import SEPARATOR
-from stages.verdict import underfit
-from stages.verdict.evidence import Evidence
+from stages.verdict.evidence import Evidence, undertrained
 from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import chance, corrected, is_or_are, level, signed, value
+from stages.verdict.wording import chance, corrected, form, is_or_are, signed, with_interval
 
 OUTCOMES = ("supported", "rejected", "undecided")
 
@@ -24,14 +23,13 @@ class Row:
     """One pair of cells.
 
     first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest:
-    what the two cells have in common; values are theirs; reason: what keeps it from deciding.
+    what the two cells have in common; reason: what keeps it from deciding.
     """
 
     first: str
     second: str
     rest: str
     outcome: str
-    values: str
     text: str
     p: str
     reason: str
@@ -63,15 +61,6 @@ class HypothesisCard:
     cells: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """What of a pair is drawn. turned: whether it is right less left."""
-
-    turned: bool
-    value: float | None
-    ends: tuple[float, float] | None
-
-
 def cards(judgement: Judgement) -> tuple[HypothesisCard, ...]:
     return tuple(_card(finding, judgement) for finding in judgement.findings)
 
@@ -82,12 +71,11 @@ def tally(findings: Sequence[Finding]) -> str:
         return "params.yaml states no hypothesis."
     counts = Counter(finding.outcome for finding in findings)
     listed = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]]
-    noun = "hypothesis" if len(findings) == 1 else "hypotheses"
+    noun = form(len(findings), "hypothesis", "hypotheses")
     text = f"{len(findings)} {noun}: {', '.join(listed)}"
     confounded = sum(finding.confounded for finding in findings)
     if confounded:
-        verb = "rests" if confounded == 1 else "rest"
-        text += f"; {confounded} {verb} on confounded pairs"
+        text += f"; {confounded} {form(confounded, 'rests', 'rest')} on confounded pairs"
     if expected := false_alarms(findings):
         text += f". If no cell differed from any other, chance would decide {expected:.2g} of them"
     return f"{text}."
@@ -140,81 +128,54 @@ def _sentence(finding: Finding) -> str:
             parts.append("The scores alone agree with it, but chance may do that")
     if finding.missing:
         parts.append(f"No cell is trained for {' or for '.join(finding.missing)}")
-    caution = underfit.caution(finding.evidence)
+    caution = undertrained(finding.evidence)
     if caution:
         parts.append(caution)
     return ". ".join(parts) + "."
 
 
 def _plot(
-    metric: str,
-    bound: float | None,
-    sign: str,
-    items: Sequence[Evidence],
-    names: Mapping[str, str],
+    metric: str, bound: float | None, sign: str, items: Sequence[Evidence], names: Mapping[str, str]
 ) -> Plot:
-    differences = [_difference(evidence) for evidence in items]
     values = [bound or 0.0]
-    for difference in differences:
-        if difference.value is not None:
-            values += [difference.value, *(difference.ends or ())]
+    for evidence in items:
+        if evidence.difference is not None:
+            values += [evidence.difference, *(evidence.ends or ())]
     axis = axis_of(values)
-    rows = []
-    for evidence, difference in zip(items, differences, strict=True):
-        rows.append(_row(evidence, difference, axis, names))
+    rows = tuple(_row(evidence, axis, names) for evidence in items)
     if bound is None:
-        return Plot(label_of(metric), "right of 0", axis, None, tuple(rows))
+        return Plot(label_of(metric), "right of 0", axis, None, rows)
     side = "below" if sign == "<" else "above"
-    return Plot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), tuple(rows))
+    return Plot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), rows)
 
 
-def _difference(evidence: Evidence) -> _Difference:
-    """In the direction of the claim, as sentences.pair has it."""
-    turned = evidence.step.bound is None and evidence.step.sign == "<"
-    sign = -1.0 if turned else 1.0
-    if evidence.verdict:
-        low, high = sorted((sign * evidence.verdict.low, sign * evidence.verdict.high))
-        return _Difference(turned, sign * evidence.verdict.difference, (low, high))
-    first, second = evidence.values
-    if first is None or second is None:
-        return _Difference(turned, None, None)
-    return _Difference(turned, sign * (first - second), None)
-
-
-def _row(evidence: Evidence, difference: _Difference, axis: Axis, names: Mapping[str, str]) -> Row:
-    cells = [evidence.left, evidence.right]
-    values = list(evidence.values)
-    levels = [level(evidence.step.left), level(evidence.step.right)]
-    if difference.turned:
-        for pair in (cells, values, levels):
-            pair.reverse()
+def _row(evidence: Evidence, axis: Axis, names: Mapping[str, str]) -> Row:
+    first, second = evidence.cells
     text = "nothing to measure"
-    if difference.value is not None:
-        text = signed(difference.value)
-    if difference.ends is not None:
-        text += f" [{signed(difference.ends[0])}, {signed(difference.ends[1])}]"
+    drawn = None
+    if evidence.difference is not None:
+        ends = evidence.ends
+        text = signed(evidence.difference)
+        if ends is not None:
+            text = with_interval(evidence.difference, ends)
+        drawn = mark(axis, evidence.difference, ends)
     p = ""
     if evidence.verdict is not None:
         p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
-    lines = [f"{label_of(evidence.metric)}: {cells[0].name} less {cells[1].name}", text, p]
+    lines = [f"{label_of(evidence.metric)}: {first.name} less {second.name}", text, p]
     lines.append(": ".join(filter(None, (evidence.outcome, evidence.reason))))
     if evidence.confounders:
         lines.append(f"confounded by {', '.join(evidence.confounders)}")
-    runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in cells]
+    runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in evidence.cells]
     lines.append("; ".join(runs))
-    drawn = None
-    if difference.value is not None:
-        drawn = mark(axis, difference.value, *(difference.ends or ()))
     return Row(
-        first=levels[0],
-        second=levels[1],
-        rest=_in_common(*(names.get(cell.name, cell.name) for cell in cells)),
+        *evidence.levels,
+        rest=_in_common(names.get(first.name, first.name), names.get(second.name, second.name)),
         outcome=evidence.outcome,
-        values=f"{value(values[0])} and {value(values[1])}",
         text=text,
         p=p,
         reason=evidence.reason,
-        title="\n".join(line for line in lines if line),
+        title="\n".join(filter(None, lines)),
         mark=drawn,
         confounders=evidence.confounders,
     )

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.report.table import label_of
-from stages.report.verdicts.phrases import OUTCOMES, pair_title, topics
-from stages.report.verdicts.ranking import order
+from stages.report.verdicts.phrases import OUTCOMES, order, pair_title, topics
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import count, is_or_are, signed

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.chart import nice_step
+from stages.report.axes import Frame, Scale, Ticks, nice_step
 from stages.report.looks import Look
 from stages.report.table import label_of
 from stages.report.verdicts.labels import Box, Label, place
-from stages.report.verdicts.phrases import interval_text
-from stages.report.verdicts.ranking import order
-from stages.verdict.candidates import COSTS, Candidate, finite
+from stages.report.verdicts.phrases import interval_text, order
+from stages.verdict.costs import COSTS, Candidate, Front, finite, front
 from stages.verdict.estimates import Estimate
-from stages.verdict.front import Front, front
 from stages.verdict.judgement import Judgement
 
-# What gives the x or y of a value; and the ticks of an axis with their labels.
-Scale = Callable[[float], float]
-Ticks = tuple[tuple[float, str], ...]
 # A cost that spans more than this is drawn on a logarithmic axis.
 _LOGARITHMIC = 8.0
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The drawing's size and its axes' ends, in SVG user units."""
-
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-
-    @property
-    def box(self) -> Box:
-        return Box(self.left + 2, self.top - 8, self.width - 2, self.bottom - 2)
 
 
 # Wide is as wide as the page, so that its letters have the size that labels.py reckons with.
@@ -180,7 +159,7 @@ class _Painter:
         scores = []
         for point in self.points:
             scores += [point.score.low, point.score.high, point.score.value]
-        y_of, y_ticks = score_axis(frame, scores)
+        y_of, y_ticks = frame.score_axis(scores)
         members, lines, texts = [], [], []
         for point in self.points:
             x, y = x_of(point.cost), y_of(point.score.value)
@@ -193,8 +172,9 @@ class _Painter:
             texts.append((x, y, text))
         members.sort()
         lines += [*_treads(members, frame), *_risers(members, frame)]
+        box = Box(frame.left + 2, frame.top - 8, frame.width - 2, frame.bottom - 2)
         dots = []
-        for point, label in zip(self.points, place(texts, lines, frame.box), strict=True):
+        for point, label in zip(self.points, place(texts, lines, box), strict=True):
             dots.append(self._dot(point, x_of, y_of, label))
         return Plot(
             frame=frame,
@@ -272,25 +252,9 @@ def _cost_axis(frame: Frame, costs: Sequence[float]) -> tuple[Scale, Ticks]:
             return value / top
 
     def x_of(value: float) -> float:
-        return round(frame.left + (frame.right - frame.left) * share(value), 1)
+        return frame.x(share(value))
 
     return x_of, tuple((x_of(tick), _amount(tick)) for tick in ticks)
-
-
-def score_axis(frame: Frame, scores: Sequence[float]) -> tuple[Scale, Ticks]:
-    """What gives the y of a score, and the ticks with their labels; with room for all `scores`."""
-    low, high = min(scores), max(scores)
-    room = (high - low) * 0.05 or 0.05
-    low, high = max(0.0, low - room), min(1.0, high + room)
-    step = nice_step(high - low, 6)
-
-    def y_of(value: float) -> float:
-        return round(frame.bottom - (frame.bottom - frame.top) * (value - low) / (high - low), 1)
-
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return y_of, tuple(
-        (y_of(step * number), f"{step * number:.10g}") for number in range(first, last + 1)
-    )
 
 
 def _amount(value: float) -> str:

@@ -1,15 +1,15 @@
 """Estimates, pairs and standings as short texts: values with intervals, what would decide,
-tooltips."""
+tooltips; the order of the judged cells, and what the chosen one is weighed against."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from stages.report.table import label_of
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import chance, count, signed, value
+from stages.verdict.wording import chance, count, form, signed, value, with_interval
 
 # Word -> symbol and class of the style sheet: colour never says it alone.
 OUTCOMES = {
@@ -26,17 +26,6 @@ OUTCOMES = {
 TOO_FEW = "too few boxes to decide"
 # More than so many times the images is no advice.
 _HOPELESS = 1000
-_MOST_NAMES = 4
-
-
-def names_of(rows: Sequence[str], judgement: Judgement, most: int = _MOST_NAMES) -> str:
-    """Short names in a sentence: "r50, r101 and 3 more"."""
-    names = [judgement.short(row) for row in rows[:most]]
-    if len(rows) > most:
-        names.append(f"{len(rows) - most} more")
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(probability: float) -> str:
@@ -58,7 +47,7 @@ def interval_text(estimate: Estimate | None) -> str:
 
 def basis(estimate: Estimate) -> str:
     """What an estimate rests on: boxes, images, and runs or splits where there are several."""
-    boxes = "1 box" if estimate.boxes == 1 else f"{estimate.boxes} boxes"
+    boxes = f"{estimate.boxes} {form(estimate.boxes, 'box', 'boxes')}"
     parts = [boxes, count(estimate.images, "image")]
     if estimate.splits > 1:
         parts.append(f"{estimate.splits} splits")
@@ -73,7 +62,7 @@ def difference_text(difference: float, ends: tuple[float, float] | None) -> str:
     """A difference with its interval, as in the table: -0.012 [-0.030, +0.006]."""
     if ends is None:
         return f"{signed(difference)}, {TOO_FEW}"
-    return f"{signed(difference)} [{signed(ends[0])}, {signed(ends[1])}]"
+    return with_interval(difference, ends)
 
 
 def pair_text(pair: Pair) -> str:
@@ -129,3 +118,29 @@ def topics(judgement: Judgement, first: str, second: str) -> tuple[str, ...]:
     """What a pair is confounded by; nothing where it was compared fairly or not at all."""
     fairness = judgement.fairness.get((first, second))
     return fairness.topics if fairness else ()
+
+
+def order(judgement: Judgement, metric: str = "") -> list[str]:
+    """The judged cells in falling value of the metric, those without one last."""
+    metric = metric or judgement.metric
+
+    def falling(name: str) -> tuple[bool, float]:
+        estimate = judgement.estimates[name].get(metric)
+        if estimate is None:
+            return True, 0.0
+        return False, -estimate.value
+
+    return sorted(judgement.estimates, key=falling)
+
+
+def rival(judgement: Judgement) -> str | None:
+    """The best cell, or where that is chosen, the next one."""
+    chosen, best = judgement.choice.chosen, judgement.choice.best
+    if chosen is None:
+        return None
+    if chosen != best:
+        return best
+    for name in order(judgement):
+        if name != chosen and judgement.pair(chosen, name):
+            return name
+    return None

@@ -1,43 +1,55 @@
-"""Where each row of the table stands: against the highest cell, and on the Pareto front or off
-it."""
+"""Where each cell stands: against the highest one, as a row of the table and of the plot with
+simultaneous intervals, and on the Pareto front or off it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stages.report.table import MISSING
-from stages.report.verdicts.forest import difference_to_best, ends_of, standing_title
-from stages.report.verdicts.phrases import OUTCOMES, difference_text, percent, topics
+from stages.report.axes import Axis, Mark, axis_of, mark
+from stages.report.table import MISSING, label_of
+from stages.report.verdicts.phrases import (
+    OUTCOMES,
+    difference_text,
+    interval_text,
+    order,
+    percent,
+    run_text,
+    topics,
+)
 from stages.results.cell import CellResult
-from stages.verdict.candidates import COSTS
+from stages.verdict.best import Standing
+from stages.verdict.costs import COSTS
 from stages.verdict.judgement import Judgement
-from stages.verdict.repeats import REPEATED
+from stages.verdict.selected_rows import REPEATED
 from stages.verdict.wording import value
 
 
 @dataclass(frozen=True)
 class Place:
-    """A row of the table of results.
+    """A cell against the highest one, as a row of the table of results and of the plot.
 
     outcome: a word of best.Standing, "" where there is none; text: difference and interval; rank:
-    what the column sorts by, None without a comparison; p_best, expected_loss: None without one.
-    lacks: what was not measured of a cell that is not placed; dominated: by whom, in all that the
-    front weighs; confounded: by which topics; note: what the row is besides, such as a repeat.
+    the difference, what the column sorts by, None without a comparison; ends: of the interval to
+    draw; p_best, expected_loss: None without one. pareto: where it lies; lacks: what was not
+    measured of a cell that is not placed; dominated: by whom, in all that the front weighs;
+    confounded: by which topics; note: what the row is besides, such as a repeat.
     """
 
-    outcome: str
-    text: str
+    name: str
     title: str
-    rank: float | None
-    p_best: float | None
-    expected_loss: float | None
+    chosen: bool
     pareto: str
     lacks: str
     dominated: tuple[str, ...]
-    chosen: bool
-    confounded: tuple[str, ...]
-    note: str
+    outcome: str = ""
+    text: str = ""
+    rank: float | None = None
+    ends: tuple[float, float] | None = None
+    p_best: float | None = None
+    expected_loss: float | None = None
+    confounded: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def words(self) -> str:
@@ -63,57 +75,111 @@ class Place:
         return value(self.expected_loss)
 
 
+@dataclass(frozen=True)
+class Forest:
+    """rows: the highest first, with what is drawn of them and the text beside it; margin: where the
+    accepted loss lies, in per cent of the axis."""
+
+    rows: tuple[tuple[Place, Mark | None, str], ...]
+    axis: Axis
+    margin: float
+    metric: str
+
+
 def places(judgement: Judgement, cells: Sequence[CellResult]) -> dict[str, Place]:
     """One for every row of `cells`; one that repeats another cell has that cell's place."""
     by_name = {cell.name: cell for cell in cells}
     run_ids = {cell.name: cell.run_id for cell in cells}
-    owners = {}
+    result = {cell.name: _place(judgement, cell.name, run_ids) for cell in cells}
     for name, rows in judgement.repeats.items():
         for row in rows:
-            if name in by_name:
-                owners[row] = by_name[name]
-    result = {}
-    for cell in cells:
-        owner = owners.get(cell.name, cell)
-        result[cell.name] = _place(judgement, cell, owner, run_ids)
+            if name in by_name and row in by_name and row != name:
+                note = _repeats(judgement, by_name[row], by_name[name])
+                chosen = row == judgement.choice.chosen
+                result[row] = replace(result[name], chosen=chosen, note=note)
     return result
 
 
-def _place(
-    judgement: Judgement, cell: CellResult, owner: CellResult, run_ids: Mapping[str, str]
-) -> Place:
-    best, name = judgement.choice.best, owner.name
-    standing = judgement.standings.get(name)
-    difference = difference_to_best(judgement, name)
-    outcome, text, rank = "", "", None
-    confounded: tuple[str, ...] = ()
-    title = f"{name}: not compared"
-    if name in judgement.estimates:
-        title = standing_title(judgement, name, run_ids)
-    if name == best:
-        outcome, rank = "best", 0.0
-    elif standing is not None and difference is not None:
-        outcome, rank = standing.word, difference
-        text = difference_text(difference, ends_of(standing))
-        confounded = topics(judgement, name, best or "")
+def forest(judgement: Judgement, run_ids: Mapping[str, str]) -> Forest:
+    rows = [_place(judgement, name, run_ids) for name in order(judgement)]
+    ends = [-judgement.margin]
+    for row in rows:
+        if row.rank is not None:
+            ends += [row.rank, *(row.ends or ())]
+    axis = axis_of(ends)
+    drawn = []
+    for row in rows:
+        text = row.text or "not compared"
+        if row.outcome == "best":
+            own = judgement.estimates[row.name].get(judgement.metric)
+            text = value(own.value if own else None)
+        place = None if row.rank is None else mark(axis, row.rank, row.ends)
+        drawn.append((row, place, text))
+    return Forest(tuple(drawn), axis, axis.at(-judgement.margin), label_of(judgement.metric))
+
+
+def _place(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> Place:
     pareto, lacks, dominated = _pareto(judgement, name)
-    p_best = expected_loss = None
+    chosen = name == judgement.choice.chosen
+    place = Place(name, f"{name}: not compared", chosen, pareto, lacks, dominated)
+    if name in judgement.estimates:
+        place = replace(place, title=_title(judgement, name, run_ids))
+    standing = judgement.standings.get(name)
     if standing is not None:
-        p_best, expected_loss = standing.p_best, standing.expected_loss
-    return Place(
-        outcome=outcome,
-        text=text,
-        title=title,
-        rank=rank,
-        p_best=p_best,
-        expected_loss=expected_loss,
-        pareto=pareto,
-        lacks=lacks,
-        dominated=dominated,
-        chosen=cell.name == judgement.choice.chosen,
-        confounded=confounded,
-        note="" if cell is owner else _repeats(judgement, cell, owner),
+        place = replace(place, p_best=standing.p_best, expected_loss=standing.expected_loss)
+    difference = _difference_to_best(judgement, name)
+    if name == judgement.choice.best:
+        return replace(place, outcome="best", rank=0.0)
+    if standing is None or difference is None:
+        return place
+    ends = _ends_of(standing)
+    return replace(
+        place,
+        outcome=standing.word,
+        text=difference_text(difference, ends),
+        rank=difference,
+        ends=ends,
+        confounded=topics(judgement, name, judgement.choice.best or ""),
     )
+
+
+def _ends_of(standing: Standing) -> tuple[float, float] | None:
+    """The interval to draw; none where there are too few boxes for it to decide anything."""
+    return None if standing.thin else standing.interval
+
+
+def _difference_to_best(judgement: Judgement, name: str) -> float | None:
+    """Score less that of the highest cell; None where the two were not compared."""
+    if name == judgement.choice.best:
+        return 0.0
+    if not judgement.choice.best:
+        return None
+    pair = judgement.pair(name, judgement.choice.best)
+    return None if pair is None else pair.difference.value
+
+
+def _title(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> str:
+    """All that is known of where a cell stands, line by line, for a tooltip."""
+    metric, own = label_of(judgement.metric), judgement.estimates[name].get(judgement.metric)
+    lines = [name, f"no {metric}"]
+    if own:
+        lines[1] = f"{metric} {interval_text(own)}"
+    standing = judgement.standings.get(name)
+    if standing is not None:
+        if name != judgement.choice.best:
+            difference = _difference_to_best(judgement, name) or 0.0
+            text = difference_text(difference, _ends_of(standing))
+            lines.append(f"{text} against {judgement.choice.best}: {standing.word}")
+        possible = "cannot be ruled out" if standing.possible_best else "ruled out"
+        lines.append(f"{percent(standing.p_best)} probability to be the best, {possible} as such")
+        lines.append(
+            f"loss against the best: {value(standing.expected_loss)} expected, "
+            f"{value(standing.loss_high)} at most (95 %)"
+        )
+        if standing.images_needed:
+            lines.append(f"about {standing.images_needed:,} images would decide it")
+    lines.append(f"run {run_text(name, run_ids)}")
+    return "\n".join(lines)
 
 
 def _repeats(judgement: Judgement, cell: CellResult, owner: CellResult) -> str:
