@@ -69,6 +69,10 @@ def _score_column(split: str, metric: str) -> Column:
     )
 
 
+def _cost_column(key: str, label: str, digits: int, definition: str) -> Column:
+    return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
+
+
 TRAIN_LOSS = Column(
     "train_loss",
     "train loss",
@@ -98,56 +102,31 @@ SCORES = {}
 for _metric in dict.fromkeys(("bbox_mAP_50", *METRICS)):
     for _split in EVALUATED:
         SCORES[_split, _metric] = _score_column(_split, _metric)
-MAIN = (
-    TRAIN_LOSS,
-    SCORES["val", "bbox_mAP_50"],
-    SCORES["test", "bbox_mAP_50"],
-    SCORES["val", "bbox_mAP"],
-    SCORES["test", "bbox_mAP"],
-    PARAMETERS,
-    MINUTES,
-)
+_SHOWN = [SCORES[split, metric] for metric in ("bbox_mAP_50", "bbox_mAP") for split in EVALUATED]
+MAIN = (TRAIN_LOSS, *_SHOWN, PARAMETERS, MINUTES)
 ALL = (TRAIN_LOSS, *SCORES.values(), PARAMETERS, MINUTES)
-
-
-def _cost(key: str, label: str, definition: str, digits: int) -> Column:
-    return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
-
-
+_MACHINE = "on the machine that the costs were measured on."
 # What costs measures of a trained cell (stages/cost/measure.py).
 COSTS = (
-    _cost(
+    _cost_column(
         "latency_ms",
         "latency, ms",
+        1,
         "Median milliseconds (p50) from one decoded image to its boxes, in fp32 and after a "
-        "warm-up, on the machine that the costs were measured on.",
-        1,
+        f"warm-up, {_MACHINE}",
     ),
-    _cost(
-        "images_per_second",
-        "images/s",
-        "Images a second in batches, on the machine that the costs were measured on.",
-        1,
-    ),
-    _cost(
+    _cost_column("images_per_second", "images/s", 1, f"Images a second in batches, {_MACHINE}"),
+    _cost_column(
         "peak_memory_mib",
         "memory, MiB",
+        0,
         "Most memory in use while single images are detected, the weights included: of the GPU, or "
         "of the process on a CPU.",
-        0,
     ),
-    _cost(
-        "gmacs",
-        "GMACs",
-        "Billions of multiply-adds for one image, RoI head included.",
-        2,
+    _cost_column(
+        "gmacs", "GMACs", 2, "Billions of multiply-adds for one image, RoI head included."
     ),
-    _cost(
-        "size_mib",
-        "checkpoint, MiB",
-        "Size of the best checkpoint's file.",
-        1,
-    ),
+    _cost_column("size_mib", "checkpoint, MiB", 1, "Size of the best checkpoint's file."),
 )
 
 

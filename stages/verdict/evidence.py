@@ -68,6 +68,10 @@ class Evidence:
         return self.fairness.topics if self.fairness else ()
 
     @property
+    def bound(self) -> float:
+        return self.step.bound or 0.0
+
+    @property
     def turned(self) -> bool:
         """Whether the claim is about right less left: of an order, what it wants to be larger comes
         first. `cells`, `levels`, `values`, `difference` and `ends` are in its direction."""

@@ -136,7 +136,8 @@ def compare(
     consequences.RULES.
     """
     flat_a, flat_b = recorded(a), recorded(b)
-    cautions = _cautions(flat_a, flat_b, reference_lr)
+    ratios = _rule_ratio(flat_a, reference_lr), _rule_ratio(flat_b, reference_lr)
+    cautions = _cautions(flat_a, flat_b, *ratios)
     if a.config and b.config:
         flat_a, flat_b = with_configs(flat_a, a, flat_b, b)
     else:
@@ -148,15 +149,14 @@ def compare(
     for key in dict.fromkeys((*flat_a, *flat_b)):
         if differ(key, flat_a, flat_b):
             keys.append(key)
-    judge = _Judge(a, b, flat_a, flat_b, frozenset(keys), tuple(factors), reference_lr)
+    judge = _Judge((a, b), flat_a, flat_b, frozenset(keys), frozenset(factors), ratios)
     differences = [*map(judge.difference, keys), *judge.equal_but_flawed()]
-    compared = Fairness(a.name, b.name, tuple(factors), tuple(differences), ())
-    several = [difference.key for difference in compared.of("declared")]
+    several = [difference.key for difference in differences if difference.kind == "declared"]
     if len(several) > 1:
         cautions.append(
             f"No difference between them can be put down to one of {', '.join(several)}."
         )
-    return replace(compared, cautions=tuple(cautions))
+    return Fairness(a.name, b.name, tuple(factors), tuple(differences), tuple(cautions))
 
 
 def show(value: Any) -> str:
@@ -176,11 +176,12 @@ def _rule_ratio(settings: Mapping[str, Any], reference: Mapping[str, float]) -> 
 
 
 def _cautions(
-    flat_a: Mapping[str, Any], flat_b: Mapping[str, Any], reference: Mapping[str, float]
+    flat_a: Mapping[str, Any], flat_b: Mapping[str, Any], first: float | None, second: float | None
 ) -> list[str]:
+    """first, second: multiples of the linear rule's rate."""
     cautions = []
-    first, second = _rule_ratio(flat_a, reference), _rule_ratio(flat_b, reference)
-    same = flat_a.get("optimizer") == flat_b.get("optimizer") and None not in (first, second)
+    optimizers = flat_a.get("optimizer"), flat_b.get("optimizer")
+    same = None not in (first, second) and optimizers[0] == optimizers[1]
     if same and math.isclose(first, second) and abs(first - 1) > _ROUNDING:
         cautions.append(f"Both have {first:.3g} times the learning rate of the linear rule.")
     unknown = []
@@ -205,16 +206,15 @@ def _cautions(
 
 @dataclass(frozen=True)
 class _Judge:
-    """Applies the rules to one pair: flat_a and flat_b are the flat settings, keys those that
-    differ."""
+    """Applies the rules to a pair: flat_a and flat_b are the flat settings, keys those that differ,
+    ratios each cell's multiple of the linear rule's rate."""
 
-    a: Settings
-    b: Settings
+    cells: tuple[Settings, Settings]
     flat_a: Mapping[str, Any]
     flat_b: Mapping[str, Any]
     keys: frozenset[str]
-    factors: tuple[str, ...]
-    reference: Mapping[str, float]
+    factors: frozenset[str]
+    ratios: tuple[float | None, float | None]
 
     def difference(self, key: str) -> Difference:
         a, b = self.flat_a.get(key, NOT_RECORDED), self.flat_b.get(key, NOT_RECORDED)
@@ -228,7 +228,7 @@ class _Judge:
         if "train_val_overlap" in self.flat_a:
             reasons["train_val_overlap"] = rule_of("train_val_overlap").reason
         if "optimizer" in self.keys and "lr_per_sample" in self.flat_a and self._off_rule():
-            reasons["lr_per_sample"] = self._ratios()
+            reasons["lr_per_sample"] = self._rates()
         flawed = []
         for key, reason in reasons.items():
             if key not in self.keys:
@@ -248,7 +248,7 @@ class _Judge:
         if key == "lr_per_sample" and not alone:
             if "optimizer" in self.keys and not self._off_rule():
                 return "consequence", "each optimizer has its own usual rate", ("optimizer",)
-            return "confounder", f"{rule.reason}; {self._ratios()}", ()
+            return "confounder", f"{rule.reason}; {self._rates()}", ()
         if key == "images_an_epoch" and self._both_stop_early():
             return "consequence", "both stop by the same rule", ("early stopping",)
         causes = tuple(cause for cause in rule.follows if cause in self.keys)
@@ -267,12 +267,9 @@ class _Judge:
         if rule.same and self._same(rule.same) and same_path:
             return f"{rule.same} is the same"
         as_many = rule.topic == "batch normalisation" and self._same("batch_size")
-        if as_many and not self._trains_batch_norm():
+        if as_many and not any(trains_batch_norm(cell.config) for cell in self.cells):
             return "as many images make a step, and no batch norm is trained"
         return ""
-
-    def _trains_batch_norm(self) -> bool:
-        return trains_batch_norm(self.a.config) or trains_batch_norm(self.b.config)
 
     def _both_stop_early(self) -> bool:
         key = "config.custom_hooks[EarlyStoppingHook].type"
@@ -282,15 +279,13 @@ class _Judge:
         return key not in self.keys and self.flat_a.get(key) not in (None, "")
 
     def _off_rule(self) -> bool:
-        for settings in (self.flat_a, self.flat_b):
-            ratio = _rule_ratio(settings, self.reference)
-            if ratio is not None and abs(ratio - 1) > _ROUNDING:
-                return True
-        return False
+        ratios = [ratio for ratio in self.ratios if ratio is not None]
+        return any(abs(ratio - 1) > _ROUNDING for ratio in ratios)
 
-    def _ratios(self) -> str:
-        texts = []
-        for settings in (self.flat_a, self.flat_b):
-            ratio = _rule_ratio(settings, self.reference)
-            texts.append("an unknown multiple of" if ratio is None else f"{ratio:.3g} times")
-        return f"{self.a.name} has {texts[0]} and {self.b.name} {texts[1]} the linear rule's rate"
+    def _rates(self) -> str:
+        first, second = (
+            "an unknown multiple of" if ratio is None else f"{ratio:.3g} times"
+            for ratio in self.ratios
+        )
+        a, b = self.cells
+        return f"{a.name} has {first} and {b.name} {second} the linear rule's rate"

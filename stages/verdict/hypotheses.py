@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
@@ -63,33 +63,6 @@ class Finding:
         return any(evidence.confounders for evidence in self.evidence)
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """What is put to one pair of cells. estimate: left - right, None where nothing can be tested,
-    and `why`."""
-
-    step: Step
-    metric: str
-    first: Trained
-    second: Trained
-    estimate: Estimate | None
-    reason: str
-
-    @property
-    def bound(self) -> float:
-        return self.step.bound or 0.0
-
-    @property
-    def agrees(self) -> bool | None:
-        """Whether the two values alone obey the step."""
-        first, second = number(self.first, self.metric), number(self.second, self.metric)
-        if first is None or second is None:
-            return None
-        if self.step.sign == "<":
-            return first - second < self.bound
-        return first - second > self.bound
-
-
 def judge(
     stated: Sequence[Stated],
     cells: Iterable[Trained],
@@ -108,14 +81,21 @@ def judge(
     cells = list(cells)
     findings = []
     for hypothesis, steps in zip(stated, check(stated, levels), strict=True):
-        comparisons: list[_Comparison] = []
+        comparisons: list[tuple[Evidence, Estimate | None]] = []
         missing: list[str] = []
         for metric, step in steps:
             pairs, absent = pairs_of(step, hypothesis.where, cells)
             missing += absent
             for first, second in pairs:
-                comparisons.append(_comparison(step, metric, first, second, estimate, thin or {}))
-        findings.append(_finding(hypothesis.claim, comparisons, missing, fairness))
+                difference = estimate and estimate(first.name, second.name, metric)
+                fair = fairness and fairness(first.name, second.name, step.factor)
+                reason = _untested(metric, first, second, difference, thin or {})
+                agrees = _agrees(step, number(first, metric), number(second, metric))
+                item = Evidence(
+                    step, metric, first, second, agrees, None, "undecided", reason, fair
+                )
+                comparisons.append((item, None if reason else difference))
+        findings.append(_finding(hypothesis.claim, _weighed(comparisons), missing))
     return findings
 
 
@@ -128,16 +108,7 @@ def false_alarms(findings: Iterable[Finding]) -> float:
     return ALPHA * tested
 
 
-def _finding(
-    claim: str,
-    comparisons: Sequence[_Comparison],
-    missing: Sequence[str],
-    fairness: FairnessOf | None,
-) -> Finding:
-    verdicts = _verdicts(comparisons)
-    evidence = []
-    for comparison, verdict in zip(comparisons, verdicts, strict=True):
-        evidence.append(_weighed(comparison, verdict, fairness))
+def _finding(claim: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> Finding:
     outcomes = {item.outcome for item in evidence}
     outcome: Outcome = "supported"
     if "rejected" in outcomes:
@@ -155,87 +126,71 @@ def _finding(
     return Finding(claim, outcome, tuple(evidence), absent, points, text)
 
 
-def _verdicts(comparisons: Sequence[_Comparison]) -> list[Verdict | None]:
-    """Of each comparison, None where nothing can be tested."""
-    p = []
-    for comparison in comparisons:
-        if comparison.estimate is not None:
-            p.append(comparison.estimate.test(comparison.bound)[1])
-    tests = iter(zip(p, *levels_of(p), strict=True))
-    verdicts: list[Verdict | None] = []
-    for comparison in comparisons:
-        verdict = None
-        if comparison.estimate is not None:
-            plain, corrected, _, level = next(tests)
-            if _points_to_claim(comparison):
-                verdict = _verdict(comparison, plain, ALPHA)
-            else:
-                verdict = _verdict(comparison, corrected, level)
-        verdicts.append(verdict)
-    return verdicts
+def _agrees(step: Step, first: float | None, second: float | None) -> bool | None:
+    """Whether the two values alone obey the step."""
+    if first is None or second is None:
+        return None
+    bound = step.bound or 0.0
+    return first - second < bound if step.sign == "<" else first - second > bound
 
 
-def _points_to_claim(comparison: _Comparison) -> bool:
-    above = comparison.estimate.centre > comparison.bound
-    return above == (comparison.step.sign == ">")
-
-
-def _verdict(comparison: _Comparison, p: float, level: float) -> Verdict:
-    estimate = comparison.estimate
-    largest = math.inf if comparison.metric == TRAIN_LOSS else 1.0
-    low, high = estimate.interval(level, largest)
-    if p >= ALPHA or not _same_side(comparison):
-        # So that it holds the bound also where the bias has carried the value across it.
-        low, high = min(low, estimate.value), max(high, estimate.value)
-    return Verdict(estimate.value, low, high, p, round(ALPHA / level))
-
-
-def _same_side(comparison: _Comparison) -> bool:
-    """Whether what is printed and what is tested point the same way."""
-    estimate, bound = comparison.estimate, comparison.bound
-    return (estimate.value - bound) * (estimate.centre - bound) > 0
-
-
-def _comparison(
-    step: Step,
+def _untested(
     metric: str,
     first: Trained,
     second: Trained,
-    estimate_of: EstimateOf | None,
+    difference: Estimate | None,
     thin: Mapping[str, int],
-) -> _Comparison:
-    estimate = None
-    if estimate_of is not None:
-        estimate = estimate_of(first.name, second.name, metric)
-    reason = ""
+) -> str:
+    """Why nothing can be tested, "" where it can."""
     if number(first, metric) is None or number(second, metric) is None:
-        reason = "there is nothing to measure"
-    elif metric == TRAIN_LOSS and min(first.repeats, second.repeats) < 2:
+        return "there is nothing to measure"
+    if metric == TRAIN_LOSS and min(first.repeats, second.repeats) < 2:
         # A loss has no images to resample: only other seeds show how much of a difference is
         # chance.
-        reason = "one training each shows no chance variation of a loss"
-    elif estimate is None:
-        reason = "no verdict was computed"
-    elif metric in thin:
-        reason = f"{thin[metric]} boxes are too few to decide"
-    return _Comparison(step, metric, first, second, None if reason else estimate, reason)
+        return "one training each shows no chance variation of a loss"
+    if difference is None:
+        return "no verdict was computed"
+    if metric in thin:
+        return f"{thin[metric]} boxes are too few to decide"
+    return ""
 
 
-def _weighed(
-    comparison: _Comparison, verdict: Verdict | None, fairness: FairnessOf | None
-) -> Evidence:
-    step, reason = comparison.step, comparison.reason
-    outcome: Outcome = "undecided"
-    if verdict is not None:
-        if verdict.p < ALPHA and _same_side(comparison):
-            outcome = "supported" if _points_to_claim(comparison) else "rejected"
-        elif step.bound is None:
-            reason = "the two cannot be distinguished"
-        else:
-            reason = f"the interval holds the bound {step.bound:g}"
-    first, second = comparison.first, comparison.second
-    fair = None
-    if fairness is not None:
-        fair = fairness(first.name, second.name, step.factor)
-    agrees = comparison.agrees
-    return Evidence(step, comparison.metric, first, second, agrees, verdict, outcome, reason, fair)
+def _weighed(comparisons: Sequence[tuple[Evidence, Estimate | None]]) -> list[Evidence]:
+    """The comparisons of a hypothesis with a verdict on each difference that can be tested."""
+    p = []
+    for item, difference in comparisons:
+        if difference is not None:
+            p.append(difference.test(item.bound)[1])
+    tests = iter(zip(p, *levels_of(p), strict=True))
+    evidence = []
+    for item, difference in comparisons:
+        if difference is not None:
+            plain, corrected, _, level = next(tests)
+            if _points_to_claim(item, difference):
+                item = _decided(item, difference, plain, ALPHA)
+            else:
+                item = _decided(item, difference, corrected, level)
+        evidence.append(item)
+    return evidence
+
+
+def _decided(item: Evidence, difference: Estimate, p: float, level: float) -> Evidence:
+    low, high = difference.interval(level, math.inf if item.metric == TRAIN_LOSS else 1.0)
+    # What is printed and what is tested must point the same way.
+    same_side = (difference.value - item.bound) * (difference.centre - item.bound) > 0
+    outcome, reason = item.outcome, ""
+    if p < ALPHA and same_side:
+        outcome = "supported" if _points_to_claim(item, difference) else "rejected"
+    else:
+        # So that it holds the bound also where the bias has carried the value across it.
+        low, high = min(low, difference.value), max(high, difference.value)
+        reason = "the two cannot be distinguished"
+        if item.step.bound is not None:
+            reason = f"the interval holds the bound {item.bound:g}"
+    verdict = Verdict(difference.value, low, high, p, round(ALPHA / level))
+    return replace(item, verdict=verdict, outcome=outcome, reason=reason)
+
+
+def _points_to_claim(item: Evidence, difference: Estimate) -> bool:
+    above = difference.centre > item.bound
+    return above == (item.step.sign == ">")

@@ -4,46 +4,31 @@ the stages left."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from stages.analysis import suspects
 from stages.results.cell import CellResult
 from stages.study import params
 from stages.study.params import ROOT, Study
-from stages.study.paths import EVALUATED
 from stages.study.short_names import short_names
 from stages.verdict import best, choice, comparability, costs, holding, learning_curve
 from stages.verdict.best import Standing
 from stages.verdict.costs import Candidate, front
 from stages.verdict.differences import differences
-from stages.verdict.estimates import Estimate, estimate
+from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import EstimateOf, Finding, judge
+from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
-from stages.verdict.learning_curve import ShareCurve
-from stages.verdict.measured import (
-    Judged,
-    Results,
-    Rows,
-    Split,
-    cells_of,
-    estimates_of,
-    groups_of,
-    judged_metrics,
-    losses_of,
-    read_split,
-    thin_metrics,
-    verdicts_of,
-)
+from stages.verdict.measured import Measured, measure
 from stages.verdict.pairs import Pair
 from stages.verdict.selected_rows import groups
 from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.trained import Trained, levels_of_cell
+
+Estimates = Mapping[str, Mapping[str, Estimate | None]]
 
 
 def conclude(
@@ -61,141 +46,90 @@ def conclude(
     """
     results = {cell.name: cell for cell in cells}
     rows = groups(study, results)
-    metric = study.verdicts.metric
-    splits = _splits(study, results, root)
-    judged = judged_metrics(study, splits)
-    estimates = {name: estimates_of(judged, names) for name, names in rows.items()}
-    verdicts = verdicts_of(judged, results, rows)
-    thin = thin_metrics(judged)
+    metric, margin, cost = study.verdicts.metric, study.verdicts.margin, study.verdicts.cost
+    measured = measure(study, results, rows, root)
+    estimates = {name: measured.estimates(name) for name in rows}
+    verdicts = measured.verdicts()
     settings = comparability.settings_of(results, root)
     fair = comparability.fair_pairs(study, results, rows, settings)
     candidates = []
-    spreads = {}
     for name, names in rows.items():
         repeats = [results[row] for row in names]
-        own_costs = costs.costs_of(repeats)
-        spreads[name] = costs.spreads_of(repeats)
-        score = _value(estimates[name][metric])
-        candidates.append(Candidate(name, score, own_costs, results[name].run_id, spreads[name]))
-    highest = choice.highest(candidates, study.verdicts.cost)
-    standings = _standings(study, judged, rows, verdicts[metric], highest)
-    margin = study.verdicts.margin
+        score, run_id = _value(estimates[name][metric]), results[name].run_id
+        own_costs, spread = costs.costs_of(repeats), costs.spreads_of(repeats)
+        candidates.append(Candidate(name, score, own_costs, run_id, spread))
+    highest = choice.highest(candidates, cost)
+    standings = _standings(study, measured, estimates, verdicts[metric], highest)
     details = {name: cell.files.details for name, cell in results.items()}
     good = {name: details[name] for name in good_cells(standings)}
+    images = {name: results[name].run.get("train_images") for name in rows}
     judgement = Judgement(
         metric=metric,
         repeats=rows,
         holes=dict(holes or {}),
         estimates=estimates,
-        groups={name: groups_of(splits, names) for name, names in rows.items()},
+        groups={name: measured.groups(name) for name in rows},
         pairs=verdicts,
         fairness=fair,
-        findings=_findings(study, results, rows, estimates, verdicts, fair, thin),
+        findings=_findings(study, measured, estimates, verdicts, fair),
         front=front(candidates, metric),
-        choice=choice.choose(candidates, metric, standings, margin, study.verdicts.cost),
-        suspects={
-            split.name: suspects.combine(_of_good(split, good, "suspects")) for split in splits
-        },
-        unlabelled={
-            split.name: suspects.unlabelled_by_all(_of_good(split, good, "unlabelled"))
-            for split in splits
-        },
+        choice=choice.choose(candidates, metric, standings, margin, cost),
+        suspects=_of_good(measured, good, "suspects", suspects.combine),
+        unlabelled=_of_good(measured, good, "unlabelled", suspects.unlabelled_by_all),
         names=short_names(study),
         holds=False,
         why="",
         costs={candidate.name: candidate.costs for candidate in candidates},
-        cost_spread=spreads,
+        cost_spread={candidate.name: candidate.spread for candidate in candidates},
         margin=margin,
         standings=standings,
-        shares=_shares(study, judged, results, rows, verdicts[metric]),
+        shares=learning_curve.curves(
+            study, images, measured.runs(metric), measured.judged[metric][1], verdicts[metric]
+        ),
     )
-    elsewhere = {split.name: split.elsewhere for split in splits}
+    elsewhere = {split.name: split.elsewhere for split in measured.splits}
     busy = costs.busy(cells)
     against = holding.obstacles(judgement, elsewhere, busy)
+    uneven = comparability.uneven_repeats(study, rows, settings)
     judgement = replace(judgement, obstructed=bool(against))
-    holds, why = holding.holds(
-        judgement,
-        elsewhere,
-        costs.machines(cells),
-        busy,
-        comparability.uneven_repeats(study, rows, settings),
-    )
+    holds, why = holding.holds(judgement, elsewhere, costs.machines(cells), busy, uneven)
     return replace(judgement, holds=holds, why=why)
-
-
-def _splits(study: Study, results: Results, root: Path) -> list[Split]:
-    digests, folds = {}, {}
-    for name, cell in results.items():
-        digests[name] = cell.files.per_class.get("annotations", {})
-        folds[name] = study.fold_of(study.cell(name))
-    number = study.verdicts.replicates
-    total = len(EVALUATED) * len(results)
-    splits = []
-    with tqdm(
-        total=total, desc="resampling", unit="evaluation", disable=None, leave=False
-    ) as progress:
-        for name in EVALUATED:
-            cells = list(results.values())
-            split = read_split(name, cells, folds, digests, number, study.seed, root, progress)
-            splits.append(split)
-    return splits
 
 
 def _standings(
     study: Study,
-    judged: Judged,
-    rows: Rows,
+    measured: Measured,
+    estimates: Estimates,
     verdicts: Sequence[Pair],
     highest: str | None,
 ) -> dict[str, Standing]:
     """Of the metric that decides; `verdicts`: the pairs of it."""
     metric = study.verdicts.metric
-    split, statistic = judged[metric]
-    measured = {}
-    for name, runs in cells_of(split, rows).items():
-        if estimate(runs, statistic) is not None:
-            measured[name] = runs
-    if highest is None or highest not in measured:
+    runs = {}
+    for name, members in measured.runs(metric).items():
+        if estimates[name][metric] is not None:
+            runs[name] = members
+    if highest is None or highest not in runs:
         return {}
-    joint = differences(measured, verdicts, statistic)
-    return best.standings(joint, highest, study.verdicts.margin, metric in thin_metrics(judged))
-
-
-def _shares(
-    study: Study, judged: Judged, results: Results, rows: Rows, verdicts: Sequence[Pair]
-) -> tuple[ShareCurve, ...]:
-    """Of the metric that decides; `verdicts`: the pairs of it."""
-    split, statistic = judged[study.verdicts.metric]
-    images = {name: results[name].run.get("train_images") for name in rows}
-    return learning_curve.curves(study, images, cells_of(split, rows), statistic, verdicts)
+    joint = differences(runs, verdicts, measured.judged[metric][1])
+    return best.standings(joint, highest, study.verdicts.margin, metric in measured.thin())
 
 
 def _findings(
     study: Study,
-    results: Results,
-    rows: Rows,
-    estimates: Mapping[str, Mapping[str, Estimate | None]],
+    measured: Measured,
+    estimates: Estimates,
     verdicts: Mapping[str, Sequence[Pair]],
     fair: Mapping[tuple[str, str], Fairness],
-    thin: Mapping[str, int],
 ) -> tuple[Finding, ...]:
     trained = []
-    for name, names in rows.items():
-        values = {metric: _value(value) for metric, value in estimates[name].items()}
-        values[TRAIN_LOSS] = _mean(losses_of(results, names))
-        cell = results[name]
+    for name, names in measured.rows.items():
+        values = {metric: _value(estimate) for metric, estimate in estimates[name].items()}
+        losses = measured.losses(name)
+        values[TRAIN_LOSS] = statistics.fmean(losses) if losses else None
+        cell = measured.results[name]
         row = levels_of_cell(cell)
         trained.append(Trained(name, row, values, cell.run_id, len(names), cell.parameters))
-
-    def fairness_of(first: str, second: str, _: str) -> Fairness | None:
-        return fair.get((first, second))
-
-    levels = params.levels(study)
-    findings = judge(study.hypotheses, trained, levels, _estimates_of(verdicts), fairness_of, thin)
-    return tuple(findings)
-
-
-def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     table = {}
     for metric, members in verdicts.items():
         for pair in members:
@@ -205,23 +139,30 @@ def _estimates_of(verdicts: Mapping[str, Sequence[Pair]]) -> EstimateOf:
     def estimate_of(first: str, second: str, metric: str) -> Estimate | None:
         return table.get((metric, first, second))
 
-    return estimate_of
+    def fairness_of(first: str, second: str, _: str) -> Fairness | None:
+        return fair.get((first, second))
+
+    levels = params.levels(study)
+    thin = measured.thin()
+    return tuple(judge(study.hypotheses, trained, levels, estimate_of, fairness_of, thin))
 
 
 def _of_good(
-    split: Split, details: Mapping[str, Mapping[str, Any]], key: str
+    measured: Measured,
+    good: Mapping[str, Mapping[str, Any]],
+    key: str,
+    combine: Callable[[dict[str, list[dict[str, Any]]]], list[dict[str, Any]]],
 ) -> dict[str, list[dict[str, Any]]]:
-    """Good cell -> what its details.json holds under a key for the split."""
-    by_cell = {}
-    for name, content in details.items():
-        if name in split.runs:
-            by_cell[name] = content[split.name].get(key, [])
-    return by_cell
+    """Split -> what the good cells' details.json hold under a key, combined."""
+    combined = {}
+    for split in measured.splits:
+        by_cell = {}
+        for name, details in good.items():
+            if name in split.runs:
+                by_cell[name] = details[split.name].get(key, [])
+        combined[split.name] = combine(by_cell)
+    return combined
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
-
-
-def _value(estimated: Estimate | None) -> float | None:
-    return None if estimated is None else estimated.value
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value

@@ -6,9 +6,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from stages.errors import InputError
 from stages.results.cell import CellResult
@@ -18,6 +19,7 @@ from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import group_metrics, paths
 from stages.study.group_metrics import GroupMetric
 from stages.study.params import Study
+from stages.study.paths import EVALUATED
 from stages.study.thin import MIN_BOXES
 from stages.verdict import pairs, replicates
 from stages.verdict.estimates import Estimate, estimate
@@ -27,74 +29,129 @@ from stages.verdict.pairs import Pair
 from stages.verdict.replicates import STUDY, Replicates, Statistic
 from stages.verdict.statements import TRAIN_LOSS
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-# Cell -> its rows of params.yaml.
-Rows = Mapping[str, tuple[str, ...]]
-Results = Mapping[str, CellResult]
-
 
 @dataclass(frozen=True)
 class Split:
-    """truth: of the study's own fold, None where the split has no box; runs: training -> its
+    """classes: of the study's own fold, none where the split has no box; runs: training -> its
     replicates, on its own fold; elsewhere: trainings that were evaluated on other annotations than
     those in data/prepared now, and have none."""
 
     name: str
-    truth: Truth | None
+    classes: tuple[str, ...]
     runs: Mapping[str, Replicates]
     elsewhere: tuple[str, ...]
 
+    def of(self, rows: Sequence[str]) -> list[Replicates]:
+        """The evaluated runs of a cell."""
+        return [self.runs[row] for row in rows if row in self.runs]
 
-# Metric -> the split that it is of, and its statistic there.
-Judged = Mapping[str, tuple[Split, Statistic]]
+
+@dataclass(frozen=True)
+class Measured:
+    """results: row -> what was trained; rows: cell -> its rows; judged: metric -> the split that it
+    is of, and its statistic there."""
+
+    results: Mapping[str, CellResult]
+    rows: Mapping[str, tuple[str, ...]]
+    splits: Sequence[Split]
+    judged: Mapping[str, tuple[Split, Statistic]]
+
+    def runs(self, metric: str) -> dict[str, list[Replicates]]:
+        """Cell -> its evaluated runs; cells without one are left out."""
+        split, _ = self.judged[metric]
+        runs = {cell: split.of(rows) for cell, rows in self.rows.items()}
+        return {cell: members for cell, members in runs.items() if members}
+
+    def estimates(self, cell: str) -> dict[str, Estimate | None]:
+        """Metric -> the cell's value."""
+        values = {}
+        for metric, (split, statistic) in self.judged.items():
+            values[metric] = _estimate(split.of(self.rows[cell]), statistic)
+        return values
+
+    def losses(self, cell: str) -> list[float]:
+        """The train loss of each training."""
+        values = [self.results[row].train_loss for row in self.rows[cell]]
+        return [value for value in values if value is not None]
+
+    def verdicts(self) -> dict[str, tuple[Pair, ...]]:
+        """Metric -> every pair of cells."""
+        verdicts = {}
+        for metric, (_, statistic) in self.judged.items():
+            verdicts[metric] = pairs.compare(self.runs(metric), statistic)
+        losses = {cell: self.losses(cell) for cell in self.rows}
+        detectors = {cell: self.results[cell].row["detector"] for cell in self.rows}
+        verdicts[TRAIN_LOSS] = pairs.compare_losses(losses, detectors)
+        return verdicts
+
+    def groups(self, cell: str) -> dict[str, tuple[Group, ...]]:
+        """Split -> every class, then COCO's three sizes; none where the split has no box or the
+        cell was not evaluated on it."""
+        return {split.name: _groups(split, split.of(self.rows[cell])) for split in self.splits}
+
+    def thin(self) -> dict[str, int]:
+        """The metrics that rest on too few boxes to decide, and on how many."""
+        thin = {}
+        for metric, (split, statistic) in self.judged.items():
+            for run in list(split.runs.values())[:1]:
+                boxes = run.boxes_of(statistic)
+                if boxes < MIN_BOXES:
+                    thin[metric] = boxes
+        return thin
 
 
-def read_split(
-    name: str,
-    cells: Sequence[CellResult],
-    folds: Mapping[str, int | None],
-    digests: Mapping[str, Mapping[str, str]],
-    number: int,
-    seed: int,
+def measure(
+    study: Study,
+    results: Mapping[str, CellResult],
+    rows: Mapping[str, tuple[str, ...]],
     root: Path,
-    progress: tqdm,
-) -> Split:
-    """folds: training -> Study.fold_of(). digests: training -> split -> the SHA-256 of the
-    annotations that it was evaluated on, where that was recorded.
+) -> Measured:
+    """All cells on val and test. Raises InputError, one line, where the annotations or a training's
+    detections cannot be read, or those do not give the scores that were recorded, and StudyError
+    for a metric of a class that the data has not."""
+    splits = []
+    total = len(EVALUATED) * len(results)
+    with tqdm(
+        total=total, desc="resampling", unit="evaluation", disable=None, leave=False
+    ) as progress:
+        for name in EVALUATED:
+            splits.append(_split(name, study, list(results.values()), root, progress))
+    classes: tuple[str, ...] = ()
+    for split in splits:
+        classes = split.classes or classes
+    judged = {}
+    for split in splits:
+        for metric, statistic in _statistics(study, split.name, classes).items():
+            judged[metric] = (split, statistic)
+    return Measured(results, rows, splits, judged)
 
-    number, seed: of the replicates. Raises InputError, one line, where the annotations or a
-    training's detections cannot be read, or those do not give the scores that were recorded.
-    """
+
+def _split(
+    name: str, study: Study, cells: Sequence[CellResult], root: Path, progress: tqdm
+) -> Split:
     own = read_truth(root / paths.annotations(name))
     if own.crowd.all():
         progress.update(len(cells))
-        return Split(name, None, {}, ())
+        return Split(name, (), {}, ())
+    by_file: dict[Path, list[CellResult]] = {}
+    for cell in cells:
+        fold = study.fold_of(study.cell(cell.name))
+        by_file.setdefault(paths.annotations(name, fold), []).append(cell)
     runs, elsewhere = {}, []
-    for path, members in _by_file(name, cells, folds).items():
+    for path, members in by_file.items():
         truth = own if path == paths.annotations(name) else read_truth(root / path)
-        now = hashlib.sha256((root / path).read_bytes()).hexdigest()
-        weights = replicates.draw(len(truth.image_ids), number, seed)
+        digest = hashlib.sha256((root / path).read_bytes()).hexdigest()
+        weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
         for cell in members:
-            if digests.get(cell.name, {}).get(name, now) != now:
+            # Of the annotations that it was evaluated on, where that was recorded.
+            if cell.files.per_class.get("annotations", {}).get(name, digest) != digest:
                 elsewhere.append(cell.name)
             else:
                 detections = detections_of(cell.files, name, truth)
                 runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
                 _check(cell, name, runs[cell.name])
             progress.update()
-    return Split(name, own, runs, tuple(elsewhere))
-
-
-def _by_file(
-    split: str, cells: Sequence[CellResult], folds: Mapping[str, int | None]
-) -> dict[Path, list[CellResult]]:
-    """The cells that are evaluated on each file of annotations."""
-    by_file: dict[Path, list[CellResult]] = {}
-    for cell in cells:
-        by_file.setdefault(paths.annotations(split, folds[cell.name]), []).append(cell)
-    return by_file
+    return Split(name, tuple(own.classes), runs, tuple(elsewhere))
 
 
 def detections_of(files: CellFiles, split: str, truth: Truth) -> Detections:
@@ -110,10 +167,12 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
     """The same detections on the same annotations give the same scores, to rounding."""
     for metric, statistic in STUDY.items():
         score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
-        if not math.isclose(
-            score, math.nan if recorded is None else recorded, abs_tol=1e-6
-        ) and not (recorded is None and math.isnan(score)):
-            text = "none" if recorded is None else f"{recorded:.4f}"
+        text = "none"
+        same = math.isnan(score)
+        if recorded is not None:
+            text = f"{recorded:.4f}"
+            same = math.isclose(score, recorded, abs_tol=1e-6)
+        if not same:
             raise InputError(
                 f"{cell.files.predictions_file(split).path}: its {split}/{metric} is {score:.4f}, "
                 f"and {text} was recorded; predict it again: dvc repro -f "
@@ -121,43 +180,12 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
             )
 
 
-def _runs_of(split: Split, names: Sequence[str]) -> list[Replicates]:
-    return [split.runs[name] for name in names if name in split.runs]
-
-
-def cells_of(split: Split, rows: Rows) -> dict[str, list[Replicates]]:
-    """Cell -> its evaluated runs; cells without one are left out."""
-    cells = {}
-    for name, names in rows.items():
-        runs = _runs_of(split, names)
-        if runs:
-            cells[name] = runs
-    return cells
-
-
-def estimate_of(split: Split, names: Sequence[str], statistic: Statistic) -> Estimate | None:
-    runs = _runs_of(split, names)
-    return estimate(runs, statistic) if runs else None
-
-
-def judged_metrics(study: Study, splits: Sequence[Split]) -> Judged:
-    """The metrics of the study on all splits, with those of classes and sizes that it names."""
-    classes: list[str] = []
-    for split in splits:
-        if split.truth is not None:
-            classes = list(split.truth.classes)
-    result = {}
-    for split in splits:
-        for metric, statistic in _statistics(study, split.name, classes).items():
-            result[metric] = (split, statistic)
-    return result
-
-
 def _statistics(study: Study, split: str, classes: Sequence[str]) -> dict[str, Statistic]:
-    """Metric, such as val/bbox_mAP or val/AP50[Platelets], -> its statistic, of those on `split`.
+    """Metric, such as val/bbox_mAP or val/AP50[Platelets], -> its statistic, of those on `split`:
+    the study's own, and those of classes and sizes that it names.
 
     classes: of the data, in its order, none where it has no box to judge. The metric that decides
-    is judged on every split. Raises StudyError for a class that the data has not.
+    is judged on every split.
     """
     if classes:
         group_metrics.check_classes(study, classes)
@@ -179,59 +207,21 @@ def _statistic(group: GroupMetric, classes: Sequence[str]) -> Statistic:
     return Statistic(group.level, category=list(classes).index(group.category))
 
 
-def estimates_of(judged: Judged, names: Sequence[str]) -> dict[str, Estimate | None]:
-    """Metric -> a cell's value."""
-    result = {}
-    for metric, (split, statistic) in judged.items():
-        result[metric] = estimate_of(split, names, statistic)
-    return result
+def _estimate(runs: Sequence[Replicates], statistic: Statistic) -> Estimate | None:
+    return estimate(runs, statistic) if runs else None
 
 
-def verdicts_of(judged: Judged, results: Results, rows: Rows) -> dict[str, tuple[Pair, ...]]:
-    """Metric -> every pair of cells."""
-    verdicts = {}
-    for metric, (split, statistic) in judged.items():
-        verdicts[metric] = pairs.compare(cells_of(split, rows), statistic)
-    loss = {name: losses_of(results, names) for name, names in rows.items()}
-    detectors = {name: results[name].row["detector"] for name in rows}
-    verdicts[TRAIN_LOSS] = pairs.compare_losses(loss, detectors)
-    return verdicts
-
-
-def groups_of(splits: Sequence[Split], names: Sequence[str]) -> dict[str, tuple[Group, ...]]:
-    return {split.name: _groups(split, names) for split in splits}
-
-
-def _groups(split: Split, names: Sequence[str]) -> tuple[Group, ...]:
-    """Every class, then COCO's three sizes; none where the split has no box or the cell was not
-    evaluated on it."""
-    runs = _runs_of(split, names)
+def _groups(split: Split, runs: Sequence[Replicates]) -> tuple[Group, ...]:
     if not runs:
         return ()
-    parts: list[tuple[str, str, dict[str, Any]]] = []
-    for index, name in enumerate(split.truth.classes):
-        parts.append(("class", name, {"category": index}))
-    for name in SIZES:
-        parts.append(("size", name, {"size": name}))
-    result = []
-    for kind, name, part in parts:
-        boxes = runs[0].boxes_of(Statistic(**part))
-        levels = [estimate_of(split, names, Statistic(level, **part)) for level in ("AP", "AP50")]
-        result.append(Group(kind, name, boxes, *levels))
-    return tuple(result)
-
-
-def thin_metrics(judged: Judged) -> dict[str, int]:
-    """The metrics that rest on too few boxes to decide, and on how many."""
-    thin = {}
-    for metric, (split, statistic) in judged.items():
-        for run in list(split.runs.values())[:1]:
-            boxes = run.boxes_of(statistic)
-            if boxes < MIN_BOXES:
-                thin[metric] = boxes
-    return thin
-
-
-def losses_of(results: Results, names: Sequence[str]) -> list[float]:
-    values = [results[name].train_loss for name in names]
-    return [value for value in values if value is not None]
+    parts = []
+    for index, name in enumerate(split.classes):
+        parts.append(("class", name, Statistic(category=index)))
+    for size in SIZES:
+        if size != "all":
+            parts.append(("size", size, Statistic(size=size)))
+    groups = []
+    for kind, name, statistic in parts:
+        precisions = [_estimate(runs, replace(statistic, level=level)) for level in ("AP", "AP50")]
+        groups.append(Group(kind, name, runs[0].boxes_of(statistic), *precisions))
+    return tuple(groups)

@@ -24,7 +24,6 @@ TRAIN_LOSS = "train/loss"
 # What `metric: every` stands for: "every mAP" of the study.
 EVERY = tuple(f"val/{metric}" for metric in METRICS)
 KNOWN_METRICS = (*EVERY, *(f"test/{metric}" for metric in METRICS), TRAIN_LOSS)
-LOWER_IS_BETTER = frozenset({TRAIN_LOSS})
 
 
 class Stated(Protocol):

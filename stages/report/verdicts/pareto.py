@@ -73,7 +73,6 @@ def trades(
     looks: dict[str, Look],
     places: dict[str, int],
     run_ids: dict[str, str],
-    first: str | None = None,
 ) -> tuple[Trade, ...]:
     """One for each cost that any cell has, the deciding one first."""
     measured = set()
@@ -82,7 +81,7 @@ def trades(
             if finite(cost) is not None:
                 measured.add(key)
     keys = [key for key in COSTS if key in measured]
-    keys.sort(key=lambda key: key != (first or judgement.choice.cost))
+    keys.sort(key=lambda key: key != judgement.choice.cost)
     result = []
     for key in keys:
         trade = _Painter(key, judgement, looks, places, run_ids).trade()
