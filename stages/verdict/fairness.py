@@ -112,8 +112,8 @@ class Fairness:
             topics = []
             for topic, difference in self._by_topic().items():
                 topics.append(f"{topic} ({show(difference.a)} against {show(difference.b)})")
-            beside = "and also" if compared else "but"
-            return f"Confounded: {text}, {beside} in {', '.join(topics)}."
+            joint = "and also" if compared else "but"
+            return f"Confounded: {text}, {joint} in {', '.join(topics)}."
         if not compared:
             return f"Nothing to compare: {text}."
         follows = ""
