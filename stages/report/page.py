@@ -38,7 +38,7 @@ from stages.results.cell import ROW_KEYS, CellResult
 from stages.study import names
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.wording import chance
+from stages.verdict.wording import chance, value
 
 log = logging.getLogger(__name__)
 _TEMPLATES = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
@@ -246,6 +246,7 @@ def pictures(cells: Sequence[CellResult], judgement: Judgement, root: Path) -> d
         "gallery": gallery(shown, judgement, root),
         "score_frame": scores.FRAME,
         "score_ticks": scores.TICKS,
+        "decimals": value,
         "details_absent": shown.absent,
     }
 

@@ -80,9 +80,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {form(number, noun, f'{noun}s')}"
 
 
-def boxes(number: int) -> str:
+def thousands(number: int, noun: str) -> str:
     """ "1 box", "4,690 boxes"."""
-    return f"{number:,} {form(number, 'box', 'boxes')}"
+    plural = {"box": "boxes"}.get(noun, f"{noun}s")
+    return f"{number:,} {form(number, noun, plural)}"
+
+
+def boxes(number: int) -> str:
+    return thousands(number, "box")
 
 
 def is_or_are(number: int) -> str:

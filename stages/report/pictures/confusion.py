@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.verdict.wording import boxes, form
+from stages.verdict.wording import thousands
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one
 # column.
@@ -101,7 +101,7 @@ def _matrix(cell: Shown, table: dict[str, Any]) -> Matrix:
             corner = index == background and place == len(columns) - 1
             fields.append(_field(labelled, column, number, totals[index], right, corner))
         noun = "box" if labelled else "detection"
-        rows.append(Row(labelled or "nothing", _count(totals[index], noun), tuple(fields)))
+        rows.append(Row(labelled or "nothing", thousands(totals[index], noun), tuple(fields)))
     return Matrix(
         cell,
         tuple(columns),
@@ -130,10 +130,10 @@ def _field(labelled: str, column: str, number: int, total: int, right: bool, cor
 def _title(labelled: str, column: str, number: int, total: int, right: bool) -> str:
     if not labelled:
         return (
-            f"{number:,} of {_count(total, 'detection')} where nothing is labelled are taken for "
+            f"{number:,} of {thousands(total, 'detection')} where nothing is labelled are taken for "
             f"{column}"
         )
-    text = f"{number:,} of {_count(total, 'box')} of {labelled}"
+    text = f"{number:,} of {thousands(total, 'box')} of {labelled}"
     if column == "nothing":
         return f"{text} not found"
     if right:
@@ -151,9 +151,9 @@ def _sentences(
     lost = sum(counts[index][size] for index in range(size))
     wrong = labelled - right - lost
     sentences = [
-        f"Of {_count(labelled, 'box')} {cell.short} finds {_share(right, labelled)} with the right class "
+        f"Of {thousands(labelled, 'box')} {cell.short} finds {_share(right, labelled)} with the right class "
         f"and {_share(wrong, labelled)} with a wrong one; {_share(lost, labelled)} it does not find. "
-        f"{_count(totals[size], 'detection')} lie where nothing is labelled."
+        f"{thousands(totals[size], 'detection')} lie where nothing is labelled."
     ]
     confused = []
     for first, second in permutations(range(size), 2):
@@ -163,7 +163,7 @@ def _sentences(
     for negative, first, second in sorted(confused)[:3]:
         texts.append(
             f"{names[first]} taken for {names[second]} ({-negative:,} of "
-            f"{_count(totals[first], 'box')})"
+            f"{thousands(totals[first], 'box')})"
         )
     if texts:
         sentences.append(f"Most often confused: {'; '.join(texts)}.")
@@ -176,9 +176,3 @@ def _share(number: int, total: int) -> str:
     if not total:
         return "0"
     return f"{number:,} ({100 * number / total:.0f} %)"
-
-
-def _count(number: int, noun: str) -> str:
-    if noun == "box":
-        return boxes(number)
-    return f"{number:,} {form(number, noun, f'{noun}s')}"

@@ -137,13 +137,13 @@ def _labelled(view: View, image_id: int, lit: Collection[int]) -> list[Box]:
         name, fate = truth.classes[truth.category[box]], view.fate[box]
         if truth.crowd[box]:
             title = f"labelled {name}, a crowd: not counted"
-            drawn.append(Box(truth.boxes[box], "crowd", False, title))
+            drawn.append(Box(*truth.boxes[box], "crowd", False, title))
             continue
         kind = words = "found"
         if fate >= 0:
             kind, words = "lost", _FATES[KINDS[fate]]
         title = f"labelled {name}: {words}"
-        drawn.append(Box(truth.boxes[box], kind, False, title, box in lit))
+        drawn.append(Box(*truth.boxes[box], kind, False, title, box in lit))
     return drawn
 
 
@@ -155,13 +155,13 @@ def _detected(view: View, image_id: int, lit: Collection[int]) -> list[Box]:
     for at in np.flatnonzero(view.kept & (detections.image == place)).tolist():
         name = f"{truth.classes[detections.category[at]]} {detections.score[at]:.2f}"
         if right[at] >= 0:
-            drawn.append(Box(detections.boxes[at], "right", True, f"{name}: right"))
+            drawn.append(Box(*detections.boxes[at], "right", True, f"{name}: right"))
         elif errors.kind[at] >= 0:
             kind = ERRORS[errors.kind[at]]
             title = f"{name}: {kind}"
             if kind == "classification":
                 title += f", this is {truth.classes[truth.category[errors.target[at]]]}"
-            drawn.append(Box(detections.boxes[at], kind, True, title, at in lit))
+            drawn.append(Box(*detections.boxes[at], kind, True, title, at in lit))
     return drawn
 
 

@@ -15,7 +15,7 @@ from stages.report.pictures import disagreements
 from stages.report.pictures.disagreements import Disagreements, View
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.pictures.suspects import Suspects, suspects
-from stages.report.pictures.thumbnails import Album, Photo, Picture
+from stages.report.pictures.thumbnails import Album, Photo, Shot
 from stages.study import paths
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count
@@ -38,15 +38,6 @@ DISAGREEMENTS = {
         "places where the other one sees something that is not labelled",
     ),
 }
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A picture and what is right and wrong on it in words. cell: whose detections, if anyone's."""
-
-    picture: Picture
-    words: str
-    cell: Shown | None = None
 
 
 @dataclass(frozen=True)

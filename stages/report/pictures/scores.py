@@ -3,14 +3,13 @@ thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stages.report.axes import Frame, path
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.study.group_metrics import MIN_BOXES
-from stages.verdict.wording import value
+from stages.study.thin import MIN_BOXES
 
 FRAME = Frame(440, 340, 48, 430, 10, 300)
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -46,14 +45,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A row of the table, all as text."""
+    """A row of the table. best: best_f1 of the details; lean: whether the scores are too high."""
 
     cell: Shown
-    threshold: str
-    f1: str
-    precision: str
-    recall: str
-    ECE: str
+    best: Mapping[str, float | None]
+    ECE: float | None
     lean: str
 
 
@@ -158,16 +154,8 @@ def _reliability(cell: Shown, calibration: dict[str, Any]) -> Curve:
 
 
 def _threshold(cell: Shown, details: dict[str, Any]) -> Threshold:
-    best, calibration = details["best_f1"], details["calibration"]
-    return Threshold(
-        cell=cell,
-        threshold=value(best["threshold"]),
-        f1=value(best["f1"]),
-        precision=value(best["precision"]),
-        recall=value(best["recall"]),
-        ECE=value(calibration["ECE"]),
-        lean=_lean(calibration),
-    )
+    calibration = details["calibration"]
+    return Threshold(cell, details["best_f1"], calibration["ECE"], _lean(calibration))
 
 
 def _lean(calibration: dict[str, Any]) -> str:

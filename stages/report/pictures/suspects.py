@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.pictures.thumbnails import Album, Box, Picture
+from stages.report.pictures.thumbnails import Album, Box, Shot
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import boxes as boxes_text
 from stages.verdict.wording import count, form, is_or_are, shortened
@@ -19,20 +19,12 @@ _CLASSES = 4
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A label, or an image, to look at again, and why in words."""
-
-    picture: Picture
-    words: str
-
-
-@dataclass(frozen=True)
 class Suspects:
     """Each list with the sentence above it, which says so where the list is empty."""
 
-    contradicted: tuple[Suspect, ...]
+    contradicted: tuple[Shot, ...]
     contradicted_words: str
-    unlabelled: tuple[Suspect, ...]
+    unlabelled: tuple[Shot, ...]
     unlabelled_words: str
 
 
@@ -67,7 +59,7 @@ def _entries(
 
 def _contradicted(
     split: str, entry: Mapping[str, Any], albums: Mapping[str, Album], judgement: Judgement
-) -> Suspect:
+) -> Shot:
     """The box on its own piece of the image."""
     words = (
         f"labelled {entry['class']}; {entry['agree']} of {count(len(entry['cells']), 'cell')} see "
@@ -75,23 +67,23 @@ def _contradicted(
     )
     lines = [f"labelled {entry['class']}"]
     lines += [f"{judgement.short(name)}: {detected}" for name, detected in entry["cells"].items()]
-    box = Box(entry["bbox"], "suspect", False, "\n".join(lines), True)
-    return Suspect(albums[split].picture(entry["image_id"], [box], entry["bbox"]), words)
+    box = Box(*entry["bbox"], "suspect", False, "\n".join(lines), True)
+    return Shot(albums[split].picture(entry["image_id"], [box], entry["bbox"]), words)
 
 
-def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album]) -> Suspect:
+def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album]) -> Shot:
     """The whole image with every place that all good cells see and nobody has labelled."""
     boxes = []
     for place in entry["places"]:
         title = f"not labelled; seen as {place['detected']}, with {place['score']:.2f} or more"
-        boxes.append(Box(place["bbox"], "suspect", True, title, True))
+        boxes.append(Box(*place["bbox"], "suspect", True, title, True))
     classes = Counter(place["detected"] for place in entry["places"]).most_common()
     names = shortened([f"{number} {name}" for name, number in classes], _CLASSES, "other classes")
     words = (
         f"{boxes_text(entry['boxes'])} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
         f"(image {entry['image_id']} of {split})"
     )
-    return Suspect(albums[split].picture(entry["image_id"], boxes), words)
+    return Shot(albums[split].picture(entry["image_id"], boxes), words)
 
 
 def _contradicted_words(entries: Sequence[object]) -> str:

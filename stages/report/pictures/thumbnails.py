@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stages.data.page.pictures import draw, inside
 from stages.data.page.window import Window, choose_window
+from stages.report.pictures.shown_cells import Shown
 
 LONG_SIDE = 320
 # With some forty pictures on a page, one of base64 makes a megabyte.
@@ -22,9 +23,9 @@ MOST_SHAPES = 60
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A box on a picture in its units. kind: a class of the style sheet; title: what pointing at it
-    says; lit: one that the picture is there for."""
+class Box:
+    """What to draw, in pixels of the image or in units of the picture. kind: a class of the style
+    sheet; title: what pointing at it says; lit: one that the picture is there for."""
 
     x: float
     y: float
@@ -34,6 +35,10 @@ class Shape:
     dashed: bool
     title: str
     lit: bool = False
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,18 @@ class Picture:
 
     photo: Photo
     name: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Box, ...]
     more: int
 
 
 @dataclass(frozen=True)
-class Box:
-    """What to draw: x, y, width, height in pixels of the image, and the rest as in Shape."""
+class Shot:
+    """A picture and what is right and wrong on it, or why to look at it again, in words. cell:
+    whose detections, if anyone's."""
 
-    pixels: Sequence[float]
-    kind: str
-    dashed: bool
-    title: str
-    lit: bool = False
+    picture: Picture
+    words: str
+    cell: Shown | None = None
 
 
 class Album:
@@ -107,13 +111,14 @@ class Album:
         window = choose_window(size, focus, _LEAST)
         scale = LONG_SIDE / max(window.width, window.height)
         # What a picture is there for first, then the largest.
-        by_weight = sorted(boxes, key=lambda box: (not box.lit, -box.pixels[2] * box.pixels[3]))
+        by_weight = sorted(boxes, key=lambda box: (not box.lit, -box.area))
         shapes = []
         for box in by_weight[:MOST_SHAPES]:
-            shape = _shape(box, window, scale)
-            if _within(shape, window.width * scale, window.height * scale):
+            shape = _scaled(box, window, scale)
+            across = shape.x < window.width * scale and shape.x + shape.width > 0
+            if across and shape.y < window.height * scale and shape.y + shape.height > 0:
                 shapes.append(shape)
-        shapes.sort(key=lambda shape: -shape.width * shape.height)
+        shapes.sort(key=lambda shape: -shape.area)
         piece = focus
         if (window.width, window.height) == size:
             piece = None
@@ -126,46 +131,25 @@ class Album:
         key = (image_id, tuple(focus or ()))
         if key not in self._photos:
             path = inside(self._root, name)
-            drawn = draw(
-                path,
-                size,
-                (),
-                focus=focus,
-                least=_LEAST,
-                long_side=LONG_SIDE,
-                most_bytes=_MOST_BYTES,
-            )
+            options = {"least": _LEAST, "long_side": LONG_SIDE, "most_bytes": _MOST_BYTES}
+            drawn = draw(path, size, (), focus=focus, **options)
             fault = ""
             if path is None:
                 fault = "this image is missing"
             elif not drawn.uri:
                 fault = "this image cannot be read"
+            name = f"{self.split}{len(self._photos)}"
             self._photos[key] = Photo(
-                f"{self.split}{len(self._photos)}",
-                drawn.uri,
-                drawn.width,
-                drawn.height,
-                drawn.place,
-                fault,
+                name, drawn.uri, drawn.width, drawn.height, drawn.place, fault
             )
         return self._photos[key]
 
 
-def _shape(box: Box, window: Window, scale: float) -> Shape:
-    x, y, width, height = box.pixels
-    return Shape(
-        x=round(float(x - window.x) * scale, 1),
-        y=round(float(y - window.y) * scale, 1),
-        width=round(float(width) * scale, 1),
-        height=round(float(height) * scale, 1),
-        kind=box.kind,
-        dashed=box.dashed,
-        title=box.title,
-        lit=box.lit,
+def _scaled(box: Box, window: Window, scale: float) -> Box:
+    return replace(
+        box,
+        x=round(float(box.x - window.x) * scale, 1),
+        y=round(float(box.y - window.y) * scale, 1),
+        width=round(float(box.width) * scale, 1),
+        height=round(float(box.height) * scale, 1),
     )
-
-
-def _within(shape: Shape, width: float, height: float) -> bool:
-    """Whether a part of it lies on the picture."""
-    across = shape.x < width and shape.x + shape.width > 0
-    return across and shape.y < height and shape.y + shape.height > 0
