@@ -16,7 +16,7 @@ from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import ROOT, Study
 from stages.verdict import replicates
-from stages.verdict.choice import Candidate, costs_less
+from stages.verdict.costs import Candidate, costs_less
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.matches import match
@@ -53,7 +53,7 @@ def contest(
     -margin where the champion is not better and the chosen cell is shown to cost less. What is not
     comparable moves nothing.
     """
-    chosen = judgement.choice.chosen
+    chosen = judgement.choice.chosen or ""
     cell = _cell_of(row, judgement)
     if cell is not None and cell == chosen:
         return Contest(False, f"it is a training of {chosen} too")
@@ -84,7 +84,8 @@ def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Co
         return Contest(False, f"{text}, on too few boxes to decide")
     if difference.low > 0:
         return Contest(True, text)
-    cheaper = cell is not None and _costs_less(judgement, cell)
+    chosen = judgement.choice.chosen or ""
+    cheaper = cell is not None and _costs_less(judgement, chosen, cell)
     if cheaper and difference.high >= 0 and difference.low >= -judgement.margin:
         return Contest(
             True, f"{text}, within the margin of {judgement.margin:g}, and it costs less"
@@ -92,15 +93,14 @@ def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Co
     return Contest(False, text)
 
 
-def _costs_less(judgement: Judgement, cell: str) -> bool:
-    key = judgement.choice.cost
-    if key is None:
+def _costs_less(judgement: Judgement, chosen: str, cell: str) -> bool:
+    if judgement.choice.cost is None:
         return False
-    candidates = []
-    for name in (judgement.choice.chosen, cell):
-        spread = judgement.cost_spread.get(name, {})
-        candidates.append(Candidate(name, None, judgement.costs[name], spread=spread))
-    return costs_less(*candidates, key)
+    first, second = (
+        Candidate(name, None, judgement.costs[name], spread=judgement.cost_spread.get(name, {}))
+        for name in (chosen, cell)
+    )
+    return costs_less(first, second, judgement.choice.cost)
 
 
 def _against_predictions(
@@ -110,7 +110,7 @@ def _against_predictions(
     split, _, metric = judgement.metric.partition("/")
     annotations = root / paths.annotations(split)
     name = champion.tags.get("cell", "")
-    chosen = judgement.choice.chosen
+    chosen = judgement.choice.chosen or ""
     record = _artifact(client, champion.run_id, f"metrics/per_class/{name}.json")
     results = _artifact(client, champion.run_id, f"predictions/{split}.json")
     if record is None or results is None:

@@ -66,7 +66,7 @@ def promote(
     if f"{CHECKPOINT}/{FILE}" not in artifacts:
         return f"Nothing is registered: the run of {short} has no {CHECKPOINT}/{FILE} in MLflow."
     registered = _registered(client, name)
-    tags = _tags(judgement, comparison, study.scale)
+    tags = _tags(judgement, chosen, comparison, study.scale)
     folder = root / paths.model(chosen)
     if (folder / FILE).is_file():
         tags[DIGEST] = _digest(folder / FILE)
@@ -155,10 +155,11 @@ def _version(
     return min(versions, key=lambda version: int(version.version), default=None)
 
 
-def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
-    estimate = judgement.estimates[judgement.choice.chosen][judgement.metric]
+def _tags(judgement: Judgement, chosen: str, comparison: str, scale: str) -> dict[str, str]:
+    estimate = judgement.estimates[chosen][judgement.metric]
+    assert estimate is not None, "a choice that holds has a score"
     return {
-        "cell": judgement.choice.chosen,
+        "cell": chosen,
         "scale": scale,
         "comparison": comparison,
         "metric": judgement.metric,
@@ -169,7 +170,7 @@ def _tags(judgement: Judgement, comparison: str, scale: str) -> dict[str, str]:
 
 
 def _description(judgement: Judgement, name: str) -> str:
-    chosen = judgement.choice.chosen
+    chosen = judgement.choice.chosen or ""
     sentence = escape(judgement.named(judgement.choice.sentence))
     basis = escape(judgement.named(judgement.why))
     # Short names are of this comparison; the row's name stays what it is in later ones.

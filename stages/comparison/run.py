@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,23 +88,24 @@ class _Messages:
             self.rows.update(dict.fromkeys(rows, cell))
         self.runs: dict[str, Run] = {}
         self.unknown: dict[str, None] = {}
-        self.run_id: str | None = None
+        self.run_id = ""
         # Nobody waits any more.
         self.over = False
         self._client: Any = None
 
     def jobs(self) -> list[Callable[[], None]]:
         """In their order. Without the comparison's run the others have nothing to do."""
-        later = [
+        later: list[Callable[[], None]] = [
             self.report,
-            *(lambda row=row: self.cell(row) for row in self.rows),
+            *(partial(self.cell, row) for row in self.rows),
             self.champion,
             self.end,
         ]
-        return [
-            lambda: self.over or self.open(),
-            *(lambda send=send: self.over or self.run_id is None or send() for send in later),
-        ]
+        return [partial(self._send, self.open), *(partial(self._send, send) for send in later)]
+
+    def _send(self, send: Callable[[], None]) -> None:
+        if not self.over and (self.run_id or send == self.open):
+            send()
 
     def open(self) -> None:
         """Finds the comparison's run or makes it, and says in it what was concluded."""

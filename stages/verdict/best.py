@@ -115,16 +115,17 @@ def _critical(differences: Differences) -> np.ndarray:
     return _student(quantile[None, :], differences.freedom)
 
 
-def _student(quantile: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+def _student(quantile: np.ndarray | np.floating, freedom: np.ndarray) -> np.ndarray:
     """Student's quantiles at the levels of these quantiles of a normal variable."""
-    return stdtrit(freedom, ndtr(np.minimum(quantile, _LARGEST_QUANTILE)))
+    return np.asarray(stdtrit(freedom, ndtr(np.minimum(quantile, _LARGEST_QUANTILE))))
 
 
 def _confidence_set(differences: Differences, critical: np.ndarray) -> np.ndarray:
     """(K,) bool: whether the row's cell may be the best."""
     advantage = differences.centre + critical.T * differences.error
     np.fill_diagonal(advantage, np.inf)
-    return (advantage > 0).all(axis=1)
+    possible: np.ndarray = (advantage > 0).all(axis=1)
+    return possible
 
 
 def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) -> np.ndarray:
@@ -132,7 +133,8 @@ def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) 
     bound = critical * differences.error - differences.centre
     bound[:, ~rivals] = -np.inf
     np.fill_diagonal(bound, -np.inf)
-    return np.clip(bound.max(axis=1), 0, 1)
+    losses: np.ndarray = np.clip(bound.max(axis=1), 0, 1)
+    return losses
 
 
 def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.ndarray]:
@@ -185,9 +187,9 @@ def _needed(
     against that one."""
     names = differences.names
     gaps = {}
-    for rival in np.flatnonzero(rivals):
-        if rival != index:
-            gaps[int(rival)] = float(differences.centre[rival, index])
+    for place in np.flatnonzero(rivals).tolist():
+        if place != index:
+            gaps[place] = float(differences.centre[place, index])
     if not gaps:
         return None, None
     widest = max(gaps, key=lambda rival: gaps[rival])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from stages.verdict.expressions import Step
 from stages.verdict.fairness import Fairness
@@ -195,14 +195,16 @@ def undertrained(evidence: Iterable[Evidence]) -> str:
         order = _by_size(item)
         if order is None or item.metric == TRAIN_LOSS:
             continue
-        scores = [number(cell, item.metric) for cell in order]
-        fits = [number(cell, TRAIN_LOSS) for cell in order]
-        if None in (*scores, *fits) or scores[0] >= scores[1] or fits[0] < fits[1]:
+        (score, fit), (smaller_score, smaller_fit) = (
+            (number(cell, item.metric), number(cell, TRAIN_LOSS)) for cell in order
+        )
+        if score is None or smaller_score is None or fit is None or smaller_fit is None:
             continue
-        sides = []
-        for cell, fit in zip(order, fits, strict=True):
-            sides.append(f"{value(fit)} with {level(cell.level(item.step.factor))}")
-        losses[" against ".join(sides)] = None
+        if score < smaller_score and fit >= smaller_fit:
+            sides = []
+            for cell, loss in zip(order, (fit, smaller_fit), strict=True):
+                sides.append(f"{value(loss)} with {level(cell.level(item.step.factor))}")
+            losses[" against ".join(sides)] = None
     if not losses:
         return ""
     return (
@@ -216,10 +218,11 @@ def _by_size(evidence: Evidence) -> tuple[Trained, Trained] | None:
     """The larger cell of a pair and the smaller one; None where neither is, or where the factor is
     another than the size of the images or of the model."""
     first, second = evidence.left, evidence.right
+    sizes: list[Any]
     if evidence.step.factor == "image_size":
-        sizes = first.level("image_size"), second.level("image_size")
+        sizes = [cell.level("image_size") for cell in (first, second)]
     elif evidence.step.factor in ("backbone", "neck"):
-        sizes = first.parameters, second.parameters
+        sizes = [cell.parameters for cell in (first, second)]
     else:
         return None
     if None in sizes or sizes[0] == sizes[1]:

@@ -172,7 +172,7 @@ def _rule_ratio(settings: Mapping[str, Any], reference: Mapping[str, float]) -> 
     usual = reference.get(str(settings.get("optimizer")))
     if rate is None or not usual:
         return None
-    return rate * REFERENCE_BATCH / usual
+    return float(rate) * REFERENCE_BATCH / usual
 
 
 def _cautions(
@@ -180,9 +180,9 @@ def _cautions(
 ) -> list[str]:
     """first, second: multiples of the linear rule's rate."""
     cautions = []
-    optimizers = flat_a.get("optimizer"), flat_b.get("optimizer")
-    same = None not in (first, second) and optimizers[0] == optimizers[1]
-    if same and math.isclose(first, second) and abs(first - 1) > _ROUNDING:
+    equal = first is not None and second is not None and math.isclose(first, second)
+    same = equal and flat_a.get("optimizer") == flat_b.get("optimizer")
+    if same and first is not None and abs(first - 1) > _ROUNDING:
         cautions.append(f"Both have {first:.3g} times the learning rate of the linear rule.")
     unknown = []
     for key in NEEDED:

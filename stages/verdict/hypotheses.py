@@ -15,12 +15,13 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stages.study.schema import Hypothesis
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
 from stages.verdict.expressions import Level, Step
 from stages.verdict.fairness import Fairness
 from stages.verdict.pairs import levels as levels_of
-from stages.verdict.statements import TRAIN_LOSS, Stated, check
+from stages.verdict.statements import TRAIN_LOSS, check
 from stages.verdict.trained import Trained, number, pairs_of
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
@@ -64,7 +65,7 @@ class Finding:
 
 
 def judge(
-    stated: Sequence[Stated],
+    stated: Sequence[Hypothesis],
     cells: Iterable[Trained],
     levels: Mapping[str, Collection[Level]],
     estimate: EstimateOf | None = None,

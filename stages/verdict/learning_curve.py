@@ -63,7 +63,7 @@ class LearningCurve:
         a, b, c = self.parameters
         if c is None:
             return a + b * float(np.log2(images))
-        return a - b * float(images) ** -c
+        return float(a - b * float(images) ** -c)
 
 
 def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurve:
@@ -81,9 +81,9 @@ def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurv
     parameters = _power(numbers / numbers[-1], scores) if law == "power" else _line(numbers, scores)
     doubled = _gain(law, parameters, numbers, scores)
     a, b, c = parameters[:, 0]
-    own = (float(a), float(b * numbers[-1] ** c), float(c))
-    if law == "line":
-        own = (float(a), float(b), None)
+    own: tuple[float, float, float | None] = (float(a), float(b), None)
+    if law == "power":
+        own = (float(a), float(b * numbers[-1] ** c), float(c))
     return LearningCurve(
         tuple(int(number) for number in numbers),
         tuple(float(score) for score in scores[:, 0]),
@@ -195,7 +195,7 @@ def curves(
             alike.setdefault(row, []).append(name)
     result = []
     for names in alike.values():
-        by_images = {images[name]: name for name in names}
+        by_images = {images[name] or 0: name for name in names}
         if len(by_images) > 1 and len(by_images) == len(names):
             cells = tuple(by_images[number] for number in sorted(by_images))
             result.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))

@@ -93,7 +93,8 @@ def _mean_over_classes(values: np.ndarray) -> np.ndarray:
     present = ~np.isnan(values)
     number = present.sum(axis=1)
     total = np.where(present, values, 0.0).sum(axis=1)
-    mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+    mean: np.ndarray = np.full(len(total), np.nan)
+    np.divide(total, number, out=mean, where=number > 0)
     mean.flags.writeable = False
     return mean
 
@@ -146,7 +147,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
 
     with ThreadPoolExecutor(workers or machine.cpus()) as pool:
         list(pool.map(work, range(0, len(rows), length)))
-    split = zlib.crc32(rows, zlib.crc32(np.ascontiguousarray(matches.boxes)))
+    split = zlib.crc32(rows.data, zlib.crc32(np.ascontiguousarray(matches.boxes).data))
     return Replicates(ap, matches.boxes.sum(axis=2, dtype=np.int64), matches.boxes.shape[2], split)
 
 

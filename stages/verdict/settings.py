@@ -75,7 +75,7 @@ def _annotations(cell: Settings, split: str) -> Any:
 
 def with_configs(
     flat_a: dict[str, Any], a: Settings, flat_b: dict[str, Any], b: Settings
-) -> tuple[dict, dict]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both with the keys of their configs, less those that repeat what both have recorded."""
     both = flat_a.keys() & flat_b.keys()
     merged = []
@@ -92,16 +92,16 @@ def differ(key: str, flat_a: Mapping[str, Any], flat_b: Mapping[str, Any]) -> bo
     """Whether the two values differ by more than rounding."""
     a, b = flat_a.get(key, NOT_RECORDED), flat_b.get(key, NOT_RECORDED)
     if NOT_RECORDED in (str(a), str(b)):
-        return a != b
+        return bool(a != b)
     if key.endswith("[]") and sorted(a) != sorted(b):
         # An inserted transform has keys of its own; this one is for another order of the same.
         return False
     if key == "images_an_epoch":
         # The last batch of an epoch may be smaller or be filled up.
-        return abs(a - b) > max(flat_a["batch_size"], flat_b["batch_size"])
+        return bool(abs(a - b) > max(flat_a["batch_size"], flat_b["batch_size"]))
     if isinstance(a, float) and isinstance(b, float):
         return not math.isclose(a, b, rel_tol=1e-9)
-    return a != b
+    return bool(a != b)
 
 
 def same_file(a: Any, b: Any) -> bool:

@@ -4,10 +4,10 @@ expressions."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
 
 from stages.study import group_metrics
 from stages.study.metrics import METRICS
+from stages.study.schema import Hypothesis
 from stages.study.strict import StudyError
 from stages.verdict.expressions import (
     COMPARABLE,
@@ -26,21 +26,8 @@ EVERY = tuple(f"val/{metric}" for metric in METRICS)
 KNOWN_METRICS = (*EVERY, *(f"test/{metric}" for metric in METRICS), TRAIN_LOSS)
 
 
-class Stated(Protocol):
-    """A row of `hypotheses` in params.yaml (stages.study.params.Hypothesis).
-
-    holds: an expression (stages/verdict/expressions.py), or metric -> expression. where: factor ->
-    its one level. metric: one metric, several, or "every"; of no use where holds names its metrics.
-    """
-
-    claim: str
-    holds: str | dict[str, str]
-    where: dict[str, str | int | float]
-    metric: str | list[str]
-
-
 def check(
-    stated: Sequence[Stated], levels: Mapping[str, Collection[Level]]
+    stated: Sequence[Hypothesis], levels: Mapping[str, Collection[Level]]
 ) -> list[list[tuple[str, Step]]]:
     """Per hypothesis the (metric, step) pairs that must hold. levels: factor -> every level that a
     row may have.
@@ -54,7 +41,7 @@ def check(
 
 
 def _read(
-    hypothesis: Stated, key: str, levels: Mapping[str, Collection[Level]]
+    hypothesis: Hypothesis, key: str, levels: Mapping[str, Collection[Level]]
 ) -> list[tuple[str, Step]]:
     if not hypothesis.claim.strip():
         raise StudyError(f"{key}.claim: empty; write the sentence that is to be judged")
@@ -79,7 +66,7 @@ def _read(
     return parts
 
 
-def _texts(hypothesis: Stated, key: str) -> list[tuple[str, str, str]]:
+def _texts(hypothesis: Hypothesis, key: str) -> list[tuple[str, str, str]]:
     """Each metric with the expression that is to hold for it, and the key under which that stands."""
     if isinstance(hypothesis.holds, dict):
         if hypothesis.metric != DEFAULT_METRIC:
