@@ -1,5 +1,4 @@
-"""The chosen cell against the champion alone: only that verdict moves the alias of the model
-registry."""
+"""The chosen cell against the champion alone: only that verdict moves the registry's alias."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contest:
-    """Whether the alias moves from the champion to the chosen cell, and the reason, to stand after
-    "because"."""
+    """Whether the alias moves to the chosen cell, and the reason, to stand after "because"."""
 
     moves: bool
     reason: str

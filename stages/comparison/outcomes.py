@@ -1,5 +1,4 @@
-"""What MLflow is told of a comparison: tags, metrics and a table of classes, all of it from the
-judgement."""
+"""What MLflow is told of a comparison: tags, metrics and a table of classes."""
 
 from __future__ import annotations
 
@@ -42,8 +41,7 @@ _COLUMNS = (
 
 
 def digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
-    """32 hex digits over all that was concluded and the runs that it rests on: equal means the same
-    comparison."""
+    """32 hex digits over all that was concluded and the runs that it rests on."""
     content = [_plain(judgement), [[cell.name, cell.run_id] for cell in cells]]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -145,8 +145,7 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel:
 def _version(
     client: MlflowClient, name: str, run_id: str, digest: str | None
 ) -> ModelVersion | None:
-    """The version of a run, or of another run that ended in the same checkpoint; of several the
-    first."""
+    """The first version of a run, or of another run that ended in the same checkpoint."""
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
     if not versions and digest:
         versions = list(

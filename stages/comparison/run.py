@@ -72,8 +72,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
 
 
 class _Messages:
-    """The jobs of one comparison. Each can be done again: it sends what the tracker lacks or has
-    otherwise."""
+    """The jobs of a comparison. Each can be done again: it sends what the tracker lacks."""
 
     def __init__(
         self, judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path

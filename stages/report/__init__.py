@@ -1,5 +1,4 @@
-"""Finished cells in, one comparison out: summary.json, compare.csv, report.md, index.html,
-curves/*.csv."""
+"""Finished cells in, a comparison out: numbers (json, csv), report.md and index.html."""
 
 from stages.report.header import ReportContext
 from stages.report.page import write_report

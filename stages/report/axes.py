@@ -33,8 +33,7 @@ class Frame:
         return round(self.bottom - (self.bottom - self.top) * part / whole, 1)
 
     def score_axis(self, scores: Sequence[float]) -> tuple[Scale, Ticks]:
-        """What gives the y of a score, and the ticks with their labels; with room for all
-        `scores`."""
+        """What gives the y of a score, and the ticks; with room for all `scores`."""
         low, high = min(scores), max(scores)
         room = (high - low) * 0.05 or 0.05
         low, high = max(0.0, low - room), min(1.0, high + room)
@@ -52,8 +51,7 @@ def path(points: Iterable[tuple[float, float]]) -> str:
 
 
 def nice_step(span: float, most: int) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that divides `span` into at most `most`
-    parts."""
+    """The smallest of 1, 2, 5 times a power of ten that makes at most `most` parts of `span`."""
     power = 10.0 ** math.floor(math.log10(span / most))
     for factor in (1, 2, 5):
         if span / (factor * power) <= most + 1e-9:
@@ -62,8 +60,7 @@ def nice_step(span: float, most: int) -> float:
 
 
 def ticks(low: float, high: float, most: int, at: Scale) -> Ticks:
-    """Places and labels of the round numbers from `low` to `high`, 0 among them where it lies
-    there."""
+    """Places and labels of the round numbers from `low` to `high`."""
     step = nice_step(high - low, most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple((at(step * n), f"{step * n + 0.0:.10g}") for n in range(first, last + 1))

@@ -56,8 +56,7 @@ def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
 
 
 def grouped_means(series: Series, most: int) -> Series:
-    """At most `most` points: means over groups of consecutive values, each at its group's last
-    step."""
+    """At most `most` points: means over groups of values, each at its group's last step."""
     size = -(-len(series.steps) // most)
     if size <= 1:
         return series
@@ -94,8 +93,7 @@ def sampled(series: Series, most: int) -> Series:
 
 
 def envelope(series: Series, most: int) -> Series:
-    """At most 2 x `most` points, the lowest and highest value of every group: a noisy curve as it
-    looks."""
+    """At most 2 x `most` points, the lowest and highest value of every group."""
     size = -(-len(series.steps) // most)
     if size <= 2:
         return series
@@ -125,8 +123,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """`index` is the cell's place on the page; `path` and `raw` are SVG path data ("" for a single
-    point)."""
+    """`index` is the cell's place on the page; `path` and `raw` are SVG path data, or ""."""
 
     index: int
     look: Look
@@ -138,8 +135,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """`cut` names the cells that leave the top of the axis, `empty` those without a single
-    value."""
+    """`cut` names the cells that leave the top of the axis, `empty` those without any value."""
 
     name: str
     x_ticks: Ticks

@@ -1,5 +1,4 @@
-"""What was asked for, what was run and on which data: title, introduction, facts and table of data
-of the report."""
+"""What was asked for, what was run and on which data: title, introduction, facts, data."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ class ReportContext:
 
     @property
     def max_detections(self) -> int:
-        """Detections of a class in an image that the scores count. Earlier data reports do not
-        say."""
+        """Detections of a class in an image that count. Earlier data reports do not say."""
         return self.data.get("max_detections", MAX_DETECTIONS)
 
 
@@ -116,11 +114,7 @@ def data_summary(data: dict) -> DataSummary:
             by_class.setdefault(str(class_name), dict.fromkeys(splits))[name] = number
             most = max(most, number or 0)
     return DataSummary(
-        splits=tuple(splits),
-        images=images,
-        boxes=boxes,
-        classes=tuple(by_class.items()),
-        most=most,
+        splits=tuple(splits), images=images, boxes=boxes, classes=tuple(by_class.items()), most=most
     )
 
 

@@ -1,5 +1,4 @@
-"""Which colour, dash and marker stand for a cell: the same backbone is the same colour on every
-page."""
+"""Which colour, dash and marker stand for a cell: a backbone has one colour on every page."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def escape(value: object) -> str:
-    """`value` as one line of Markdown that shows exactly its characters; line breaks become
-    spaces."""
+    """`value` as one line of Markdown that shows exactly its characters."""
     line = " ".join(str(value).split())
     return _SPECIAL.sub(r"\\\g<0>", line).translate(_HTML)

@@ -1,5 +1,4 @@
-"""Writes the report: all is rendered first, then written, so that bad input leaves an earlier one
-be."""
+"""Writes the report: all is rendered first, so that bad input leaves an earlier one be."""
 
 from __future__ import annotations
 

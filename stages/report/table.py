@@ -160,8 +160,7 @@ def in_order(cells: Sequence[CellResult], listed: Sequence[str]) -> list[CellRes
 
 
 def extreme(column: Column, cells: Sequence[CellResult]) -> CellResult | None:
-    """The cell with the highest (lowest, where lower is better) value, the first of equals, or
-    None."""
+    """The first cell of the highest, or where lower is better the lowest, value."""
     measured = [cell for cell in cells if column.value(cell) is not None]
     if not measured or not column.better:
         return None
@@ -169,8 +168,7 @@ def extreme(column: Column, cells: Sequence[CellResult]) -> CellResult | None:
 
 
 def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
-    """Cells that hold the extreme value of `column`, ties included, with the words that say among
-    what."""
+    """Cells that hold the extreme value of `column`, with the words that say among what."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
         group = str(cell.row[column.within]) if column.within else ""
@@ -189,8 +187,7 @@ def marked(column: Column, cells: Sequence[CellResult]) -> dict[str, str]:
 
 
 def shown_rows(cells: Sequence[CellResult], judgement: Judgement) -> list[CellResult]:
-    """A row for each of `cells`, in their order. The rows that repeat a cell keep their own
-    numbers."""
+    """A row for each of `cells`. The rows that repeat a cell keep their own numbers."""
     by_name = {cell.name: cell for cell in cells}
     rows = []
     for cell in cells:

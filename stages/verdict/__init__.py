@@ -1,2 +1,1 @@
-"""Verdicts over pairs of cells: what is better, how sure that is, and whether the comparison was
-fair."""
+"""Verdicts over pairs of cells: what is better, how sure that is, whether that was fair."""

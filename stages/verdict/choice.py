@@ -1,5 +1,4 @@
-"""Which cell to ship: the cheapest one that is shown to lose no more than the margin against the
-best."""
+"""Which cell to ship: the cheapest one that is shown to lose no more than the margin."""
 
 from __future__ import annotations
 
@@ -64,9 +63,7 @@ class Choice:
 
 
 def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """`cost`, or without one the first of CHEAPER_BY that a cell with a score has. Raises
-    ValueError as
-    `front` does."""
+    """`cost`, or the first of CHEAPER_BY that a cell with a score has. Raises as `front` does."""
     check(candidates, [] if cost is None else [cost])
     if cost is not None:
         return cost
@@ -78,8 +75,7 @@ def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> s
 
 
 def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """The cell of highest score, of equal ones the cheapest; None where no cell has one. cost: as
-    in `choose`."""
+    """The cell of highest score, of equal ones the cheapest. cost: as in `choose`."""
     key = deciding_cost(candidates, cost)
     scored = [candidate for candidate in candidates if finite(candidate.score) is not None]
     if not scored:
@@ -165,8 +161,7 @@ def _possible(
     key: str,
     margin: float,
 ) -> tuple[Possible, ...]:
-    """The cells that cost less than the chosen one and are not shown to lose more than the
-    margin."""
+    """The cells that cost less than the chosen one and are not shown to lose too much."""
     result = []
     for candidate in placed:
         if not costs_less(candidate, chosen, key):

@@ -1,5 +1,4 @@
-"""Which pairs of cells were compared fairly, and which repeats are none: fairness.py over the cells
-of a study."""
+"""Which pairs of cells were compared fairly, and which repeats are none."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ class Candidate:
 
 
 def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be cheaper: the spreads do not overlap. A cost that overlaps
-    decides nothing."""
+    """Whether `first` is shown to be cheaper: a cost whose spreads overlap decides nothing."""
     costs = first.cost(key), second.cost(key)
     if None in costs:
         return False
@@ -75,11 +74,7 @@ def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:
     for key in COSTS:
         values = []
         for run in runs:
-            costs = {
-                **run.costs,
-                "train_minutes": run.train_minutes,
-                "parameters": run.parameters,
-            }
+            costs = {**run.costs, "train_minutes": run.train_minutes, "parameters": run.parameters}
             if costs.get(key) is not None:
                 values.append(costs[key])
         result[key] = statistics.median(values) if values else None
@@ -87,8 +82,7 @@ def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:
 
 
 def spreads_of(runs: Sequence[CellResult]) -> dict[str, tuple[float, float]]:
-    """A key of COSTS -> from the lowest round of any repeat to the highest; what has none is
-    exact."""
+    """A key of COSTS -> its lowest and highest round of any repeat; what has none is exact."""
     result: dict[str, tuple[float, float]] = {}
     for run in runs:
         for key, (low, high) in run.cost_spread.items():
@@ -104,15 +98,13 @@ def machines(cells: Sequence[CellResult]) -> set[str]:
 
 
 def busy(cells: Sequence[CellResult]) -> dict[str, float]:
-    """Row -> what other processes used of the machine while its latency was measured, where that is
-    known."""
+    """Row -> what other processes used of the machine while its latency was measured."""
     return {cell.name: cell.others for cell in cells if cell.others is not None}
 
 
 @dataclass(frozen=True)
 class Dominated:
-    """A cell that each member `by` beats or equals in score and every cost, and beats in one of
-    them."""
+    """A cell that each member `by` equals or beats in score and every cost, one beaten at least."""
 
     name: str
     by: tuple[str, ...]

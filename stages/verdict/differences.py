@@ -1,5 +1,4 @@
-"""Every cell against every other in one statistic, with joint replicates: what simultaneous
-statements rest on."""
+"""Every cell against every other in one statistic, with joint replicates."""
 
 from __future__ import annotations
 

@@ -136,8 +136,7 @@ def scores_of(runs: Sequence[Replicates], statistic: Statistic) -> dict[int, Spl
 
 
 def estimate(runs: Sequence[Replicates], statistic: Statistic) -> Estimate | None:
-    """One cell, of one or several runs. None where the splits have no such box. Raises InputError
-    without runs."""
+    """One cell. None where the splits have no such box. Raises InputError without runs."""
     return _estimate("the cell", [scores_of(runs, statistic)])
 
 

@@ -157,8 +157,7 @@ def _confounded(evidence: Sequence[Evidence]) -> str:
 
 
 def pair(evidence: Evidence) -> str:
-    """One pair: metric, values, and the difference in the direction of the claim with interval and
-    p."""
+    """One pair: metric, values, and the difference in the direction of the claim."""
     step, verdict = evidence.step, evidence.verdict
     first, second = evidence.levels
     values = evidence.values

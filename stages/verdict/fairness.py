@@ -1,5 +1,4 @@
-"""Whether two cells were compared fairly: what they differ in beside the factor that the comparison
-is about."""
+"""Whether two cells were compared fairly: what they differ in beside what is compared."""
 
 from __future__ import annotations
 
@@ -44,8 +43,7 @@ Kind = Literal["declared", "confounder", "consequence", "harmless"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One key with both values, in the units of run.json and the config. `follows`: the causes of a
-    consequence."""
+    """A key with both values, as run.json and the config have them. `follows`: the causes."""
 
     key: str
     a: Any
@@ -166,8 +164,7 @@ def show(value: Any) -> str:
 
 
 def _rule_ratio(settings: Mapping[str, Any], reference: Mapping[str, float]) -> float | None:
-    """The rate for one image as a multiple of the linear rule's (Goyal et al., arXiv:1706.02677),
-    None if unknown."""
+    """The rate for an image as a multiple of the linear rule's (Goyal et al., arXiv:1706.02677)."""
     rate = settings.get("lr_per_sample")
     usual = reference.get(str(settings.get("optimizer")))
     if rate is None or not usual:

@@ -1,5 +1,4 @@
-"""Whether the choice may be acted on: what stands in its way, or what it rests on, in sentences
-that follow from it."""
+"""Whether the choice may be acted on: what stands in its way, or what it rests on."""
 
 from __future__ import annotations
 
@@ -224,8 +223,7 @@ def _measurements(
 
 
 def _on_test(judgement: Judgement) -> Pair | None:
-    """The chosen cell against the best on test; None where they are the same cell or were not
-    compared there."""
+    """The chosen cell against another best one on test, None where the two were not compared."""
     choice = judgement.choice
     if choice.chosen == choice.best:
         return None

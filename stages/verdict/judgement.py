@@ -1,5 +1,4 @@
-"""What compare concludes of a study: one object that the report, the summary and MLflow read, and
-nobody changes."""
+"""What compare concludes of a study: one object that report, summary and MLflow read."""
 
 from __future__ import annotations
 
@@ -90,8 +89,7 @@ class Judgement:
 
     @property
     def good(self) -> tuple[str, ...]:
-        """The cells that no interval shows to be worse than the best; the best alone where none was
-        compared."""
+        """The cells that no interval shows to be worse than the best, or the best alone."""
         best = () if self.choice.best is None else (self.choice.best,)
         return good_cells(self.standings) or best
 
@@ -111,8 +109,7 @@ class Judgement:
 
     @property
     def learning_curve(self) -> ShareCurve | None:
-        """Of `shares` the one that the chosen cell is on, else the first; None in a study without
-        any."""
+        """Of `shares` the one that the chosen cell is on, else the first."""
         for share in self.shares:
             if self.choice.chosen in share.cells:
                 return share
@@ -120,13 +117,11 @@ class Judgement:
 
     @property
     def false_alarms(self) -> float:
-        """How many hypotheses would be expected to be decided by chance, if no cell differed from
-        another."""
+        """How many hypotheses chance is expected to decide, if no cell differed from another."""
         return false_alarms(self.findings)
 
     def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
-        """The verdict on `first` against `second`, in `metric` or the one that decides; None where
-        there is none."""
+        """The verdict on `first` against `second`, in `metric` or the one that decides."""
         for pair in self.pairs.get(metric or self.metric, ()):
             if (pair.first, pair.second) == (first, second):
                 return pair

@@ -101,8 +101,7 @@ def _line(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _power(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(3, 1 + R): a, b and c of least squares with 0 <= b and a <= 1. numbers (K,), scores (K, 1 +
-    R)."""
+    """(3, 1 + R): a, b, c of least squares, 0 <= b, a <= 1. numbers (K,), scores (K, 1 + R)."""
     best = np.full(scores.shape[1], np.inf)
     parameters = np.zeros((3, scores.shape[1]))
     for c in _EXPONENTS:
@@ -128,8 +127,7 @@ def _linear(power: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray) -> Gain:
-    """The law at twice the images less the law at the most that were measured, of all
-    replicates."""
+    """The law at twice the most images less the law at these, of all replicates."""
     _, b, c = parameters
     gains = b if law == "line" else b * (1 - 2**-c)
     value, replicates = float(gains[0]), gains[1:]
@@ -148,8 +146,7 @@ def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndar
 def _band(
     law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray
 ) -> tuple[tuple[float, float, float], ...]:
-    """Of each number of images the law of all replicates, less the bias of a score as in
-    estimates.py."""
+    """The law of all replicates, less the bias of a score as in estimates.py."""
     a, b, c = parameters
     images = np.geomspace(numbers[0], 2 * numbers[-1], _BAND_POINTS)
     laws = a + b * np.log2(images)[:, None]

@@ -77,8 +77,7 @@ def match(truth: Truth, detections: Detections) -> Matches:
 
 
 def _ranking(detections: Detections, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows by class, image, falling score, then as given; and (D,) each one's rank in its class and
-    image."""
+    """Rows by class, image, falling score; and (D,) each one's rank in its class and image."""
     group = detections.category * images + detections.image
     order = np.lexsort((-detections.score, group))
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
@@ -95,8 +94,7 @@ def _assign(
     matched: np.ndarray,
     finds: np.ndarray,
 ) -> None:
-    """Fills matched (has taken any box) and finds (one that counts). rank: -1 for detections beyond
-    the best."""
+    """Fills matched (has taken a box) and finds (one that counts). rank: -1 beyond the best."""
     pairs = overlaps(truth, detections)
     near = np.flatnonzero(
         (truth.category[pairs.box] == detections.category[pairs.detection])
@@ -129,8 +127,7 @@ def _assign(
 
 
 def _rounds(detection: np.ndarray, rank: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows of pairs, so that a round has at most one detection of an image and class, the better
-    ranked earlier."""
+    """Rows of pairs: a round has at most one detection of an image and class, the better first."""
     order = np.argsort(rank[detection], kind="stable")
     yield from (
         np.split(order, np.flatnonzero(np.diff(rank[detection][order])) + 1) if len(order) else ()

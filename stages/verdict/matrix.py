@@ -1,5 +1,4 @@
-"""What compare concludes of the trained cells: everything in this package, put to the files that
-the stages left."""
+"""What compare concludes of the trained cells, from the files that the stages left."""
 
 from __future__ import annotations
 

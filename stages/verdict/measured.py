@@ -101,10 +101,7 @@ class Measured:
 
 
 def measure(
-    study: Study,
-    results: Mapping[str, CellResult],
-    rows: Mapping[str, tuple[str, ...]],
-    root: Path,
+    study: Study, results: Mapping[str, CellResult], rows: Mapping[str, tuple[str, ...]], root: Path
 ) -> Measured:
     """All cells on val and test. Raises InputError, one line, where the annotations or a training's
     detections cannot be read, or those do not give the scores that were recorded, and StudyError

@@ -1,5 +1,4 @@
-"""What a cell was trained with, flat and comparable: run.json, the resolved config, and what
-follows from both."""
+"""What a cell was trained with, flat and comparable: run.json and the resolved config."""
 
 from __future__ import annotations
 
@@ -30,8 +29,7 @@ class Settings:
 
     @cached_property
     def flat(self) -> dict[str, Any]:
-        """The config by flatten() under "config."; num_classes, which every head repeats, is one
-        key."""
+        """The config by flatten() under "config."; num_classes of all heads is one key."""
         values = {}
         heads = set()
         for key, value in flatten(self.config or {}).items():
@@ -105,8 +103,7 @@ def differ(key: str, flat_a: Mapping[str, Any], flat_b: Mapping[str, Any]) -> bo
 
 
 def same_file(a: Any, b: Any) -> bool:
-    """Whether two paths end in the same name: another folder of the same data, not another file of
-    it."""
+    """Whether two paths end in the same name: the same data in another folder."""
     return PurePosixPath(str(a)).name == PurePosixPath(str(b)).name
 
 
@@ -126,8 +123,7 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trains_batch_norm(config: Mapping[str, Any] | None) -> bool:
-    """Whether batch statistics are learnt; without a config, or for a backbone that does not say,
-    they may be."""
+    """Whether batch statistics are learnt, or may be where the config does not say."""
     if not config:
         return True
     flat = flatten(config)

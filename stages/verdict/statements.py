@@ -1,5 +1,4 @@
-"""What params.yaml states as hypotheses, checked before anything is trained: metrics, factors and
-expressions."""
+"""What params.yaml states as hypotheses, checked before anything is trained."""
 
 from __future__ import annotations
 

@@ -1,2 +1,1 @@
-"""The sections of the report that are looked at rather than read: bars, errors, confusion, scores,
-images."""
+"""The sections of the report that are looked at rather than read."""

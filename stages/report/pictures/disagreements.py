@@ -1,5 +1,4 @@
-"""What cells show on an image and where two of them disagree: what is drawn of it, and what stands
-under it."""
+"""What cells show on an image and where two of them disagree, drawn and in words."""
 
 from __future__ import annotations
 
@@ -55,8 +54,7 @@ class Disagreements:
 
 
 def view(inspected: Inspection, score: float) -> View:
-    """A box counts as found where a detection of at least `score` finds it at IoU .5, as in
-    images.per_image()."""
+    """A box is found where a detection of at least `score` finds it at IoU .5."""
     evaluated, errors = inspected.evaluated, inspected.errors
     kept = evaluated.counted & (inspected.detections.score >= score)
     fate = np.zeros(len(inspected.truth.ids), dtype=np.int64)

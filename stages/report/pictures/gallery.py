@@ -1,5 +1,4 @@
-"""Pictures: the worst images of the chosen cell, images on which two cells disagree, and labels to
-look at again (suspects.py)."""
+"""The worst images of the chosen cell, images on which two cells disagree, and suspects.py's."""
 
 from __future__ import annotations
 

@@ -32,8 +32,7 @@ Estimates = dict[str, Estimate | None]
 
 @dataclass(frozen=True)
 class Bar:
-    """width, left, right: of the bar and its interval, in percent of the axis; value and interval:
-    the same as text."""
+    """width, left, right: of the bar and its interval, in percent of the axis."""
 
     cell: Shown
     width: float
@@ -46,8 +45,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """A class, a size or their mean; `bars` holds those of the first two cells and, after them, of
-    every other one."""
+    """A class, a size or their mean, with the bars of the cells, the first two first."""
 
     name: str
     note: str
@@ -57,8 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """One metric on one split. key: "val-AP50"; step: distance of the axis' lines in percent of
-    it."""
+    """One metric on one split. step: distance of the axis' lines in percent of it."""
 
     key: str
     label: str
@@ -84,8 +81,7 @@ class Groups:
 
 
 def groups(study: ShownCells, judgement: Judgement) -> Groups:
-    """The charts of judgement.groups: AP50 and AP on val and test, those without any box left
-    out."""
+    """AP50 and AP on val and test, those without any box left out."""
     cells, lacking = [], []
     rows = 0
     for cell in study.cells:

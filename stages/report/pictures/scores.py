@@ -1,5 +1,4 @@
-"""Precision against recall, and scores against what they promise: two plots and a table of
-thresholds."""
+"""Precision against recall, scores against what they promise, and a table of thresholds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The cells that the pictures show, in their order, with what evaluation knows of each
-(details.json)."""
+"""The cells that the pictures show, in their order, with their details.json."""
 
 from __future__ import annotations
 

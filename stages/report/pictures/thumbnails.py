@@ -1,5 +1,4 @@
-"""Small pictures of a split's images: a JPEG as a data URI, shared by all that show it, and boxes
-as SVG over it."""
+"""Small pictures of a split's images, each stored once as a data URI, with boxes as SVG over it."""
 
 from __future__ import annotations
 
@@ -75,8 +74,7 @@ class Shot:
 
 
 class Album:
-    """The images of one split. Each piece of an image is decoded and stored once, however often it
-    is shown."""
+    """The images of a split. Each piece of an image is decoded and stored once."""
 
     def __init__(self, annotations: Path, root: Path) -> None:
         """annotations: the split's COCO file as stage prepare writes it; root: what info.image_root

@@ -1,2 +1,1 @@
-"""The sections of the report that say what compare concludes: choice, hypotheses, costs, pairs,
-fairness."""
+"""The sections of the report that say what compare concludes."""

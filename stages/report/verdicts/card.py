@@ -6,14 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stages.report.table import label_of
-from stages.report.verdicts.phrases import (
-    needed,
-    order,
-    pair_text,
-    percent,
-    rival,
-    topics,
-)
+from stages.report.verdicts.phrases import needed, order, pair_text, percent, rival, topics
 from stages.verdict.choice import Possible
 from stages.verdict.costs import COSTS
 from stages.verdict.holding import contradictions

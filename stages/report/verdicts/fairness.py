@@ -1,5 +1,4 @@
-"""Which comparisons were not fair, and by what: all pairs in numbers, that of the choice in
-full."""
+"""Which comparisons were not fair, and by what; that of the choice in full."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Judged hypotheses as cards: the claim, its outcome, and the pairs behind it on an axis per
-metric."""
+"""Judged hypotheses as cards: claim, outcome, and the pairs behind it on an axis per metric."""
 
 from __future__ import annotations
 
@@ -110,11 +109,7 @@ def _sentence(finding: Finding) -> str:
     pairs = len(finding.evidence)
     parts = []
     if pairs:
-        words = {
-            "supported": "for it",
-            "rejected": "against it",
-            "undecided": "open",
-        }
+        words = {"supported": "for it", "rejected": "against it", "undecided": "open"}
         subject = "The only comparison is"
         if pairs > 1:
             number = counts[finding.outcome]

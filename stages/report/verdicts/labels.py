@@ -1,5 +1,4 @@
-"""Places for the labels of points, so that none lies on another one, on a point or outside the
-frame."""
+"""Places for the labels of points: on no other label, on no point and within the frame."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Label:
-    """text at (x, y), the baseline's start; leader: the line from the point, "" where the two are
-    close."""
+    """text at (x, y), the baseline's start; leader: a line from the point, "" where it is close."""
 
     text: str
     x: float
@@ -76,8 +74,7 @@ def shorten(text: str, most: int = _LONGEST) -> str:
 
 
 def width(text: str) -> float:
-    """About how wide the text is drawn, rather too much: CJK letters are as wide as high, others
-    about six tenths."""
+    """About how wide the text is drawn: CJK letters as wide as high, others six tenths."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return wide * FONT + (len(text) - wide) * 0.6 * FONT
 

@@ -1,5 +1,4 @@
-"""Score against number of training images: a figure, a table and a sentence for each learning
-curve."""
+"""Score against number of training images: figure, table and sentence of each learning curve."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ _LABEL_ROOM = 36.0
 
 @dataclass(frozen=True)
 class ShareRow:
-    """A line of the table, as text; name: of the cell, "" for what is expected of twice the
-    images."""
+    """A line of the table, as text; name: of the cell, "" for what twice the images would give."""
 
     name: str
     images: str

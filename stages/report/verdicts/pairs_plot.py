@@ -26,8 +26,7 @@ class Square:
 
 @dataclass(frozen=True)
 class PairMatrix:
-    """Rows and columns are `names`, the best in what decides first; None where nothing was
-    compared."""
+    """Rows and columns are `names`, the best first; None where nothing was compared."""
 
     metric: str
     label: str

@@ -57,8 +57,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Trade:
-    """One cost: the same plot for wide and narrow screens; `absent` were not measured or have no
-    score."""
+    """A cost: the same plot for wide and narrow screens; `absent` lack it or a score."""
 
     cost: str
     label: str
@@ -69,10 +68,7 @@ class Trade:
 
 
 def trades(
-    judgement: Judgement,
-    looks: dict[str, Look],
-    places: dict[str, int],
-    run_ids: dict[str, str],
+    judgement: Judgement, looks: dict[str, Look], places: dict[str, int], run_ids: dict[str, str]
 ) -> tuple[Trade, ...]:
     """One for each cost that any cell has, the deciding one first."""
     measured = set()
@@ -207,8 +203,7 @@ class _Painter:
 
 
 def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> str:
-    """The front: no cell lies above it and to its left. From the cheapest member's foot up to the
-    best, and on."""
+    """The front: no cell lies above it and to its left."""
     path = f"M{members[0][0]:g} {frame.bottom:g}"
     for tread in _treads(members, frame):
         path += f"V{tread.bottom - 1:g}H{tread.right:g}"
