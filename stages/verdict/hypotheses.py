@@ -45,21 +45,6 @@ class Finding:
     sentence: str
 
     @property
-    def cells(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.name for cell in self._sides))
-
-    @property
-    def run_ids(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.run_id for cell in self._sides))
-
-    @property
-    def _sides(self) -> list[Trained]:
-        sides = []
-        for evidence in self.evidence:
-            sides += [evidence.left, evidence.right]
-        return sides
-
-    @property
     def confounded(self) -> bool:
         return any(evidence.confounders for evidence in self.evidence)
 

@@ -107,11 +107,6 @@ def same_file(a: Any, b: Any) -> bool:
     return PurePosixPath(str(a)).name == PurePosixPath(str(b)).name
 
 
-def overlap(train: Iterable[str], val: Iterable[str]) -> int:
-    """How many validation images, by file name or hash, are also trained on: train_val_overlap."""
-    return len(set(train) & set(val))
-
-
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """A nested config as dotted keys and plain values (lists become tuples).
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from stages.verdict import wording
 from stages.verdict.expressions import COMPARABLE, TRAIN_SHARE, Level, Step
-from stages.verdict.statements import TRAIN_LOSS
 
 if TYPE_CHECKING:
     from stages.results.cell import CellResult
@@ -28,16 +27,6 @@ class Trained:
     run_id: str = ""
     repeats: int = 1
     parameters: int | None = None
-
-    @classmethod
-    def of(cls, cell: CellResult, repeats: int = 1) -> Trained:
-        """From a cell as stages.results.cell.load_cell has read it."""
-        values = {TRAIN_LOSS: cell.train_loss}
-        for split, scores in cell.scores.items():
-            for metric, score in scores.items():
-                values[f"{split}/{metric}"] = score
-        row = levels_of_cell(cell)
-        return cls(cell.name, row, values, cell.run_id, repeats, cell.parameters)
 
     def level(self, factor: str) -> Level:
         return self.row.get(TRAIN_SHARE, 1.0) if factor == TRAIN_SHARE else self.row[factor]

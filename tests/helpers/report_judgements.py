@@ -18,7 +18,8 @@ from stages.verdict.expressions import FACTORS
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
 from stages.verdict.settings import Settings
-from stages.verdict.trained import Trained
+from stages.verdict.statements import TRAIN_LOSS
+from stages.verdict.trained import Trained, levels_of_cell
 
 METRIC = "val/bbox_mAP_50"
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
@@ -167,7 +168,7 @@ def judged(
     )
     findings = hypotheses.judge(
         stated,
-        map(Trained.of, cells),
+        map(trained_of, cells),
         LEVELS,
         estimate_of,
         lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]),
@@ -183,6 +184,15 @@ def judged(
             **changes,
         },
     )
+
+
+def trained_of(cell: CellResult) -> Trained:
+    values = {TRAIN_LOSS: cell.train_loss}
+    for split, scores in cell.scores.items():
+        for metric, score in scores.items():
+            values[f"{split}/{metric}"] = score
+    row = levels_of_cell(cell)
+    return Trained(cell.name, row, values, cell.run_id, parameters=cell.parameters)
 
 
 def costs_of(cell: CellResult) -> dict[str, float | None]:

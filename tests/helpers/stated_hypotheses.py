@@ -59,3 +59,12 @@ SIX = [
 
 def stated(*rows) -> list[Hypothesis]:
     return read(list[Hypothesis], list(rows), "hypotheses")
+
+
+def compared(finding) -> dict[str, str]:
+    """Cell -> its run, of the cells that a finding rests on."""
+    runs = {}
+    for evidence in finding.evidence:
+        for cell in (evidence.left, evidence.right):
+            runs[cell.name] = cell.run_id
+    return runs

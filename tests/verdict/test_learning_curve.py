@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stated_hypotheses import compared
 
 from stages.verdict.learning_curve import fit
 
@@ -102,7 +103,7 @@ def test_rows_that_differ_in_their_share_are_a_curve_beside_another_backbone(tmp
     claim = Hypothesis("Images help", "0.25 < 1.0")
     judgement = conclude(study_of(cells, [claim]), load(tmp_path, cells), root=tmp_path)
     [finding] = judgement.findings
-    assert (finding.outcome, finding.cells) == (
+    assert (finding.outcome, tuple(compared(finding))) == (
         "supported",
         ("quarter", "whole"),
     ) and not finding.confounded

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import report_cells
 from scipy.stats import norm
-from stated_hypotheses import LEVELS, SIX, stated
+from stated_hypotheses import LEVELS, SIX, compared, stated
 
 from stages.study.strict import StudyError
 from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import FACTORS, parse
 from stages.verdict.hypotheses import false_alarms, judge
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, KNOWN_METRICS, TRAIN_LOSS, check
+from stages.verdict.statements import EVERY, TRAIN_LOSS, check
 from stages.verdict.trained import Trained
 
 # Of a normal variable, for 95 %.
@@ -116,8 +115,11 @@ def test_contrary_numbers_are_rejected_and_said_so():
         'Rejected: "More parameters raise mAP". val/bbox_mAP_50 is 0.350 with r101 and 0.396 with r50 (faster_rcnn, '
         "fpn, sgd, 512), a difference of -0.046, 95 % interval -0.051 to -0.041, p < 0.001."
     )
-    assert first.cells == tuple(f"faster_rcnn-{one}-fpn-sgd-512" for one in ("r50", "r101", "x101"))
-    assert first.run_ids == ("run0", "run1", "run2") and first.points is False
+    assert compared(first) == {
+        f"faster_rcnn-{backbone}-fpn-sgd-512": f"run{number}"
+        for number, backbone in enumerate(("r50", "r101", "x101"))
+    }
+    assert first.points is False
     worse_loss = with_score(trained(2), "faster_rcnn-swin_l-fpn-adamw-512", 0.9, TRAIN_LOSS)
     assert outcomes([SIX[5]], worse_loss) == ["rejected"]
 
@@ -373,22 +375,6 @@ def test_no_verdicts_no_decision_and_confounders_are_said():
     assert "Confounded: 2 of 2 pairs of cells also differ in batch size." in finding.sentence
 
 
-def test_the_result_files_of_a_cell_are_what_is_judged(tmp_path):
-    cell = report_cells.load_all(tmp_path)[0]
-    found = Trained.of(cell, repeats=3)
-    assert (found.name, found.run_id, found.repeats, found.row) == (
-        cell.name,
-        cell.run_id,
-        3,
-        cell.row,
-    )
-    assert (
-        found.values[TRAIN_LOSS] == cell.train_loss
-        and found.values["test/bbox_mAP_l"] == cell.scores["test"]["bbox_mAP_l"]
-        and set(found.values) == set(KNOWN_METRICS)
-    )
-
-
 def with_shares(*shares: float) -> dict[str, Trained]:
     """The cells of trained(), and R50 and R101 on these shares of the training images."""
     cells = trained()
@@ -412,7 +398,7 @@ def test_a_share_of_the_images_is_a_factor():
         "where": {"backbone": "r50", "image_size": 512},
     }
     finding = judge(stated(claim), cells.values(), LEVELS, bootstrap(cells))[0]
-    assert finding.outcome == "supported" and finding.cells == (
+    assert finding.outcome == "supported" and tuple(compared(finding)) == (
         "faster_rcnn-r50-fpn-sgd-512-0.25",
         "faster_rcnn-r50-fpn-sgd-512-0.5",
         "faster_rcnn-r50-fpn-sgd-512",
@@ -460,5 +446,5 @@ def test_hostile_cell_names_stay_text():
     assert (
         "\n" not in found.sentence
         and '"a b <b>"' in found.sentence
-        and all(name in one for one in found.cells)
+        and all(name in cell for cell in compared(found))
     )
