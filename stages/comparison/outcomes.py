@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stages.report.markdown import escape
+from stages.report.summary import csv_text
 from stages.results.cell import CellResult
 from stages.study import names
 from stages.study.params import Study
@@ -24,19 +23,8 @@ from stages.verdict.judgement import Group, Judgement
 # Of a class's name in a metric's; MLflow allows 250 characters in all.
 _LONGEST_NAME = 60
 _COLUMNS = (
-    "cell",
-    "split",
-    "kind",
-    "name",
-    "metric",
-    "boxes",
-    "thin",
-    "AP",
-    "AP_low",
-    "AP_high",
-    "AP50",
-    "AP50_low",
-    "AP50_high",
+    *("cell", "split", "kind", "name", "metric", "boxes", "thin"),
+    *("AP", "AP_low", "AP_high", "AP50", "AP50_low", "AP50_high"),
 )
 
 
@@ -204,14 +192,12 @@ def class_keys(cells: Iterable[CellResult]) -> dict[str, str]:
 def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
     """A row for each class and size of each cell and split; empty where the split has no such box.
     `metric` is the class's part of the metric names on the cells' runs."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    rows: list[Sequence[object]] = [_COLUMNS]
     for cell, splits in judgement.groups.items():
         for split, groups in splits.items():
             for group in groups:
-                writer.writerow([cell, split, *_class_row(group, keys)])
-    return stream.getvalue()
+                rows.append([cell, split, *_class_row(group, keys)])
+    return csv_text(rows)
 
 
 def _class_row(group: Group, keys: Mapping[str, str]) -> list[Any]:

@@ -3,8 +3,6 @@ thinned, drawn by templates/_panels.html.j2."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.axes import Frame, Scale, Ticks, nice_step, path
-from stages.report.looks import Look
+from stages.report.drawing import Frame, Look, Point, Scale, Ticks, nice_step, path
+from stages.report.summary import csv_text
 from stages.results.cell import CellResult
 from stages.results.files import Series
 from stages.study.metrics import METRICS
@@ -45,14 +43,12 @@ def file_name(panel: str) -> str:
 def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
     """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long
     groups of steps, each at the last step of its group."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["step", "value", "cell"])
+    rows: list[Sequence[object]] = [["step", "value", "cell"]]
     for cell in cells:
         series = grouped_means(series_of(cell, panel), MAX_ROWS)
         for step, value in zip(series.steps, series.values, strict=True):
-            writer.writerow([step, value, cell.name])
-    return stream.getvalue()
+            rows.append([step, value, cell.name])
+    return csv_text(rows)
 
 
 def grouped_means(series: Series, most: int) -> Series:
@@ -112,13 +108,6 @@ def _at(series: Series, places: Iterable[int]) -> Series:
         steps.append(series.steps[place])
         values.append(series.values[place])
     return Series(tuple(steps), tuple(values))
-
-
-@dataclass(frozen=True)
-class Point:
-    x: float
-    y: float
-    title: str
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import jinja2
 from stages.errors import InputError
 from stages.files import replacing
 from stages.report import curves, header, remarks, table
+from stages.report.drawing import Look, looks_of
 from stages.report.header import ReportContext
-from stages.report.looks import Look, looks_of
 from stages.report.markdown import escape as escape_markdown
 from stages.report.pictures import scores
 from stages.report.pictures.confusion import confusion
@@ -115,9 +115,10 @@ def render(
     does not list once.
     """
     cells = table.in_order(cells, context.listed)
+    rows, looks = table.shown_rows(cells, judgement), looks_of(cells)
     view = {
-        **_view(cells, context, judgement),
-        **verdicts(table.shown_rows(cells, judgement), judgement, looks_of(cells)),
+        **_view(cells, rows, looks, context, judgement),
+        **verdicts(rows, judgement, looks),
         **pictures(cells, judgement, Path(root)),
     }
     files = {
@@ -133,12 +134,14 @@ def render(
 
 
 def _view(
-    cells: list[CellResult], context: ReportContext, judgement: Judgement
+    cells: list[CellResult],
+    rows: list[CellResult],
+    looks: dict[str, Look],
+    context: ReportContext,
+    judgement: Judgement,
 ) -> dict[str, object]:
     """What the two templates show of the cells; they hold words and layout, no arithmetic."""
-    rows = table.shown_rows(cells, judgement)
     judged = [row for row in rows if row.name in judgement.estimates]
-    looks = looks_of(cells)
     return {
         "cells": rows,
         "context": context,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stages.report.table import ALL, COSTS
 from stages.results.cell import ROW_KEYS, CellResult
@@ -95,16 +95,20 @@ def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
     against_best, difference, ...: the cell against the one of highest score in the deciding metric
     (stages/verdict/best.py). A row that repeats another cell has none of its own.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     columns = (*ALL, *COSTS)
     keys = [column.key for column in columns]
-    writer.writerow(["cell", *ROW_KEYS, *keys, *_VERDICTS, "run_id"])
+    lines: list[Sequence[object]] = [["cell", *ROW_KEYS, *keys, *_VERDICTS, "run_id"]]
     for cell in cells:
         row = [cell.row[key] for key in ROW_KEYS]
         values = [column.value(cell) for column in columns]
         verdict = _verdict_values(judgement, cell.name).values()
-        writer.writerow([cell.name, *row, *values, *verdict, cell.run_id])
+        lines.append([cell.name, *row, *values, *verdict, cell.run_id])
+    return csv_text(lines)
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()
 
 

@@ -9,7 +9,7 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.looks import looks_of
+from stages.report.drawing import looks_of
 from stages.report.table import COSTS
 from stages.report.verdicts.labels import Box, place, shorten, width
 from stages.report.verdicts.pareto import trades

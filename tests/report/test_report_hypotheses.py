@@ -8,7 +8,7 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.axes import axis_of, mark
+from stages.report.drawing import axis_of, mark
 from stages.report.verdicts.hypotheses import cards, tally
 from stages.study.params import Hypothesis
 

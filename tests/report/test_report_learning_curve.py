@@ -13,7 +13,7 @@ from report_cells import Page, load_all, report
 from share_matrix import ROWS, concluded
 
 from stages.comparison import outcomes
-from stages.report.looks import looks_of
+from stages.report.drawing import looks_of
 from stages.report.summary import summary_json
 from stages.report.verdicts.learning_curve import figures, law_text
 from stages.verdict.learning_curve import Gain

@@ -11,7 +11,7 @@ from report_cells import EPOCHS, NAMES, STEPS, Page, load_all, rendered, report
 from report_judgements import judged
 
 from stages.report.curves import draw, grouped_means, running_mean
-from stages.report.looks import looks_of
+from stages.report.drawing import looks_of
 from stages.report.markdown import escape
 from stages.results.files import Series
 from stages.study.params import Hypothesis

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.axes import Frame, path
+from stages.report.drawing import Frame, Point, path
 from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.study.thin import MIN_BOXES
 
@@ -14,16 +14,6 @@ FRAME = Frame(440, 340, 48, 430, 10, 300)
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Faint lines of classes behind the first cell's mean.
 _MOST_CLASSES = 20
-
-
-@dataclass(frozen=True)
-class Point:
-    """x, y in SVG units; thin: few detections, which say little."""
-
-    x: float
-    y: float
-    title: str
-    thin: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stages.errors import InputError
-from stages.report.looks import Look, looks_of
+from stages.report.drawing import Look, looks_of
 from stages.results.cell import CellResult
 from stages.results.files import CellFiles
 from stages.study.paths import EVALUATED

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.axes import Axis, Mark, axis_of, mark
+from stages.report.drawing import Axis, Mark, axis_of, mark
 from stages.report.table import label_of
 from stages.study.short_names import SEPARATOR
 from stages.verdict.evidence import Evidence, undertrained

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.axes import Frame, Ticks, path
-from stages.report.looks import Look
+from stages.report.drawing import Frame, Look, Ticks, path
 from stages.report.table import MISSING, label_of
 from stages.report.verdicts.phrases import interval_text, run_text
 from stages.results.cell import CellResult

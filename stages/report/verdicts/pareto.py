@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.axes import Frame, Scale, Ticks, nice_step
-from stages.report.looks import Look
+from stages.report.drawing import Frame, Look, Scale, Ticks, nice_step
 from stages.report.table import label_of
 from stages.report.verdicts.labels import Box, Label, place
 from stages.report.verdicts.phrases import interval_text, order

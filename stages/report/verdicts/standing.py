@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stages.report.axes import Axis, Mark, axis_of, mark
+from stages.report.drawing import Axis, Mark, axis_of, mark
 from stages.report.table import MISSING, label_of
 from stages.report.verdicts.phrases import (
     OUTCOMES,
