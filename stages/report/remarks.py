@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stages.report.table import SCORES, TRAIN_LOSS, extreme, label_of
 from stages.results.cell import CellResult
+from stages.study.paths import EVALUATED
 from stages.verdict.estimates import ALPHA, POWER
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import count

@@ -14,10 +14,10 @@ from tqdm import tqdm
 from stages.errors import InputError
 from stages.results.cell import CellResult
 from stages.results.cell_files import CellFiles
-from stages.scoring.engine import SIZES
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import group_metrics, paths
 from stages.study.group_metrics import GroupMetric
+from stages.study.metrics import SIZES
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
 from stages.study.thin import MIN_BOXES
@@ -215,8 +215,7 @@ def _groups(split: Split, runs: Sequence[Replicates]) -> tuple[Group, ...]:
     for index, name in enumerate(split.classes):
         parts.append(("class", name, Statistic(category=index)))
     for size in SIZES:
-        if size != "all":
-            parts.append(("size", size, Statistic(size=size)))
+        parts.append(("size", size, Statistic(size=size)))
     groups = []
     for kind, name, statistic in parts:
         precisions = [_estimate(runs, replace(statistic, level=level)) for level in ("AP", "AP50")]
