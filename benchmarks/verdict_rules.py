@@ -118,7 +118,7 @@ def scores(truth: np.ndarray, images: int, runs: int, rng: np.random.Generator) 
 
 
 def replicated(values: np.ndarray, weights: np.ndarray) -> dict[str, list[Replicates]]:
-    """As stages.verdict.evaluated makes them. values: of `scores`; weights (R, images)."""
+    """As stages.verdict.measured makes them. values: of `scores`; weights (R, images)."""
     images, cells, runs = values.shape
     means = np.vstack((np.ones((1, images)), weights)) @ values.reshape(images, -1) / images
     means = means.reshape(-1, cells, runs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -47,15 +48,18 @@ def fair_pairs(
 ) -> dict[tuple[str, str], Fairness]:
     """Every two cells in both orders, over the factors in which they are declared to differ.
     results, settings: of each row; rows: cell -> its rows."""
-    repeated = {}
-    for name, names in rows.items():
-        repeated[name] = _repeated([results[row] for row in names])
     compared = {}
     for first, second in combinations(rows, 2):
         factors = declared(study.cell(first), study.cell(second))
         # Where one of the two was repeated, chance is part of the interval and no confounder.
-        chance = {key: _SEVERAL for key in (*repeated[first], *repeated[second])}
-        a, b = (_with(settings[name], chance) for name in (first, second))
+        chance = {}
+        for key in REPEATED:
+            for names in (rows[first], rows[second]):
+                if len({results[row].run.get(key) for row in names}) > 1:
+                    chance[key] = _SEVERAL
+        a, b = settings[first], settings[second]
+        a = replace(a, recorded={**a.recorded, **chance})
+        b = replace(b, recorded={**b.recorded, **chance})
         compared[first, second] = fairness.compare(a, b, factors, study.training.lr)
         compared[second, first] = compared[first, second].swapped()
     return compared
@@ -74,16 +78,3 @@ def uneven_repeats(
         if topics:
             uneven[name] = tuple(topics)
     return uneven
-
-
-def _repeated(runs: Sequence[CellResult]) -> tuple[str, ...]:
-    """The keys of REPEATED in which the runs of a cell differ."""
-    keys = []
-    for key in REPEATED:
-        if len({run.run.get(key) for run in runs}) > 1:
-            keys.append(key)
-    return tuple(keys)
-
-
-def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
-    return Settings(settings.name, {**settings.recorded, **changes}, settings.config)

@@ -58,7 +58,7 @@ def test_clean_settings_are_fair(sgd, tmp_path):
     assert (
         found.sentence == "All 3 pairs of cells are fair: no two differ in more than is compared."
     )
-    assert found.topics == () and found.detail.sentence.startswith(
+    assert not found.topics and found.detail.sentence.startswith(
         f"Fair: {CASCADE} and {SWIN} differ in"
     )
     text = Page(report(with_runs(sgd), tmp_path)["index.html"]).text
@@ -78,7 +78,7 @@ def test_the_study_s_flaws_are_named(sgd, tmp_path):
     )
     found = confounding(judged(flawed))
     assert found.sentence.startswith("3 of 3 pairs of cells are confounded")
-    assert {topic.name: len(topic.pairs) for topic in found.topics} == {
+    assert {topic: len(pairs) for topic, pairs in found.topics.items()} == {
         "batch size": 3,
         "learning rate per image": 3,
         "length of training": 2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.verdicts.phrases import rival
@@ -22,17 +22,6 @@ Row = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True)
-class Topic:
-    """What pairs of cells also differ in, beside what they are compared over.
-
-    pairs: one sentence for each, in the order of the cells.
-    """
-
-    name: str
-    pairs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Detail:
     """The chosen cell against its rival; folded: the differences that do not confound, of which
     `left_out` are not listed."""
@@ -48,10 +37,11 @@ class Detail:
 
 @dataclass(frozen=True)
 class Confounding:
-    """cautions: a sentence and of how many pairs it holds."""
+    """topics: what pairs of cells also differ in, beside what they are compared over -> a sentence
+    for each pair; cautions: a sentence and of how many pairs it holds."""
 
     sentence: str
-    topics: tuple[Topic, ...]
+    topics: Mapping[str, list[str]]
     cautions: tuple[tuple[str, int], ...]
     pairs: int
     detail: Detail | None
@@ -65,15 +55,14 @@ def confounding(judgement: Judgement) -> Confounding:
         cautions.update(pair.cautions)
         for topic in pair.topics:
             sentences.setdefault(topic, []).append(judgement.named(pair.sentence))
-    topics = [Topic(name, tuple(texts)) for name, texts in sentences.items()]
-    topics.sort(key=lambda topic: -len(topic.pairs))
+    topics = sorted(sentences, key=lambda topic: -len(sentences[topic]))
     chosen, best_rival = judgement.choice.chosen, rival(judgement)
     fairness = None
     if chosen and best_rival:
         fairness = judgement.fairness.get((chosen, best_rival))
     return Confounding(
         sentence=_sentence(pairs),
-        topics=tuple(topics),
+        topics={topic: sentences[topic] for topic in topics},
         cautions=tuple(cautions.most_common()),
         pairs=len(pairs),
         detail=_detail(fairness, judgement) if fairness else None,
