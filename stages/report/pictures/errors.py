@@ -67,38 +67,27 @@ def errors(study: ShownCells) -> Errors:
     """Cells in the order of the pictures, costs as dAP50 of tide.effects()."""
     cells, absent = study.having("errors", "per_class")
     kinds = tuple((kind, *WORDS[kind]) for kind in KINDS)
-    effects, classes = {}, {}
+    measured = []
     for cell in cells:
         details = cell.splits[study.split]
         if details["errors"].get("AP50") is not None:
-            effects[cell.name] = details["errors"]
-            classes[cell.name] = [entry for entry in details["per_class"] if entry["boxes"]]
-    measured = [cell for cell in cells if cell.name in effects]
+            classes = [entry for entry in details["per_class"] if entry["boxes"]]
+            measured.append((cell, details["errors"], classes))
     if not measured:
         nothing = "No cell has its errors by kind."
         if cells:
             nothing = f"The {study.split} split has no box: there is no error to find."
         return Errors((), kinds, study.split, (nothing,), absent)
-    costs = {}
-    for cell in measured:
-        costs[cell.name] = {**effects[cell.name]["dAP"], "never found": _lost(classes[cell.name])}
-    highest = max(max(cost.values()) for cost in costs.values())
+    highest = max(max(*effect["dAP"].values(), _lost(classes)) for _, effect, classes in measured)
     rows = []
-    for cell in measured:
-        effect, cost = effects[cell.name], costs[cell.name]
-        rows.append(
-            Row(
-                cell=cell,
-                AP50=f"{effect['AP50']:.3f}",
-                bars=_bars(cell, effect, study.split, highest),
-                never_found=_never_found(cell, classes[cell.name], cost["never found"], highest),
-            )
-        )
-    first = measured[0]
+    for cell, effect, classes in measured:
+        bars = _bars(cell, effect, study.split, highest)
+        rows.append(Row(cell, f"{effect['AP50']:.3f}", bars, _never_found(cell, classes, highest)))
+    cell, effect, classes = measured[0]
     sentences = [
-        *_costliest(first, effects[first.name]["dAP"]),
-        *_zero_classes(first, classes[first.name], effects[first.name]),
-        *_over_cells(measured, effects),
+        *_costliest(cell, effect["dAP"]),
+        *_zero_classes(classes, effect),
+        *_over_cells([effect["dAP"] for _, effect, _ in measured]),
     ]
     return Errors(tuple(rows), kinds, study.split, tuple(sentences), absent)
 
@@ -127,9 +116,8 @@ def _lost(classes: Sequence[Mapping[str, Any]]) -> float:
     return sum(missing) / len(classes) if classes else 0.0
 
 
-def _never_found(
-    cell: Shown, classes: Sequence[Mapping[str, Any]], cost: float, highest: float
-) -> Bar:
+def _never_found(cell: Shown, classes: Sequence[Mapping[str, Any]], highest: float) -> Bar:
+    cost = _lost(classes)
     names = [f"{entry['class']} ({entry['boxes']:,} boxes)" for entry in _weak(classes)]
     title = f"every class has an AP50 over {NEAR_ZERO:g}"
     if names:
@@ -164,9 +152,7 @@ def _costliest(cell: Shown, costs: Mapping[str, float]) -> list[str]:
     return sentences
 
 
-def _zero_classes(
-    cell: Shown, classes: Sequence[Mapping[str, Any]], effect: Mapping[str, Any]
-) -> list[str]:
+def _zero_classes(classes: Sequence[Mapping[str, Any]], effect: Mapping[str, Any]) -> list[str]:
     """What the mean loses by classes at zero, and why the kinds of error hardly show it."""
     weak = _weak(classes)
     if not weak:
@@ -181,15 +167,12 @@ def _zero_classes(
     ]
 
 
-def _over_cells(cells: Sequence[Shown], effects: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    if len(cells) < 2:
-        return []
+def _over_cells(costs_of_cells: Sequence[Mapping[str, float]]) -> list[str]:
     worst: Counter[str] = Counter()
-    for cell in cells:
-        costs = effects[cell.name]["dAP"]
+    for costs in costs_of_cells:
         if any(costs.values()):
-            worst[max(KINDS, key=lambda kind: costs[kind])] += 1
-    if not worst:
+            worst[max(KINDS, key=costs.__getitem__)] += 1
+    if len(costs_of_cells) < 2 or not worst:
         return []
     listed = ", ".join(f"{kind} in {number}" for kind, number in worst.most_common())
-    return [f"The costliest kind: {listed} of {len(cells)} cells."]
+    return [f"The costliest kind: {listed} of {len(costs_of_cells)} cells."]
