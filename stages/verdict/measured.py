@@ -13,14 +13,13 @@ from tqdm import tqdm
 
 from stages.errors import InputError
 from stages.results.cell import CellResult
-from stages.results.cell_files import CellFiles
+from stages.results.files import CellFiles
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import group_metrics, paths
-from stages.study.group_metrics import GroupMetric
+from stages.study.group_metrics import MIN_BOXES, GroupMetric
 from stages.study.metrics import SIZES
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
-from stages.study.thin import MIN_BOXES
 from stages.verdict import pairs, replicates
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.judgement import Group

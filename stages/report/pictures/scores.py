@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.report.drawing import Frame, Point, path
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.study.thin import MIN_BOXES
+from stages.study.group_metrics import MIN_BOXES
 
 FRAME = Frame(440, 340, 48, 430, 10, 300)
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
