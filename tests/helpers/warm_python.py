@@ -46,8 +46,6 @@ LIBRARIES = (
     "mmengine.runner",
     "torch.utils.flop_counter",
     "torch.utils.serialization",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
     "safetensors.torch",
     "scipy.optimize",
     "scipy.stats",
