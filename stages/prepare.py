@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import groups, load, split, subsets
+from stages.data import groups, load, split
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.page.page import write_page
-from stages.data.sources.raw import Raw
+from stages.data.sources.annotations import Raw
 from stages.files import replacing, write_json
 from stages.program import InputError, run
 from stages.study import group_metrics, names, params, paths
@@ -208,7 +208,7 @@ def write_order(part: Labels, seed: int, path: Path) -> None:
     each group."""
     numbers = part.images["group_number"].to_numpy()
     ids = []
-    for rows in subsets.order(split.strata(part), numbers, seed):
+    for rows in split.order(split.strata(part), numbers, seed):
         ids.append([row + 1 for row in rows])
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(ids), encoding="utf-8")

@@ -9,9 +9,8 @@ import re
 from pathlib import Path
 
 from stages.data.layouts import coco, per_image
-from stages.data.layouts.layout import Layout
 from stages.data.layouts.refused import refusal
-from stages.data.layouts.tree import Tree, split_of, walk
+from stages.data.layouts.tree import Layout, Tree, split_of, walk
 from stages.errors import InputError
 from stages.study.params import Data, Source
 

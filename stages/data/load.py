@@ -14,7 +14,7 @@ from stages.data.checks.categories import Classes
 from stages.data.findings import Findings
 from stages.data.labels import Labels, join
 from stages.data.sources import coco, voc, yolo
-from stages.data.sources.raw import Raw
+from stages.data.sources.annotations import Raw
 from stages.study.params import Data
 from stages.study.paths import SPLITS
 

@@ -1,5 +1,5 @@
-"""Opens image files on all cores: size, format, orientation, faults, a hash of the bytes and one of
-the looks."""
+"""Opens image files on all cores as a training does, so that what is checked and shown is what is
+learnt from: size, format, orientation, faults, a hash of the bytes and one of the looks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,21 @@ from PIL import Image
 from tqdm import tqdm
 
 from stages import machine
-from stages.data.decode import FORMATS, ORIENTATION, SWAPPED, decode
 
+# What OpenCV, MMDetection's default loader, can read; MPO comes with JPEG. Pillow would also try
+# formats whose readers start other programs, as EPS does.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+# The field of EXIF, and its values that make the width the height.
+ORIENTATION, SWAPPED = 0x0112, (5, 6, 7, 8)
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+REDUCTIONS = tuple(_FLAGS)
+# What OpenCV cannot read becomes a finding; its own lines on stderr would come once for each file.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # Pillow loads the readers of its rarer formats on demand only, and never where the formats are
 # named.
 Image.init()
@@ -209,3 +222,20 @@ def _fault(data: bytes, error: Exception) -> str:
     if cut_webp or "truncated" in str(error).lower():
         return "image_truncated"
     return "image_corrupt"
+
+
+def decode(data: bytes, reduction: int = 1) -> np.ndarray | None:
+    """The file's picture as MMDetection's LoadImageFromFile gives it: (height, width, 3) uint8,
+    blue first, turned as EXIF says, of 16 bits the upper 8, without transparency. None where OpenCV
+    cannot make that of it.
+
+    reduction: of REDUCTIONS; both sides of a JPEG are divided by it, which is faster.
+    """
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction])
+    except cv2.error:
+        return None
+    # Of a greyscale PFM OpenCV gives floats of one channel, at which MMDetection stops.
+    if picture is None or picture.ndim != 3 or picture.dtype != np.uint8:
+        return None
+    return picture

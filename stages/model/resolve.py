@@ -147,7 +147,7 @@ def replace(path: Path, content: str) -> None:
 
 def beginning(ordered: Sequence[Sequence[int]], share: float) -> list[int]:
     """The ids of the first groups of images, as near to `share` of all as whole groups allow, one
-    group at least. ordered: of data/prepared/order.json, which stages/data/subsets.py makes."""
+    group at least. ordered: of data/prepared/order.json, which stages/data/split.py makes."""
     wanted = share * sum(map(len, ordered))
     ids: list[int] = []
     for members in ordered:

@@ -12,9 +12,8 @@ import pytest
 from broken_sets.base import paint
 from PIL import Image
 
-from stages.data.decode import REDUCTIONS, decode
 from stages.data.page.pictures import draw
-from stages.data.probe import probe_file
+from stages.data.probe import REDUCTIONS, decode, probe_file
 
 SIZE = (96, 64)
 ORIENTATION = 0x0112

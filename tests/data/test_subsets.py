@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 
-from stages.data.subsets import order
+from stages.data.split import order
 from stages.model.resolve import beginning, positions
 from stages.prepare import prepare
 from stages.study import params

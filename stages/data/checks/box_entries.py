@@ -11,8 +11,7 @@ import pandas as pd
 from stages.data.checks.ids import ABSENT, as_listed, check_ids, matched_by_text, plain_id, rows_of
 from stages.data.findings import Findings, shown
 from stages.data.labels import entry_name
-from stages.data.sources.annotations import REQUIRED, Annotations, is_id
-from stages.data.sources.raw import Raw
+from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
 # Degrees: less moves no edge of a box by a pixel.
 _UPRIGHT = 0.01

@@ -10,8 +10,7 @@ import unicodedata
 from typing import Any
 
 from stages.data.findings import Findings, shown
-from stages.data.sources.annotations import is_id
-from stages.data.sources.raw import Raw
+from stages.data.sources.annotations import Raw, is_id
 
 _APART = "repair would not join them: two are of one file, or more than two are alike"
 

@@ -13,8 +13,7 @@ from stages.data.checks.ids import check_ids
 from stages.data.disk import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels
-from stages.data.sources.annotations import is_id
-from stages.data.sources.raw import Raw
+from stages.data.sources.annotations import Raw, is_id
 
 _IMAGE_FIELDS = {"id", "file_name", "width", "height"}
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.decode import SWAPPED
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
-from stages.data.probe import Probe
+from stages.data.probe import SWAPPED, Probe
 
 # Width and height of an image.
 Size = tuple[int, int]

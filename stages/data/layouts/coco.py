@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.data.layouts import json_peek
-from stages.data.layouts.layout import Layout, by_split, in_root_alone
-from stages.data.layouts.tree import Tree
+from stages.data.layouts.tree import Layout, Tree, by_split, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from stages.data.layouts.layout import Layout, by_split, in_root_alone
-from stages.data.layouts.tree import Tree, common_folder, is_below
+from stages.data.layouts.tree import Layout, Tree, by_split, common_folder, in_root_alone, is_below
 from stages.errors import InputError
 from stages.study.params import Source
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.data.decode import FORMATS, ORIENTATION, REDUCTIONS, SWAPPED, decode
 from stages.data.disk import boundary
 from stages.data.page.window import Box, Window, choose_window, corner
+from stages.data.probe import FORMATS, ORIENTATION, REDUCTIONS, SWAPPED, decode
 
 log = logging.getLogger(__name__)
 # More boxes than these on a thumbnail are one blot, and a larger page.

@@ -1,22 +1,79 @@
-"""The annotations of one file as columns: an object for each box would take ten times the
-memory."""
+"""What a reader hands over: the entries of one annotation file as they were found, its annotations
+as columns, because an object for each box would take ten times the memory."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from stages.data.findings import Findings
 
 REQUIRED = ("image_id", "category_id", "bbox")
 # Fields of an annotation that detection needs; others are counted and stay where they are.
 FIELDS = frozenset((*REQUIRED, "id", "area", "iscrowd", "ignore"))
 # What an entry without the field has.
 _DEFAULTS = {"id": None, "iscrowd": 0, "ignore": 0, "at": None, "area": None}
+
+
+@dataclass
+class Raw:
+    """The file of `split` that reports call `name`; `folder`, relative to data.root, is where
+    file_name starts from.
+
+    relative: bbox holds shares of the image's width and height instead of pixels. coco: the file
+    has COCO's own fields, ids and areas; otherwise the reader made them, and "at" in each
+    annotation says where it was. gathered: categories are the names met in many label files, not a
+    list in which each has an id of its own.
+    """
+
+    split: str
+    name: str
+    folder: str
+    images: list[Any] = field(default_factory=list)
+    annotations: list[Any] | Annotations = field(default_factory=list)
+    categories: list[Any] = field(default_factory=list)
+    relative: bool = False
+    coco: bool = False
+    gathered: bool = False
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where findings say that its entries are."""
+        return {"split": self.split, "source": self.name}
+
+
+def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | None:
+    """The file's text without a byte order mark; None, and a fatal finding, where there is none."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        findings.report("annotation_file_missing", origin, file=path)
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        note = getattr(error, "strerror", None) or str(error)
+        findings.report("annotation_file_unreadable", origin, file=path, note=note)
+        return None
+    if data.startswith(b"\xef\xbb\xbf"):
+        findings.report("file_bom", origin, before="EF BB BF", after="skipped")
+        data = data[3:]
+    if not data.strip():
+        findings.report("annotation_file_empty", origin, file=path)
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        note = f"byte 0x{data[error.start]:02x} in line {line}"
+        findings.report("file_not_utf8", origin, note=note)
+        return None
 
 
 def is_id(value: Any) -> bool:

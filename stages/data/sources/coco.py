@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.findings import Findings
-from stages.data.sources.annotations import Annotations
+from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.pattern import Pattern
-from stages.data.sources.raw import Raw, read_text
 
 # Characters of annotations that are objects at a time: enough for columns to be made fast, a few
 # megabytes.

@@ -11,7 +11,7 @@ import yaml
 
 from stages.data.disk import read_inside
 from stages.data.findings import Findings
-from stages.data.sources.raw import read_text
+from stages.data.sources.annotations import read_text
 
 # What may stand before a name and leaves it the text that it is, such as "!!str yes".
 _PLAIN_TAGS = {
