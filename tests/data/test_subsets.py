@@ -58,6 +58,33 @@ def test_a_random_half_is_further_from_balance():
     assert distance(half) < min(drawn) / 2 + 0.01 < np.median(drawn)
 
 
+def plain_order(counts: np.ndarray, seed: int) -> list[int]:
+    """The order of images that are groups of their own, from its definition: exact costs of each candidate."""
+    content = np.column_stack([np.ones(len(counts)), counts])
+    whole, total = content.sum(axis=0), np.zeros(content.shape[1])
+    waiting = np.random.default_rng(seed).permutation(len(content))
+    rows = []
+    while len(waiting):
+        candidates, rest = waiting[:256], waiting[256:]
+        after = total + content[candidates]
+        cost = ((after - after[:, :1] / whole[0] * whole) ** 2 / whole).sum(axis=1)
+        best = cost.argmin()
+        rows.append(int(candidates[best]))
+        total = after[best]
+        waiting = np.concatenate([rest, np.delete(candidates, best)])
+    return rows
+
+
+@pytest.mark.parametrize("number", [1, 40, 256, 257, 700])
+def test_single_precision_decides_nothing(number):
+    """Few boxes of few classes: many candidates cost the same but for rounding."""
+    for seed in range(4):
+        counts, _ = images(number, 1, seed)
+        counts = counts[:, counts.any(axis=0)]
+        ordered = order(counts, np.arange(number), seed)
+        assert [members[0] for members in ordered] == plain_order(counts, seed)
+
+
 def test_one_seed_gives_one_order_and_another_another():
     counts, groups = images(300, 3)
     assert order(counts, groups, 1) == order(counts, groups, 1) != order(counts, groups, 2)

@@ -84,9 +84,15 @@ class _Checker:
 
     def size(self) -> np.ndarray:
         """(boxes, 2) width and height of each box's image."""
-        return self.labels.images[["width", "height"]].to_numpy()[
-            self.labels.boxes["image"].to_numpy()
-        ]
+        sizes = self.labels.images[["width", "height"]].to_numpy()
+        return sizes[self.labels.boxes["image"].to_numpy()]
+
+    def clipped(self) -> np.ndarray:
+        """(boxes, 4) the part of each box that lies in its image, of no extent where none does."""
+        box, size = self.xywh, self.size()
+        low = np.clip(box[:, :2], 0, size)
+        high = np.clip(box[:, :2] + box[:, 2:], 0, size)
+        return np.concatenate([low, high - low], axis=1)
 
     def place(self, row: int) -> dict[str, Any]:
         box, images = self.labels.boxes, self.labels.images
@@ -102,9 +108,7 @@ class _Checker:
     def keep(self, code: str, mask: np.ndarray, worst: np.ndarray | None = None) -> None:
         """A fault to report; dropped only where the policy says so. worst: the largest are shown
         first."""
-        rows = np.flatnonzero(mask)
-        if worst is not None:
-            rows = rows[np.argsort(-worst[rows], kind="stable")]
+        rows = _rows(mask, worst)
         if self.findings.action(code) == "drop":
             self.findings.rows(code, rows, self.dropped)
             self.labels.keep_boxes(~mask)
@@ -126,9 +130,7 @@ class _Checker:
     ) -> None:
         """mended: (boxes, 4). An area that was the box's stays the box's; a smaller one is cut to
         fit."""
-        rows = np.flatnonzero(mask)
-        if worst is not None:
-            rows = rows[np.argsort(-worst[rows], kind="stable")]
+        rows = _rows(mask, worst)
         self.findings.rows(
             code, rows, lambda row: {**self.dropped(row), "after": mended[row].tolist()}
         )
@@ -158,19 +160,21 @@ class _Checker:
             self.repair("box_corner_encoded", np.ones(len(box), dtype=bool), corners)
 
 
+def _rows(mask: np.ndarray, worst: np.ndarray | None) -> np.ndarray:
+    rows = np.flatnonzero(mask)
+    if worst is None:
+        return rows
+    return rows[np.argsort(-worst[rows], kind="stable")]
+
+
 def _check_edges(check: _Checker) -> None:
-    box, size = check.xywh, check.size()
-    low = np.clip(box[:, :2], 0, size)
-    high = np.clip(box[:, :2] + box[:, 2:], 0, size)
-    check.drop("box_wholly_outside", (high <= low).any(axis=1))
+    check.drop("box_wholly_outside", (check.clipped()[:, 2:] <= 0).any(axis=1))
     for code, least, most in (("box_outside", _EDGE, np.inf), ("box_edge", _ROUNDING, _EDGE)):
         box, size = check.xywh, check.size()
-        low = np.clip(box[:, :2], 0, size)
-        high = np.clip(box[:, :2] + box[:, 2:], 0, size)
         over = np.maximum(-box[:, :2], box[:, :2] + box[:, 2:] - size).max(axis=1)
         mask = (over > least) & (over <= most)
         if check.findings.action(code) in ("repair", "fatal"):
-            check.repair(code, mask, np.concatenate([low, high - low], axis=1), worst=over)
+            check.repair(code, mask, check.clipped(), worst=over)
         else:
             check.keep(code, mask, worst=over)
 

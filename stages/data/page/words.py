@@ -11,24 +11,8 @@ from markupsafe import Markup
 SEVERITIES = ("error", "warning", "info")
 ACTIONS = ("fatal", "dropped", "repaired", "kept")
 _KINDS = {"error": "errors", "warning": "warnings", "info": "notes"}
-_SINGULAR = {
-    "boxes": "box",
-    "images": "image",
-    "classes": "class",
-    "files": "file",
-    "pairs": "pair",
-    "groups": "group",
-    "files of images": "file of images",
-    "pairs of images": "pair of images",
-    "splits": "split",
-    "literals": "literal",
-    "rows": "row",
-    "objects": "object",
-    "classes of a split": "class of a split",
-    "entries": "entry",
-    "annotations": "annotation",
-    "categories": "category",
-}
+# Of plurals, what comes in place of their end.
+_SINGULAR = {"ies": "y", "xes": "x", "sses": "ss", "s": ""}
 # Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder
 # the text around them: with one of these a file name could pose as another one.
 _HIDDEN = re.compile(
@@ -67,7 +51,9 @@ def percent(share: float) -> str:
 def counted(count: int, unit: str) -> str:
     """`unit` comes in the plural: 1, "boxes" is "1 box"."""
     if count == 1:
-        unit = _SINGULAR.get(unit, unit)
+        noun, of, rest = unit.partition(" of ")
+        ending = next(ending for ending in _SINGULAR if noun.endswith(ending))
+        unit = noun.removesuffix(ending) + _SINGULAR[ending] + of + rest
     return f"{count:,} {unit}"
 
 
