@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_labels import make_set, write
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -18,39 +19,8 @@ from stages.data.discover import discover
 from stages.errors import InputError
 from stages.study import checks, yaml_text
 from stages.study.params import ROOT, Data
+from stages.study.paths import SPLITS
 from stages.study.strict import StudyError, read
-
-SPLITS = ("train", "val", "test")
-
-
-def make_set(root: Path, images: int = 20, first_id: int = 0) -> dict:
-    """A set as the study's: ids from 0. Every image shows two boxes, one of each class."""
-    (root / "images").mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    content = {
-        "images": [],
-        "annotations": [],
-        "categories": [{"id": 0, "name": "can"}, {"id": 5, "name": "bag"}],
-    }
-    for index in range(first_id, first_id + images):
-        cv2.imwrite(
-            str(root / f"images/{index}.png"), rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
-        )
-        content["images"].append(
-            {"id": index, "file_name": f"images/{index}.png", "width": 64, "height": 64}
-        )
-        for box, category in (([1, 2, 10, 20], 0), ([20, 20, 30, 20], 5)):
-            content["annotations"].append(
-                {
-                    "id": len(content["annotations"]),
-                    "image_id": index,
-                    "category_id": category,
-                    "bbox": box,
-                    "area": box[2] * box[3],
-                    "iscrowd": 0,
-                }
-            )
-    return content
 
 
 def data_of(root: Path, **changes) -> Data:
@@ -67,10 +37,6 @@ def data_of(root: Path, **changes) -> Data:
         },
         "data",
     )
-
-
-def write(root: Path, content: dict, name: str = "annotations.json") -> None:
-    (root / name).write_text(json.dumps(content), encoding="utf-8")
 
 
 def prepared(root: Path, seed: int = 0, **changes) -> tuple[dict, dict]:
