@@ -158,7 +158,10 @@ def stubs(monkeypatch, tmp_path):
             "Subject",
             lambda source: Stub(source.name, passing[source.name], clock, passes),
         )
-        monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+        clocks = SimpleNamespace(
+            perf_counter=lambda: clock[0], process_time=measure.time.process_time
+        )
+        monkeypatch.setattr(measure, "time", clocks)
         sources = [
             Source(name, tmp_path / "config.py", tmp_path / "best.pth", []) for name in passing
         ]
