@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import http.client
 import http.server
@@ -13,7 +14,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +32,18 @@ def empty() -> Path:
     return empty_store()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    yield server
-    server.kill()
+_shared: list[Server] = []
+
+
+@pytest.fixture
+def server(tmp_path_factory) -> Server:
+    """One for all files of this folder: its start takes longer than most of what it is asked."""
+    if not _shared:
+        _shared.append(Server(tmp_path_factory.mktemp("server")))
+        atexit.register(_shared[0].kill)
+    elif _shared[0].process.poll() is not None:
+        _shared[0].start()
+    return _shared[0]
 
 
 class Server:

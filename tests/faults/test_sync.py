@@ -215,10 +215,11 @@ def start(folder: Path, **env: str) -> subprocess.Popen:
 
 def test_a_sync_that_is_killed_while_it_uploads(here, relay, caplog):
     relay.delay = 0.15
-    process = start(here, MLFLOW_TRACKING_URI=relay.uri)
     uploads = relay.server.folder / "artifacts"
+    earlier = set(uploads.rglob("config.py"))
+    process = start(here, MLFLOW_TRACKING_URI=relay.uri)
     end = time.monotonic() + 120
-    while not list(uploads.rglob("config.py")):
+    while set(uploads.rglob("config.py")) == earlier:
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
