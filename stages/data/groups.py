@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from stages.data.findings import Findings
@@ -119,19 +121,9 @@ def same(values: Iterable[Hashable]) -> np.ndarray:
 
 
 def joined(images: int, *pairs: np.ndarray) -> np.ndarray:
-    """(images,) the number of each image's group, from 0 by its first image: images that `pairs`
-    (n, 2) link directly or through others."""
-    # Of each image, one of its group that is no later; the first of a group has itself.
-    earlier = list(range(images))
-
-    def first_of(image: int) -> int:
-        while earlier[image] != image:
-            earlier[image] = earlier[earlier[image]]
-            image = earlier[image]
-        return image
-
-    for links in pairs:
-        for link in links.tolist():
-            first, second = sorted(map(first_of, link))
-            earlier[second] = first
-    return np.unique(list(map(first_of, range(images))), return_inverse=True)[1]
+    """(images,) the number of each image's group: images that `pairs` (n, 2) link directly or
+    through others."""
+    links = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+    is_linked = np.ones(len(links), dtype=bool)
+    graph = coo_matrix((is_linked, (links[:, 0], links[:, 1])), shape=(images, images))
+    return connected_components(graph, directed=False)[1]
