@@ -3,27 +3,24 @@ its splits with the test settings of its config."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-
-import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.model import checkpoints, config_file
-
-from mmdet.registry import MODELS  # isort: skip  after the ops
 import contextlib
 import io
+from pathlib import Path
 from typing import Any
 
-from mmengine.config import ConfigDict
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
 
+import stages.model.ops  # noqa: F401  before anything of MMDetection
+from stages.model import checkpoints, config_file
 from stages.safety import loaders
 from stages.scoring.results import to_results
 from stages.training import image_cache
+
+from mmdet.registry import MODELS  # isort: skip  after the ops
 
 SPLITS = ("val", "test")
 

@@ -113,10 +113,11 @@ def measure(
             if source.name not in work:
                 # It warms the model up as well.
                 work[source.name] = subject.work()
-                # What stays until the end is looked through once and not at each visit, where it
-                # would take most of the time.
-                gc.collect()
-                gc.freeze()
+                if fits:
+                    # What stays until the end is looked through once and not at each visit, where
+                    # it would take most of the time.
+                    gc.collect()
+                    gc.freeze()
             _visit(subject, visits[source.name], runs, batch, seconds / rounds)
             subject.leave()
     gc.unfreeze()

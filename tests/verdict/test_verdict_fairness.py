@@ -14,6 +14,7 @@ from stages.model.resolve import training
 from stages.study import params
 from stages.study.params import ROOT
 from stages.tracking import provenance
+from stages.verdict import consequences
 from stages.verdict.consequences import RULES, rule_of
 from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
@@ -406,3 +407,8 @@ def test_no_version_that_decides_a_training_is_called_harmless():
         if package not in provenance.OBSERVERS:
             assert not rule_of(f"versions.{package}").harmless, package
     assert rule_of("versions.dvc").harmless
+
+
+def test_each_line_of_the_table_is_of_a_rule_or_a_comment():
+    rest = consequences._RULE.sub("", consequences._TABLE)
+    assert [line for line in rest.splitlines() if line and not line.startswith("#")] == []
