@@ -75,8 +75,10 @@ def test_a_signal_to_the_group_spares_the_loaders_until_the_step_is_done(trainin
     trainings.reached()
     os.killpg(pid, signal.SIGINT)
     os.killpg(pid, signal.SIGTERM)
-    assert trainings.wait(pid) == 130
-    assert "stopped by SIGINT; the same command resumes from step 6" in trainings.said
+    # The kernel may give two signals of the same moment to two threads: either comes first.
+    status = trainings.wait(pid)
+    name = {130: "SIGINT", 143: "SIGTERM"}[status]
+    assert f"stopped by {name}; the same command resumes from step 6" in trainings.said
     until(lambda: not alive_in_group(pid), 20)
     trainings.goes_on(expected)
 
