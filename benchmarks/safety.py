@@ -65,7 +65,7 @@ def measure(cell: str) -> None:
     import stages.train
     from stages.model import resolve
     from stages.safety import keeper, lock, progress, workspace
-    from stages.tracking.run import Run
+    from stages.tracking.upload import TrainingRun
     from stages.training import history, image_cache
 
     # The cache is shared by cells and made once.
@@ -107,7 +107,7 @@ def measure(cell: str) -> None:
     clock(keeper.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
     clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")
-    clock(Run, "__init__", "rows", "metrics", "record", "end")
+    clock(TrainingRun, "__init__", "rows", "metrics", "record", "end")
     clock(workspace, "open_")
     clock(workspace.Workspace, "publish")
     clock(lock, "_take", "_write")

@@ -31,7 +31,7 @@ def main() -> None:
     study = params.load()
     refresh(study)
     # Seconds of imports, after what can be refused at once.
-    from stages.acceptance import record, stale, trial
+    from stages.acceptance import stale, trial
     from stages.tracking import provenance
 
     cells = stale.find(study)
@@ -50,13 +50,13 @@ def main() -> None:
         "shown_by": [cell.name for cell in chosen],
         "steps": trial.STEPS * trial.EPOCHS,
     }
-    record.add(entry)
+    provenance.accept(entry)
     log.info(
         "%d cells are up to date: the same bits after %d steps of %s. %s says so: commit it",
         len(cells),
         entry["steps"],
         ", ".join(entry["shown_by"]),
-        record.FILE,
+        provenance.ACCEPTED,
     )
 
 

@@ -11,8 +11,7 @@ from stages.comparison import run as comparison
 from stages.files import read_json
 from stages.program import InputError, run
 from stages.report import ReportContext, write_report
-from stages.results.cell import load_cell
-from stages.results.costs import Costs
+from stages.results.cell import Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import group_metrics, params, paths
 from stages.study.params import ROOT, Study

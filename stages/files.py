@@ -67,6 +67,12 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def sha256(path: Path) -> str:
+    """Of a file's content, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def md5(path: Path) -> str:
     """Of a file's content, as DVC writes it into its lock files."""
     with path.open("rb") as file:

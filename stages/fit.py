@@ -19,7 +19,7 @@ from typing import Any
 
 from stages.model import schedule
 from stages.program import InputError, run
-from stages.safety import shared_memory
+from stages.safety import memory
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -31,7 +31,7 @@ WARM_UP, STEPS = 1, 3
 # best.pth and last.pth, which are one file where the last epoch is the best; the optimizer is not
 # kept.
 CHECKPOINTS = 2
-# While a cell trains: the two states that safety/state_files.py holds and the next one in the
+# While a cell trains: the two states that safety/states.py holds and the next one in the
 # making.
 STATES = 3
 
@@ -119,11 +119,11 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     import torch
 
     from stages.model import resolve
-    from stages.safety import loaders, memory
+    from stages.safety import loaders
     from stages.training import runner as trainings
     from stages.training.cell_file import ResolvedCell
 
-    shared_memory.check(name, cell, study)
+    memory.check_shared(name, cell, study)
     resolved = ResolvedCell(name, "", resolve.config(name, study, data), {"processes": 1})
     cfg = trainings.runner_config(resolved, paths.SCRATCH / "fit")
     # MMEngine keeps one visualizer per name for the life of the process.

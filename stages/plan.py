@@ -11,17 +11,16 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from stages.acceptance import record
 from stages.data import catalogue
 from stages.errors import InputError
 from stages.files import write_json
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
-from stages.safety import shared_memory
+from stages.safety import memory
 from stages.study import fragments, group_metrics, params, paths
 from stages.study.leftovers import leftovers, summary
 from stages.study.strict import StudyError
-from stages.tracking import checkout
+from stages.tracking import checkout, provenance
 from stages.verdict import selected_rows, statements
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def main() -> None:
         )
     selected = study.selected()
     for name, cell in selected.items():
-        shared_memory.check(name, cell, study)
+        memory.check_shared(name, cell, study)
     log.info(
         "%d of %d cells at scale %s, seed %d",
         len(selected),
@@ -63,7 +62,7 @@ def main() -> None:
     say_warmups(study)
     for line in selected_rows.warnings(study):
         log.warning("%s", line)
-    other_code = record.trained_by_other_code(selected)
+    other_code = provenance.trained_by_other_code(selected)
     if other_code:
         log.warning(
             "%d of the cells are finished and were trained with other code than this folder has: "

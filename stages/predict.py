@@ -14,7 +14,7 @@ from typing import Any
 from stages.errors import InputError
 from stages.files import read_json, replacing, write_json
 from stages.program import run
-from stages.safety import shared_memory
+from stages.safety import memory
 from stages.study import params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Cell, Study
@@ -32,7 +32,7 @@ def main(name: str) -> None:
     study = params.load()
     cell = study.cell(name)
     record = trained(name, cell, study)
-    shared_memory.check(name, cell, study)
+    memory.check_shared(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     from stages.inference import Predictor

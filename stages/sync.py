@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stages.program import InputError, run
 from stages.study import names, params, paths
-from stages.tracking import cells, owner, store
+from stages.tracking import cells, store
+from stages.tracking.runs import Runs
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
 from stages.tracking.upload import Sent, Upload
 
@@ -80,7 +81,7 @@ def main() -> None:
 
 def close_vanished(client: MlflowClient, experiment: str) -> None:
     with store.turn():
-        closed = trying(lambda: owner.close_vanished(client, [experiment]))
+        closed = trying(lambda: Runs(client, experiment).close_vanished())
     for name in closed:
         log.info("%s: its process is gone; a run is closed as KILLED", name)
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from stages.comparison import outcomes, registry
 from stages.results.cell import CellResult
 from stages.study.params import Study
-from stages.tracking import checkout, identity, owner, points, provenance, store
-from stages.tracking.description import BATCH, TAG_LENGTH
+from stages.tracking import provenance, store
+from stages.tracking.contents import BATCH, TAG_LENGTH, batches, same, send_points
+from stages.tracking.runs import Runs, owner_tags
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import shortened
@@ -94,54 +95,44 @@ class _Messages:
 
     def jobs(self) -> list[Callable[[], None]]:
         """In their order. Without the comparison's run the others have nothing to do."""
-        later: list[Callable[[], None]] = [
-            self.report,
-            *(partial(self.cell, row) for row in self.rows),
-            self.champion,
-            self.end,
-        ]
-        return [partial(self._send, self.open), *(partial(self._send, send) for send in later)]
+        cells = [partial(self.cell, row) for row in self.rows]
+        jobs: list[Callable[[], None]] = [self.open, self.report, *cells, self.champion, self.end]
+        return [partial(self._send, job) for job in jobs]
 
-    def _send(self, send: Callable[[], None]) -> None:
-        if not self.over and (self.run_id or send == self.open):
-            send()
+    def _send(self, job: Callable[[], None]) -> None:
+        if not self.over and (self.run_id or job == self.open):
+            job()
 
     def open(self) -> None:
         """Finds the comparison's run or makes it, and says in it what was concluded."""
-        _, self._cells = store.open_client()
-        client, experiment = store.open_client(SUFFIX)
+        self._of_cells = Runs(*store.open_client())
+        comparisons = Runs(*store.open_client(SUFFIX))
+        self._client = comparisons.client
         tags = {
             **outcomes.tags(self.judgement, self.study),
-            **provenance.dvc_tags(),
-            **owner.tags(),
+            **provenance.source_tags("stages.compare"),
+            **owner_tags(),
             "mlflow.note.content": outcomes.note(self.judgement),
-            "mlflow.source.name": "stages.compare",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": checkout.commit(),
         }
         with store.turn():
-            owner.close_vanished(client, [experiment], but=self.digest)
-            run = identity.find(client, experiment, self.digest)
+            comparisons.close_vanished(but=self.digest)
+            run = comparisons.find(self.digest)
             if run:
-                client.update_run(run.info.run_id, "RUNNING")
+                self._client.update_run(run.info.run_id, "RUNNING")
             else:
                 name = outcomes.name(self.judgement, self.study)
-                run = identity.make(client, experiment, self.digest, name, {"kind": "comparison"})
-        self._client = client
+                run = comparisons.make(self.digest, name, {"kind": "comparison"})
         self._complete(run, tags, outcomes.metrics(self.judgement), 0)
         self.run_id = run.info.run_id
 
     def report(self) -> None:
         """The report's files and a table of all classes."""
         for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
-            below = file.parent.relative_to(self.folder).as_posix()
+            below = Path("report") / file.parent.relative_to(self.folder)
             # A copy and no link: the next report may be written over this file.
-            self._client.log_artifact(
-                self.run_id, str(file), "report" if below == "." else f"report/{below}"
-            )
-        self._client.log_text(
-            self.run_id, outcomes.classes_csv(self.judgement, self.keys), "classes.csv"
-        )
+            self._client.log_artifact(self.run_id, str(file), below.as_posix())
+        table = outcomes.classes_csv(self.judgement, self.keys)
+        self._client.log_text(self.run_id, table, "classes.csv")
 
     def cell(self, row: str) -> None:
         """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its
@@ -158,22 +149,23 @@ class _Messages:
             "comparison": self.run_id,
             "mlflow.parentRunId": self.run_id,
         }
-        metrics = outcomes.cell_metrics(self.judgement, cell) | outcomes.class_metrics(
-            result, self.keys
-        )
+        metrics = {
+            **outcomes.cell_metrics(self.judgement, cell),
+            **outcomes.class_metrics(result, self.keys),
+        }
         # Where analyse's scores stand as well.
         step = result.run.get("best", {}).get("step", 0)
         self._complete(run, tags, metrics, step)
-        identity.mark_current(self._client, self._cells, run.info.run_id, row)
+        self._of_cells.mark_current(run.info.run_id, row)
 
     def champion(self) -> None:
         """The chosen cell's checkpoint in the model registry, where the judgement holds; the alias
         moves by a verdict against the champion alone."""
-        said = registry.promote(
+        sentence = registry.promote(
             self._client, self.judgement, self.runs, self.run_id, self.study, self.folder.parent
         )
-        self._client.set_tag(self.run_id, registry.ALIAS, said[:TAG_LENGTH])
-        logger.info("%s", said)
+        self._client.set_tag(self.run_id, registry.ALIAS, sentence[:TAG_LENGTH])
+        logger.info("%s", sentence)
 
     def end(self) -> None:
         self._client.set_terminated(self.run_id, "FINISHED")
@@ -184,7 +176,7 @@ class _Messages:
 
         run_id, training_id = record.get("run_id"), record.get("training_id")
         if training_id:
-            return identity.find(self._client, self._cells, training_id, run_id)
+            return self._of_cells.find(training_id, run_id)
         try:
             run = self._client.get_run(str(run_id)) if run_id else None
         except MlflowException as error:
@@ -209,7 +201,7 @@ class _Messages:
         now = int(time.time() * 1000)
         lacking = []
         for name, number in metrics.items():
-            if name not in data.metrics or not points.same(data.metrics[name], number):
+            if name not in data.metrics or not same(data.metrics[name], number):
                 lacking.append((name, number, now, step))
-        for batch in points.batches(lacking):
-            points.send(self._client, run_id, batch)
+        for batch in batches(lacking):
+            send_points(self._client, run_id, batch)

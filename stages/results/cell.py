@@ -1,17 +1,65 @@
-"""One finished cell as verdicts and report see it: its files, checked and put into numbers."""
+"""One finished cell as verdicts and report see it: its files and its costs, checked and put into
+numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from stages.results.costs import Costs, Measured
-from stages.results.files import CellFiles, Series, curves
+from stages.results.files import CellFiles, ResultFile, Series, curves
+from stages.study import paths
 from stages.study.metrics import METRICS
-from stages.study.paths import EVALUATED
 
 ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one cell costs.
+
+    costs: latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs -> a value in the unit
+    of its name (of one image; images_per_second of a batch), or None. spread: those that vary ->
+    lowest and highest round. others: the share of the machine's cores that other processes used
+    meanwhile, None where that is unknown. place: the machine.
+    """
+
+    costs: Mapping[str, float | None] = field(default_factory=dict)
+    spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    others: float | None = None
+    place: str = ""
+
+
+class Costs:
+    """What the cells cost to run, by the training that was measured: costs.json under `root`.
+    Without it no cell was measured. Raises InputError where it is damaged."""
+
+    def __init__(self, root: Path = Path()) -> None:
+        self._file = ResultFile(paths.COSTS, "run `dvc repro costs`", root)
+        self._content: dict[str, Any] = {"cells": {}}
+        if (root / paths.COSTS).is_file():
+            self._content = self._file.table()
+
+    def of(self, name: str, training_id: str | None) -> Measured | None:
+        """What was measured of a cell's training; None where that was not, or an earlier one.
+
+        Raises InputError where the file is not what stage costs writes.
+        """
+        content = self._content
+        try:
+            cell = content["cells"].get(name)
+            if cell is None or cell["training_id"] != training_id:
+                return None
+            costs = {}
+            for key, value in cell["costs"].items():
+                costs[key] = self._file.number(value, f"{name}.costs.{key}")
+            spread = {key: (float(low), float(high)) for key, (low, high) in cell["spread"].items()}
+            place = f"{content['machine']}, {content['device']} with {content['threads']} threads"
+            return Measured(costs, spread, cell["others"], place)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._file.wrong(f"not what stage costs writes ({error!r})") from None
 
 
 @dataclass(frozen=True)
@@ -34,7 +82,7 @@ class CellResult:
     count. `history` maps a column of history.csv to its curve; `epoch_steps` is the number of
     training steps in the last epoch and `lost_steps` the number of steps whose total loss was not
     finite. `run` is run.json as it is; `files` reads what else there is of the cell. `costs`,
-    `cost_spread`, `others` and `measured_on`: costs.Measured.
+    `cost_spread`, `others` and `measured_on`: Measured.
     """
 
     name: str
@@ -60,33 +108,30 @@ class CellResult:
         which is the tag training_id of the run that make sync has made or will make. Empty where
         neither was written."""
         run_id, training = self.run.get("run_id"), self.run.get("training_id")
-        if run_id:
-            return str(run_id)
-        return f"{training} (tag training_id)" if training else ""
+        if run_id or not training:
+            return str(run_id or "")
+        return f"{training} (tag training_id)"
 
 
 def load_cell(files: CellFiles, costs: Costs) -> CellResult:
-    """Raises InputError for an absent or unreadable file; its message is one line with the path and
-    what to run."""
-    metrics, metrics_file = files.metrics, files.metrics_file
+    """Raises InputError, which says what to run, for an absent or unreadable file."""
+    metrics, number_at = files.metrics, files.metrics_file.number_at
     run, rows = files.run, files.history()
     if not rows:
         raise files.history_file.wrong("no training step in it")
     scores, per_class = {}, {}
-    for split in EVALUATED:
-        scores[split] = {}
-        for key in METRICS:
-            scores[split][key] = _score(metrics_file.number_at(metrics, split, key))
+    for split in paths.EVALUATED:
+        scores[split] = {key: _score(number_at(metrics, split, key)) for key in METRICS}
         per_class[split] = _class_scores(files, split)
-    parameters = metrics_file.number_at(metrics, "model", "parameters")
+    parameters = number_at(metrics, "model", "parameters")
     measured = costs.of(files.name, run.get("training_id")) or Measured()
     losses = [row.get("train/loss", 0.0) for row in rows]
     return CellResult(
         name=files.name,
         row={key: getattr(files.cell, key) for key in ROW_KEYS},
         scores=scores,
-        train_loss=metrics_file.number_at(metrics, "train", "loss"),
-        train_minutes=metrics_file.number_at(metrics, "train", "minutes"),
+        train_loss=number_at(metrics, "train", "loss"),
+        train_minutes=number_at(metrics, "train", "minutes"),
         parameters=None if parameters is None else int(parameters),
         history=curves(rows),
         epoch_steps=sum(row.get("epoch") == rows[-1].get("epoch") for row in rows),
@@ -116,8 +161,5 @@ def _class_scores(files: CellFiles, split: str) -> tuple[ClassScore, ...]:
 
 
 def _score(value: float | None) -> float | None:
-    # COCO's evaluation says -1 where there is no box to find; an average precision is never
-    # negative.
-    if value is None or value < 0:
-        return None
-    return value
+    # COCO's evaluation says -1 where there is no box to find.
+    return None if value is None or value < 0 else value

@@ -1,5 +1,5 @@
-"""Guards a training from its start to its outs: one at a time, kept as it goes, tracked, and
-recorded when it is done.
+"""Guards a training from its start to its outs: one at a time, in one process or several, kept as it
+goes, tracked, and recorded when it is done.
 
 Nothing in here changes a bit of what stages/training makes.
 """
@@ -10,14 +10,17 @@ import contextlib
 import io
 import logging
 import os
+import signal
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
 from stages.files import replacing, write_json
-from stages.program import deferred
-from stages.safety import lock, shared_memory
+from stages.program import Stopped, deferred
+from stages.safety import lock, memory
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -34,20 +37,18 @@ def main(name: str) -> None:
     cell = study.cell(name)
     if "RANK" in os.environ:
         # Several processes train together under the lock of the first.
-        with lock.held(name) if _first() else contextlib.nullcontext():
+        with lock.held(name) if _is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
-    shared_memory.check(name, cell, study)
+    memory.check_shared(name, cell, study)
     with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
+        check_gpus(study)
         if study.training.processes == 1:
             finish(name, study, cell)
             return
-    from stages.safety import launch
-
-    launch.check(study)
-    launch.launch(name, study.training.processes)
+    launch(name, study.training.processes)
 
 
 def resolve(name: str, study: Study) -> None:
@@ -71,30 +72,88 @@ def resolve(name: str, study: Study) -> None:
         )
 
 
+def check_gpus(study: Study) -> None:
+    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
+    processes, where there are some. NCCL would say so after half a minute, in pages."""
+    import torch
+
+    wanted, gpus = study.training.processes, torch.cuda.device_count()
+    if study.training.amp != "none" and not gpus:
+        raise InputError(
+            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; "
+            "set it to none"
+        )
+    if 0 < gpus < wanted:
+        raise InputError(
+            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine "
+            f"has {gpus}; set it to {gpus}"
+        )
+
+
+def launch(name: str, count: int) -> None:
+    """Starts `count` times stages.train for cell `name`, as torchrun does, and waits. Exits with
+    the first failure's status; that process has said why, unless it was killed, which raises
+    InputError. Raises Stopped when told to stop, after the processes have saved and gone."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    from stages.training.processes import MEETING
+
+    # Its tables and tracebacks would bury the one line that a person can act on.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
+    try:
+        with tempfile.TemporaryDirectory(prefix="detection-matrix-") as folder:
+            os.environ[MEETING] = f"{folder}/group"
+            config = LaunchConfig(
+                min_nodes=1,
+                max_nodes=1,
+                nproc_per_node=count,
+                max_restarts=0,
+                run_id=name,
+                rdzv_backend="c10d",
+                rdzv_endpoint=f"{folder}/start",
+                rdzv_configs={"store_type": "file"},
+            )
+            elastic_launch(config, sys.executable)("-m", "stages.train", name)
+    except SignalException as stop:
+        raise Stopped(int(stop.sigval), "") from None
+    except ChildFailedError as error:
+        status = error.get_first_failure()[1].exitcode
+        if status < 0:
+            raise InputError(
+                f"{name}: one of its {count} processes was killed by "
+                f"{signal.Signals(-status).name}; the same command resumes from the last state"
+            ) from None
+        sys.exit(status)
+
+
 def finish(name: str, study: Study, cell: Cell) -> None:
     """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     from stages.model.resolve import read_prepared
-    from stages.safety import launch, memory, record, workspace
+    from stages.safety import record, workspace
     from stages.training import cell_file, processes
 
-    launch.check(study)
     resolved = cell_file.read(paths.cell(name))
     processes.use_threads(resolved.training["threads"])
     data = read_prepared(study, cell)
     pretrained = resolved.training["pretrained"]
     weights = [Path(pretrained)] if pretrained else []
-    fingerprint, settings = record.fingerprint(resolved, data, weights)
-    work = workspace.open_(name, fingerprint, settings)
+    work = workspace.open_(name, *record.fingerprint(resolved, data, weights))
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
         with memory.explained(name, cell, study):
-            content = train(resolved, study, data, fingerprint, work)
+            content = train(resolved, study, data, work)
         if content:
             with replacing(work.folder / "config.py") as temporary:
                 temporary.write_text(resolved.text, encoding="utf-8")
             write_json(work.folder / "run.json", content)
-    if _first():
+    if _is_first():
         # DVC removes the outs of a stage that it has not taken note of; of several processes, some
         # may start late.
         work.publish(
@@ -107,46 +166,34 @@ def finish(name: str, study: Study, cell: Cell) -> None:
 
 
 def train(
-    cell: ResolvedCell, study: Study, data: dict[str, Any], fingerprint: str, work: Workspace
+    cell: ResolvedCell, study: Study, data: dict[str, Any], work: Workspace
 ) -> dict[str, Any] | None:
-    """Runs the training under our hooks; what run.json says, None in all processes but the
-    first."""
-    from mmengine.dist import is_main_process
-
-    from stages.safety import keeper, loaders, progress, record, state_files
-    from stages.tracking import cells, checkout
+    """Runs the training under our hooks; run.json, None in all processes but the first."""
+    from stages.safety import keeper, loaders, progress, states
+    from stages.safety.record import Record
     from stages.training import runner
 
-    name, settings = cell.name, study.training
-    commit = checkout.commit()
-    cfg = runner.runner_config(cell, work.folder, settings.image_cache)
+    name = cell.name
+    cfg = runner.runner_config(cell, work.folder, study.training.image_cache)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bounded(loader, settings.workers, in_training=True)
+        loaders.bounded(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
-    before = state_files.load(work.folder)
-    tracked = None
-    if is_main_process():
-        tracked = record.start_run(cell, study, data, fingerprint, commit, work, before)
+    before = states.load(work.folder)
+    record = run = on_epoch = None
+    if _is_first():
+        record = Record(cell, study, data, work, before)
+        run, on_epoch = record.run, record.run.rows
+        if before:
+            step = before["iteration"] // training.passes
+            log.info("%s: resuming from step %d of %s", name, step, work.folder)
     if training.passes > 1:
         # The schedule counts passes, and the first of a sum comes before the optimizer's first
         # step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
-    writer = state_files.Writer()
-    on_epoch = None
-    if tracked:
-        on_epoch = tracked.rows
+    writer = states.Writer()
     bar = progress.ProgressHook(name, training.recorder, on_epoch)
     saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
-    keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before)
-    if tracked:
-        keeper_hook.run_id = lambda: tracked.run_id
-        if before:
-            log.info(
-                "%s: resuming from step %d of %s",
-                name,
-                before["iteration"] // training.passes,
-                work.folder,
-            )
+    keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
     try:
         for hook in (bar, saver, keeper_hook):
             training.runner.register_hook(hook)
@@ -154,36 +201,29 @@ def train(
         # stderr.
         with contextlib.redirect_stdout(io.StringIO()), deferred():
             training.runner.train()
-        if tracked:
+        if record:
             saver.finish()
         writer.close()
     except BaseException as error:
-        if tracked:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            tracked.end(status)
+        if run:
+            run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         writer.close()
         raise keeper_hook.last_words(name, study.scale, error) from None
     finally:
         loaders.release_workers()
-    if not tracked:
+    if not record:
         return None
-    measurements = record.measured(training, keeper_hook.seconds)
-    best = training.best.best
-    summary = cells.summary({**measurements, "best": best})
-    tracked.metrics(summary, training.recorder.rows[-1]["step"])
-    tracked.end("FINISHED")
+    content = record.finish(training, keeper_hook.seconds)
     log.info(
         "%s: best val mAP50 %.3f in epoch %d, %.1f minutes",
         name,
-        best["bbox_mAP_50"],
-        best["epoch"],
-        measurements["train_minutes"],
+        content["best"]["bbox_mAP_50"],
+        content["best"]["epoch"],
+        content["train_minutes"],
     )
-    return record.content(
-        cell, training, measurements, tracked.record(), fingerprint, commit, data, work.started
-    )
+    return content
 
 
-def _first() -> bool:
+def _is_first() -> bool:
     """Whether this process is the first of those that train together, or the only one."""
     return int(os.environ.get("RANK", 0)) == 0

@@ -3,7 +3,6 @@ CPU."""
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from datetime import timedelta
@@ -17,24 +16,32 @@ from mmengine.hooks import Hook
 from stages import program
 from stages.errors import InputError
 from stages.files import link
-from stages.safety import loaders, state_files, states
+from stages.safety import loaders, states, workspace
 from stages.safety.progress import ProgressHook
+from stages.tracking.upload import TrainingRun
 from stages.training import best
 from stages.training.history import Diverged
 from stages.training.runner import Training
+
+# Within a long epoch. A state is written in the background in seconds, so this costs a thousandth;
+# a kill at any time repeats ten minutes at most, on average five.
+EVERY_S = 600.0
+_GO_ON, _SAVE, _LEAVE = range(3)
+# gloo's and NCCL's words, where the process that started all of them has not ended this one first.
+_GONE = re.compile("connection (closed|reset)|remote process exited", re.IGNORECASE)
 
 
 class CheckpointsHook(Hook):
     """After each validation: epoch-<n>.pth.
 
     One file an epoch, so that a state names the very file that was its best, whatever came after
-    it. state_files.save removes those that no state needs. To be registered after BestHook.
+    it. states.save removes those that no state needs. To be registered after BestHook.
     """
 
     priority = "BELOW_NORMAL"
 
     def __init__(
-        self, folder: Path, training: Training, classes: list[str], writer: state_files.Writer
+        self, folder: Path, training: Training, classes: list[str], writer: states.Writer
     ) -> None:
         self.folder = folder
         self.best = training.best
@@ -42,32 +49,20 @@ class CheckpointsHook(Hook):
         self.writer = writer
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
-        if not is_main_process():
-            return
-        epoch = runner.epoch
-        path = self.of(epoch)
-        model = states.unwrapped(runner.model)
-        weights = best.content(states.copied(model.state_dict()), self.classes, epoch)
-        self.writer.put(lambda: state_files.dump(weights, path))
-
-    def of(self, epoch: int) -> Path:
-        return self.folder / f"epoch-{epoch}.pth"
+        if is_main_process():
+            weights = states.copied(states.unwrapped(runner.model).state_dict())
+            content = best.content(weights, self.classes, runner.epoch)
+            path = self._path(runner.epoch)
+            self.writer.put(lambda: states.dump(content, path))
 
     def finish(self) -> None:
         """best.pth and last.pth, one file under two names where they are the same."""
         self.writer.wait()
         for name, epoch in (("best.pth", self.best.best["epoch"]), ("last.pth", self.best.last)):
-            link(self.of(epoch), self.folder / name)
+            link(self._path(epoch), self.folder / name)
 
-
-# gloo's and NCCL's words, where the process that started all of them has not ended this one first.
-_GONE = re.compile("connection (closed|reset)|remote process exited", re.IGNORECASE)
-log = logging.getLogger(__name__)
-
-# Within a long epoch. A state is written in the background in seconds, so this costs a thousandth;
-# a kill at any time repeats ten minutes at most, on average five.
-EVERY_S = 600.0
-_GO_ON, _SAVE, _LEAVE = range(3)
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch}.pth"
 
 
 class KeeperHook(Hook):
@@ -87,8 +82,9 @@ class KeeperHook(Hook):
         folder: Path,
         training: Training,
         progress: ProgressHook,
-        writer: state_files.Writer,
-        before: state_files.State | None,
+        writer: states.Writer,
+        before: states.State | None,
+        run: TrainingRun | None,
     ) -> None:
         self.folder = folder
         self.recorder = training.recorder
@@ -97,14 +93,10 @@ class KeeperHook(Hook):
         self.progress = progress
         self.writer = writer
         self.before = before
-        # How to call MLflow's run when the training goes on elsewhere; seconds of training in the
-        # processes before.
-        self.run_id = lambda: None
-        self.seconds_before = 0.0
-        if before:
-            self.seconds_before = before["seconds"]
-        # What all of this has cost the training's own thread, in seconds.
-        self.cost_s = 0.0
+        self.run = run
+        # Of training, in the processes before.
+        self.seconds_before = before["seconds"] if before else 0.0
+
         self.group: Any = None
 
     @property
@@ -130,30 +122,21 @@ class KeeperHook(Hook):
     ) -> None:
         if (runner.iter + 1) % self.passes:
             return
-        start = time.perf_counter()
         self.writer.check()
-        wanted = _GO_ON
-        if program.asked_to_stop() is not None:
-            wanted = _LEAVE
-        elif time.monotonic() - self.saved >= EVERY_S:
-            wanted = _SAVE
-        wanted = self._agree(wanted)
-        # The end of an epoch has a state of its own.
+        is_due = time.monotonic() - self.saved >= EVERY_S
+        wanted = self._agree(_SAVE if is_due else _GO_ON)
         done = batch_idx + 1
-        if wanted != _GO_ON and done < len(runner.train_dataloader):
+        # The end of an epoch has a state of its own.
+        if done == len(runner.train_dataloader):
+            wanted = _GO_ON
+        if wanted != _GO_ON:
             self._save(runner, runner.epoch, done)
-        self.cost_s += time.perf_counter() - start
-        if wanted == _LEAVE and done < len(runner.train_dataloader):
+        if wanted == _LEAVE:
             self._leave()
 
     def after_train_epoch(self, runner: Any) -> None:
-        start = time.perf_counter()
         self._save(runner, runner.epoch + 1, 0)
-        self.cost_s += time.perf_counter() - start
-        wanted = _GO_ON
-        if program.asked_to_stop() is not None:
-            wanted = _LEAVE
-        if self._agree(wanted) == _LEAVE:
+        if self._agree(_GO_ON) == _LEAVE:
             self._leave()
 
     def after_val_iter(
@@ -166,15 +149,12 @@ class KeeperHook(Hook):
 
     def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
         """`error` as one line that says how to go on, where a person can do something about it."""
-        step = state_files.newest_step(self.folder)
+        step = workspace.newest_step(self.folder)
         after = "the same command starts over"
         if step is not None:
             after = f"the same command resumes from step {step}, whose state is saved"
-        if (
-            isinstance(error, RuntimeError)
-            and not isinstance(error, InputError)
-            and program.asked_to_stop()
-        ):
+        is_ours = isinstance(error, InputError) or not isinstance(error, RuntimeError)
+        if not is_ours and program.asked_to_stop():
             # The signal that is asking has ended something that the step needed.
             error = program.Stopped(program.asked_to_stop())
         if isinstance(error, Diverged):
@@ -184,12 +164,11 @@ class KeeperHook(Hook):
             )
         if isinstance(error, program.Stopped):
             # One of several processes speaks.
-            message = ""
-            if is_main_process():
-                message = f"{cell}: {error}; {after}"
+            message = f"{cell}: {error}; {after}" if is_main_process() else ""
             return program.Stopped(error.number, message)
-        if loaders.explain(error, scale):
-            return InputError(f"{cell}: {loaders.explain(error, scale)}; {after}")
+        lost = loaders.explain(error, scale)
+        if lost:
+            return InputError(f"{cell}: {lost}; {after}")
         if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
             return InputError(f"{cell}: another of its processes has ended; {after}")
         if isinstance(error, OSError) and error.errno in program.DISK:
@@ -212,8 +191,10 @@ class KeeperHook(Hook):
         raise program.Stopped(program.asked_to_stop() or program.signal.SIGTERM)
 
     def _agree(self, wanted: int) -> int:
-        """The most that any process wants: signals come one by one, and all must save after the
-        same step."""
+        """_LEAVE where a signal asks for it, else `wanted`; the most that any process wants, since
+        signals come one by one, and all must save after the same step."""
+        if program.asked_to_stop() is not None:
+            wanted = _LEAVE
         if not self.group:
             return wanted
         value = torch.tensor(wanted)
@@ -238,11 +219,11 @@ class KeeperHook(Hook):
             "pending": [dict(row) for row in self.recorder.pending],
             "best": self.best.best,
             "seconds": self.seconds,
-            "run_id": self.run_id(),
+            "run_id": self.run and self.run.run_id,
         }
-        self.writer.put(lambda: state_files.save(self.folder, content, iteration // self.passes))
+        self.writer.put(lambda: states.save(self.folder, content, iteration // self.passes))
 
-    def _put_back(self, runner: Any, state: state_files.State) -> None:
+    def _put_back(self, runner: Any, state: states.State) -> None:
         loop = runner.train_loop
         loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
         loop.unscored = not state["start"]

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from stages import program
 from stages.errors import InputError
-from stages.safety import shared_memory
+from stages.safety import memory
 
 # A batch from a disk that works takes seconds.
 WAIT_S = 300
@@ -34,27 +34,25 @@ def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> 
     in_training: its processes ignore signals to stop until release_workers().
     """
     _full[0] = _leaving[0] = 0
-    loader["num_workers"] = workers
-    loader["persistent_workers"] = workers > 0
+    worker = "signal_ignoring_worker" if in_training else "fail_fast_worker"
+    loader.update(
+        num_workers=workers, persistent_workers=workers > 0, worker_init_fn={"type": worker}
+    )
     if workers:
         loader["timeout"] = WAIT_S
-    loader["worker_init_fn"] = {"type": "fail_fast_worker"}
-    if in_training:
-        loader["worker_init_fn"] = {"type": "signal_ignoring_worker"}
 
 
 @FUNCTIONS.register_module()
 def fail_fast_worker(worker_id: int, **_: Any) -> None:
-    """Ends a loader process that cannot hand over a batch; torch's prints a traceback and goes
-    on."""
-
-    def end(error: Exception, batch: Any) -> None:
-        _full[0] = "shared memory" in str(error)
-        os.write(2, f"loader process: {error}\n".encode())
-        os._exit(1)
+    """Ends a loader process that cannot hand over a batch; torch's would go on."""
 
     def say(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         os.write(2, f"loader process: {error}\n".encode())
+
+    def end(error: Exception, batch: Any) -> None:
+        _full[0] = "shared memory" in str(error)
+        say(type(error), error, None)
+        os._exit(1)
 
     # A thread that hands over files says so where the training has gone meanwhile.
     sys.excepthook = say
@@ -64,8 +62,7 @@ def fail_fast_worker(worker_id: int, **_: Any) -> None:
 
 @FUNCTIONS.register_module()
 def signal_ignoring_worker(worker_id: int, **_: Any) -> None:
-    """A loader's worker ignores signals to stop while its training goes on: that one finishes its
-    step first."""
+    """A loader process ignores signals to stop until its training has finished its step."""
     fail_fast_worker(worker_id)
     parent = os.getppid()
 
@@ -84,19 +81,18 @@ def release_workers() -> None:
 
 def explain(error: BaseException, scale: str) -> str:
     """What an error of torch's loader means and what to do about it; "" for any other error."""
-    if not isinstance(error, RuntimeError):
-        return ""
-    if "DataLoader timed out" in str(error):
+    text = str(error) if isinstance(error, RuntimeError) else ""
+    if "DataLoader timed out" in text:
         return (
             f"no batch came from the loader processes within {WAIT_S} s; see whether the disk "
             f"with the images answers, or set workers: 0 under scales.{scale}"
         )
-    if "DataLoader worker" not in str(error):
+    if "DataLoader worker" not in text:
         return ""
-    if _full[0] or "Bus error" in str(error):
+    if _full[0] or "Bus error" in text:
         return (
-            f"{shared_memory.FOLDER} is full: a loader process found no room there for its "
-            f"images; {shared_memory.remedy(scale)}"
+            f"{memory.SHARED} is full: a loader process found no room there for its images; "
+            f"{memory.shared_remedy(scale)}"
         )
     return (
         "a loader process was killed, often for want of memory (workers, under "
@@ -110,9 +106,10 @@ def explained(name: str, scale: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not explain(error, scale):
+        explanation = explain(error, scale)
+        if not explanation:
             raise
-        raise InputError(f"{name}: {explain(error, scale)}") from None
+        raise InputError(f"{name}: {explanation}") from None
 
 
 class Batches:

@@ -1,5 +1,4 @@
-"""One training of a cell at a time: a lock that says who holds it, since when, and whether the
-holder is alive."""
+"""One training of a cell at a time: a lock that says who holds it, since when, and if it lives."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ FOLDER = paths.SCRATCH / "locks"
 BEAT_S = 5.0
 # A holder is called silent after this; it only changes what the refusal says.
 SILENT_S = 60.0
-# What a killed process leaves behind, such as a write that the disk has not ended, may hold its
-# lock a little longer.
+# A write that the disk has not ended may hold the lock of a killed process a little longer.
 PATIENCE_S = 10.0
 
 
@@ -58,15 +56,14 @@ def held(cell: str) -> Iterator[None]:
             "command": " ".join(" ".join(sys.orig_argv).split())[:200],
         }
         _write(file, owner, 0)
-        beating = threading.Thread(
-            target=_beat, args=(file, owner, stop), daemon=True, name="heartbeat"
-        )
-        beating.start()
+        arguments = (file, owner, stop)
+        beat = threading.Thread(target=_beat, args=arguments, daemon=True, name="heartbeat")
+        beat.start()
         try:
             yield
         finally:
             stop.set()
-            beating.join()
+            beat.join()
             # Nobody holds it: the next one has nothing to take over.
             with contextlib.suppress(OSError):
                 os.ftruncate(file.fileno(), 0)
@@ -117,9 +114,7 @@ def _owner(file: Any) -> dict[str, Any]:
         owner = json.loads(os.pread(file.fileno(), 1 << 16, 0))
     except (OSError, ValueError):
         return {}
-    if not isinstance(owner, dict):
-        return {}
-    return owner
+    return owner if isinstance(owner, dict) else {}
 
 
 def _drop(file: Any) -> None:

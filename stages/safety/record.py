@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 from stages.errors import InputError
+from stages.files import sha256
 from stages.safety import memory
-from stages.safety.state_files import State
+from stages.safety.states import State
 from stages.safety.workspace import Workspace
 from stages.study import names
 from stages.study.params import Study
-from stages.tracking import provenance
-from stages.tracking.description import Description
-from stages.tracking.run import Run
+from stages.tracking import cells, provenance
+from stages.tracking.contents import Description, dataset
+from stages.tracking.upload import TrainingRun
 from stages.training import history
 from stages.training.cell_file import ResolvedCell
 from stages.training.runner import Training, count_images
@@ -45,8 +46,7 @@ def fingerprint(
     settings["digest of the code"] = provenance.code_digest()
     for path in weights:
         try:
-            with path.open("rb") as file:
-                settings["digest of weights"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            settings["digest of weights"] = sha256(path)[:16]
         except FileNotFoundError:
             raise InputError(
                 f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, "
@@ -56,89 +56,66 @@ def fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()[:16], settings
 
 
-def start_run(
-    cell: ResolvedCell,
-    study: Study,
-    data: dict[str, Any],
-    identity: str,
-    commit: str,
-    work: Workspace,
-    before: State | None,
-) -> Run:
-    """The MLflow run of a training that begins or goes on from the state `before`."""
-    tags = {
-        "cell": cell.name,
-        **{key: cell.training[key] for key in TAGS},
-        "fingerprint": identity,
-        "mlflow.source.name": f"stages.train {cell.name}",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": commit,
-        **names.tags(study),
-        **provenance.dvc_tags(),
-    }
-    inputs = datasets(data, study.data.display_name)
-    description = Description(cell.name, cell.training, tags, inputs)
-    return Run(description, work.training_id, before and before["run_id"])
+class Record:
+    """Begins the MLflow run of a training, or goes on with that of the state `before`; at the end
+    run.json. data: of model.resolve.read_prepared()."""
 
+    def __init__(
+        self,
+        cell: ResolvedCell,
+        study: Study,
+        data: dict[str, Any],
+        work: Workspace,
+        before: State | None,
+    ) -> None:
+        self._cell, self._data, self._work = cell, data, work
+        tags = {
+            "cell": cell.name,
+            **{key: cell.training[key] for key in TAGS},
+            "fingerprint": work.fingerprint,
+            **provenance.source_tags(f"stages.train {cell.name}"),
+            **names.tags(study),
+        }
+        self._commit = tags["mlflow.source.git.commit"]
+        inputs = datasets(data, study.data.display_name)
+        description = Description(cell.name, cell.training, tags, inputs)
+        self.run = TrainingRun(description, work.training_id, before and before["run_id"])
 
-def measured(training: Training, seconds: float) -> dict[str, Any]:
-    """What a training took, and what its history comes to. seconds: of training, over all processes
-    that had a part."""
-    rows = training.recorder.rows
-    return {
-        "highest_lr": max(row["lr"] for row in rows),
-        "train_loss": history.last_epoch_loss(rows),
-        "train_minutes": round(seconds / 60, 4),
-        "peak_memory_mib": memory.peak_mib(),
-        "parameters": sum(parameter.numel() for parameter in training.runner.model.parameters()),
-    }
-
-
-def content(
-    cell: ResolvedCell,
-    training: Training,
-    measurements: dict[str, Any],
-    run: dict[str, Any],
-    identity: str,
-    commit: str,
-    data: dict[str, Any],
-    started: str,
-) -> dict[str, Any]:
-    """run.json. measurements: of measured(). run: of Run.record()."""
-    device = "cpu"
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
-    return {
-        "cell": cell.name,
-        **run,
-        "fingerprint": identity,
-        **cell.training,
-        **measurements,
-        "iterations": training.recorder.rows[-1]["step"],
-        **count_images(training),
-        "best": training.best.best,
-        "started": started,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device,
-        "threads_used": torch.get_num_threads(),
-        "versions": provenance.versions(),
-        "git_commit": commit,
-        "code_digest": provenance.code_digest(),
-        "data_digest": data["digest"],
-    }
+    def finish(self, training: Training, seconds: float) -> dict[str, Any]:
+        """Ends the run and gives run.json. seconds: of training, over all processes that had a
+        part."""
+        rows, model = training.recorder.rows, training.runner.model
+        results = {
+            "highest_lr": max(row["lr"] for row in rows),
+            "train_loss": history.last_epoch_loss(rows),
+            "train_minutes": round(seconds / 60, 4),
+            "peak_memory_mib": memory.peak_mib(),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "best": training.best.best,
+        }
+        self.run.metrics(cells.summary(results), rows[-1]["step"])
+        self.run.end("FINISHED")
+        return {
+            "cell": self._cell.name,
+            **self.run.record(),
+            "fingerprint": self._work.fingerprint,
+            **self._cell.training,
+            **results,
+            "iterations": rows[-1]["step"],
+            **count_images(training),
+            "started": self._work.started,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "threads_used": torch.get_num_threads(),
+            "versions": provenance.versions(),
+            "git_commit": self._commit,
+            "code_digest": provenance.code_digest(),
+            "data_digest": self._data["digest"],
+        }
 
 
 def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
     """The inputs of a training for MLflow: the annotation files, whose digests cover the images
     too. name: of the data set."""
-    inputs = []
-    for split, context in (("train", "training"), ("val", "validation")):
-        inputs.append(
-            {
-                "name": f"{name}-{split}",
-                "digest": data["digests"][split],
-                "source": str(data["files"][split].resolve()),
-                "context": context,
-            }
-        )
-    return inputs
+    digests, files = data["digests"], data["files"]
+    return [dataset(name, split, digests[split], files[split]) for split in ("train", "val")]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from stages import files
-from stages.safety import state_files
 from stages.study import paths
 
 log = logging.getLogger(__name__)
@@ -22,21 +21,24 @@ log = logging.getLogger(__name__)
 SETTINGS = "settings.json"
 # Written last: all that becomes an out is complete.
 FINISHED = "finished"
+# Names the states that are whole, the newest first; see safety/states.py.
+POINTER = "state.json"
 
 
 @dataclass
 class Workspace:
-    """training_id: of the training, over all processes that have a part in it. started: of the
-    first, ISO 8601.
-
-    settings: what the fingerprint is made of, as far as it can be said in words.
-    """
+    """training_id, started (ISO 8601): of the training, over all processes that have a part in it.
+    settings: what the fingerprint is made of, as far as it can be said in words."""
 
     cell: str
     folder: Path
     settings: dict[str, Any]
     training_id: str
     started: str
+
+    @property
+    def fingerprint(self) -> str:
+        return self.folder.name
 
     @property
     def finished(self) -> bool:
@@ -61,8 +63,12 @@ class Workspace:
         if keep_for_dvc:
             kept = {SETTINGS, FINISHED}.union(*outs.values())
             for path in self.folder.iterdir():
-                if path.name not in kept:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path.name in kept:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
@@ -73,11 +79,10 @@ def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
     # Of several processes that train together, one speaks and writes.
     first = int(os.environ.get("RANK", 0)) == 0
     if content is None:
-        if first:
-            _say_changes(cell, settings)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         content = asdict(Workspace(cell, folder, settings, uuid.uuid4().hex, started))
         if first:
+            _say_changes(cell, settings)
             files.write_json(folder / SETTINGS, {**content, "folder": str(folder)})
     if first:
         files.remove_unfinished(folder)
@@ -87,16 +92,11 @@ def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
 def _say_changes(cell: str, settings: dict[str, Any]) -> None:
     """A line for each unfinished training of the cell that is not resumed, and why."""
     for folder, content in _of_cell(cell):
-        step = state_files.newest_step(folder)
+        step = newest_step(folder)
         if step is not None and not (folder / FINISHED).exists():
+            place = f"step {step} of {folder}"
             changes = _changes(content["settings"], settings)
-            log.info(
-                "%s: starting over, not resuming from step %d of %s: %s",
-                cell,
-                step,
-                folder,
-                changes,
-            )
+            log.info("%s: starting over, not resuming from %s: %s", cell, place, changes)
 
 
 def discard(cell: str) -> None:
@@ -104,6 +104,25 @@ def discard(cell: str) -> None:
     for folder, _ in _of_cell(cell):
         if (folder / FINISHED).exists():
             _remove(folder)
+
+
+def newest_step(folder: Path) -> int | None:
+    """The step of the newest state, without a look into it."""
+    return next((entry["step"] for entry in states_of(folder)), None)
+
+
+def states_of(folder: Path) -> list[dict[str, Any]]:
+    """The states that the pointer names and that are there, newest first."""
+    try:
+        entries = json.loads((folder / POINTER).read_text(encoding="utf-8"))["states"]
+        whole = []
+        for entry in entries:
+            name = f"state-{entry['step']}.pth"
+            if entry["step"] >= 0 and entry["file"] == name and (folder / name).is_file():
+                whole.append(entry)
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return whole
 
 
 def _remove(folder: Path) -> None:
@@ -118,10 +137,9 @@ def _of_cell(cell: str) -> list[tuple[Path, dict[str, Any]]]:
     """The folders of the cell's trainings, with what their SETTINGS say."""
     folders = []
     for path in sorted(paths.SCRATCH.glob(f"*/{SETTINGS}")):
-        if path.parent.suffix != ".gone":
-            content = _read(path.parent)
-            if content and content["cell"] == cell:
-                folders.append((path.parent, content))
+        content = None if path.parent.suffix == ".gone" else _read(path.parent)
+        if content and content["cell"] == cell:
+            folders.append((path.parent, content))
     return folders
 
 

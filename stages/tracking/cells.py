@@ -1,5 +1,4 @@
-"""What the MLflow run of a cell holds, read from the cell's files: analyse and costs send it,
-stages.sync mends it."""
+"""What MLflow's run of a cell, or of the data report, holds: read from their files."""
 
 from __future__ import annotations
 
@@ -9,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import InputError
-from stages.results.costs import Costs, Measured
+from stages.results.cell import Costs, Measured
 from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell
 from stages.study.paths import EVALUATED
-from stages.tracking import checkout, points, provenance, upload
-from stages.tracking.description import Description
-from stages.tracking.upload import Contents
+from stages.tracking import provenance, upload
+from stages.tracking.contents import Contents, Description, dataset, milliseconds, moments_of
 
-# What train measures besides its history; run.json has them under these names.
+# What train measures besides its history, under the names that run.json has.
 MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 # The analysis among the artifacts of a run.
 DETAILS = "metrics/details.json"
@@ -71,15 +69,15 @@ def read(name: str, cell: Cell) -> Contents | None:
         return None
     record = cell_files.run
     try:
-        finished = points.milliseconds(record["finished"])
+        finished = milliseconds(record["finished"])
         rows = cell_files.history()
         contents = Contents(
             record["training_id"],
             Description(**record["tracking"]),
             record["run_id"],
             rows,
-            points.moments(rows, record),
-            started=points.milliseconds(record["started"]),
+            moments_of(rows, record),
+            started=milliseconds(record["started"]),
             finished=finished,
             cell=record.get("cell", ""),
         )
@@ -142,41 +140,24 @@ def send(name: str, cell: Cell) -> None:
     upload.send(contents)
 
 
-CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
-FILES = ("report.html", "report.json", "changes.csv")
-
-
 def of_data_report(report: dict[str, Any], folder: Path, tags: dict[str, str]) -> Contents:
     """The splits are dataset inputs. report: report.json of `folder`. tags: of names.tags()."""
     # Reports of earlier versions have no name.
-    name = report.get("name") or report["source"]
+    name, digest = report.get("name") or report["source"], report["digest"]
     params = {key: report[key] for key in ("source", "image_root", "pixels")}
     datasets, counts = [], {}
     for split, part in report["splits"].items():
-        datasets.append(
-            {
-                "name": f"{name}-{split}",
-                "digest": part["digest"],
-                "context": CONTEXTS[split],
-                "source": str((folder / f"{split}.json").resolve()),
-            }
-        )
+        file = folder / f"{split}.json"
+        datasets.append(dataset(name, split, part["digest"], file))
         counts[f"{split}/images"] = part["images"]
         counts[f"{split}/boxes"] = part["boxes"]
     for finding in report["findings"]:
         counts[f"findings/{finding['code']}"] = finding["count"]
-    tags = {
-        **tags,
-        "digest": report["digest"],
-        "mlflow.source.name": "stages.prepare",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": checkout.commit(),
-        **provenance.dvc_tags(),
-    }
+    tags = {**tags, "digest": digest, **provenance.source_tags("stages.prepare")}
     now = int(time.time() * 1000)
     return Contents(
-        report["digest"],
-        Description(f"{name} {report['digest'][:12]}", params, tags, datasets),
+        digest,
+        Description(f"{name} {digest[:12]}", params, tags, datasets),
         numbers=[(key, count, now, 0) for key, count in counts.items()],
-        files={file: folder / file for file in FILES},
+        files={file: folder / file for file in ("report.html", "report.json", "changes.csv")},
     )

@@ -36,6 +36,9 @@ class NeedsPerson(Exception):
     in it."""
 
 
+Job = Callable[[], object]
+
+
 @dataclass
 class Unsent:
     """Why the tracker has not taken everything; is_refused: it never will."""
@@ -54,20 +57,20 @@ class Sender:
     """
 
     def __init__(self) -> None:
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._is_busy = False
         self._closed = False
         self._moved: float | None = None
         self._failure = ""
-        self._refused: dict[Callable[[], None], str] = {}
+        self._refused: dict[Job, str] = {}
         self._tracking = installed()
         if self._tracking:
             threading.Thread(target=self._serve, daemon=True, name="mlflow").start()
         else:
             _say_that_tracking_is_off()
 
-    def put(self, job: Callable[[], None]) -> None:
+    def put(self, job: Job) -> None:
         """Does the job after those that wait, once, however often it was put meanwhile."""
         with self._changed:
             if self._tracking and job not in self._jobs:
@@ -112,44 +115,44 @@ class Sender:
         pause = FIRST_PAUSE_S
         while True:
             with self._changed:
-                while not self._jobs:
-                    if self._closed:
-                        return
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._jobs or self._closed)
+                if not self._jobs:
+                    return
                 job = self._jobs.popleft()
                 self._is_busy = True
-            try:
-                job()
-            except Exception as error:  # whatever the tracker does, the training goes on
-                with self._changed:
-                    self._is_busy = False
-                    if is_final(error):
-                        self._refused[job] = in_a_line(error)
-                        self._changed.notify_all()
-                        continue
+            error = _error_of(job)
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+                if error is None:
+                    pause = FIRST_PAUSE_S
+                    self._refused.pop(job, None)
+                    self._failure, self._moved = "", time.monotonic()
+                elif is_final(error):
+                    self._refused[job] = in_a_line(error)
+                else:
                     self._failure = in_a_line(error)
                     if job not in self._jobs:
                         self._jobs.appendleft(job)
-                    self._changed.notify_all()
-                    # Who waits for the end wants to know soon.
-                    if self._closed:
-                        self._sleep(min(pause, 2 * FIRST_PAUSE_S))
-                    else:
-                        self._sleep(pause)
+                    self._sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_S)
-                continue
-            pause = FIRST_PAUSE_S
-            with self._changed:
-                self._is_busy = False
-                self._refused.pop(job, None)
-                self._failure, self._moved = "", time.monotonic()
-                self._changed.notify_all()
 
     def _sleep(self, seconds: float) -> None:
         """Until the time is over, or finish() is called during it; holds the condition."""
-        end, closed = time.monotonic() + seconds, self._closed
-        while self._closed == closed and (remaining_s := end - time.monotonic()) > 0:
-            self._changed.wait(remaining_s)
+        closed = self._closed
+        if closed:
+            # Who waits for the end wants to know soon.
+            seconds = min(seconds, 2 * FIRST_PAUSE_S)
+        self._changed.wait_for(lambda: self._closed != closed, seconds)
+
+
+def _error_of(job: Job) -> Exception | None:
+    """What a job raises; None where it is done."""
+    try:
+        job()
+    except Exception as error:  # whatever the tracker does, the training goes on
+        return error
+    return None
 
 
 def installed() -> bool:

@@ -49,8 +49,7 @@ ADDRESSES = (
 )
 # MLflow opens these by itself; behind any other address is a server, or a folder.
 DATABASES = ("sqlite", "mysql", "mssql", "postgresql")
-_SQLITE = re.compile(r"(?P<start>sqlite(?:\+\w+)?:///)(?P<path>[^/?:][^?]*)(?P<options>\?.*)?")
-_FILE = re.compile(r"(?P<start>file:)(?P<path>[^/].*)")
+_RELATIVE = re.compile(r"(sqlite(?:\+\w+)?:///(?!file:)|file:)([^/?:][^?]*)(\?.*)?")
 
 
 def home(root: Path = ROOT) -> Path:
@@ -70,25 +69,19 @@ def uri() -> str:
 
 def absolute(address: str, folder: Path) -> str:
     """The address with its path, where it is a relative one, taken from `folder`."""
-    parts = _SQLITE.fullmatch(address)
-    if parts and not parts["path"].startswith("file:"):
-        return f"{parts['start']}{_below(folder, parts['path'])}{parts['options'] or ''}"
-    parts = _FILE.fullmatch(address)
+    parts = _RELATIVE.fullmatch(address)
     if parts:
-        return f"{parts['start']}{_below(folder, parts['path'])}"
+        start, path, options = parts.groups(default="")
+        return f"{start}{os.path.normpath(folder / path)}{options}"
     # "databricks" is no folder, and names a server.
     if re.match(r"[A-Za-z][\w+.-]*:", address) or address.startswith(("databricks", "/")):
         return address
-    return _below(folder, address)
+    return os.path.normpath(folder / address)
 
 
 def is_database(address: str) -> bool:
     """Whether MLflow opens a database there by itself."""
     return address.partition(":")[0].partition("+")[0] in DATABASES
-
-
-def _below(folder: Path, path: str) -> str:
-    return os.path.normpath(folder / path)
 
 
 def registry_uri() -> str | None:
@@ -140,7 +133,6 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     name = experiment_name(suffix)
-    own = is_own()
     # By itself MLflow takes the working directory, which under `dvc exp run --temp` will vanish.
     location = None
     if is_database(uri()):
@@ -153,30 +145,27 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
             if "out-of-date database schema" in str(error):
                 raise NeedsPerson(_other_version(error)) from error
             raise
-        if experiment and experiment.lifecycle_stage == "deleted":
-            number = experiment.experiment_id
+        if not experiment:
+            # The kind makes MLflow's page open on model training rather than on its assistants for
+            # language models.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            try:
+                client.create_experiment(name, artifact_location=location, tags=kind)
+            except MlflowException as error:
+                # On a server somebody else may have been first.
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            experiment = client.get_experiment_by_name(name)
+        number, former = experiment.experiment_id, experiment.artifact_location
+        if experiment.lifecycle_stage == "deleted":
             restore = command(f"mlflow experiments restore --experiment-id {number}")
             raise NeedsPerson(
                 f"the experiment {name} was deleted; {restore} brings it back with its runs"
             )
-        if experiment:
-            former, ending = experiment.artifact_location, f"/mlruns/{name}"
-            if own and former != location and former.endswith(ending):
-                _follow(former.removesuffix(ending), home().as_uri())
-            return client, experiment.experiment_id
-        # The kind makes MLflow's page open on model training rather than on its assistants for
-        # language models.
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        try:
-            return client, client.create_experiment(name, artifact_location=location, tags=kind)
-        except MlflowException as error:
-            # On a server somebody else may have been first.
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            experiment = client.get_experiment_by_name(name)
-            if not experiment:
-                raise
-            return client, experiment.experiment_id
+        ending = f"/mlruns/{name}"
+        if is_own() and former != location and former.endswith(ending):
+            _follow(former.removesuffix(ending), home().as_uri())
+        return client, number
 
 
 def _other_version(error: MlflowException) -> str:

@@ -1,18 +1,29 @@
-"""The one way into MLflow: a run is sent what it lacks of what it should hold, while it goes on,
-when it is done, and by stages.sync."""
+"""The one way into MLflow: a run is sent what it lacks of what it should hold, while its training
+goes on, when that is done, and by stages.sync."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from stages.tracking import artifacts, identity, owner, points, store
-from stages.tracking.description import Description
-from stages.tracking.points import Point
-from stages.tracking.sending import Sender, is_final, without_password
+from stages.tracking import artifacts, store
+from stages.tracking.contents import (
+    Contents,
+    Description,
+    Point,
+    Stored,
+    batches,
+    missing_points,
+    points_of,
+    send_points,
+    stored_points,
+)
+from stages.tracking.runs import Runs, owner_tags, restoring
+from stages.tracking.sending import NeedsPerson, Sender, Unsent, is_final, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,31 +33,9 @@ log = logging.getLogger(__name__)
 
 # Rows of a history that are made into points at a time, so that memory stays bounded.
 ROWS = 200
-
-
-@dataclass
-class Contents:
-    """All that a run should hold so far. Times are in milliseconds since 1970, None for now.
-
-    training_id: what finds the run; run_id: MLflow's own, None before MLflow has answered. rows:
-    of a history, to which rows are added and none is changed, each logged at its entry in moments.
-    numbers: other metrics; where the run has another value at the step, it is logged after it.
-    files: artifact path -> the file here; absent: the same for files that should be here. status:
-    what the run ends as, None while it goes on. cell: whose current run it is, "" for none's.
-    """
-
-    training_id: str
-    description: Description
-    run_id: str | None = None
-    rows: Sequence[Mapping[str, Any]] = ()
-    moments: list[int] = field(default_factory=list)
-    numbers: list[Point] = field(default_factory=list)
-    files: dict[str, Path] = field(default_factory=dict)
-    absent: dict[str, Path] = field(default_factory=dict)
-    status: str | None = "FINISHED"
-    started: int | None = None
-    finished: int | None = None
-    cell: str = ""
+# How long a program that was told to stop waits for the tracker: its state is saved, and batch
+# systems kill after 30 s.
+KILLED_PATIENCE_S = 20.0
 
 
 @dataclass
@@ -63,61 +52,56 @@ class Sent:
 
     def __str__(self) -> str:
         if self.deleted:
-            return (
-                "was deleted on the server and stays so; "
-                f"{identity.restoring(self.deleted)} undoes that"
-            )
-        if self.lost:
-            return (
-                f"{self._amounts()}, but {', '.join(self.lost)} is neither there nor here; "
-                "`dvc checkout` brings it back from DVC's cache, or `dvc repro` makes it again"
-            )
-        return self._amounts()
-
-    def _amounts(self) -> str:
+            restore = restoring(self.deleted)
+            return f"was deleted on the server and stays so; {restore} undoes that"
         counts = {"point": self.points, "file": self.files, "param or tag": self.entries}
-        amounts = ", ".join(counted(count, name) for name, count in counts.items() if count)
+        text = ", ".join(counted(count, name) for name, count in counts.items() if count)
         if self.created:
-            return f"created, {amounts} sent"
-        if amounts:
-            return f"{amounts} sent"
-        if self.closed:
-            return "closed"
-        return "complete"
+            text = f"created, {text} sent"
+        elif text:
+            text = f"{text} sent"
+        else:
+            text = "closed" if self.closed else "complete"
+        if self.lost:
+            text += (
+                f", but {', '.join(self.lost)} is neither there nor here; `dvc checkout` brings it "
+                "back from DVC's cache, or `dvc repro` makes it again"
+            )
+        return text
 
 
 class Upload:
     """Sends a run what it lacks; called again, what has been added to its contents since, or what
     did not arrive. A point has the same time at every try, so that a store takes it once.
 
-    is_own: the run goes on in this process, which its tags name.
+    is_own: the run goes on in this process, which its tags name. moved: called whenever the tracker
+    took something.
     """
 
-    def __init__(self, contents: Contents, is_own: bool = False) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        is_own: bool = False,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self.contents = contents
         self._is_own = is_own
+        self._moved = moved
         # Rows that have arrived.
         self._rows = 0
         # What the run had when it was found, and the numbers that have arrived since.
-        self._stored: points.Stored | None = None
+        self._stored: Stored | None = None
         self._refused: Exception | None = None
 
-    def send(
-        self,
-        client: MlflowClient,
-        experiment: str,
-        again: bool = False,
-        moved: Callable[[], None] = lambda: None,
-    ) -> Sent:
+    def send(self, client: MlflowClient, experiment: str, again: bool = False) -> Sent:
         """Makes the run where the server has none, and completes it.
 
         again: also the files that a server seems to have, the checkpoint aside: it tells them by
-        their sizes alone. moved is called whenever the tracker took something. Raises what MLflow
-        refuses for good once all else is sent.
+        their sizes alone. Raises what MLflow refuses for good once all else is sent.
         """
-        contents, sent = self.contents, Sent()
+        contents, sent, of_experiment = self.contents, Sent(), Runs(client, experiment)
         with store.turn(f"sync-{contents.training_id}"):
-            run = self._run(client, experiment, sent)
+            run = self._run(of_experiment, sent)
             if run is None:
                 return sent
             run_id = run.info.run_id
@@ -126,15 +110,15 @@ class Upload:
             if not sent.created:
                 sent.entries = entries
             if self._stored is None:
-                self._stored = points.on_server(client, run)
+                self._stored = stored_points(client, run)
             while self._rows < len(contents.moments):
                 part = slice(self._rows, min(self._rows + ROWS, len(contents.moments)))
-                new_points = points.of_rows(contents.rows[part], contents.moments[part])
-                lacking = points.missing(self._stored, new_points)
-                sent.points += self._send_points(client, run_id, lacking, moved)
+                points = points_of(contents.rows[part], contents.moments[part])
+                lacking = missing_points(self._stored, points)
+                sent.points += self._send_points(client, run_id, lacking)
                 self._rows = part.stop
-            numbers = points.missing(self._stored, contents.numbers, compare=True)
-            sent.points += self._send_points(client, run_id, numbers, moved)
+            numbers = missing_points(self._stored, contents.numbers, compare=True)
+            sent.points += self._send_points(client, run_id, numbers)
             for name, value, moment, step in numbers:
                 self._stored.setdefault(name, {})[step] = (moment, value)
             files = artifacts.missing(client, run, contents.files)
@@ -144,16 +128,16 @@ class Upload:
                         files[path] = file
             for path, file in files.items():
                 artifacts.put(client, run, file, path.rpartition("/")[0])
-                moved()
+                self._moved()
             sent.files = len(files)
             sent.lost = list(artifacts.missing(client, run, contents.absent))
             if status and run.info.status != status:
                 client.set_terminated(run_id, status, contents.finished)
                 sent.closed = True
             if status:
-                identity.drop_doubles(client, experiment, contents.training_id, run_id)
+                of_experiment.drop_doubles(contents.training_id, run_id)
             if contents.cell:
-                identity.mark_current(client, experiment, run_id, contents.cell)
+                of_experiment.mark_current(run_id, contents.cell)
         if self._refused is not None:
             raise self._refused
         return sent
@@ -162,29 +146,25 @@ class Upload:
         """How many points have not arrived, as far as this process can tell."""
         contents = self.contents
         rest = slice(self._rows, len(contents.moments))
-        numbers = points.missing(self._stored or {}, contents.numbers, compare=True)
-        return len(points.of_rows(contents.rows[rest], contents.moments[rest])) + len(numbers)
+        numbers = missing_points(self._stored or {}, contents.numbers, compare=True)
+        return len(points_of(contents.rows[rest], contents.moments[rest])) + len(numbers)
 
-    def _run(self, client: MlflowClient, experiment: str, sent: Sent) -> Run | None:
+    def _run(self, of_experiment: Runs, sent: Sent) -> Run | None:
         """The run, found or made; None where somebody deleted it."""
         from mlflow.entities import RunTag
 
-        contents = self.contents
-        own = owner.tags() if self._is_own else {}
+        contents, client = self.contents, of_experiment.client
+        own = owner_tags() if self._is_own else {}
         with store.turn():
-            run = identity.find(client, experiment, contents.training_id, contents.run_id)
+            run = of_experiment.find(contents.training_id, contents.run_id)
             if run is None:
-                sent.deleted = identity.deleted(client, experiment, contents.training_id)
+                sent.deleted = of_experiment.deleted(contents.training_id)
                 if sent.deleted:
                     return None
-                tags = {**contents.description.cut_tags(), **own}
-                run = identity.make(
-                    client,
-                    experiment,
-                    contents.training_id,
-                    contents.description.name,
-                    tags,
-                    contents.started,
+                description = contents.description
+                tags = {**description.cut_tags(), **own}
+                run = of_experiment.make(
+                    contents.training_id, description.name, tags, contents.started
                 )
                 sent.created = True
             elif any(run.data.tags.get(key) != value for key, value in own.items()):
@@ -198,16 +178,14 @@ class Upload:
             contents.run_id = run.info.run_id
         return run
 
-    def _send_points(
-        self, client: MlflowClient, run_id: str, lacking: list[Point], moved: Callable[[], None]
-    ) -> int:
+    def _send_points(self, client: MlflowClient, run_id: str, lacking: list[Point]) -> int:
         """Gives how many are sent. What MLflow refuses for good costs no other metric."""
         from mlflow.exceptions import MlflowException
 
         count = 0
-        for batch in points.batches(lacking):
+        for batch in batches(lacking):
             try:
-                points.send(client, run_id, batch)
+                send_points(client, run_id, batch)
                 count += len(batch)
             except MlflowException as error:
                 if not is_final(error):
@@ -218,9 +196,88 @@ class Upload:
                     continue
                 for name in sorted(names):
                     part = [point for point in batch if point[0] == name]
-                    count += self._send_points(client, run_id, part, moved)
-            moved()
+                    count += self._send_points(client, run_id, part)
+            self._moved()
         return count
+
+
+class TrainingRun:
+    """The run of a training that is going on: it is sent what it lacks at its start, after every
+    epoch and at its end, from a thread, so that the training never waits for the tracker.
+
+    The tracker may be lost and come back at any time: history, metrics and checkpoints are on disk
+    before, so that what has not arrived by the end is named in one line, and stages.sync sends it.
+
+    training_id: of the training, which keeps it through interruptions, with the `run_id` that it
+    had; its points are not sent twice.
+    """
+
+    def __init__(
+        self, description: Description, training_id: str | None = None, run_id: str | None = None
+    ) -> None:
+        self._contents = Contents(training_id or uuid4().hex, description, run_id, status=None)
+        self._sender = Sender()
+        self._upload = Upload(self._contents, is_own=True, moved=self._sender.moved)
+        self._is_first = True
+        # Read now: in the sending thread, params.yaml may be half-edited.
+        store.experiment_name()
+        self._sender.put(self._send)
+
+    @property
+    def run_id(self) -> str | None:
+        """None before MLflow has answered."""
+        return self._contents.run_id
+
+    @property
+    def training_id(self) -> str:
+        return self._contents.training_id
+
+    def record(self) -> dict[str, Any]:
+        """For run.json: what finds the run, or makes it again on another server."""
+        tracking = asdict(self._contents.description)
+        return {"run_id": self.run_id, "training_id": self.training_id, "tracking": tracking}
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The whole history so far, on disk already: every number of a row but step and epoch
+        becomes a metric at that step."""
+        now, contents = _now(), self._contents
+        contents.rows = rows
+        contents.moments += [now] * (len(rows) - len(contents.moments))
+        self._sender.put(self._send)
+
+    def metrics(self, metrics: dict[str, float | None], step: int) -> None:
+        """Single numbers at one step; None is left out."""
+        now = _now()
+        for name, value in metrics.items():
+            if value is not None:
+                self._contents.numbers.append((name, value, now, step))
+        self._sender.put(self._send)
+
+    def end(self, status: str) -> None:
+        """Closes the run as FINISHED, FAILED or KILLED; waits for the rest, but not for ever."""
+        self._contents.status = status
+        self._sender.put(self._send)
+        unsent = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
+        lacking = self.lacking()
+        _say(self._contents, unsent, counted(lacking, "point") if lacking else "the rest")
+
+    def lacking(self) -> int:
+        """How many points have not arrived."""
+        return self._upload.lacking()
+
+    def _send(self) -> None:
+        client, experiment = store.open_client()
+        if self._is_first:
+            with store.turn():
+                closed = Runs(client, experiment).close_vanished(but=self.training_id)
+            if closed:
+                names = ", ".join(closed)
+                log.info("MLflow: closed as KILLED, their processes are gone: %s", names)
+            self._is_first = False
+        sent = self._upload.send(client, experiment)
+        if sent.deleted:
+            restore = restoring(sent.deleted)
+            raise NeedsPerson(f"the run was deleted; {restore} brings it back")
 
 
 def send(contents: Contents, suffix: str = "") -> None:
@@ -228,20 +285,29 @@ def send(contents: Contents, suffix: str = "") -> None:
 
     suffix: of the experiment's name.
     """
-
-    def complete() -> None:
-        Upload(contents).send(*store.open_client(suffix), again=True, moved=sender.moved)
-
     sender = Sender()
-    sender.put(complete)
+    upload = Upload(contents, moved=sender.moved)
+    sender.put(lambda: upload.send(*store.open_client(suffix), again=True))
     size = sum(path.stat().st_size for path in contents.files.values())
-    unsent = sender.finish(large_s=size / artifacts.BYTES_PER_S)
-    if unsent:
+    _say(contents, sender.finish(large_s=size / artifacts.BYTES_PER_S), "a part")
+
+
+def _say(contents: Contents, unsent: Unsent | None, lacking: str) -> None:
+    """The line that names what has not arrived."""
+    name = contents.description.name
+    if unsent and unsent.is_refused:
         log.warning(
-            "%s: MLflow at %s has not taken everything (%s); all of it is on disk, and `make "
-            "sync` sends it",
-            contents.description.name,
+            "%s: MLflow refused a part (%s); it is complete on disk, and `make sync` sends what "
+            "MLflow then takes",
+            name,
+            unsent.reason,
+        )
+    elif unsent:
+        log.warning(
+            "%s: MLflow at %s lacks %s (%s); all of it is on disk, and `make sync` sends it",
+            name,
             without_password(store.uri()),
+            lacking,
             unsent.reason,
         )
 
@@ -251,3 +317,7 @@ def counted(count: int, name: str) -> str:
     if count == 1:
         return f"1 {name}"
     return f"{count} {name}s"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

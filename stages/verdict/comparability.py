@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from stages.acceptance import record as accepted
 from stages.model import config_file
 from stages.results.cell import CellResult
 from stages.study import paths
 from stages.study.params import Study
+from stages.tracking import provenance
 from stages.verdict import fairness
 from stages.verdict.fairness import Fairness
 from stages.verdict.selected_rows import REPEATED, declared
@@ -23,13 +23,13 @@ _SEVERAL = "several"
 
 def settings_of(results: Mapping[str, CellResult], root: Path) -> dict[str, Settings]:
     """Row -> what it was trained with, from run.json and models/<row>/config.py."""
-    entries = accepted.read(root)
+    entries = provenance.accepted(root)
     settings = {}
     for name, result in results.items():
         recorded = dict(result.run)
         if "code_digest" in recorded:
             # Code that was shown to make the same bits is the same code.
-            recorded["code_digest"] = accepted.newest(recorded["code_digest"], entries)
+            recorded["code_digest"] = provenance.newest(recorded["code_digest"], entries)
         config = None
         path = root / paths.model(name) / "config.py"
         if path.is_file():

@@ -12,7 +12,7 @@ from conftest import CELLS, Project, make_project
 from made_matrix import row
 from mmengine.config import Config
 
-from stages.acceptance import record, stale
+from stages.acceptance import stale
 from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
 from stages.study import paths
 from stages.tracking import provenance
@@ -67,7 +67,7 @@ def refused(project: Project) -> str:
     locked = (project.folder / "stages/dvc.lock").read_text(encoding="utf-8")
     done = project.run("python", "-m", "stages.accept", check=False)
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout
-    assert not (project.folder / record.FILE).exists()
+    assert not (project.folder / provenance.ACCEPTED).exists()
     assert (project.folder / "stages/dvc.lock").read_text(encoding="utf-8") == locked
     return done.stdout.splitlines()[-1]
 
@@ -208,10 +208,10 @@ def test_plan_counts_the_finished_cells_of_other_code(tmp_path):
         folder = tmp_path / paths.record(name, rows[name])
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"code_digest": digest}) if digest else "{")
-    assert record.trained_by_other_code(rows, tmp_path) == ["accepted", "earlier"]
-    record.add({"then": ["b" * 16], "now": "d" * 16}, tmp_path)
-    record.add({"then": ["d" * 16], "now": current}, tmp_path)
-    assert record.trained_by_other_code(rows, tmp_path) == ["earlier"]
+    assert provenance.trained_by_other_code(rows, tmp_path) == ["accepted", "earlier"]
+    provenance.accept({"then": ["b" * 16], "now": "d" * 16}, tmp_path)
+    provenance.accept({"then": ["d" * 16], "now": current}, tmp_path)
+    assert provenance.trained_by_other_code(rows, tmp_path) == ["earlier"]
 
 
 @pytest.mark.slow
@@ -225,7 +225,7 @@ def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
     edit_code(project)
     said = project.run("python", "-m", "stages.accept").stdout
     assert f"1 cells are up to date: the same bits after {STEPS * EPOCHS} steps of {R50}" in said
-    [entry] = json.loads((project.folder / record.FILE).read_text(encoding="utf-8"))
+    [entry] = json.loads((project.folder / provenance.ACCEPTED).read_text(encoding="utf-8"))
     assert entry["cells"] == entry["shown_by"] == [R50]
     status = project.run("dvc", "status", "--json", stages[1]).stdout.splitlines()[-1]
     assert status == "{}"
@@ -236,4 +236,4 @@ def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
     path.write_text(edited, encoding="utf-8")
     done = project.run("python", "-m", "stages.accept", check=False)
     assert done.returncode == 1 and "are not the same bits after" in done.stdout, done.stdout
-    assert len(json.loads((project.folder / record.FILE).read_text(encoding="utf-8"))) == 1
+    assert len(json.loads((project.folder / provenance.ACCEPTED).read_text(encoding="utf-8"))) == 1

@@ -12,8 +12,7 @@ import pytest
 import yaml
 from conftest import CELLS, Project, make_project, trained
 
-from stages.results.cell import load_cell
-from stages.results.costs import Costs
+from stages.results.cell import Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.training import cell_file

@@ -23,7 +23,7 @@ from mmengine.config import Config
 
 import stages.train
 from stages import files, program
-from stages.safety import keeper, loaders, state_files
+from stages.safety import keeper, loaders, states
 from stages.scoring.box_metric import BoxMetric
 from stages.training import order
 
@@ -35,7 +35,7 @@ for module in (
     "stages.safety.workspace",
     "stages.training.runner",
     "stages.model.resolve",
-    "stages.tracking.run",
+    "stages.tracking.upload",
     "mmengine.runner",
     "mlflow.store.tracking.sqlalchemy_store",
 ):
@@ -154,7 +154,7 @@ def set_trap(trap: str) -> None:
             "step": (order.ResumableLoop, "run_iter", die, False),
             "backward": (torch.optim.SGD, "step", die, False),
             "score": (BoxMetric, "process", die, False),
-            "half": (state_files._Measured, "write", half, False),
+            "half": (states._Measured, "write", half, False),
             "rename": (os, "replace", die, False),
             "renamed": (os, "replace", die, True),
             "unlink": (Path, "unlink", die, False),

@@ -14,9 +14,9 @@ import pytest
 from trainings import until
 
 from stages.study.params import ROOT
-from stages.tracking import owner, store
-from stages.tracking.description import Description
-from stages.tracking.run import Run
+from stages.tracking import runs, store
+from stages.tracking.contents import Description
+from stages.tracking.upload import TrainingRun
 
 # A training that has logged a step and goes on for ever.
 PROGRAM = """
@@ -24,9 +24,9 @@ import sys, time
 from pathlib import Path
 from stages.tracking import store
 store.home = lambda root=None: Path(sys.argv[1])
-from stages.tracking.description import Description
-from stages.tracking.run import Run
-run = Run(Description("left", {}, {"cell": "left"}))
+from stages.tracking.contents import Description
+from stages.tracking.upload import TrainingRun
+run = TrainingRun(Description("left", {}, {"cell": "left"}))
 run.rows([{"step": 1, "epoch": 1, "train/loss": 2.0}])
 while run.run_id is None or run.lacking():
     time.sleep(0.05)
@@ -66,7 +66,7 @@ def here(left, tmp_path, monkeypatch):
 
 def start_another() -> None:
     """The next start of a training."""
-    Run(Description("next", {}, {"cell": "next"})).end("FINISHED")
+    TrainingRun(Description("next", {}, {"cell": "next"})).end("FINISHED")
 
 
 def status(run_id: str) -> str:
@@ -106,10 +106,10 @@ def test_a_process_number_that_was_given_again(here, left):
 
 def test_a_machine_that_was_started_again(here, left, monkeypatch):
     tag(left[2], pid_boot="an earlier one")
-    monkeypatch.setattr(owner, "MACHINES_OWN", "another")
+    monkeypatch.setattr(runs, "MACHINES_OWN", "another")
     start_another()
     assert status(left[2]) == "RUNNING"
-    monkeypatch.setattr(owner, "MACHINES_OWN", str(Path("/proc/self/ns/pid").readlink()))
+    monkeypatch.setattr(runs, "MACHINES_OWN", str(Path("/proc/self/ns/pid").readlink()))
     start_another()
     assert status(left[2]) == "KILLED"
 
@@ -127,9 +127,9 @@ def test_a_killed_process(here, left):
 
 
 def test_what_tells_a_process(tmp_path):
-    found = owner.tags()
+    found = runs.owner_tags()
     assert found["pid"] == str(os.getpid()) and found["pid.started"].isdigit()
-    assert not owner.vanished(found) and owner.started(2**22 + 1) is None
+    assert not runs.vanished(found) and runs.started(2**22 + 1) is None
     # proc(5): the command may hold spaces and brackets.
     shutil.copy(shutil.which("sleep"), tmp_path / "a) (b")
     named = subprocess.Popen([tmp_path / "a) (b", "60"])
@@ -139,8 +139,8 @@ def test_what_tells_a_process(tmp_path):
             lambda: Path(f"/proc/{named.pid}/comm").read_text(encoding="utf-8").strip() == "a) (b",
             10,
         )
-        assert int(owner.started(named.pid)) >= int(found["pid.started"])
+        assert int(runs.started(named.pid)) >= int(found["pid.started"])
     finally:
         named.kill()
         named.wait()
-    assert owner.started(named.pid) is None
+    assert runs.started(named.pid) is None

@@ -1,4 +1,4 @@
-"""A training as its Run sees it, without a model: for tests of the tracker alone."""
+"""A training as its TrainingRun sees it, without a model: for tests of the tracker alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from mlflow_server import Relay
 
 from stages.tracking import sending, store
-from stages.tracking.description import Description
-from stages.tracking.run import Run
+from stages.tracking.contents import Description
+from stages.tracking.upload import TrainingRun
 
 NAMES = ("lr", "train/loss", "train/loss_cls", "train/loss_bbox")
 
@@ -46,7 +46,7 @@ def here(empty, tmp_path, monkeypatch):
 
 
 class Training:
-    """What a training does to its Run: history.csv first, then the rows; `waited` is what that cost it, in seconds."""
+    """What a training does to its run: history.csv first, then the rows. waited: what that cost it, in seconds."""
 
     def __init__(
         self, folder: Path, training_id: str | None = None, run_id: str | None = None, **params
@@ -62,7 +62,7 @@ class Training:
         description = Description(
             "cell", {"backbone": "r50", **params}, {"cell": "cell"}, [dataset]
         )
-        self.run = Run(description, training_id, run_id)
+        self.run = TrainingRun(description, training_id, run_id)
         self.waited += time.perf_counter() - start
 
     def epoch(self, steps: int = 10, first: int | None = None) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.analysis import depth
-from stages.results.cell import ROW_KEYS, CellResult, load_cell
-from stages.results.costs import Costs
+from stages.results.cell import ROW_KEYS, CellResult, Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS

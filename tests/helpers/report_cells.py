@@ -10,8 +10,7 @@ from pathlib import Path
 from stages.report import ReportContext, write_report
 from stages.report.page import render
 from stages.results import cell as cell_results
-from stages.results.cell import CellResult
-from stages.results.costs import Costs
+from stages.results.cell import CellResult, Costs
 from stages.results.files import CellFiles
 from stages.study.params import Cell
 

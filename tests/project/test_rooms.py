@@ -42,7 +42,7 @@ AROUND = (
 OBSERVERS = {
     "train": AROUND,
     "weights": (*AROUND, "stages/training"),
-    "plan": ("stages/safety", "stages/tracking", "stages/acceptance"),
+    "plan": ("stages/safety", "stages/tracking"),
     # stages/model/channels.py refuses, and writes nothing of what compose writes.
     "compose": ("stages/safety", "stages/model/channels.py", "stages/model/ops"),
     "prepare": ("stages/tracking", "stages/results"),

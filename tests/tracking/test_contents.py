@@ -8,21 +8,30 @@ import pytest
 
 from stages.errors import InputError
 from stages.results.files import ResultFile, read_rows
-from stages.tracking.points import batches, missing, moments, of_rows, same
+from stages.tracking.contents import (
+    batches,
+    missing_points,
+    moments_of,
+    points_of,
+    same,
+)
 
 POINTS = [("loss", 2.0, 10, 1), ("loss", 1.0, 20, 2), ("lr", 0.1, 10, 1)]
 
 
 def test_only_the_points_that_are_lacking_are_sent():
-    assert missing({}, POINTS) == POINTS
+    assert missing_points({}, POINTS) == POINTS
     held = {"loss": {1: (10, 2.0)}, "lr": {1: (10, 0.1)}}
-    assert missing(held, POINTS) == missing(held, POINTS, compare=True) == [POINTS[1]]
+    assert missing_points(held, POINTS) == missing_points(held, POINTS, compare=True) == [POINTS[1]]
 
 
 def test_a_value_that_differs_is_sent_with_a_later_time():
     held = {"loss": {1: (10, 3.0), 2: (50, 4.0)}, "lr": {1: (10, 0.1)}}
-    assert missing(held, POINTS) == []
-    assert missing(held, POINTS, compare=True) == [("loss", 2.0, 11, 1), ("loss", 1.0, 51, 2)]
+    assert missing_points(held, POINTS) == []
+    assert missing_points(held, POINTS, compare=True) == [
+        ("loss", 2.0, 11, 1),
+        ("loss", 1.0, 51, 2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,11 @@ def test_rows_give_a_point_for_every_number():
         {"step": "3", "epoch": "1", "lr": "0.5", "val/mAP": ""},
         {"step": 4, "epoch": 1, "lr": 0.25, "val/mAP": 0.0},
     ]
-    assert of_rows(rows, [7, 8]) == [("lr", 0.5, 7, 3), ("lr", 0.25, 8, 4), ("val/mAP", 0.0, 8, 4)]
+    assert points_of(rows, [7, 8]) == [
+        ("lr", 0.5, 7, 3),
+        ("lr", 0.25, 8, 4),
+        ("val/mAP", 0.0, 8, 4),
+    ]
     assert [len(batch) for batch in batches(POINTS * 700)] == [1000, 1000, 100] and batches(
         []
     ) == []
@@ -66,7 +79,7 @@ def test_times_are_spread_over_the_training(tmp_path):
     start = 1_735_689_600_000
     file = ResultFile(path, "train it again")
     rows = read_rows(file, 4)
-    assert of_rows(rows, moments(rows, record)) == [
+    assert points_of(rows, moments_of(rows, record)) == [
         ("lr", 0.1, start + 2000, 1),
         ("lr", 0.2, start + 4000, 2),
         ("lr", 0.3, start + 8000, 4),
