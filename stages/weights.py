@@ -48,12 +48,12 @@ def main(name: str) -> None:
     # Seconds of imports, after what can be refused at once.
     from safetensors.torch import save_file
 
-    from stages.pretrained import fetch, raw
+    from stages.pretrained import fetch
     from stages.pretrained import tensors as names
 
     backbone = wanted["backbone"]
     source, digest = fetch.fetch(
-        backbone, Weights(wanted["source"], "", wanted["sha256"]), raw.folder()
+        backbone, Weights(wanted["source"], "", wanted["sha256"]), fetch.raw_folder()
     )
     match = names.match(names.read(source), build(wanted["model"]))
     summary = (

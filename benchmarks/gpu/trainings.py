@@ -25,7 +25,7 @@ from benchmarks.gpu.program import run_stage
 from benchmarks.gpu.steps import change
 from benchmarks.workspace import Workspace, workspace
 from stages.errors import InputError
-from stages.pretrained import fetch
+from stages.files import sha256
 from stages.study import params, paths
 from stages.study.params import ROOT
 from stages.training import cell_file
@@ -102,7 +102,7 @@ def pretrained(context: Context, photographs: int | None, most_epochs: int) -> d
         edit(values)
         values["backbones"][SMALL.backbone]["weights"] = {
             "source": str(WEIGHTS),
-            "sha256": fetch.sha256(WEIGHTS),
+            "sha256": sha256(WEIGHTS),
             "licence": values["backbones"][SMALL.backbone]["weights"]["licence"],
         }
 

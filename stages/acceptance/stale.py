@@ -1,5 +1,4 @@
-"""Which finished trainings DVC would run again, and whether nothing but code that decides bits has
-changed for them."""
+"""Which finished trainings DVC would run again for nothing but changed code that decides bits."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from stages.training import cell_file
 LOCK = Path("stages/dvc.lock")
 # What a config.py of before the cells' files has and they have not: it decides nothing, or the code
 # did it then.
-_LEFT_OUT = ("log_level", "log_processor", "custom_imports", "custom_hooks")
+_LEFT_OUT = ("log_level", "log_processor", "custom_imports", "custom_hooks", "training")
 # What decides bits and no run.json of that time has; dvc.lock has its scale's block.
 _OF_THE_SCALE = {
     "threads": None,
@@ -72,36 +71,25 @@ def find(study: Study) -> list[Stale]:
 def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
     """changes: what `dvc status --json` says of the stage."""
     before = {entry["path"]: entry["md5"] for entry in lock["deps"]}
+    # A graph of before the cells' files has other names for the same.
+    renamed = set()
+    if str(paths.cell(name)) not in before:
+        renamed.add(str(paths.cell(name)))
+    weights = [digest for path, digest in before.items() if path.startswith(f"{paths.WEIGHTS}/")]
+    if str(paths.weights(name)) not in before and weights[:1] == [md5(paths.weights(name))]:
+        renamed.add(str(paths.weights(name)))
     for change in changes:
-        kind = "changed outs"
-        if isinstance(change, dict) and kind in change:
-            raise InputError(
-                f"{', '.join(change[kind])}: not as {name} was trained; run dvc checkout first"
-            )
-        deps = change.get("changed deps", {}) if isinstance(change, dict) else None
-        if deps is None:
+        if not isinstance(change, dict):
             raise InputError(f"train@{name}: {change}; only a change of code can be accepted")
-        for path in deps:
-            if path in DECIDING:
-                continue
-            # A graph of before the cells' files has other names for the same.
-            if path == str(paths.cell(name)) and path not in before:
-                continue
-            if path == str(paths.weights(name)) and path not in before:
-                digest = _old_weights(before)
-                if digest == md5(Path(path)):
-                    continue
-            raise InputError(
-                f"{path}: has changed since {name} was trained; only a change of code can be "
-                "accepted. dvc repro trains the cell"
-            )
-
-
-def _old_weights(before: dict[str, str]) -> str | None:
-    for path, digest in before.items():
-        if path.startswith(f"{paths.WEIGHTS}/"):
-            return digest
-    return None
+        if "changed outs" in change:
+            outs = ", ".join(change["changed outs"])
+            raise InputError(f"{outs}: not as {name} was trained; run dvc checkout first")
+        for path in change.get("changed deps", {}):
+            if path not in DECIDING and path not in renamed:
+                raise InputError(
+                    f"{path}: has changed since {name} was trained; only a change of code can be "
+                    "accepted. dvc repro trains the cell"
+                )
 
 
 def _check_config(
@@ -127,23 +115,18 @@ def _check_config(
 
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    values = {
-        key: value for key, value in config.items() if key not in _LEFT_OUT and key != "training"
-    }
-    values["default_hooks"] = dict(config["default_hooks"])
-    values["default_hooks"].pop("logger", None)
-    hooks = [
-        hook
-        for hook in config.get("custom_hooks", [])
-        if hook["type"] in ("EMAHook", "EarlyStoppingHook")
+    values = json.loads(json.dumps(config))
+    hooks = values.get("custom_hooks", [])
+    for key in _LEFT_OUT:
+        values.pop(key, None)
+    values["custom_hooks"] = [
+        hook for hook in hooks if hook["type"] in ("EMAHook", "EarlyStoppingHook")
     ]
-    values["custom_hooks"] = hooks
+    values["default_hooks"].pop("logger", None)
     for split in paths.SPLITS:
-        loader = dict(config[f"{split}_dataloader"])
         for key in ("num_workers", "persistent_workers"):
-            loader.pop(key, None)
-        values[f"{split}_dataloader"] = loader
-    return json.loads(json.dumps(values))
+            values[f"{split}_dataloader"].pop(key, None)
+    return values
 
 
 Feature = tuple[str, ...]
@@ -167,9 +150,7 @@ def features(stale: Stale) -> set[Feature]:
 def choose(cells: Sequence[Stale]) -> list[Stale]:
     """Few small cells that have each feature of `cells` between them: for the rarest feature the
     smallest cell that has it, and so on with what is still missing."""
-    counts = Counter()
-    for cell in cells:
-        counts.update(features(cell))
+    counts = Counter(feature for cell in cells for feature in features(cell))
     chosen: list[Stale] = []
     covered: set[Feature] = set()
     for feature in sorted(counts, key=lambda feature: (counts[feature], feature)):

@@ -1,5 +1,4 @@
-"""A few steps of a cell with the code that trained it or with this folder's, on a few images of its
-own data."""
+"""A few steps of a cell with the code that trained it or this folder's, on a few of its images."""
 
 from __future__ import annotations
 
@@ -51,8 +50,7 @@ class Outcome:
 
 @dataclass
 class Folders:
-    """Where trials run: a folder for each code that trained, and one for the code of this
-    folder."""
+    """Where trials run: a folder for each code that trained, and one for the code of ROOT."""
 
     root: Path
     # The keys of a scale that the code in a folder knows.
@@ -100,18 +98,14 @@ def folders() -> Iterator[Folders]:
 def differences(then: Outcome, now: Outcome) -> list[str]:
     """What differs, by name; none where both ended in the same bits."""
     names = []
-    for name in [*then.tensors, *(name for name in now.tensors if name not in then.tensors)]:
+    for name in {**then.tensors, **now.tensors}:
         before, after = then.tensors.get(name), now.tensors.get(name)
-        if before is None or after is None or not _same(before, after):
+        alike = before is not None and after is not None and before.dtype == after.dtype
+        if not (alike and torch.equal(before, after)):
             names.append(name)
     if not names and then.history != now.history:
         names.append("history.csv")
     return names
-
-
-def _same(before: torch.Tensor, after: torch.Tensor) -> bool:
-    alike = before.dtype == after.dtype and before.shape == after.shape
-    return alike and torch.equal(before, after)
 
 
 def _remove(root: Path) -> None:
@@ -132,8 +126,7 @@ def _worktree(commit: str, folder: Path) -> None:
 
 
 def _ask(folder: Path) -> dict[str, Any]:
-    """What the code of a folder says of itself: its digest, and the keys of a scale that it
-    knows."""
+    """What the code of a folder says of itself: its digest, and the keys of a scale."""
     done = _python(folder, "-c", _ASK)
     if done.returncode:
         raise InputError(f"{folder}: {_last_line(done)}")
@@ -176,14 +169,8 @@ def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:
     for key in values["data"]:
         if key in current["data"]:
             values["data"][key] = current["data"][key]
-    values.update(
-        scale=scale,
-        backbone="",
-        neck="",
-        seed=current["seed"],
-        cells={stale.name: row},
-        hypotheses=[],
-    )
+    values.update(scale=scale, seed=current["seed"], cells={stale.name: row}, hypotheses=[])
+    values.update(backbone="", neck="")
     values["scales"][scale] = {key: value for key, value in block.items() if key in keys}
     path.unlink()
     path.write_text(yaml_text.dumps(values), encoding="utf-8")
@@ -193,39 +180,30 @@ def _write_data(stale: Stale, folder: Path) -> None:
     """The first labelled images of the prepared data, at their own place."""
     config = stale.cell.config
     steps = STEPS * stale.cell.training["batch_size"]
-    train, val = (
-        Path(config.train_dataloader.dataset.ann_file),
-        Path(config.val_dataloader.dataset.ann_file),
-    )
-    for source, split, most in (
-        (train, "train", steps),
-        (val, "val", _VAL_IMAGES),
-        (val, "test", _VAL_IMAGES),
+    train = Path(config.train_dataloader.dataset.ann_file)
+    val = Path(config.val_dataloader.dataset.ann_file)
+    # Under their own names too: a row may have a fold of its own.
+    for source, most, targets in (
+        (train, steps, {train, paths.annotations("train")}),
+        (val, _VAL_IMAGES, {val, paths.annotations("val"), paths.annotations("test")}),
     ):
         coco = json.loads(source.read_bytes())
         labelled = {entry["image_id"] for entry in coco["annotations"]}
         coco["images"] = [image for image in coco["images"] if image["id"] in labelled][:most]
         chosen = {image["id"] for image in coco["images"]}
-        coco["annotations"] = [
-            entry for entry in coco["annotations"] if entry["image_id"] in chosen
-        ]
+        boxes = [entry for entry in coco["annotations"] if entry["image_id"] in chosen]
+        coco["annotations"] = boxes
         coco["info"]["image_root"] = str(Path(coco["info"]["image_root"]).resolve())
-        targets = {paths.annotations(split)}
-        if split != "test":
-            # A fold of its own.
-            targets.add(source)
         for target in targets:
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / target).write_text(json.dumps(coco), encoding="utf-8")
 
 
 def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    env = {}
+    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "CUDA_VISIBLE_DEVICES": ""}
     for name, value in os.environ.items():
-        if not name.startswith(("DVC_", "MLFLOW_", "GIT_")):
+        if name not in env and not name.startswith(("DVC_", "MLFLOW_", "GIT_")):
             env[name] = value
-    env["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
-    env["CUDA_VISIBLE_DEVICES"] = ""
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 

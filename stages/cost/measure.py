@@ -1,10 +1,8 @@
-"""What trained cells cost to run on this machine: latency, throughput and memory, measured in turn
-and repeatedly.
+"""What trained cells cost to run on this machine: latency, throughput and memory.
 
-Cells that are measured one after the other are measured under different conditions: another
-program, a warm processor. Here every cell is visited once a round (A B C A B C ...), so that
-whatever happens meanwhile happens to all of them, and what it does to the numbers shows as their
-spread over the rounds.
+Every cell is visited once a round (A B C A B C ...), so that whatever happens meanwhile, such as
+another program or a warm processor, happens to all of them, and what it does to the numbers shows
+as their spread over the rounds.
 """
 
 from __future__ import annotations
@@ -12,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,18 +42,18 @@ ROUNDS = 6
 # Models stay in memory from round to round while they take no more than this share of what is free.
 _SHARE_OF_MEMORY = 0.5
 _QUANTITIES = ("latency_ms", "images_per_second", "peak_memory_mib")
+_ACCOUNT = Path("/proc/stat")
 
 
 @dataclass
 class Visits:
-    """What the rounds gave for one cell, a value a round. latencies: of every pass of one image, in
-    ms."""
+    """A cell's value of each round. latencies: of every pass of one image, in ms."""
 
     latencies: list[float] = field(default_factory=list)
     latency_ms: list[float] = field(default_factory=list)
     images_per_second: list[float] = field(default_factory=list)
     peak_memory_mib: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
+    others: list[float | None] = field(default_factory=list)
     batch: int = 1
 
 
@@ -122,25 +121,27 @@ def measure(
             subject.leave()
     gc.unfreeze()
     cells = {name: _summary(work[name], visits[name]) for name in visits}
-    shares = [cell["others"] for cell in cells.values() if cell["others"] is not None]
     return {
         "definition": DEFINITION,
         "machine": platform.node(),
         "device": device_name(),
         "threads": torch.get_num_threads(),
         "rounds": rounds,
-        "others": statistics.fmean(shares) if shares else None,
+        "others": _mean(cell["others"] for cell in cells.values()),
         "cells": cells,
     }
 
 
 def _fit(sources: Sequence[Source]) -> bool:
-    total = 0
-    for source in sources:
-        # One that is missing is named when it is loaded.
-        if source.checkpoint.is_file():
-            total += source.checkpoint.stat().st_size
+    # One that is missing is named when it is loaded.
+    checkpoints = [source.checkpoint for source in sources if source.checkpoint.is_file()]
+    total = sum(checkpoint.stat().st_size for checkpoint in checkpoints)
     return total / 2**20 < _SHARE_OF_MEMORY * machine.memory_mib()
+
+
+def _mean(shares: Iterable[float | None]) -> float | None:
+    values = [share for share in shares if share is not None]
+    return statistics.fmean(values) if values else None
 
 
 def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: float) -> None:
@@ -156,40 +157,30 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
     visits.peak_memory_mib.append(max(0.0, memory.peak_mib() - before) + subject.weights_mib)
     throughput = len(times) / sum(times)
     # Throughput is of batches in every round or in none.
-    first = not visits.images_per_second
-    if visits.batch > 1 or (
-        first and time.perf_counter() + batch * statistics.median(times) < deadline
-    ):
+    end = time.perf_counter() + batch * statistics.median(times)
+    if visits.batch > 1 or (not visits.images_per_second and end < deadline):
         visits.batch = batch
         throughput = batch / subject.run(batch)
-    share = neighbours.share()
+    visits.others.append(neighbours.share())
     milliseconds = [1000 * value for value in times]
     visits.latencies += milliseconds
     visits.latency_ms.append(statistics.median(milliseconds))
     visits.images_per_second.append(throughput)
-    if share is not None:
-        visits.others.append(share)
 
 
 def _summary(work: dict[str, Any], visits: Visits) -> dict[str, Any]:
-    costs = {}
-    spread = {}
-    rounds = {}
-    for key in _QUANTITIES:
-        values = getattr(visits, key)
-        costs[key] = statistics.median(values)
-        spread[key] = [min(values), max(values)]
-        rounds[key] = values
+    rounds = {key: getattr(visits, key) for key in _QUANTITIES}
+    costs = {key: statistics.median(values) for key, values in rounds.items()}
     costs["latency_p95_ms"] = float(np.percentile(visits.latencies, 95))
     costs["size_mib"] = work["checkpoint_bytes"] / 2**20
     costs["gmacs"] = work["macs"] / 1e9
     return {
         "work": work,
         "costs": costs,
-        "spread": spread,
+        "spread": {key: [min(values), max(values)] for key, values in rounds.items()},
         "rounds": rounds,
         "batch": visits.batch,
-        "others": statistics.fmean(visits.others) if visits.others else None,
+        "others": _mean(visits.others),
     }
 
 
@@ -205,51 +196,37 @@ def device_name() -> str:
     """The GPU's or the processor's name."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
 
 
-_ACCOUNT = Path("/proc/stat")
-# Of its first line, in ticks of all cores together (man 5 proc_stat): user nice system idle iowait
-# irq softirq steal. The guests after them are part of user and nice; what waits for a disk uses no
-# core.
-_FIELDS, _IDLE = 8, (3, 4)
-
-
 class Neighbours:
-    """Counts from restart() on what others took of the machine's cores, a hypervisor's other guests
+    """Counts from here on what others took of the machine's cores, a hypervisor's other guests
     (steal) too."""
 
     def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
         self._start, self._own = _ticks(), time.process_time()
 
     def share(self) -> float | None:
         """Of all cores, in [0, 1]. None on a GPU, whose other users this does not see, where there
         is no Linux, and within the first tick, a hundredth of a second."""
-        now = _ticks()
-        if now is None or self._start is None or torch.cuda.is_available():
+        total, idle = (end - start for end, start in zip(_ticks(), self._start, strict=True))
+        if not total > 0 or torch.cuda.is_available():
             return None
-        spent = [end - start for end, start in zip(now, self._start, strict=True)]
-        total = sum(spent)
-        busy = total - sum(spent[index] for index in _IDLE)
         own = (time.process_time() - self._own) * os.sysconf("SC_CLK_TCK")
-        if total <= 0:
-            return None
-        return min(1.0, max(0.0, (busy - own) / total))
+        return min(1.0, max(0.0, (total - idle - own) / total))
 
 
-def _ticks() -> list[int] | None:
+def _ticks() -> tuple[float, float]:
+    """Of all cores together: all, and those without work; NaN where there is no Linux."""
     try:
         line = _ACCOUNT.read_text(encoding="ascii").split("\n", 1)[0]
-        return [int(ticks) for ticks in line.split()[1 : 1 + _FIELDS]]
-    except (OSError, ValueError):
-        return None
+        # man 5 proc_stat: user nice system idle iowait irq softirq steal. The guests after them are
+        # part of user and nice; what waits for a disk uses no core.
+        ticks = [int(field) for field in line.split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+    except (OSError, ValueError, IndexError):
+        return math.nan, math.nan

@@ -1,8 +1,8 @@
-"""One trained cell whose cost is measured: its model, and one pass of it from decoded images to
-boxes."""
+"""A trained cell whose cost is measured: its model, and a pass of it from decoded images to boxes."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,10 +65,8 @@ class Subject:
         self.images = source.images
         self.checkpoint = source.checkpoint
         self.model, cfg = inference.load(source.config, source.checkpoint)
-        steps = []
-        for step in cfg.test_dataloader.dataset.pipeline:
-            if step.type != "LoadAnnotations":
-                steps.append(step)
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        steps = [step for step in pipeline if step.type != "LoadAnnotations"]
         self._pipeline = Compose([{"type": "LoadImageFromNDArray"}, *steps[1:]])
         self._next = 0
 
@@ -83,17 +81,12 @@ class Subject:
     @property
     def weights_mib(self) -> float:
         """Of parameters and buffers."""
-        total = 0
-        for tensor in self.model.state_dict().values():
-            total += tensor.numel() * tensor.element_size()
-        return total / 2**20
+        return sum(tensor.nbytes for tensor in self.model.state_dict().values()) / 2**20
 
     def run(self, count: int) -> float:
-        """One pass over the next `count` images, which come in turn; in seconds. The GPU is waited
-        for."""
-        chosen = []
-        for offset in range(count):
-            chosen.append(self.images[(self._next + offset) % len(self.images)])
+        """One pass over the next `count` images, which come in turn; in seconds."""
+        places = range(self._next, self._next + count)
+        chosen = [self.images[place % len(self.images)] for place in places]
         self._next += count
         start = time.perf_counter()
         _pass(self.model, self._batch(chosen))
@@ -101,16 +94,12 @@ class Subject:
 
     def work(self) -> dict[str, Any]:
         """What can be counted, of the first image: see measure.measure()."""
-        parameters = trainable = 0
-        for value in self.model.parameters():
-            parameters += value.numel()
-            if value.requires_grad:
-                trainable += value.numel()
+        parameters = list(self.model.parameters())
         data = self._batch(self.images[:1])
         regions, flops = _count(self.model, data)
         return {
-            "parameters": parameters,
-            "trainable": trainable,
+            "parameters": sum(value.numel() for value in parameters),
+            "trainable": sum(value.numel() for value in parameters if value.requires_grad),
             "checkpoint_bytes": self.checkpoint.stat().st_size,
             "pixels": list(self.model.data_preprocessor(data)["inputs"].shape[-2:]),
             "proposals": regions,
@@ -135,21 +124,17 @@ def _pass(model: torch.nn.Module, data: dict[str, Any]) -> None:
 
 def _count(model: torch.nn.Module, data: dict[str, Any]) -> tuple[int, int]:
     """Regions that the RoI heads classified, and floating-point operations, of one pass."""
-    heads = getattr(getattr(model, "roi_head", None), "bbox_head", None)
-    if heads is None:
-        heads = []
-    elif not isinstance(heads, torch.nn.ModuleList):
+    heads = getattr(getattr(model, "roi_head", None), "bbox_head", ())
+    if not isinstance(heads, (tuple, torch.nn.ModuleList)):
         heads = [heads]
     regions: list[int] = []
-    hooks = []
-    for head in heads:
-        hooks.append(
-            head.register_forward_hook(lambda _, inputs, __: regions.append(len(inputs[0])))
-        )
-    try:
-        with FlopCounterMode(display=False) as counter:
-            _pass(model, data)
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+    def count_regions(head: torch.nn.Module, inputs: tuple, outputs: Any) -> None:
+        regions.append(len(inputs[0]))
+
+    with contextlib.ExitStack() as stack:
+        for head in heads:
+            stack.enter_context(head.register_forward_hook(count_regions))
+        counter = stack.enter_context(FlopCounterMode(display=False))
+        _pass(model, data)
     return sum(regions), int(counter.get_total_flops())

@@ -1,11 +1,9 @@
-"""Gets a file of weights once: downloads what is missing of it, checks it, and only then gives it
-its name."""
+"""Gets a file of weights once: downloads what is missing of it, checks it, and only then names it."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import shutil
 import time
@@ -19,9 +17,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stages.errors import InputError
+from stages.files import sha256
+from stages.study import paths
 from stages.study.params import Weights
 
 log = logging.getLogger(__name__)
+
+# Where the files lie as their publishers gave them.
+FOLDER = paths.WEIGHTS / "raw"
 
 # A connection that is reset loses what was read of a chunk, so a chunk is small.
 _CHUNK = 1 << 16
@@ -32,6 +35,18 @@ _ATTEMPTS = 5
 _PAUSE_S = 1.0
 # Answers of 4xx that another attempt may change: a timeout, too many requests.
 _PASSING = (408, 429)
+
+
+def raw_folder(root: Path = Path()) -> Path:
+    """FOLDER of the checkout that a person works in.
+
+    `dvc exp run --temp` and the queue run stages in copies of it below its .dvc/tmp, where git's
+    ignored files are missing; a file that was fetched there would be fetched again by the next one.
+    """
+    for parent in root.resolve().parents:
+        if parent.name == "tmp" and parent.parent.name == ".dvc":
+            return parent.parents[1] / FOLDER
+    return root / FOLDER
 
 
 def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
@@ -62,12 +77,6 @@ def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:
     return path, digest
 
 
-def sha256(path: Path) -> str:
-    """64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _check(name: str, weights: Weights, file: Path, path: Path, remedy: str) -> str:
     """The SHA-256 of `file`, which is, or is to be, at `path`."""
     digest = sha256(file)
@@ -91,18 +100,17 @@ def _place(name: str, source: str, folder: Path) -> tuple[bool, Path]:
     try:
         parts = urllib.parse.urlsplit(source)
     except ValueError as error:
-        raise InputError(
-            f"backbones.{name}.weights.source: {source} is no address: {error}"
-        ) from None
+        key = f"backbones.{name}.weights.source"
+        raise InputError(f"{key}: {source} is no address: {error}") from None
+    path = Path(urllib.parse.unquote(parts.path))
     if parts.scheme == "file":
-        return True, Path(urllib.parse.unquote(parts.path))
+        return True, path
     if parts.scheme not in ("http", "https"):
         return True, Path(source).expanduser()
     # Only the last part, so that no address can name a place outside of the folder.
-    file_name = Path(urllib.parse.unquote(parts.path)).name
-    if file_name in ("", "..") or "\0" in file_name:
-        file_name = f"{name}.pth"
-    return False, folder / file_name
+    if path.name in ("", "..") or "\0" in path.name:
+        return False, folder / f"{name}.pth"
+    return False, folder / path.name
 
 
 @contextlib.contextmanager
@@ -112,9 +120,8 @@ def _alone(part: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
-                f"{part}: another process is fetching this file; wait for it"
-            ) from None
+            problem = "another process is fetching this file; wait for it"
+            raise InputError(f"{part}: {problem}") from None
         try:
             yield
         finally:
@@ -173,9 +180,7 @@ def _resume(source: str, part: Path, name: str) -> bool:
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise HTTPException("the server sent other bytes than it was asked for")
         length = answer.headers.get("Content-Length")
-        total = None
-        if length:
-            total = start + int(length)
+        total = start + int(length) if length else None
         free = shutil.disk_usage(part.parent).free
         if total and free < total - start:
             raise InputError(

@@ -1,5 +1,4 @@
-"""Reads a file of weights without running code from it, and renames its tensors to those of
-MMDetection's backbone."""
+"""Reads a file of weights without running code from it, and gives its tensors MMDetection's names."""
 
 from __future__ import annotations
 
@@ -54,12 +53,12 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no tensors")
-    tensors = {}
-    for name, value in content.items():
-        if isinstance(name, str) and isinstance(value, torch.Tensor):
-            tensors[name] = value
+    content = content if isinstance(content, dict) else {}
+    tensors = {
+        name: value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, torch.Tensor)
+    }
     if not tensors:
         raise InputError(f"{path}: holds no tensors")
     return tensors
@@ -96,7 +95,6 @@ def match(tensors: dict[str, torch.Tensor], backbone: torch.nn.Module) -> Match:
 
 
 def _reason(error: Exception) -> str:
-    """What the reader said, on one line, without torch's advice to load the file with everything
-    allowed."""
+    """What the reader said, on one line, without torch's advice to allow everything."""
     text = re.split(r"trusted source\. |WeightsUnpickler error: ", " ".join(str(error).split()))[-1]
     return text.partition(" Check the documentation of torch.load")[0][:200] or type(error).__name__

@@ -49,11 +49,10 @@ def test_without_an_account_nothing_is_said(tmp_path, monkeypatch):
 @on_a_cpu
 @pytest.mark.skipif(not measure._ACCOUNT.exists(), reason="no /proc/stat")
 def test_a_process_that_takes_a_core():
-    counted = measure.Neighbours()
     endless = "print(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", endless], stdout=subprocess.PIPE) as busy:
         busy.stdout.readline()
-        counted.restart()
+        counted = measure.Neighbours()
         time.sleep(1)
         share = counted.share()
         busy.kill()
