@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
+from stages.files import sha256
 from stages.results.files import CellFiles
 from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
@@ -52,7 +52,7 @@ def contest(
     comparable moves nothing.
     """
     chosen = judgement.choice.chosen or ""
-    cell = _cell_of(row, judgement)
+    cell = next((cell for cell, rows in judgement.repeats.items() if row in rows), None)
     if cell is not None and cell == chosen:
         return Contest(False, f"it is a training of {chosen} too")
     if cell is not None:
@@ -63,31 +63,18 @@ def contest(
         difference, reason = _against_predictions(client, champion, judgement, study, root)
     if difference is None:
         return Contest(False, reason)
-    return _decided(difference, judgement, cell)
-
-
-def _cell_of(row: str | None, judgement: Judgement) -> str | None:
-    for cell, rows in judgement.repeats.items():
-        if row in rows:
-            return cell
-    return None
-
-
-def _decided(difference: Estimate, judgement: Judgement, cell: str | None) -> Contest:
-    interval = (
-        f"{difference.value:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    text = (
+        f"the difference of {judgement.metric} is {difference.value:+.3f} "
+        f"(95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
     )
-    text = f"the difference of {judgement.metric} is {interval}"
     if difference.thin:
         return Contest(False, f"{text}, on too few boxes to decide")
     if difference.low > 0:
         return Contest(True, text)
-    chosen = judgement.choice.chosen or ""
-    cheaper = cell is not None and _costs_less(judgement, chosen, cell)
-    if cheaper and difference.high >= 0 and difference.low >= -judgement.margin:
-        return Contest(
-            True, f"{text}, within the margin of {judgement.margin:g}, and it costs less"
-        )
+    is_within = difference.high >= 0 and difference.low >= -judgement.margin
+    if is_within and cell is not None and _costs_less(judgement, chosen, cell):
+        margin = f"within the margin of {judgement.margin:g}"
+        return Contest(True, f"{text}, {margin}, and it costs less")
     return Contest(False, text)
 
 
@@ -113,8 +100,7 @@ def _against_predictions(
     results = _artifact(client, champion.run_id, f"predictions/{split}.json")
     if record is None or results is None:
         return None, "its run holds no predictions"
-    digest = hashlib.sha256(annotations.read_bytes()).hexdigest()
-    if record.get("annotations", {}).get(split) != digest:
+    if record.get("annotations", {}).get(split) != sha256(annotations):
         return None, f"it was evaluated on other {split} annotations"
     rows = [row for row in judgement.repeats[chosen] if study.fold_of(study.cell(row)) is None]
     if not rows:

@@ -17,7 +17,6 @@ from stages.study import names
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
 from stages.verdict import wording
-from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
 
 # Of a class's name in a metric's; MLflow allows 250 characters in all.
@@ -45,12 +44,8 @@ def name(judgement: Judgement, study: Study) -> str:
 
 
 def tags(judgement: Judgement, study: Study) -> dict[str, str]:
-    """Of the comparison's run.
-
-    hypothesis.1, .2, ... are supported, rejected or undecided, in params.yaml's order;
-    more_images.1,
-    .2, ...: a sentence for each learning curve.
-    """
+    """Of the comparison's run. hypothesis.1, .2, ... are supported, rejected or undecided, in
+    params.yaml's order; more_images.1, .2, ...: a sentence for each learning curve."""
     choice = judgement.choice
     table = {
         "kind": "comparison",
@@ -87,11 +82,10 @@ def note(judgement: Judgement) -> str:
 
 
 def metrics(judgement: Judgement) -> dict[str, float]:
-    """Of the comparison's run: how many cells, holes, hypotheses of each outcome and expected false
-    alarms; the deciding metric of each cell with the ends of its 95 % interval, such as
-    val_bbox_mAP_50_low/<cell>, its probability to be the best and its losses; what twice the
-    training images would give the last cell of each learning curve, with its 95 % interval, the
-    gain itself only where it can be told."""
+    """Of the comparison's run: counts; of each cell the metric that decides with the ends of its
+    95 % interval, such as val_bbox_mAP_50_low/<cell>, its probability to be the best and its
+    losses; what twice the training images would give the last cell of each learning curve, the gain
+    itself only where it can be told."""
     values = {
         "cells": float(len(judgement.repeats)),
         "holes": float(len(judgement.holes)),
@@ -103,11 +97,8 @@ def metrics(judgement: Judgement) -> dict[str, float]:
     }
     for finding in judgement.findings:
         values[finding.outcome] += 1
-    decides = _metric_key(judgement.metric)
     for cell in judgement.repeats:
-        estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
-        of_cell = _interval(decides, estimate) | _standing(judgement, cell)
-        for key, value in of_cell.items():
+        for key, value in {**_deciding(judgement, cell), **_standing(judgement, cell)}.items():
             values[f"{key}/{cell}"] = value
     for share in judgement.shares:
         gain, cell = share.curve.doubled, share.cells[-1]
@@ -135,21 +126,22 @@ def cell_metrics(judgement: Judgement, cell: str) -> dict[str, float]:
     """The metric that decides and the difference to the best, each with the ends of its 95 %
     interval, that of the difference simultaneous; the probability to be the best and the losses. On
     MLflow's page of charts this group stands last, below the study's panels."""
-    choice = judgement.choice
-    decides = _metric_key(judgement.metric)
-    estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
-    values = _interval(f"verdict/{decides}", estimate)
-    pair = None
-    if choice.best and choice.best != cell:
-        pair = judgement.pair(cell, choice.best)
+    best = judgement.choice.best
+    values = {**_deciding(judgement, cell), **_standing(judgement, cell)}
+    pair = judgement.pair(cell, best) if best and best != cell else None
     if pair is not None and cell in judgement.standings:
-        low, high = judgement.standings[cell].interval
-        values["verdict/to_best"] = pair.difference.value
-        values["verdict/to_best_low"] = low
-        values["verdict/to_best_high"] = high
-    for key, value in _standing(judgement, cell).items():
-        values[f"verdict/{key}"] = value
-    return values
+        values["to_best"] = pair.difference.value
+        values["to_best_low"], values["to_best_high"] = judgement.standings[cell].interval
+    return {f"verdict/{key}": value for key, value in values.items()}
+
+
+def _deciding(judgement: Judgement, cell: str) -> dict[str, float]:
+    """The metric that decides, and the ends of its interval."""
+    estimate = judgement.estimates.get(cell, {}).get(judgement.metric)
+    if estimate is None:
+        return {}
+    key = _allowed(judgement.metric.replace("/", "_").replace("[", " ").replace("]", " "))
+    return {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
 
 
 def _standing(judgement: Judgement, cell: str) -> dict[str, float]:
@@ -203,30 +195,15 @@ def classes_csv(judgement: Judgement, keys: Mapping[str, str]) -> str:
 def _class_row(group: Group, keys: Mapping[str, str]) -> list[Any]:
     """The columns from `kind` on."""
     key = keys.get(group.name, "") if group.kind == "class" else ""
-    thin = False
-    ends: list[float | None] = []
+    thin, ends = False, []
     for estimate in (group.AP, group.AP50):
-        if estimate is None:
-            ends += [None, None, None]
-        else:
-            ends += [estimate.value, estimate.low, estimate.high]
-            thin = thin or estimate.thin
+        ends += [getattr(estimate, end, None) for end in ("value", "low", "high")]
+        thin = thin or (estimate is not None and estimate.thin)
     return [group.kind, group.name, key, group.boxes, _yes(thin), *ends]
 
 
 def _yes(answer: bool) -> str:
     return "yes" if answer else "no"
-
-
-def _interval(key: str, estimate: Estimate | None) -> dict[str, float]:
-    if estimate is None:
-        return {}
-    return {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
-
-
-def _metric_key(metric: str) -> str:
-    """A metric's name as a part of one of MLflow's: val_bbox_mAP_50, val_AP50 Platelets."""
-    return _allowed(metric.replace("/", "_").replace("[", " ").replace("]", " "))
 
 
 def _allowed(text: str) -> str:

@@ -1,15 +1,14 @@
-"""The model registry: the chosen cell's checkpoint as a version, and the alias that says which one
-to use."""
+"""The model registry: the chosen cell's checkpoint as a version, and the alias of the one to use."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.comparison import champion
+from stages.files import sha256
 from stages.report.markdown import escape
 from stages.study import paths
 from stages.study.params import DEFAULT_STUDY, ROOT, Study
@@ -20,7 +19,7 @@ from stages.verdict.wording import value
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+    from mlflow.entities.model_registry import RegisteredModel
 
 ALIAS = "champion"
 CHECKPOINT = "checkpoint"
@@ -65,64 +64,31 @@ def promote(
     artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id, CHECKPOINT)}
     if f"{CHECKPOINT}/{FILE}" not in artifacts:
         return f"Nothing is registered: the run of {short} has no {CHECKPOINT}/{FILE} in MLflow."
-    registered = _registered(client, name)
+    number = _registered(client, name).aliases.get(ALIAS)
     tags = _tags(judgement, chosen, comparison, study.scale)
-    folder = root / paths.model(chosen)
-    if (folder / FILE).is_file():
-        tags[DIGEST] = _digest(folder / FILE)
-    version = _version(client, name, run.info.run_id, tags.get(DIGEST))
-    if version is None:
-        if (folder / "config.py").is_file():
-            client.log_artifact(run.info.run_id, str(folder / "config.py"), CHECKPOINT)
-        # The folder, not the file in it: MLflow downloads nothing, without a word, for a version
-        # that is one file.
-        version = client.create_model_version(
-            name,
-            f"runs:/{run.info.run_id}/{CHECKPOINT}",
-            run.info.run_id,
-            tags,
-            description=_description(judgement, name),
-        )
-    else:
-        for key, value_of_tag in tags.items():
-            client.set_model_version_tag(name, version.version, key, value_of_tag)
-        client.update_model_version(name, version.version, _description(judgement, name))
-    text = f"{short} is version {version.version} of {name}"
-    number = registered.aliases.get(ALIAS)
-    if not number:
-        client.set_registered_model_alias(name, ALIAS, version.version)
-        return f"{text} and its {ALIAS}."
-    if str(number) == str(version.version):
+    version = _version(client, name, run.info.run_id, tags, root / paths.model(chosen))
+    client.update_model_version(name, version, _description(judgement, name))
+    text = f"{short} is version {version} of {name}"
+    if str(number) == version:
         return f"{text} and stays its {ALIAS}."
+    if not number:
+        client.set_registered_model_alias(name, ALIAS, version)
+        return f"{text} and its {ALIAS}."
     holder = client.get_model_version(name, number)
-    result = _contest(client, holder, runs, judgement, study, root)
+    scale = holder.tags.get("scale", study.scale)
+    if scale == study.scale:
+        row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
+        result = champion.contest(client, holder, row, judgement, study, root)
+    else:
+        # A miniature shows that a cell trains; its numbers are not those of the full model.
+        reason = f"it was trained at scale {scale}"
+        result = champion.Contest(study.scale == "full", reason)
     cell = judgement.short(holder.tags.get("cell", "another cell"))
     reason = judgement.named(result.reason)
     if not result.moves:
         return f"{text}; its {ALIAS} stays version {number}, {cell}: {reason}."
-    client.set_registered_model_alias(name, ALIAS, version.version)
+    client.set_registered_model_alias(name, ALIAS, version)
     return f"{text} and its {ALIAS}, which was version {number}, {cell}: {reason}."
-
-
-def _contest(
-    client: MlflowClient,
-    holder: ModelVersion,
-    runs: Mapping[str, Run],
-    judgement: Judgement,
-    study: Study,
-    root: Path,
-) -> champion.Contest:
-    scale = holder.tags.get("scale", study.scale)
-    if scale != study.scale:
-        # A miniature shows that a cell trains; its numbers are not those of the full model.
-        return champion.Contest(study.scale == "full", f"it was trained at scale {scale}")
-    row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
-    return champion.contest(client, holder, row, judgement, study, root)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _registered(client: MlflowClient, name: str) -> RegisteredModel:
@@ -133,25 +99,32 @@ def _registered(client: MlflowClient, name: str) -> RegisteredModel:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    try:
-        return client.create_registered_model(name, description=_ABOUT)
-    except MlflowException as error:
-        # Somebody else was first.
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        return client.get_registered_model(name)
+    # Where somebody else is first, all of this is tried again.
+    return client.create_registered_model(name, description=_ABOUT)
 
 
 def _version(
-    client: MlflowClient, name: str, run_id: str, digest: str | None
-) -> ModelVersion | None:
-    """The first version of a run, or of another run that ended in the same checkpoint."""
-    versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
-    if not versions and digest:
-        versions = list(
-            client.search_model_versions(f"name = '{name}' and tag.{DIGEST} = '{digest}'")
-        )
-    return min(versions, key=lambda version: int(version.version), default=None)
+    client: MlflowClient, name: str, run_id: str, tags: dict[str, str], folder: Path
+) -> str:
+    """The number of the first version of a run, or of another run that ended in the same
+    checkpoint; else of a new one. It gets the tags. folder: models/<cell>."""
+    conditions = [f"run_id = '{run_id}'"]
+    if (folder / FILE).is_file():
+        tags = {**tags, DIGEST: sha256(folder / FILE)}
+        conditions.append(f"tag.{DIGEST} = '{tags[DIGEST]}'")
+    for condition in conditions:
+        versions = client.search_model_versions(f"name = '{name}' and {condition}")
+        if versions:
+            number = str(min(int(version.version) for version in versions))
+            for key, text in tags.items():
+                client.set_model_version_tag(name, number, key, text)
+            return number
+    if (folder / "config.py").is_file():
+        client.log_artifact(run_id, str(folder / "config.py"), CHECKPOINT)
+    # The folder, not the file in it: MLflow downloads nothing, without a word, for a version that
+    # is one file.
+    source = f"runs:/{run_id}/{CHECKPOINT}"
+    return str(client.create_model_version(name, source, run_id, tags).version)
 
 
 def _tags(judgement: Judgement, chosen: str, comparison: str, scale: str) -> dict[str, str]:
