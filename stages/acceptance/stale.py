@@ -75,9 +75,11 @@ def _check(name: str, changes: list[Any], lock: dict[str, Any]) -> None:
     renamed = set()
     if str(paths.cell(name)) not in before:
         renamed.add(str(paths.cell(name)))
-    weights = [digest for path, digest in before.items() if path.startswith(f"{paths.WEIGHTS}/")]
-    if str(paths.weights(name)) not in before and weights[:1] == [md5(paths.weights(name))]:
-        renamed.add(str(paths.weights(name)))
+    weights = str(paths.weights(name))
+    for path, digest in before.items():
+        is_weights = path.startswith(f"{paths.WEIGHTS}/") and weights not in before
+        if is_weights and digest == md5(Path(weights)):
+            renamed.add(weights)
     for change in changes:
         if not isinstance(change, dict):
             raise InputError(f"train@{name}: {change}; only a change of code can be accepted")
@@ -150,7 +152,9 @@ def features(stale: Stale) -> set[Feature]:
 def choose(cells: Sequence[Stale]) -> list[Stale]:
     """Few small cells that have each feature of `cells` between them: for the rarest feature the
     smallest cell that has it, and so on with what is still missing."""
-    counts = Counter(feature for cell in cells for feature in features(cell))
+    counts = Counter()
+    for cell in cells:
+        counts.update(features(cell))
     chosen: list[Stale] = []
     covered: set[Feature] = set()
     for feature in sorted(counts, key=lambda feature: (counts[feature], feature)):

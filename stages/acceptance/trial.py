@@ -154,8 +154,7 @@ def _run(stale: Stale, folder: Path, keys: list[str]) -> Outcome:
 
 
 def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:
-    """The params.yaml of the folder's own time, cut down to the cell; its row and its scale as they
-    are now."""
+    """The folder's own params.yaml, cut down to the cell; its row and scale as they are now."""
     values = yaml_text.loads(path.read_text(encoding="utf-8"))
     current = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     scale = current["scale"]
@@ -171,7 +170,9 @@ def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:
             values["data"][key] = current["data"][key]
     values.update(scale=scale, seed=current["seed"], cells={stale.name: row}, hypotheses=[])
     values.update(backbone="", neck="")
-    values["scales"][scale] = {key: value for key, value in block.items() if key in keys}
+    for key in set(block) - set(keys):
+        del block[key]
+    values["scales"][scale] = block
     path.unlink()
     path.write_text(yaml_text.dumps(values), encoding="utf-8")
 

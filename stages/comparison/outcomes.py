@@ -110,8 +110,7 @@ def metrics(judgement: Judgement) -> dict[str, float]:
 
 
 def cell_tags(judgement: Judgement, cell: str) -> dict[str, str]:
-    """Of a cell's run, and of those of its repeats: what it is against the best, in the Pareto
-    front and in the end."""
+    """Of a cell's run and its repeats': against the best, in the Pareto front, in the end."""
     standing = judgement.standings.get(cell)
     return {
         "kind": "cell",
@@ -207,8 +206,7 @@ def _yes(answer: bool) -> str:
 
 
 def _allowed(text: str) -> str:
-    # MLflow takes letters of any script, digits and _ - . : and space; a slash would begin a group
-    # of its charts.
+    # Letters of any script, digits and _ - . : and space; a slash begins a group of charts.
     allowed = re.sub(r"[^\w.\- ]", "_", unicodedata.normalize("NFC", text))
     return " ".join(allowed.split())[:_LONGEST_NAME].rstrip()
 

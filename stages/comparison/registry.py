@@ -121,8 +121,7 @@ def _version(
             return number
     if (folder / "config.py").is_file():
         client.log_artifact(run_id, str(folder / "config.py"), CHECKPOINT)
-    # The folder, not the file in it: MLflow downloads nothing, without a word, for a version that
-    # is one file.
+    # The folder: MLflow downloads nothing, without a word, for a version that is one file.
     source = f"runs:/{run_id}/{CHECKPOINT}"
     return str(client.create_model_version(name, source, run_id, tags).version)
 

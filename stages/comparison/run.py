@@ -135,8 +135,7 @@ class _Messages:
         self._client.log_text(self.run_id, table, "classes.csv")
 
     def cell(self, row: str) -> None:
-        """Hangs the run of a row below the comparison, with the verdict on its cell and AP50 of its
-        classes."""
+        """Hangs a row's run below the comparison: its cell's verdict, its classes' AP50."""
         result = self.cells[row]
         run = self._run(result.run)
         if run is None:

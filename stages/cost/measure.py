@@ -15,6 +15,7 @@ import os
 import platform
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,7 @@ def measure(
         raise InputError(
             f"batch {batch}, runs {runs}, rounds {rounds}: at least 1 of each is needed"
         )
-    visits = {source.name: Visits() for source in sources}
+    visits: defaultdict[str, Visits] = defaultdict(Visits)
     work = {}
     loaded: dict[str, Subject] = {}
     fits = _fit(sources)
@@ -113,8 +114,7 @@ def measure(
                 # It warms the model up as well.
                 work[source.name] = subject.work()
                 if fits:
-                    # What stays until the end is looked through once and not at each visit, where
-                    # it would take most of the time.
+                    # Looked through at each visit, what stays would take most of the time.
                     gc.collect()
                     gc.freeze()
             _visit(subject, visits[source.name], runs, batch, seconds / rounds)
@@ -133,9 +133,11 @@ def measure(
 
 
 def _fit(sources: Sequence[Source]) -> bool:
-    # One that is missing is named when it is loaded.
-    checkpoints = [source.checkpoint for source in sources if source.checkpoint.is_file()]
-    total = sum(checkpoint.stat().st_size for checkpoint in checkpoints)
+    total = 0
+    for source in sources:
+        # One that is missing is named when it is loaded.
+        if source.checkpoint.is_file():
+            total += source.checkpoint.stat().st_size
     return total / 2**20 < _SHARE_OF_MEMORY * machine.memory_mib()
 
 
@@ -169,15 +171,17 @@ def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: flo
 
 
 def _summary(work: dict[str, Any], visits: Visits) -> dict[str, Any]:
-    rounds = {key: getattr(visits, key) for key in _QUANTITIES}
-    costs = {key: statistics.median(values) for key, values in rounds.items()}
+    costs, spread, rounds = {}, {}, {}
+    for key in _QUANTITIES:
+        values = rounds[key] = getattr(visits, key)
+        costs[key], spread[key] = statistics.median(values), [min(values), max(values)]
     costs["latency_p95_ms"] = float(np.percentile(visits.latencies, 95))
     costs["size_mib"] = work["checkpoint_bytes"] / 2**20
     costs["gmacs"] = work["macs"] / 1e9
     return {
         "work": work,
         "costs": costs,
-        "spread": {key: [min(values), max(values)] for key, values in rounds.items()},
+        "spread": spread,
         "rounds": rounds,
         "batch": visits.batch,
         "others": _mean(visits.others),
@@ -185,8 +189,7 @@ def _summary(work: dict[str, Any], visits: Visits) -> dict[str, Any]:
 
 
 def _reset_peak() -> None:
-    # Freed memory that glibc keeps would be filled unseen, and a second measurement show no more
-    # than a trace.
+    # glibc would fill freed memory unseen, and a second measurement show no more than a trace.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     memory.reset_peak()
@@ -204,8 +207,7 @@ def device_name() -> str:
 
 
 class Neighbours:
-    """Counts from here on what others took of the machine's cores, a hypervisor's other guests
-    (steal) too."""
+    """Counts from here on what others, a hypervisor's other guests too, took of the cores."""
 
     def __init__(self) -> None:
         self._start, self._own = _ticks(), time.process_time()
@@ -213,11 +215,12 @@ class Neighbours:
     def share(self) -> float | None:
         """Of all cores, in [0, 1]. None on a GPU, whose other users this does not see, where there
         is no Linux, and within the first tick, a hundredth of a second."""
-        total, idle = (end - start for end, start in zip(_ticks(), self._start, strict=True))
+        (total, idle), (total_before, idle_before) = _ticks(), self._start
+        total -= total_before
         if not total > 0 or torch.cuda.is_available():
             return None
         own = (time.process_time() - self._own) * os.sysconf("SC_CLK_TCK")
-        return min(1.0, max(0.0, (total - idle - own) / total))
+        return min(1.0, max(0.0, (total - (idle - idle_before) - own) / total))
 
 
 def _ticks() -> tuple[float, float]:
@@ -226,7 +229,7 @@ def _ticks() -> tuple[float, float]:
         line = _ACCOUNT.read_text(encoding="ascii").split("\n", 1)[0]
         # man 5 proc_stat: user nice system idle iowait irq softirq steal. The guests after them are
         # part of user and nice; what waits for a disk uses no core.
-        ticks = [int(field) for field in line.split()[1:9]]
+        ticks = list(map(int, line.split()[1:9]))
         return sum(ticks), ticks[3] + ticks[4]
     except (OSError, ValueError, IndexError):
         return math.nan, math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +28,7 @@ IMAGES = 16
 
 @dataclass(frozen=True)
 class Source:
-    """Where a cell's files lie, and images to measure it on: decoded ones (height, width, 3),
-    uint8, BGR."""
+    """A cell's files, and images to measure it on: decoded (height, width, 3), uint8, BGR."""
 
     name: str
     config: Path
@@ -37,8 +37,7 @@ class Source:
 
 
 def read_images(config: Path, count: int = IMAGES) -> list[np.ndarray]:
-    """The first images of val, decoded as the cell's config decodes them. Raises InputError where
-    one cannot be."""
+    """The first images of val, decoded as the cell decodes them. Raises InputError."""
     dataset = config_file.read(config, "val_dataloader").val_dataloader.dataset
     coco = read_json(Path(dataset.ann_file))
     load = Compose(dataset.pipeline[:1])
@@ -68,11 +67,11 @@ class Subject:
         pipeline = cfg.test_dataloader.dataset.pipeline
         steps = [step for step in pipeline if step.type != "LoadAnnotations"]
         self._pipeline = Compose([{"type": "LoadImageFromNDArray"}, *steps[1:]])
-        self._next = 0
+        self._in_turn = itertools.cycle(self.images)
 
     def enter(self) -> None:
         self.model.to(inference.device())
-        self._next = 0
+        self._in_turn = itertools.cycle(self.images)
 
     def leave(self) -> None:
         if torch.cuda.is_available():
@@ -85,9 +84,7 @@ class Subject:
 
     def run(self, count: int) -> float:
         """One pass over the next `count` images, which come in turn; in seconds."""
-        places = range(self._next, self._next + count)
-        chosen = [self.images[place % len(self.images)] for place in places]
-        self._next += count
+        chosen = list(itertools.islice(self._in_turn, count))
         start = time.perf_counter()
         _pass(self.model, self._batch(chosen))
         return time.perf_counter() - start

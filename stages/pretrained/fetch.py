@@ -29,8 +29,7 @@ FOLDER = paths.WEIGHTS / "raw"
 # A connection that is reset loses what was read of a chunk, so a chunk is small.
 _CHUNK = 1 << 16
 _TIMEOUT_S = 30
-# A connection that is cut is taken up again where it stopped, so many times in a row without a
-# single new byte.
+# Times in a row that a cut connection is taken up again without a single new byte.
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 # Answers of 4xx that another attempt may change: a timeout, too many requests.
@@ -143,8 +142,7 @@ def _download(name: str, source: str, part: Path, path: Path) -> None:
             problem, final = str(error), True
         except (OSError, HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
-        # Against the most there ever was: a server without ranges begins anew each time, and could
-        # do so for ever.
+        # Against the most there ever was: a server without ranges begins anew each time.
         size = part.stat().st_size
         has_grown = size > most
         tries = 0 if has_grown else tries + 1

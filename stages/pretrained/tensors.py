@@ -36,16 +36,14 @@ class Match:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors by name. Raises InputError where the file is no set of tensors, or would run code
-    when loaded."""
+    """By name. Raises InputError where the file has other things than tensors, or code."""
     try:
         if path.suffix == ".safetensors":
             content = load_file(path)
         else:
             with warnings.catch_warnings(action="ignore"):
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged file raises whatever torch's unpickler stumbles over: IndexError, AssertionError,
-    # struct.error ...
+    # A damaged file raises whatever torch's unpickler stumbles over, such as IndexError.
     except Exception as error:
         raise InputError(
             f"{path}: is not a file of tensors alone, and nothing else is loaded: {_reason(error)}"

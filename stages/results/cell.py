@@ -1,5 +1,4 @@
-"""One finished cell as verdicts and report see it: its files and its costs, checked and put into
-numbers."""
+"""One finished cell as verdicts and report see it: its files and costs, checked, as numbers."""
 
 from __future__ import annotations
 
@@ -64,8 +63,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class on one split. AP and AP50 are in [0, 1], None where the split has no box of the
-    class."""
+    """A class on a split. AP and AP50 are in [0, 1], None where the split has no box of it."""
 
     name: str
     boxes: int

@@ -1,5 +1,4 @@
-"""A result file that is read: one line for what is wrong with it, with the command that makes it
-again."""
+"""A result file that is read: one line for its fault, with the command that makes it again."""
 
 from __future__ import annotations
 
@@ -24,8 +23,7 @@ def remedy(cell: str, stage: str) -> str:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """path: below `root`, the project's folder, and how messages name the file. remedy: their
-    end."""
+    """path: below `root`, the project's folder, as messages name it. remedy: their end."""
 
     path: Path
     remedy: str
@@ -67,8 +65,7 @@ class ResultFile:
         return content
 
     def number(self, value: object, key: str) -> float | None:
-        """A value of the file, None where it is none or not finite. Raises InputError where it is
-        no number."""
+        """A value that is to be a number or None; what is not finite becomes None."""
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise self.wrong(f"{key} is {value!r}, not a number")
         if value is None or not math.isfinite(value):
@@ -187,8 +184,7 @@ class CellFiles:
         return read_rows(self.history_file, self.run.get("iterations"))
 
     def predictions(self, split: str) -> list[dict[str, Any]]:
-        """Detections in COCO's results format. Read anew each time: those of all cells at once
-        would take gigabytes."""
+        """In COCO's results format, read anew each time: those of all cells take gigabytes."""
         content = self.predictions_file(split).json()
         if not isinstance(content, list):
             raise self.predictions_file(split).wrong("not a list of detections")

@@ -154,8 +154,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
                 temporary.write_text(resolved.text, encoding="utf-8")
             write_json(work.folder / "run.json", content)
     if _is_first():
-        # DVC removes the outs of a stage that it has not taken note of; of several processes, some
-        # may start late.
+        # DVC removes a stage's outs before it runs it again; of several processes some start late.
         work.publish(
             {
                 paths.model(name): ("config.py", "best.pth", "last.pth"),
@@ -187,8 +186,7 @@ def train(
             step = before["iteration"] // training.passes
             log.info("%s: resuming from step %d of %s", name, step, work.folder)
     if training.passes > 1:
-        # The schedule counts passes, and the first of a sum comes before the optimizer's first
-        # step.
+        # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = states.Writer()
     bar = progress.ProgressHook(name, training.recorder, on_epoch)
@@ -197,8 +195,7 @@ def train(
     try:
         for hook in (bar, saver, keeper_hook):
             training.runner.register_hook(hook)
-        # pycocotools reports every file that it reads on stdout; progress and messages go to
-        # stderr.
+        # pycocotools reports every file that it reads on stdout; ours go to stderr.
         with contextlib.redirect_stdout(io.StringIO()), deferred():
             training.runner.train()
         if record:

@@ -1,5 +1,4 @@
-"""Keeps a training's state as it goes, and lets a new process go on from it, bit for bit on a
-CPU."""
+"""Keeps a training's state as it goes, from which another process goes on, on a CPU bit for bit."""
 
 from __future__ import annotations
 

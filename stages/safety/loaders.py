@@ -125,8 +125,7 @@ class Batches:
         return getattr(self._loader, name)
 
     def __iter__(self) -> Iterator[Any]:
-        # At once, not with the first batch: starting a loader draws a seed, which the caller
-        # undoes.
+        # At once, not with the first batch: starting a loader draws a seed, which is undone.
         with program.waiting():
             batches = iter(self._loader)
         return self._each(batches)

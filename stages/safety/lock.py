@@ -143,8 +143,7 @@ def _refusal(cell: str, owner: dict[str, Any]) -> str:
     holder = f"{cell}: is being trained by {_who(owner)} ({owner.get('command', '?')})"
     if owner.get("host") != socket.gethostname():
         return f"{holder}; wait for it, or end it there"
-    # Seconds of the machine's uptime, which all its processes share and which no clock change
-    # moves.
+    # Of the machine's uptime, which all processes share and no change of the clock moves.
     silent = max(0.0, time.monotonic() - owner.get("uptime", 0.0))
     state = f"last heartbeat {silent:.0f} s ago"
     if silent > SILENT_S:

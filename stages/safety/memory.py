@@ -1,5 +1,4 @@
-"""What a training needs of memory, and of /dev/shm, in which loader processes hand over their images;
-what to do where there is too little."""
+"""What a training needs of memory and of /dev/shm, and what to do where there is too little."""
 
 from __future__ import annotations
 
@@ -72,8 +71,7 @@ def reset_peak() -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return
-    # Linux: 5 sets the peak to what is resident now (man 5 proc). A kernel without it reports too
-    # much.
+    # Linux: 5 sets the peak to what is resident now (man 5 proc). Else it stays too high.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 

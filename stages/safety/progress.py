@@ -15,8 +15,7 @@ from stages.training.history import HistoryHook, Row, last_epoch_loss
 
 
 class _Patient:
-    """A terminal that may go (Ctrl-C ends the `cat` behind a pipe as well): what is shown is lost,
-    and nothing else."""
+    """A terminal that may go, as behind a pipe after Ctrl-C: nothing else is lost then."""
 
     def __init__(self, file: Any) -> None:
         self.file = file

@@ -82,8 +82,7 @@ class Record:
         self.run = TrainingRun(description, work.training_id, before and before["run_id"])
 
     def finish(self, training: Training, seconds: float) -> dict[str, Any]:
-        """Ends the run and gives run.json. seconds: of training, over all processes that had a
-        part."""
+        """Ends the run; run.json. seconds: of training, over all processes with a part in it."""
         rows, model = training.recorder.rows, training.runner.model
         results = {
             "highest_lr": max(row["lr"] for row in rows),
@@ -115,7 +114,6 @@ class Record:
 
 
 def datasets(data: dict[str, Any], name: str) -> list[dict[str, str]]:
-    """The inputs of a training for MLflow: the annotation files, whose digests cover the images
-    too. name: of the data set."""
+    """A training's inputs for MLflow: annotation files, whose digests cover the images too."""
     digests, files = data["digests"], data["files"]
     return [dataset(name, split, digests[split], files[split]) for split in ("train", "val")]

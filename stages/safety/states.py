@@ -109,8 +109,7 @@ def _models(runner: Any) -> list[torch.nn.Module]:
 
 
 def _buffers(model: torch.nn.Module) -> State:
-    """What each of several processes has of its own: gradients are shared, the statistics of batch
-    norms are not."""
+    """What several processes do not share: gradients they do, statistics of batch norms not."""
     if get_world_size() == 1:
         return {}
     parameters = {name for name, _ in model.named_parameters()}
@@ -186,8 +185,7 @@ class Writer:
 
 
 def save(folder: Path, content: State, step: int) -> None:
-    """Adds a state of `step` to the folder and removes all but the last two once the pointer names
-    it."""
+    """Adds a state of `step`; once the pointer names it, all but the last two are removed."""
     name = f"state-{step}.pth"
     entries = [entry for entry in states_of(folder) if entry["file"] != name]
     entry = {

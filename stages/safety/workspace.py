@@ -1,5 +1,4 @@
-"""A training's own folder, .work/<fingerprint>/: what it holds, what it goes on from, and how it
-becomes outs."""
+"""A training's folder, .work/<fingerprint>/: what it holds and goes on from, and its outs."""
 
 from __future__ import annotations
 
@@ -72,8 +71,7 @@ class Workspace:
 
 
 def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
-    """The cell's folder: one to go on from, or a fresh one, and then a line says what has changed
-    since the last."""
+    """The cell's folder to go on from, or a fresh one; then a line says what has changed."""
     folder = paths.SCRATCH / fingerprint
     content = _read(folder)
     # Of several processes that train together, one speaks and writes.

@@ -19,54 +19,46 @@ BYTES_PER_S = 5e6
 
 
 def put(client: MlflowClient, run: Run, file: Path, folder: str = "") -> None:
-    """Hard-links `file` into a local artifact store; uploads or copies it where there is none or it
-    is elsewhere.
+    """Hard-links `file` into an artifact store on this disk; else uploads or copies it.
 
     A linked file is the one in DVC's cache: it must never be edited in place. Raises
     FileNotFoundError.
     """
     local = _local_root(run.info.artifact_uri)
     if local is not None:
-        if _link(file, local / folder / file.name):
+        target = local / folder / file.name
+        if _link(file, target):
             return
         # MLflow would copy into what is there already, which may be a file of DVC's cache.
-        (local / folder / file.name).unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
     with _time_for(file.stat().st_size):
         client.log_artifact(run.info.run_id, str(file), folder or None)
 
 
 def missing(client: MlflowClient, run: Run, files: dict[str, Path]) -> dict[str, Path]:
-    """Of `files`, filed under their artifact paths, those that the run does not have.
-
-    A file in a local store is compared by its content, one on a server by its size. Those that are
-    not here are only looked for.
-    """
+    """Of `files`, artifact path -> file, those that the run does not have. A file in a local store
+    is compared by its content, one on a server by its size, one that is not here is looked for."""
     local = _local_root(run.info.artifact_uri)
     if local is not None:
         return {path: file for path, file in files.items() if not _is_stored(file, local / path)}
     sizes = {}
-    for folder in {str(Path(path).parent) for path in files}:
-        for entry in client.list_artifacts(run.info.run_id, None if folder == "." else folder):
+    for folder in {path.rpartition("/")[0] for path in files}:
+        for entry in client.list_artifacts(run.info.run_id, folder or None):
             sizes[entry.path] = entry.file_size
     lacking = {}
     for path, file in files.items():
-        is_stored = path in sizes
-        if is_stored and file.is_file():
-            is_stored = sizes[path] in (None, file.stat().st_size)
-        if not is_stored:
+        has_size = not file.is_file() or sizes.get(path) in (None, file.stat().st_size)
+        if path not in sizes or not has_size:
             lacking[path] = file
     return lacking
 
 
 def _link(file: Path, target: Path) -> bool:
-    """Whether `target` now is `file`; False where the file systems differ or know no hard links.
-
-    Where DVC's cache.type is symlink, `file` is a link: the file behind it is linked, and outlives
-    `dvc gc`.
-    """
+    """Whether `target` now is `file`; False where the file systems differ or know no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        # Where DVC's cache.type is symlink, the file behind the link outlives `dvc gc`.
         os.link(file.resolve(strict=True), temporary)
         # Renaming one name of a file onto another does nothing, and leaves both.
         os.replace(temporary, target)

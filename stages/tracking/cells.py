@@ -24,8 +24,7 @@ DETAILS = "metrics/details.json"
 
 
 def summary(record: dict[str, Any]) -> dict[str, float | None]:
-    """What train logs when it is done, at the last step. Records of earlier versions lack
-    highest_lr."""
+    """What train logs when it is done, at the last step. Older records lack highest_lr."""
     return {
         **{name: record[name] for name in MEASURED},
         "highest_lr": record.get("highest_lr"),

@@ -1,5 +1,4 @@
-"""What a run should hold: params, tags, data sets, metric points and files; and what it lacks of
-the first four."""
+"""What a run should hold: params, tags, data sets, points, files; which of them it lacks."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# MLflow's limits: characters of a param's value in its SQL stores, of a tag's; params and tags in
-# one batch, metrics in one.
+# MLflow's limits: characters of a param's value and of a tag's; entries in one batch.
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 BATCH = 100

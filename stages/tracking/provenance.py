@@ -96,8 +96,7 @@ def accept(entry: dict[str, Any], root: Path = ROOT) -> None:
 
 
 def newest(digest: str, entries: list[dict[str, Any]]) -> str:
-    """The digest of the newest code that was shown to make the same bits as the code of
-    `digest`."""
+    """The newest code that was shown to make the same bits as that of `digest`."""
     for entry in entries:
         if digest in entry["then"]:
             digest = entry["now"]

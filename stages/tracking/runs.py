@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 TAG = "training_id"
 # Of several runs of a cell, that of the results on disk.
 CURRENT = "current"
-# The inode of the machine's own pid namespace (PROC_PID_INIT_INO in Linux); a container has
-# another.
+# The inode of the machine's own pid namespace in Linux (PROC_PID_INIT_INO).
 MACHINES_OWN = "pid:[4026531836]"
 
 
@@ -33,8 +32,7 @@ class Runs:
     experiment: str
 
     def find(self, training_id: str, run_id: str | None = None) -> Run | None:
-        """The run of a training: `run_id` where the server knows it as this training's, else the
-        first that was made with the tag."""
+        """The run of a training: `run_id` where that is it, else the first that has its tag."""
         from mlflow.exceptions import MlflowException
 
         if run_id:
@@ -64,8 +62,7 @@ class Runs:
         return first
 
     def drop_doubles(self, training_id: str, run_id: str) -> None:
-        """Puts all other runs of a training into MLflow's trash: those of requests whose answers
-        were lost."""
+        """Puts a training's other runs, whose answers were lost, into MLflow's trash."""
         for run in self._tagged(training_id):
             if run.info.run_id != run_id:
                 self.client.delete_run(run.info.run_id)
@@ -116,8 +113,7 @@ def restoring(run_id: str) -> str:
 
 
 def owner_tags() -> dict[str, str]:
-    """This process for a run's tags: its host, and what tells it from any other that had or will
-    have its number."""
+    """This process for a run's tags: host, number, and what tells it from others of that number."""
     namespace = ""
     with contextlib.suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").readlink())
@@ -136,24 +132,21 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """Clock ticks from boot to the start of a process, so that a clock that jumps does not matter;
-    None: no process."""
+    """Clock ticks from boot to its start, which no change of the clock moves; None: no process."""
     # The command in brackets may hold spaces; starttime is field 22 of proc(5), the 20th behind it.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else None
 
 
 def vanished(run_tags: dict[str, str]) -> bool:
-    """Whether the process that wrote these tags is gone for certain: False on other hosts, or where
-    nobody can tell."""
+    """Whether the process of these tags is gone for certain; never known of another host's."""
     own = owner_tags()
     if not own["pid.started"] or not run_tags.get("pid", "").isdigit():
         return False
     if any(run_tags.get(key) != own[key] for key in ("host", "pid.namespace")):
         return False
     if run_tags.get("pid.boot") != own["pid.boot"]:
-        # The machine was started again. A container's host name may also be that of another one,
-        # elsewhere.
+        # The machine was started again. A container's host name may also be another machine's.
         return own["pid.namespace"] == MACHINES_OWN
     return started(int(run_tags["pid"])) != run_tags.get("pid.started")
 

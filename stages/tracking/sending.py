@@ -1,5 +1,4 @@
-"""One thread that talks to the tracker: in order, again after a failure, and never in the way of a
-training."""
+"""A thread that talks to the tracker: in order, again after a failure, in no training's way."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ FINAL = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "FEATURE_DISABLED")
 
 
 class NeedsPerson(Exception):
-    """The tracker takes nothing before a person types a command, which the message, one line, has
-    in it."""
+    """The tracker takes nothing before a person types the command in the message, one line."""
 
 
 Job = Callable[[], object]

@@ -30,8 +30,7 @@ _OWN = "sqlite:///mlflow.db"
 # Reports on data stand apart, so that the table of cells holds cells alone.
 DATA = "-data"
 
-# MLflow repeats a request for minutes, also one that may have been taken. sending.py repeats
-# instead, and looks first.
+# MLflow would repeat a request for minutes, also one that was taken. sending.py looks first.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 # A bare machine has no network, and nothing here may wait for one.
@@ -53,8 +52,7 @@ _RELATIVE = re.compile(r"(sqlite(?:\+\w+)?:///(?!file:)|file:)([^/?:][^?]*)(\?.*
 
 
 def home(root: Path = ROOT) -> Path:
-    """The main checkout: `dvc exp run --temp` and --queue work in .dvc/tmp/exps/<name> of it and
-    vanish afterwards."""
+    """The main checkout: `dvc exp run --temp` and --queue work in folders of it that vanish."""
     for folder in root.parents:
         if folder.parts[-3:] == (".dvc", "tmp", "exps"):
             return folder.parents[2]
@@ -62,8 +60,7 @@ def home(root: Path = ROOT) -> Path:
 
 
 def uri() -> str:
-    """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else the sqlite
-    store."""
+    """MLFLOW_TRACKING_URI, relative to the main checkout, where it is set; else sqlite."""
     return absolute(os.environ.get("MLFLOW_TRACKING_URI") or _OWN, home())
 
 
@@ -105,8 +102,7 @@ def command(words: str) -> str:
 
 
 def experiment_name(suffix: str = "") -> str:
-    """`study` of params.yaml, or MLFLOW_EXPERIMENT_NAME, with the suffix of one of its
-    experiments."""
+    """`study` of params.yaml, or MLFLOW_EXPERIMENT_NAME, with an experiment's suffix."""
     return (os.environ.get("MLFLOW_EXPERIMENT_NAME") or _study_name()) + suffix
 
 
@@ -146,8 +142,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
                 raise NeedsPerson(_other_version(error)) from error
             raise
         if not experiment:
-            # The kind makes MLflow's page open on model training rather than on its assistants for
-            # language models.
+            # MLflow's page then opens on model training, not on assistants for language models.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             try:
                 client.create_experiment(name, artifact_location=location, tags=kind)
@@ -169,8 +164,7 @@ def open_client(suffix: str = "") -> tuple[MlflowClient, str]:
 
 
 def _other_version(error: MlflowException) -> str:
-    """What to do about a database of another version than the installed MLflow; `error` names
-    both."""
+    """What to do about a database of another version than MLflow's; `error` names both."""
     import mlflow
     from mlflow.store import db_migrations
 
@@ -221,6 +215,5 @@ def turn(name: str = "mlflow") -> Iterator[None]:
         try:
             yield
         finally:
-            # A loader process that was forked meanwhile has the open file too: closing it here
-            # would end nothing.
+            # A loader process forked meanwhile has the open file too: closing it would end nothing.
             fcntl.flock(file, fcntl.LOCK_UN)

@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 
 # Rows of a history that are made into points at a time, so that memory stays bounded.
 ROWS = 200
-# How long a program that was told to stop waits for the tracker: its state is saved, and batch
-# systems kill after 30 s.
+# After a signal to stop: the state is saved, and batch systems kill after 30 s.
 KILLED_PATIENCE_S = 20.0
 
 
@@ -238,8 +237,7 @@ class TrainingRun:
         return {"run_id": self.run_id, "training_id": self.training_id, "tracking": tracking}
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The whole history so far, on disk already: every number of a row but step and epoch
-        becomes a metric at that step."""
+        """The whole history so far, which is on disk already."""
         now, contents = _now(), self._contents
         contents.rows = rows
         contents.moments += [now] * (len(rows) - len(contents.moments))
