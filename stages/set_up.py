@@ -56,7 +56,7 @@ def without_git() -> bool:
 def identify() -> None:
     """Gives this clone an identity where the machine has none: DVC's experiments are commits."""
     email = checkout.git(ROOT, "config", "user.email")
-    if email is None or email.returncode == 0:
+    if email.returncode in (0, checkout.NO_PROGRAM):
         return
     checkout.git(ROOT, "config", "user.name", "detection-matrix")
     checkout.git(ROOT, "config", "user.email", "detection-matrix@localhost")

@@ -118,8 +118,8 @@ def _worktree(commit: str, folder: Path) -> None:
     """The files of a commit. Raises InputError where there is no such commit here."""
     name = commit.removesuffix("+changes")
     done = checkout.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), name)
-    if done is None or done.returncode:
-        reason = "no git here" if done is None else " ".join(done.stderr.split())[:200]
+    if done.returncode:
+        reason = " ".join(done.stderr.split())[:200]
         raise InputError(
             f"commit {commit}: cannot be checked out ({reason}); dvc repro trains the cells"
         )

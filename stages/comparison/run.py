@@ -9,7 +9,6 @@ presses Compare sees them nested.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from stages.comparison import outcomes, registry
 from stages.results.cell import CellResult
 from stages.study.params import Study
 from stages.tracking import provenance, store
-from stages.tracking.contents import BATCH, TAG_LENGTH, batches, same, send_points
+from stages.tracking.contents import BATCH, TAG_LENGTH, batches, now, same, send_points
 from stages.tracking.runs import Runs, owner_tags
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
@@ -197,10 +196,9 @@ class _Messages:
                 changed.append(RunTag(key, str(value)[:TAG_LENGTH]))
         for start in range(0, len(changed), BATCH):
             self._client.log_batch(run_id, tags=changed[start : start + BATCH])
-        now = int(time.time() * 1000)
         lacking = []
         for name, number in metrics.items():
             if name not in data.metrics or not same(data.metrics[name], number):
-                lacking.append((name, number, now, step))
+                lacking.append((name, number, now(), step))
         for batch in batches(lacking):
             send_points(self._client, run_id, batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from stages.study.metrics import METRICS
 from stages.study.params import Cell
 from stages.study.paths import EVALUATED
 from stages.tracking import provenance, upload
-from stages.tracking.contents import Contents, Description, dataset, milliseconds, moments_of
+from stages.tracking.contents import Contents, Description, dataset, milliseconds, moments_of, now
 
 # What train measures besides its history, under the names that run.json has.
 MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
@@ -153,10 +152,10 @@ def of_data_report(report: dict[str, Any], folder: Path, tags: dict[str, str]) -
     for finding in report["findings"]:
         counts[f"findings/{finding['code']}"] = finding["count"]
     tags = {**tags, "digest": digest, **provenance.source_tags("stages.prepare")}
-    now = int(time.time() * 1000)
+    moment = now()
     return Contents(
         digest,
         Description(f"{name} {digest[:12]}", params, tags, datasets),
-        numbers=[(key, count, now, 0) for key, count in counts.items()],
+        numbers=[(key, count, moment, 0) for key, count in counts.items()],
         files={file: folder / file for file in ("report.html", "report.json", "changes.csv")},
     )

@@ -19,6 +19,8 @@ WITHOUT_GIT = (
     "no git repository here: all stages run and record their commit as unknown, but dvc exp and dvc "
     "metrics diff need one: git init && make set-up && git add --all && git commit -m start"
 )
+# A shell's exit status where there is no such program.
+NO_PROGRAM = 127
 # What git itself prints where it refuses the folder of another user.
 _REMEDY = re.compile(r"git config --global --add safe\.directory .+")
 # Measured with DVC 3.67.1. Its copies for --queue and --temp are addressed by URL, and their config
@@ -43,38 +45,32 @@ def look(root: Path = ROOT) -> Checkout:
     directory, is not the project's: neither its commit nor its experiments are.
     """
     prefix = git(root, "rev-parse", "--show-prefix")
-    if prefix is None:
+    if prefix.returncode == NO_PROGRAM:
         return Checkout((root / ".git").exists())
     if prefix.returncode:
         remedy = _REMEDY.search(prefix.stderr)
-        if remedy:
-            return Checkout(tracked=True, remedy=remedy[0])
-        return Checkout(tracked=False)
-    if not prefix.stdout.strip():
-        return Checkout(tracked=True)
+        return Checkout(tracked=True, remedy=remedy[0]) if remedy else Checkout(tracked=False)
+    is_top = not prefix.stdout.strip()
     listed = git(root, "ls-files", "--error-unmatch", "dvc.yaml")
-    return Checkout(listed is not None and listed.returncode == 0)
+    return Checkout(is_top or listed.returncode == 0)
 
 
 def commit(root: Path = ROOT) -> str:
     """The checked-out commit, with "+changes" after it where tracked files differ; or UNKNOWN."""
-    if not look(root).tracked:
-        return UNKNOWN
     head = git(root, "rev-parse", "HEAD")
-    if head is None or head.returncode:
+    if head.returncode or not look(root).tracked:
         return UNKNOWN
     # Not `git status`: it would look at every untracked image.
     changes = git(root, "diff", "--name-only", "HEAD")
-    if changes is not None and changes.stdout.strip():
-        return head.stdout.strip() + "+changes"
-    return head.stdout.strip()
+    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
 
 
-def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Runs git in the folder `root`, in English; None where there is no git program."""
+def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs git in the folder `root`, in English; it fails, too, where there is no git program."""
+    command = ["git", *arguments]
     try:
         return subprocess.run(
-            ["git", *arguments],
+            command,
             cwd=root,
             env={**os.environ, "LC_ALL": "C"},
             capture_output=True,
@@ -83,15 +79,13 @@ def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
             check=False,
         )
     except FileNotFoundError:
-        return None
+        return subprocess.CompletedProcess(command, NO_PROGRAM, "", "no git here")
 
 
 def warnings(root: Path = ROOT) -> list[str]:
     """A line for each thing that git or DVC cannot do in this folder, with the way out."""
-    lines = []
     checkout = look(root)
-    if not checkout.tracked:
-        lines.append(WITHOUT_GIT)
+    lines = [] if checkout.tracked else [WITHOUT_GIT]
     if checkout.remedy:
         lines.append(
             "another user owns this folder, so git refuses it: the commit is recorded as "

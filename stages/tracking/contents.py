@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,6 +134,11 @@ def moments_of(rows: Iterable[Mapping[str, Any]], record: dict[str, Any]) -> lis
 def milliseconds(moment: str) -> int:
     """An ISO 8601 time as MLflow counts it."""
     return int(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def now() -> int:
+    """As MLflow counts time: milliseconds since 1970."""
+    return int(time.time() * 1000)
 
 
 def batches(points: list[Point]) -> list[list[Point]]:

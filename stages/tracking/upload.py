@@ -4,7 +4,6 @@ goes on, when that is done, and by stages.sync."""
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from stages.tracking.contents import (
     Stored,
     batches,
     missing_points,
+    now,
     points_of,
     send_points,
     stored_points,
@@ -238,17 +238,16 @@ class TrainingRun:
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The whole history so far, which is on disk already."""
-        now, contents = _now(), self._contents
+        contents = self._contents
         contents.rows = rows
-        contents.moments += [now] * (len(rows) - len(contents.moments))
+        contents.moments += [now()] * (len(rows) - len(contents.moments))
         self._sender.put(self._send)
 
     def metrics(self, metrics: dict[str, float | None], step: int) -> None:
         """Single numbers at one step; None is left out."""
-        now = _now()
         for name, value in metrics.items():
             if value is not None:
-                self._contents.numbers.append((name, value, now, step))
+                self._contents.numbers.append((name, value, now(), step))
         self._sender.put(self._send)
 
     def end(self, status: str) -> None:
@@ -315,7 +314,3 @@ def counted(count: int, name: str) -> str:
     if count == 1:
         return f"1 {name}"
     return f"{count} {name}s"
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
