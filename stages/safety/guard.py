@@ -178,10 +178,10 @@ def train(
         loaders.bounded(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
     before = states.load(work.folder)
-    record = run = on_epoch = None
+    record = run = None
     if _is_first():
         record = Record(cell, study, data, work, before)
-        run, on_epoch = record.run, record.run.rows
+        run = record.run
         if before:
             step = before["iteration"] // training.passes
             log.info("%s: resuming from step %d of %s", name, step, work.folder)
@@ -189,7 +189,7 @@ def train(
         # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = states.Writer()
-    bar = progress.ProgressHook(name, training.recorder, on_epoch)
+    bar = progress.ProgressHook(name, training.recorder, run)
     saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
     keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
     try:

@@ -116,9 +116,7 @@ class KeeperHook(Hook):
             self.before = None
         self._leave_if_asked()
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, **_: Any) -> None:
         if (runner.iter + 1) % self.passes:
             return
         self.writer.check()
@@ -138,9 +136,7 @@ class KeeperHook(Hook):
         if self._agree(_GO_ON) == _LEAVE:
             self._leave()
 
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_val_iter(self, runner: Any, **_: Any) -> None:
         self._leave_if_asked()
 
     def after_val(self, runner: Any) -> None:

@@ -9,16 +9,19 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from stages.tracking import artifacts, store
+from stages.tracking import store
 from stages.tracking.contents import (
+    BYTES_PER_S,
     Contents,
     Description,
     Point,
     Stored,
     batches,
+    missing_files,
     missing_points,
     now,
     points_of,
+    put_file,
     send_points,
     stored_points,
 )
@@ -120,16 +123,16 @@ class Upload:
             sent.points += self._send_points(client, run_id, numbers)
             for name, value, moment, step in numbers:
                 self._stored.setdefault(name, {})[step] = (moment, value)
-            files = artifacts.missing(client, run, contents.files)
+            files = missing_files(client, run, contents.files)
             if again:
                 for path, file in contents.files.items():
                     if not path.startswith("checkpoint/"):
                         files[path] = file
             for path, file in files.items():
-                artifacts.put(client, run, file, path.rpartition("/")[0])
+                put_file(client, run, file, path.rpartition("/")[0])
                 self._moved()
             sent.files = len(files)
-            sent.lost = list(artifacts.missing(client, run, contents.absent))
+            sent.lost = list(missing_files(client, run, contents.absent))
             if status and run.info.status != status:
                 client.set_terminated(run_id, status, contents.finished)
                 sent.closed = True
@@ -286,7 +289,7 @@ def send(contents: Contents, suffix: str = "") -> None:
     upload = Upload(contents, moved=sender.moved)
     sender.put(lambda: upload.send(*store.open_client(suffix), again=True))
     size = sum(path.stat().st_size for path in contents.files.values())
-    _say(contents, sender.finish(large_s=size / artifacts.BYTES_PER_S), "a part")
+    _say(contents, sender.finish(large_s=size / BYTES_PER_S), "a part")
 
 
 def _say(contents: Contents, unsent: Unsent | None, lacking: str) -> None:
