@@ -13,10 +13,9 @@ import logging
 import os
 from pathlib import Path
 
-from stages.data import params_block
 from stages.data.catalogue import checked
-from stages.data.discover import discover
-from stages.data.layouts.tree import walk
+from stages.data.discover import block, discover, write
+from stages.data.disk import walk
 from stages.prepare import prepare
 from stages.program import InputError, run
 from stages.study import params, paths
@@ -47,7 +46,7 @@ def main(root: str) -> None:
                 getattr(data, split).images or ".",
             )
     checks = data
-    if data.source != "yolo" and data.pixels != "none" and not walk(Path(data.root)).has_images:
+    if data.source != "yolo" and data.pixels != "none" and not walk(Path(data.root)).images:
         log.warning(
             "no image of %s is there: labels alone are checked (data.pixels: none)", data.root
         )
@@ -76,9 +75,9 @@ def _show(data: params.Data) -> None:
     """Prints the block, or writes it."""
     if os.environ.get("WRITE", "0") in ("", "0"):
         log.info("what params.yaml needs for this set; WRITE=1 writes it:")
-        print(params_block.block(_PARAMS, data), end="", flush=True)
+        print(block(_PARAMS, data), end="", flush=True)
     else:
-        params_block.write(_PARAMS, data)
+        write(_PARAMS, data)
         log.info("%s: data names this set now; dvc repro prepare reads it", _PARAMS)
 
 

@@ -1,21 +1,32 @@
-"""Finds out what kind of set lies in a folder, for a check before anybody writes params.yaml."""
+"""Finds out what kind of set lies in a folder, and writes the block `data:` that names it, before
+anybody writes params.yaml."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
-from stages.data.layouts import coco, per_image
-from stages.data.layouts.refused import refusal
-from stages.data.layouts.tree import Layout, Tree, split_of, walk
+import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from stages.data.disk import Tree, walk
+from stages.data.sources import coco, layouts
+from stages.data.sources.layouts import Layout, split_of
+from stages.data.sources.refused import refusal
 from stages.errors import InputError
+from stages.files import replacing
 from stages.study.params import Data, Source
+from stages.study.paths import SPLITS
 
 log = logging.getLogger(__name__)
-_NONE = Source("")
 # Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole
 # disk.
 _FOLDERS, _DEPTH = 500, 3
@@ -23,6 +34,8 @@ _FOLDERS, _DEPTH = 500, 3
 _NAMED = 5
 # What a folder is called that holds the annotations of a set and not its images.
 _PART = re.compile("annot|label|json|xml")
+# Of the block `data:`; the rest of it stays, but for the splits and the policy.
+_KEYS = ("name", "source", "root", "folds", "fold")
 
 
 def discover(root: Path, data: Data) -> Data:
@@ -44,32 +57,29 @@ def discover(root: Path, data: Data) -> Data:
     tree = walk(root)
     layout = recognise(tree)
     if layout is None:
-        _refuse(tree)
-        layout = Layout("coco", {"train": Source(coco.broken_files(tree))}, images=True)
-    elif not layout.images:
+        layout = Layout("coco", {"train": Source(_broken_files(tree))})
+    elif layout.lost:
         _check_parents(tree, layout)
     if layout.source == "yolo":
-        per_image.check_class_names(tree)
+        layouts.check_class_names(tree)
     for note in layout.notes:
         log.warning("%s", note)
-    sets = {"val": _NONE, "test": _NONE, **layout.sets}
+    sets = {split: layout.sets.get(split, Source("")) for split in SPLITS}
     return dataclasses.replace(data, source=layout.source, root=str(root), folds=1, fold=0, **sets)
 
 
 def recognise(tree: Tree) -> Layout | None:
     """VOC before YOLO before COCO: the first two have a file for each image."""
-    return per_image.voc(tree) or per_image.yolo(tree) or coco.recognise(tree)
+    return layouts.voc(tree) or layouts.yolo(tree) or coco.recognise(tree)
 
 
-def _refuse(tree: Tree) -> None:
-    """Raises InputError with the way out, unless a JSON file is broken, which prepare is to
-    explain."""
+def _broken_files(tree: Tree) -> list[str]:
+    """JSON files that prepare is to explain. Raises InputError with the way out where the folder is
+    something else."""
     root = tree.root
     fits = _folders_that_fit(tree)
     if fits:
-        sets = "the set lies"
-        if len(fits) > 1:
-            sets = f"{len(fits)} sets lie"
+        sets = "the set lies" if len(fits) == 1 else f"{len(fits)} sets lie"
         folders = ", ".join(str(root / folder) for folder in fits[:_NAMED])
         raise InputError(
             f"{root}: {sets} below it: {folders}; make data-check ROOT={root / fits[0]}"
@@ -78,9 +88,11 @@ def _refuse(tree: Tree) -> None:
     if refused:
         file, (tool, remedy) = refused
         raise InputError(f"{root / file}: this is {tool}, which prepare does not read; {remedy}")
-    if coco.broken_files(tree):
-        return
-    _check_images_alone(tree)
+    broken = coco.broken_files(tree)
+    if broken:
+        return broken
+    if tree.images:
+        _check_annotations_beside(root)
     raise InputError(
         f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor "
         "YOLO (a text file per image) was recognised; export your set in one of these formats"
@@ -94,7 +106,7 @@ def _folders_that_fit(tree: Tree) -> list[str]:
         if folder and not any(folder.startswith(f"{top}/") for top in fits):
             layout = recognise(tree.below(folder))
             # A folder of annotations alone is a part of a set.
-            if layout and layout.images:
+            if layout and not layout.lost:
                 fits.append(folder)
     return fits
 
@@ -103,13 +115,15 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
     """Names the folder above from which the names lead to files. Raises InputError with it where
     the root is called like a part of a set, and where labels of YOLO have no images. Opens no file
     above the root."""
-    if _lead_somewhere(tree, layout):
-        return
+    for name in layout.lost:
+        last = posixpath.basename(name.replace("\\", "/")).casefold()
+        # A file of the set has the last part of a name: prepare then knows which.
+        if last in tree.images or last in tree.stems:
+            return
+    folder_of = layouts.stem_folder if layout.stems else layouts.image_folder
     for parent in tree.root.parents[:2]:
-        above = walk(parent, _FOLDERS, _DEPTH)
         near = tree.root.relative_to(parent).as_posix()
-        find = above.stem_folder if layout.stems else above.image_folder
-        folder = find(layout.examples, near)
+        folder = folder_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, near)
         if folder is None:
             continue
         advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
@@ -119,32 +133,90 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         break
     if layout.source == "yolo":
         raise InputError(
-            f"{tree.root}: labels of YOLO, and no image of their names ({layout.examples[0]}...); "
+            f"{tree.root}: labels of YOLO, and no image of their names ({layout.lost[0]}...); "
             "export the images too: YOLO with Images in Label Studio, Save images in CVAT"
         )
 
 
-def _lead_somewhere(tree: Tree, layout: Layout) -> bool:
-    """Whether a file of the set has the last part of a name: prepare then knows which."""
-    for name in layout.examples:
-        last = posixpath.basename(name.replace("\\", "/")).casefold()
-        if last in tree.images or last in tree.stems:
-            return True
-    return False
-
-
-def _check_images_alone(tree: Tree) -> None:
+def _check_annotations_beside(root: Path) -> None:
     """Raises InputError for a folder of images whose annotations lie beside it."""
-    if not tree.has_images:
-        return
-    parent = tree.root.parent
-    above = walk(parent, _FOLDERS, _DEPTH)
-    own = tree.root.name
-    for path in above.paths(".json", ".xml", ".txt", ".yaml"):
+    parent = root.parent
+    for path in walk(parent, _FOLDERS, _DEPTH).paths(".json", ".xml", ".txt", ".yaml"):
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
-        if path.split("/")[0] != own and (is_near or is_named):
+        if path.split("/")[0] != root.name and (is_near or is_named):
             raise InputError(
-                f"{tree.root}: images and no annotations, which may be {parent / path}; "
+                f"{root}: images and no annotations, which may be {parent / path}; "
                 f"make data-check ROOT={parent}"
             )
+
+
+def block(path: Path, data: Data) -> str:
+    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments
+    stay."""
+    out = io.StringIO()
+    _yaml().dump(_changed(path, data), out)
+    lines = re.search(r"^data:\n(?:(?: .*)?\n)*", out.getvalue(), re.MULTILINE)[0]
+    return lines.rstrip() + "\n"
+
+
+def write(path: Path, data: Data) -> None:
+    """Replaces the file at once; all that has nothing to do with the set stays, comments too."""
+    content = _changed(path, data)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        _yaml().dump(content, file)
+
+
+def _changed(path: Path, data: Data) -> Any:
+    content = _yaml().load(path.read_text(encoding="utf-8"))
+    part = content["data"]
+    for key in _KEYS:
+        if key in part or key in ("source", "root"):
+            part[key] = _text(getattr(data, key))
+    for split in SPLITS:
+        source = getattr(data, split)
+        if not isinstance(part.get(split), CommentedMap):
+            part[split] = _in_a_line(CommentedMap())
+        names = source.annotations
+        if isinstance(names, list):
+            names = _in_a_line(CommentedSeq(map(_text, names)))
+        part[split].update(annotations=_text(names), images=_text(source.images))
+    if dict(part.get("policy") or {}) != data.policy:
+        part["policy"] = _in_a_line(CommentedMap(data.policy))
+    return content
+
+
+def _in_a_line(collection: Any) -> Any:
+    collection.fa.set_flow_style()
+    return collection
+
+
+def _text(value: Any) -> Any:
+    """Quoted where YAML 1.1, as which PyYAML reads, would take the text for something else."""
+    if not isinstance(value, str):
+        return value
+    try:
+        is_plain = yaml.safe_load(value) == value
+    except (yaml.YAMLError, ValueError):
+        is_plain = False
+    return value if is_plain else DoubleQuotedScalarString(value)
+
+
+def _yaml() -> YAML:
+    text = YAML()
+    text.preserve_quotes = True
+    # As params.yaml is written: long lines stay whole, and lists are indented.
+    text.width = 4096
+    text.indent(mapping=2, sequence=4, offset=2)
+    text.Representer = _Representer
+    return text
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes null, which ruamel.yaml would leave out."""
+
+
+_Representer.add_representer(
+    type(None),
+    lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"),
+)

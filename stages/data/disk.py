@@ -8,25 +8,16 @@ import os
 import posixpath
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.study.params import ROOT
 
 # What MMDetection's default loader, OpenCV, reads.
-IMAGE_SUFFIXES = {
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".png",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".gif",
-    ".ppm",
-    ".pgm",
-    ".jp2",
-}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff"}
+IMAGE_SUFFIXES |= {".webp", ".gif", ".ppm", ".pgm", ".jp2"}
 # What ext4, NTFS and APFS take at most for one name, in bytes, and Linux for a path.
 _LONGEST, _LONGEST_PATH = 255, 4095
 # Nothing is to be said of such a name: relative, in its shortest form, of letters that every file
@@ -77,20 +68,24 @@ def form(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
+
+
 class Boundary:
     """What belongs to the set below `root`. `top` is the root with all links followed."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.top = root, os.path.realpath(root)
+        self.top = os.path.realpath(root)
 
     def holds(self, target: str) -> bool:
         """Whether a path in which all links were followed belongs to the set."""
-        if Path(target).is_relative_to(self.top):
+        path = Path(target)
+        if path.is_relative_to(self.top):
             return True
         # A set's own config may name any folder as its cache: what DVC has put there is known by
         # its name alone.
         for cache in self._caches:
-            path = Path(target)
             if path.is_relative_to(cache) and _OBJECT.fullmatch(path.relative_to(cache).as_posix()):
                 return True
         return False
@@ -107,9 +102,7 @@ class Boundary:
         return [os.path.realpath(cache) for cache in caches if cache]
 
 
-@functools.lru_cache(maxsize=16)
-def boundary(root: Path) -> Boundary:
-    return Boundary(root)
+boundary = functools.lru_cache(maxsize=16)(Boundary)
 
 
 def cache_of(repository: Path) -> str:
@@ -147,23 +140,22 @@ class Disk:
     """What lies in the folders under `root` that names lead into. Each is read once."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.boundary = root, boundary(root)
-        # Of a folder: its entries by name, and whether each is a link.
-        self._listed: dict[str, dict[str, bool]] = {}
-        self._real: dict[str, str] = {}
-        self._forms: dict[str, dict[str, list[str]]] = {}
+        self.root = root
+        self._entries = functools.cache(self._list)
+        self._forms = functools.cache(self._by_form)
+        self._real = functools.cache(lambda folder: os.path.realpath(root / folder))
 
     def has(self, name: str) -> bool:
         folder, last = posixpath.split(name)
-        return last in self._list(folder)
+        return last in self._entries(folder)
 
     def near(self, name: str) -> str | None:
         """The one path that differs from `name` by case or Unicode form alone, in its folders
         too."""
         path = ""
         for part in name.split("/"):
-            if part not in self._list(path):
-                alike = self._alike(path, part)
+            if part not in self._entries(path):
+                alike = self._forms(path)[form(part)]
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
                     return None
@@ -174,32 +166,116 @@ class Disk:
     def outside(self, name: str) -> str:
         """Where a link leads that leaves the set, or ""."""
         folder, last = posixpath.split(name)
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(self.root / folder)
-        target = os.path.join(self._real[folder], last)  # noqa: PTH118
-        if self._list(folder)[last]:
+        target = os.path.join(self._real(folder), last)  # noqa: PTH118
+        if self._entries(folder)[last]:
             target = os.path.realpath(target)
-        if self.boundary.holds(target):
+        if boundary(self.root).holds(target):
             return ""
         return target
 
     def files(self, folder: str) -> list[str]:
-        return [posixpath.join(folder, name) for name in self._list(folder)]
-
-    def _alike(self, folder: str, name: str) -> list[str]:
-        """Names in a folder that have the form of `name`."""
-        if folder not in self._forms:
-            forms: dict[str, list[str]] = {}
-            for entry in self._list(folder):
-                forms.setdefault(form(entry), []).append(entry)
-            self._forms[folder] = forms
-        return self._forms[folder].get(form(name), [])
+        return [posixpath.join(folder, name) for name in self._entries(folder)]
 
     def _list(self, folder: str) -> dict[str, bool]:
-        if folder not in self._listed:
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    self._listed[folder] = {entry.name: entry.is_symlink() for entry in entries}
-            except OSError:  # no folder, or one that may not be read
-                self._listed[folder] = {}
-        return self._listed[folder]
+        """The entries of a folder by name, and whether each is a link."""
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return {entry.name: entry.is_symlink() for entry in entries}
+        except OSError:  # no folder, or one that may not be read
+            return {}
+
+    def _by_form(self, folder: str) -> dict[str, list[str]]:
+        forms: dict[str, list[str]] = defaultdict(list)
+        for name in self._entries(folder):
+            forms[form(name)].append(name)
+        return forms
+
+
+@dataclass
+class Tree:
+    """files: the names in each folder, sorted, by the folder's path from `root` with '/'. links:
+    folders that are links out of `root`; nobody walks into them."""
+
+    root: Path
+    files: dict[str, list[str]] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
+
+    def below(self, folder: str) -> Tree:
+        """The part of it in `folder`."""
+        part = Tree(self.root / folder)
+        start = f"{folder}/"
+        for path, names in self.files.items():
+            if path == folder or path.startswith(start):
+                part.files[path[len(start) :]] = names
+        part.links = [path[len(start) :] for path in self.links if path.startswith(start)]
+        return part
+
+    def names(self, folder: str, *suffixes: str) -> list[str]:
+        return [name for name in self.files.get(folder, ()) if suffix(name) in suffixes]
+
+    def paths(self, *suffixes: str) -> Iterator[str]:
+        for folder in self.files:
+            for name in self.names(folder, *suffixes):
+                yield posixpath.join(folder, name)
+
+    def beginning(self, path: str, size: int) -> bytes:
+        """The first bytes of a file, b"" where it cannot be read or is a link that leads out of the
+        set."""
+        try:
+            if not self.is_inside(path):
+                return b""
+            with (self.root / path).open("rb") as file:
+                return file.read(size)
+        except OSError:
+            return b""
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path is a file of the set: no link that leads out of it, no pipe that would be
+        waited for."""
+        file = self.root / path
+        return is_file(file) and boundary(self.root).holds(os.path.realpath(file))
+
+    @functools.cached_property
+    def images(self) -> dict[str, list[str]]:
+        """Paths of image files by their last name, regardless of case and Unicode form."""
+        index: dict[str, list[str]] = {}
+        for path in self.paths(*IMAGE_SUFFIXES):
+            index.setdefault(form(posixpath.basename(path)), []).append(path)
+        return index
+
+    @functools.cached_property
+    def stems(self) -> dict[str, list[str]]:
+        """Folders that hold an image of this name without its suffix."""
+        index: dict[str, list[str]] = {}
+        for path in self.paths(*IMAGE_SUFFIXES):
+            folder, name = posixpath.split(path)
+            index.setdefault(posixpath.splitext(name)[0], []).append(folder)
+        return index
+
+
+def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tree:
+    """Reads the names below `root`; opens no file. folders, depth: where to end a walk that may be
+    too long."""
+    tree = Tree(root)
+    top = os.path.realpath(root)
+    for place, inner, names in os.walk(root):
+        folder = Path(place).relative_to(root).as_posix()
+        level = folder.count("/") + 1
+        if folder == ".":
+            folder, level = "", 0
+        tree.files[folder] = sorted(names)
+        if folders is not None and len(tree.files) >= folders:
+            break
+        followed = []
+        for name in sorted(inner):
+            path = Path(place, name)
+            if name.startswith(".") or name == "__MACOSX":
+                continue
+            if not path.is_symlink():
+                followed.append(name)
+            elif not Path(os.path.realpath(path)).is_relative_to(top):
+                tree.links.append(posixpath.join(folder, name))
+        inner[:] = followed
+        if depth is not None and level >= depth:
+            inner.clear()
+    return tree

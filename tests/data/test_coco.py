@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.data.findings import Findings
-from stages.data.sources import coco
+from stages.data.sources import coco_text
 from stages.data.sources.annotations import Annotations
 
 BOX = '{"id": %d, "image_id": 1, "category_id": 2, "bbox": [0, 1.5, -9, 9], "area": 81.5, "iscrowd": 0}'
@@ -73,7 +73,7 @@ def plain(value):
     "form", [{}, {"indent": 1}, {"separators": (",", ":")}, {"separators": (" , ", " : ")}]
 )
 def test_blocks_hold_what_json_loads_gives(block, form, findings, monkeypatch):
-    monkeypatch.setattr(coco, "_BLOCK", block)
+    monkeypatch.setattr(coco_text, "_BLOCK", block)
     content = {
         "images": [{"id": 1}],
         "annotations": entries(200),
@@ -85,7 +85,7 @@ def test_blocks_hold_what_json_loads_gives(block, form, findings, monkeypatch):
 
 
 def assert_as_json_loads(text, findings, codes=()):
-    read = coco.parse(text, WHERE, findings)
+    read = coco_text.parse(text, WHERE, findings)
     annotations, expected = read["annotations"], Annotations.of(json.loads(text)["annotations"])
     assert annotations.incomplete == expected.incomplete and annotations.unread == expected.unread
     assert annotations.malformed == expected.malformed
@@ -98,13 +98,13 @@ def assert_as_json_loads(text, findings, codes=()):
 
 
 def test_every_double_key_and_literal_is_counted_once(findings, monkeypatch):
-    monkeypatch.setattr(coco, "_BLOCK", 300)
+    monkeypatch.setattr(coco_text, "_BLOCK", 300)
     entry = '{"id": %d, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "area": %s}'
     listed = [entry % (at, "NaN" if at % 50 == 0 else "81") for at in range(200)]
     listed[70] = listed[70].replace('"image_id": 1', '"image_id": 2, "image_id": 1')
     listed[71] = listed[71].replace('"id"', '"note": "a : b", "id"')
     text = '{"annotations": [' + ", ".join(listed) + "]}"
-    assert len(coco.parse(text, WHERE, findings)["annotations"]) == 200
+    assert len(coco_text.parse(text, WHERE, findings)["annotations"]) == 200
     counts = {found["code"]: found["count"] for found in findings.as_list()}
     assert counts == {"json_nan": 4, "json_duplicate_key": 1}
 
@@ -139,9 +139,9 @@ def boxes(number: int, **fields) -> list:
 def test_annotations_that_differ_in_numbers_alone_become_columns_at_once(
     fields, form, findings, monkeypatch
 ):
-    monkeypatch.setattr(coco, "_BLOCK", 3000)
+    monkeypatch.setattr(coco_text, "_BLOCK", 3000)
     content = {"annotations": boxes(500, **fields)}
-    monkeypatch.setattr(coco._Reader, "_whole", None)
+    monkeypatch.setattr(coco_text._Reader, "_whole", None)
     read = assert_as_json_loads(json.dumps(content, **form), findings)
     assert isinstance(read["annotations"].column("id"), np.ndarray)
 
@@ -169,14 +169,14 @@ def test_annotations_that_differ_in_numbers_alone_become_columns_at_once(
     ],
 )
 def test_an_annotation_unlike_its_neighbours_is_read_as_it_stands(odd, findings, monkeypatch):
-    monkeypatch.setattr(coco, "_BLOCK", 3000)
+    monkeypatch.setattr(coco_text, "_BLOCK", 3000)
     listed = [BOX % at for at in range(200)]
     listed[90] = odd % 90
     assert_as_json_loads(
         '{"annotations": [' + ", ".join(listed) + "]}", findings, ["json_nan"] * ("NaN" in odd)
     )
     listed[0], listed[90] = odd % 90, BOX % 0
-    again = coco.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings)
+    again = coco_text.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings)
     assert len(again["annotations"]) == 200
 
 
@@ -184,19 +184,19 @@ def test_an_annotation_unlike_its_neighbours_is_read_as_it_stands(odd, findings,
     "number", ["01", "-01", "00.5", "1.", "-", "--1", "1-1", "1 2", ".5", "", "1.2.3", "1" * 5000]
 )
 def test_what_is_no_number_is_no_json(number, findings, monkeypatch):
-    monkeypatch.setattr(coco, "_BLOCK", 3000)
+    monkeypatch.setattr(coco_text, "_BLOCK", 3000)
     listed = [BOX % at for at in range(200)]
     listed[90] = listed[90].replace("81.5", number)
-    assert coco.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings) is None
+    assert coco_text.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings) is None
     assert [found["code"] for found in findings.as_list()] == ["json_invalid"]
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.5, 0.9, 0.999])
 def test_a_file_that_ends_too_early_is_said_with_its_place(cut, findings, monkeypatch):
-    monkeypatch.setattr(coco, "_BLOCK", 300)
+    monkeypatch.setattr(coco_text, "_BLOCK", 300)
     text = json.dumps({"images": [], "annotations": entries(100)}, indent=1)
     text = text[: int(len(text) * cut)]
-    assert coco.parse(text, WHERE, findings) is None
+    assert coco_text.parse(text, WHERE, findings) is None
     with pytest.raises(json.JSONDecodeError) as error:
         json.loads(text)
     (found,) = findings.as_list()

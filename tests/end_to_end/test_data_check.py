@@ -14,10 +14,9 @@ from exports import READ, Export
 from recognised_exports import build, recognise
 
 from stages import data_check
-from stages.data import params_block
-from stages.data.discover import discover
+from stages.data.discover import block, discover, write
 from stages.data.disk import boundary
-from stages.data.layouts import json_peek
+from stages.data.sources import coco
 from stages.errors import InputError
 from stages.study import params
 from stages.study.params import ROOT
@@ -38,12 +37,12 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     data = discover(
         export.root, dataclasses.replace(params.load(path).data, policy={"image_missing": "drop"})
     )
-    block = params_block.block(path, data)
+    text = block(path, data)
     head, rest = old.split("\ndata:\n")
     tail = rest[rest.index("\n\n") :]
-    assert block.startswith("data:\n") and block.endswith("\n")
-    pasted = f"{head}\n{block.rstrip()}{tail}"
-    params_block.write(path, data)
+    assert text.startswith("data:\n") and text.endswith("\n")
+    pasted = f"{head}\n{text.rstrip()}{tail}"
+    write(path, data)
     assert path.read_text(encoding="utf-8") == pasted
     assert params.load(path).data == data
     changed = ("source:", "root:", "train:", "val:", "test:", "policy:")
@@ -61,7 +60,7 @@ def test_a_list_of_files_in_the_block(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     data = discover(export.root, params.load(path).data)
-    params_block.write(path, data)
+    write(path, data)
     assert params.load(path).data.train == params.Source(["first.json", "second.json"], "images")
 
 
@@ -200,9 +199,9 @@ def test_lists_are_found_wherever_they_stand_in_a_large_file(tmp_path):
     (tmp_path / "a.json").write_text(
         f'\ufeff{{"annotations": [{filler}],\n "images" :\n [ {{"file_name": "a.jpg"}}]}}'
     )
-    assert json_peek.entries(tmp_path / "a.json", "images", 9) == [{"file_name": "a.jpg"}]
-    assert len(json_peek.entries(tmp_path / "a.json", "annotations", 9)) == 9
-    assert json_peek.entries(tmp_path / "a.json", "categories", 9) is None
+    assert coco.entries(tmp_path / "a.json", "images", 9) == [{"file_name": "a.jpg"}]
+    assert len(coco.entries(tmp_path / "a.json", "annotations", 9)) == 9
+    assert coco.entries(tmp_path / "a.json", "categories", 9) is None
 
 
 def test_nothing_outside_is_opened_to_recognise_a_set(tmp_path):

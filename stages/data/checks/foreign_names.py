@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.data.disk import Disk, form, inside, is_absolute, is_possible
+from stages.data.disk import Disk, Tree, form, inside, is_absolute, is_possible, walk
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.layouts.tree import Tree, split_of, walk
+from stages.data.sources.layouts import split_of
 
 CODE = "path_foreign"
 # What an ordinary name below the root has none of; sets of 100,000 images have little else.

@@ -1,24 +1,33 @@
-"""Reads a COCO annotation file without holding an object for each annotation."""
+"""COCO: recognises it by any file with COCO's lists in the root, or in a folder of the root, and
+reads such a file."""
 
 from __future__ import annotations
 
 import json
+import mmap
+import posixpath
 import re
-from json.decoder import scanstring
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
-from stages.data.sources.pattern import Pattern
+from stages.data.sources.coco_text import parse
+from stages.data.sources.layouts import Layout, by_split, image_folder, in_root_alone
+from stages.errors import InputError
+from stages.study.params import Source
 
-# Characters of annotations that are objects at a time: enough for columns to be made fast, a few
-# megabytes.
-_BLOCK = 2**20
-_SPACE = re.compile(r"[ \t\n\r]*")
-# What follows an entry of a list.
-_MARK = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
-_BETWEEN = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
+# Names of a file that are looked up, and files of one folder that are looked at, the largest first:
+# a folder with a JSON file per image has more.
+_NAMES, _FILES = 200, 50
+# Bytes of a list that are decoded: a COCO file may have half a gigabyte.
+_WINDOW = 2**18
+_LIST = re.compile(rb"\s*:\s*\[")
+_BLANK = re.compile(r"[\s,]*")
+# What an entry of COCO's `images` has at least one of.
+_IMAGE_KEYS = {"file_name", "id", "coco_url"}
 
 
 def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -34,213 +43,176 @@ def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> 
     content = parse(text, origin, findings)
     if content is None:
         return None
-    if not isinstance(content, dict):
-        content = {}
     lists = {key: content.get(key) for key in ("images", "annotations", "categories")}
-    for key, entries in lists.items():
-        if split == "test" and key != "images" and not lists["annotations"] and not entries:
+    for key, values in lists.items():
+        if split == "test" and key != "images" and not lists["annotations"] and not values:
             lists[key] = []
-        elif not isinstance(entries, (list, Annotations)) or not entries:
-            note = "its list is empty" if entries == [] else "there is no such list"
+        elif not isinstance(values, (list, Annotations)) or not values:
+            note = "its list is empty" if values == [] else "there is no such list"
             findings.report("coco_list_missing", origin, entry=key, note=note)
             return None
     if isinstance(lists["annotations"], Annotations):
-        unread = lists["annotations"].unread
-        for key in sorted(unread):
-            findings.counted("fields_not_copied", unread[key], **origin, before=key)
+        for key, count in sorted(lists["annotations"].unread.items()):
+            findings.counted("fields_not_copied", count, **origin, before=key)
     return Raw(split, name, folder, **lists, coco=True)
 
 
-def parse(text: str, origin: dict[str, Any], findings: Findings) -> Any:
-    """What json.loads gives, but for a list "annotations" at the top, which comes as Annotations
-    where it is not empty.
+@dataclass(frozen=True)
+class _File:
+    """images: the folder from which its names lead to files, None where none does."""
 
-    None, and a fatal finding, where it is no JSON.
-    """
-    reader = _Reader(text)
-    try:
-        content = reader.read()
-    except (ValueError, IndexError, StopIteration, RecursionError):
-        # Not what a COCO file is: json.loads says what is wrong with it, and where.
-        reader = _Reader(text)
-        content = _loads(reader, origin, findings)
-        if content is None:
-            return None
-    for literal in reader.oddities.literals:
-        findings.report("json_nan", origin, before=literal)
-    for key in reader.oddities.repeated_keys:
-        findings.report("json_duplicate_key", origin, before=key)
-    return content
+    path: str
+    names: list[str]
+    images: str | None
+    keypoints: bool
+    size: int
 
 
-def _loads(reader: _Reader, origin: dict[str, Any], findings: Findings) -> Any:
-    try:
-        content = reader.decoder.decode(reader.text)
-    except json.JSONDecodeError as error:
-        code = "json_truncated" if _is_cut(reader.text, error) else "json_invalid"
-        note = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        findings.report(code, origin, note=note)
+def recognise(tree: Tree) -> Layout | None:
+    """Raises InputError where the files of a split name images of several folders, which
+    params.yaml cannot say."""
+    files, candidates = [], 0
+    for folder in tree.files:
+        if "/" in folder:
+            continue
+        for file in _coco_files(tree, folder):
+            candidates += 1
+            if in_root_alone(folder, file.images):
+                files.append(file)
+    without_images = [file for file in files if file.images is None]
+    # Beside a folder that is a set of its own, annotations without images are no part of the root
+    # either.
+    if not files or (len(files) < candidates and files == without_images):
         return None
-    except RecursionError:
-        findings.report("json_invalid", origin, note="nested too deeply")
-        return None
-    except ValueError:  # Python reads no whole number of more than 4300 digits
-        findings.report("json_invalid", origin, note="a number of thousands of digits")
-        return None
-    if content is None:
-        return {}
-    if isinstance(content, dict):
-        entries = content.get("annotations")
-        if isinstance(entries, list) and entries:
-            content["annotations"] = Annotations.of(entries)
-    return content
+    notes: list[str] = []
+    by_path = {file.path: file for file in files}
+    sources = {}
+    for split, paths in by_split(by_path, notes).items():
+        chosen = _without_doubles([by_path[path] for path in paths], notes)
+        sources[split] = _source(tree, split, chosen)
+    lost: list[str] = []
+    for file in without_images:
+        lost += file.names[:5]
+    return Layout("coco", sources, lost, notes=notes)
 
 
-def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
-    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
-    last word."""
-    rest = text[error.pos :].rstrip()
-    if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
-        return True
-    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
-
-
-class _Reader:
-    """Walks through the top level of the file; what is below it, Python's own scanner reads."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.oddities = oddities = _Oddities()
-        self.decoder = json.JSONDecoder(
-            object_pairs_hook=oddities.entry, parse_constant=oddities.literal
-        )
-        self._plain = json.JSONDecoder(parse_constant=oddities.literal)
-
-    def read(self) -> dict[str, Any]:
-        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object
-        whose keys differ."""
-        content: dict[str, Any] = {}
-        at = self._after("{", 0)
-        while True:
-            at = self._after('"', at)
-            key, at = scanstring(self.text, at, True)
-            if key in content:
-                raise ValueError
-            at = self._skip(self._after(":", at))
-            if key == "annotations" and self.text[at] == "[":
-                content[key], at = self._annotations(at + 1)
-            else:
-                content[key], at = self.decoder.scan_once(self.text, at)
-            at = self._skip(at)
-            if self.text[at] == "}":
-                break
-            at = self._after(",", at)
-        if self._skip(at + 1) != len(self.text):
-            raise ValueError
-        return content
-
-    def _annotations(self, at: int) -> tuple[Any, int]:
-        """From after the opening bracket. Returns the columns, [] where there are none, and the
-        place after the list."""
-        at = self._skip(at)
-        if self.text[at] == "]":
-            return [], at + 1
-        annotations = Annotations()
-        first = at
-        block, mark, at = self._each(at, at + 1)
-        # From the brace that ends an entry to the one that begins the next.
-        between = self.text[max(self.text.rfind("}", 0, at), 0) : at + 1]
-        if not _BETWEEN.fullmatch(between):
-            between = "}, {"
-        pattern = Pattern.of(self.text[first : self.text.rfind("}", first, at) + 1], between)
-        annotations.extend(block)
-        while mark != "]":
-            stop = self.text.rfind(between, at, at + _BLOCK) + 1
-            if stop > at and self._add(annotations, pattern, self.text[at:stop]):
-                at = stop + len(between) - 2
+def broken_files(tree: Tree) -> list[str]:
+    """JSON files of the root that no reader takes: prepare is to say what is wrong with them."""
+    broken = []
+    for folder in ("", "annotations"):
+        for name in tree.names(folder, ".json"):
+            path = posixpath.join(folder, name)
+            if not tree.is_inside(path):
                 continue
-            if stop <= at:
-                stop = at + _BLOCK
-            block, mark, at = self._each(at, stop)
-            annotations.extend(block)
-        return annotations, at
+            try:
+                json.loads((tree.root / path).read_text(encoding="utf-8-sig"))
+            except (OSError, ValueError, RecursionError):
+                broken.append(path)
+    return broken
 
-    def _add(self, annotations: Annotations, pattern: Pattern | None, text: str) -> bool:
-        """Adds the entries of `text` in one go; False where that cannot be."""
-        if pattern:
-            columns = pattern.read(text)
-            if columns:
-                annotations.extend_columns(pattern.fields, columns)
-                return True
-        block = self._whole(text)
-        if block:
-            annotations.extend(block)
-        return bool(block)
 
-    def _whole(self, text: str) -> list[Any]:
-        """The entries of `text`; [] where these are not whole entries, or where some have objects
-        inside or a key twice: for every key there is a colon."""
-        text = f"[{text}]"
-        literals = len(self.oddities.literals)
+def entries(path: Path, key: str, most: int) -> list[Any] | None:
+    """The first entries of the list `key` of a JSON object; None where there is no such list.
+
+    The file is searched, not parsed: a list deeper inside is taken as well.
+    """
+    word = f'"{key}"'.encode()
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at = data.find(word)
+            while at >= 0:
+                begin = _LIST.match(data, at + len(word))
+                if begin:
+                    window = data[begin.end() : begin.end() + _WINDOW]
+                    return _decoded(window.decode("utf-8", errors="replace"), most)
+                at = data.find(word, at + 1)
+    except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
+        pass
+    return None
+
+
+def _decoded(text: str, most: int) -> list[Any]:
+    """Entries of a list from behind its bracket on, until one is not whole."""
+    decoder = json.JSONDecoder()
+    values: list[Any] = []
+    at = _BLANK.match(text).end()
+    while len(values) < most and text[at : at + 1] not in ("", "]"):
         try:
-            block, end = self._plain.scan_once(text, 0)
-        except (ValueError, StopIteration):
-            block, end = [], 0
-        is_whole = end == len(text) and set(map(type, block)) == {dict}
-        if is_whole and sum(map(len, block)) == text.count(":"):
-            return block
-        del self.oddities.literals[literals:]
-        return []
-
-    # What cannot be had in one go: an entry at a time, each of its objects looked at.
-    def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
-        """The entries that begin before `stop`, the mark after the last, and the place after the
-        mark."""
-        block = []
-        while True:
-            entry, at = self.decoder.scan_once(self.text, at)
-            block.append(entry)
-            mark = _MARK.match(self.text, at)
-            if mark is None:
-                raise ValueError
-            at = mark.end()
-            if mark[1] == "]" or at >= stop:
-                return block, mark[1], at
-
-    def _skip(self, at: int) -> int:
-        return _SPACE.match(self.text, at).end()
-
-    def _after(self, mark: str, at: int) -> int:
-        at = self._skip(at)
-        if self.text[at] != mark:
-            raise ValueError
-        return at + 1
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+        at = _BLANK.match(text, at).end()
+    return values
 
 
-class _Oddities:
-    """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep
-    the whole text in memory until Python looks for circles."""
+def _coco_files(tree: Tree, folder: str) -> list[_File]:
+    sizes = {}
+    for name in tree.names(folder, ".json"):
+        path = posixpath.join(folder, name)
+        if tree.is_inside(path):
+            sizes[path] = (tree.root / path).stat().st_size
+    files = []
+    for path in sorted(sizes, key=lambda path: -sizes[path])[:_FILES]:
+        images = entries(tree.root / path, "images", _NAMES)
+        if images is None or (images and not _is_image(images[0])):
+            continue
+        fields: set[str] = set()
+        for annotation in entries(tree.root / path, "annotations", 1) or []:
+            if isinstance(annotation, dict):
+                fields.update(annotation)
+        # Captions and panoptic segments are COCO too, without boxes.
+        if "caption" in fields or "segments_info" in fields:
+            continue
+        names = []
+        for image in images:
+            if isinstance(image, dict) and image.get("file_name"):
+                names.append(str(image["file_name"]))
+        place = image_folder(tree, names, folder)
+        files.append(_File(path, names, place, "keypoints" in fields, sizes[path]))
+    return files
 
-    def __init__(self) -> None:
-        self.repeated_keys: list[str] = []
-        self.literals: list[str] = []
 
-    def entry(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        entry = dict(pairs)
-        if len(entry) < len(pairs):
-            self.repeated_keys.append(_first_repeated(pairs))
-        return entry
-
-    def literal(self, name: str) -> float:
-        self.literals.append(name)
-        return float(name)
+def _is_image(entry: object) -> bool:
+    """Also for an entry that is broken, as long as it is no plain text."""
+    return isinstance(entry, dict) and (not entry or bool(_IMAGE_KEYS & entry.keys()))
 
 
-def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
-    """The first key that an earlier pair has."""
-    keys = set()
-    for key, _ in pairs:
-        if key in keys:
-            return key
-        keys.add(key)
-    raise ValueError("no key is there twice")
+def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
+    """Of files that name the same images, such as COCO's instances and person_keypoints, one:
+    without keypoints, called instances, the largest."""
+
+    def rank(file: _File) -> tuple:
+        is_other = "instances" not in posixpath.basename(file.path)
+        return (file.keypoints, is_other, -file.size, file.path)
+
+    different: list[_File] = []
+    for file in sorted(files, key=rank):
+        twin = next((earlier for earlier in different if _share(file, earlier)), None)
+        if twin is None:
+            different.append(file)
+        else:
+            notes.append(f"{file.path} is left out: it names the images of {twin.path}")
+    return different
+
+
+def _share(file: _File, twin: _File) -> bool:
+    """Whether more than half of the names looked at are the same, and mean the same files."""
+    names = set(file.names)
+    same_place = file.images == twin.images or None in (file.images, twin.images)
+    return same_place and 2 * len(names & set(twin.names)) > max(len(names), 1)
+
+
+def _source(tree: Tree, split: str, files: list[_File]) -> Source:
+    """Raises InputError where the files name images of several folders."""
+    # Folder of images -> a file that has its images there.
+    folders = {file.images: file.path for file in files if file.images is not None}
+    if len(folders) > 1:
+        places = [f"of {path} in {folder or '.'}" for folder, path in folders.items()]
+        raise InputError(
+            f"{tree.root}: the images of {split} lie in several folders: those "
+            f"{' and '.join(places)}; name each split by its file (train.json, val.json, "
+            "test.json), or join the folders"
+        )
+    paths = sorted(file.path for file in files)
+    return Source(paths if len(paths) > 1 else paths[0], next(iter(folders), ""))

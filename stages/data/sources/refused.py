@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from stages.data.layouts.json_peek import WINDOW, Shape, shape
-from stages.data.layouts.tree import Tree
+from stages.data.disk import Tree
 
-# Files of one suffix in a folder that are looked at, and bytes of a text file.
-_FILES, _BYTES = 5, 2**14
+# Files of one suffix in a folder that are looked at, and bytes of each: of text, and of JSON.
+_FILES, _BYTES, _JSON_BYTES = 5, 2**14, 2**18
+# The last text may be cut short.
+_TOKEN = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)(?:"(?P<key>\s*:)?|\\?\Z)|[{}\[\]]', re.DOTALL)
 
 
 class Format(NamedTuple):
@@ -24,7 +25,7 @@ class Format(NamedTuple):
 def refusal(tree: Tree) -> tuple[str, Format] | None:
     """An example of the first format that is known and not read, and the format; None where there
     is none."""
-    for suffixes, recognise in _RECOGNISERS:
+    for suffixes, recognise in _RECOGNISERS.items():
         for folder, names in tree.files.items():
             chosen = [name for name in names if name.lower().endswith(suffixes)][:_FILES]
             for name in chosen:
@@ -33,6 +34,34 @@ def refusal(tree: Tree) -> tuple[str, Format] | None:
                 if recognised:
                     return path, recognised
     return None
+
+
+def shape(text: str) -> tuple[str, set[str], set[str]]:
+    """Of the beginning of a JSON file: its first character, the keys of the outermost object or of
+    a list's first entry, and those of the first object inside."""
+    kind = text.lstrip()[:1]
+    keys: set[str] = set()
+    inner: set[str] = set()
+    outermost = 2 if kind == "[" else 1
+    depth = inner_depth = 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if token["key"] and depth == outermost:
+            keys.add(token["text"])
+        elif token["key"] and depth == inner_depth:
+            inner.add(token["text"])
+        elif mark in ("{", "["):
+            depth += 1
+            if mark == "{" and depth > outermost and not inner_depth:
+                inner_depth = depth
+        elif mark in ("}", "]"):
+            # The first object alone.
+            if depth == inner_depth:
+                inner_depth = -1
+            depth -= 1
+            if depth < outermost:
+                break
+    return kind, keys, inner
 
 
 def _table(text: str) -> dict[str, Format]:
@@ -70,8 +99,6 @@ _JSON = _table("""
     convert it: python -m bdd100k.label.to_coco
 { item annotations: V7's Darwin JSON
     in V7 export the set as COCO
-""")
-_LINES_OF_JSON = _table("""
 { source-ref: a manifest of SageMaker Ground Truth
     it has no export to COCO; write one: bbox is [left, top, width, height] of its annotations, \
 categories are its class-map
@@ -96,33 +123,29 @@ xmin ymax: a CSV of boxes
 
 
 def _json(tree: Tree, path: str) -> Format | None:
-    return _of_shape(shape(tree.beginning(path, WINDOW)), _JSON)
-
-
-def _lines_of_json(tree: Tree, path: str) -> Format | None:
-    return _of_shape(shape(tree.beginning(path, WINDOW)), _LINES_OF_JSON)
-
-
-def _of_shape(content: Shape, formats: dict[str, Format]) -> Format | None:
-    for signature, candidate in formats.items():
-        kind, keys, _, inner = re.fullmatch(r"([{[])([^>]*)(> (.*))?", signature).groups("")
-        has_keys = set(keys.split()) <= content.keys.keys() and set(inner.split()) <= content.inner
-        if kind == content.kind and has_keys:
+    text = tree.beginning(path, _JSON_BYTES).decode("utf-8-sig", errors="replace")
+    kind, keys, inner = shape(text)
+    for signature, candidate in _JSON.items():
+        own, _, inside = signature[1:].partition(">")
+        if (
+            signature[0] == kind
+            and keys.issuperset(own.split())
+            and inner.issuperset(inside.split())
+        ):
             return candidate
     return None
 
 
 def _csv(tree: Tree, path: str) -> Format | None:
-    lines = _beginning(tree, path).splitlines() or [""]
-    columns = {column.strip().strip('"#') for column in lines[0].split(",")}
+    columns = {column.strip().strip('"#') for column in _lines(tree, path)[0].split(",")}
     for signature, candidate in _CSV.items():
-        if set(signature.split()) <= columns:
+        if columns.issuperset(signature.split()):
             return candidate
     return None
 
 
 def _xml(tree: Tree, path: str) -> Format | None:
-    text = _beginning(tree, path)
+    text = "\n".join(_lines(tree, path))
     if "<annotations" in text and ("<image " in text or "<track " in text or "<meta>" in text):
         return Format("CVAT's own XML", "in CVAT export the task as COCO 1.0")
     if "<annotation" in text and "<polygon>" in text and "<bndbox>" not in text:
@@ -132,9 +155,9 @@ def _xml(tree: Tree, path: str) -> Format | None:
 
 def _text(tree: Tree, path: str) -> Format | None:
     """By the first line of a text file with a line per box."""
-    lines = [line for line in _beginning(tree, path).splitlines() if line.strip()] or [""]
-    words = lines[0].split()
-    if lines[0].startswith(("imagesource:", "gsd:")) or (
+    line = _lines(tree, path)[0]
+    words = line.split()
+    if line.startswith(("imagesource:", "gsd:")) or (
         len(words) == 10 and _are_numbers(words[:8]) and not _are_numbers(words[8:9])
     ):
         remedy = "its boxes are turned; write them as COCO with the boxes around them"
@@ -142,49 +165,44 @@ def _text(tree: Tree, path: str) -> Format | None:
     if len(words) in (15, 16) and not _are_numbers(words[:1]) and _are_numbers(words[1:15]):
         remedy = "convert it with Datumaro: datum convert -if kitti -i ROOT -f coco -- --save-media"
         return Format("KITTI's text", remedy)
-    if lines[0].count(",") >= 7 and _are_numbers(lines[0].rstrip(",").split(",")):
+    if line.count(",") >= 7 and _are_numbers(line.rstrip(",").split(",")):
         remedy = "convert it to COCO or YOLO (Ultralytics' VisDrone.yaml has a converter)"
         return Format("VisDrone's or MOT's text", remedy)
     return None
 
 
-def _record(tree: Tree, path: str) -> Format:
-    return Format("TFRecord", "export the set as COCO, YOLO or Pascal VOC instead")
+def _by_name(tool: str, remedy: str) -> Callable[[Tree, str], Format]:
+    """remedy: may have {path} for the file's."""
+    return lambda tree, path: Format(tool, remedy.format(path=path))
 
 
-def _parquet(tree: Tree, path: str) -> Format:
-    return Format(
+_RECOGNISERS: dict[tuple[str, ...], Callable[[Tree, str], Format | None]] = {
+    (".json", ".manifest", ".jsonl", ".ndjson"): _json,
+    (".xml",): _xml,
+    (".csv",): _csv,
+    (".txt",): _text,
+    (".tfrecord", ".tfrecords", ".record"): _by_name(
+        "TFRecord", "export the set as COCO, YOLO or Pascal VOC instead"
+    ),
+    (".parquet",): _by_name(
         "Parquet",
         "load it with the library datasets, and write its images as files and its boxes as COCO",
-    )
-
-
-def _archive(tree: Tree, path: str) -> Format:
-    return Format(
-        "an archive", f"unpack it into a folder of its own and give that as ROOT ({path})"
-    )
-
-
-_RECOGNISERS: tuple[tuple[tuple[str, ...], Callable[[Tree, str], Format | None]], ...] = (
-    ((".json",), _json),
-    ((".xml",), _xml),
-    ((".manifest", ".jsonl", ".ndjson"), _lines_of_json),
-    ((".csv",), _csv),
-    ((".txt",), _text),
-    ((".tfrecord", ".tfrecords", ".record"), _record),
-    ((".parquet",), _parquet),
-    ((".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z"), _archive),
-)
+    ),
+    (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z"): _by_name(
+        "an archive", "unpack it into a folder of its own and give that as ROOT ({path})"
+    ),
+}
 
 
 def _are_numbers(words: list[str]) -> bool:
     try:
-        for word in words:
-            float(word)
+        list(map(float, words))
     except ValueError:
         return False
     return True
 
 
-def _beginning(tree: Tree, path: str) -> str:
-    return tree.beginning(path, _BYTES).decode("utf-8-sig", errors="replace")
+def _lines(tree: Tree, path: str) -> list[str]:
+    """Those of the file's beginning that are not empty; "" where there is none."""
+    text = tree.beginning(path, _BYTES).decode("utf-8-sig", errors="replace")
+    return [line for line in text.splitlines() if line.strip()] or [""]

@@ -1,0 +1,273 @@
+"""Recognises Pascal VOC and YOLO, which have a file of labels for each image, by what their files
+hold and by where their names lead; and what every recogniser makes splits of."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stages.data.disk import Tree, form, is_file
+from stages.errors import InputError
+from stages.study.params import Source
+from stages.study.paths import SPLITS
+
+_WORDS = {
+    "train": ("train", "training", "trainval"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+# Files of a folder that are looked at, and bytes of each. Of YOLO's many may be empty, for images
+# without objects.
+_XML_FILES, _XML_BYTES = 20, 2**14
+_TEXT_FILES, _TEXT_BYTES = 200, 2**12
+_FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
+# Where voc.read looks for the files that a list names, and the lists of the devkit.
+_ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
+_LISTS = {"train": ("train", "trainval", "default"), "val": ("val",), "test": ("test",)}
+# Lists that lie beside YOLO's labels.
+_NO_LABELS = {"classes", "labels", "train", "valid", "val", "test", "readme"}
+
+
+@dataclass
+class Layout:
+    """lost: some of the names of images that lead to no file, to look for them elsewhere, without a
+    suffix where `stems`. notes: what somebody may have expected to be read and is not."""
+
+    source: str
+    sets: dict[str, Source]
+    lost: list[str] = field(default_factory=list)
+    stems: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def voc(tree: Tree) -> Layout | None:
+    """Folders of XML files, beside their images or in a tree of their own."""
+    folders: dict[str, str | None] = {}
+    lost = []
+    for folder in tree.files:
+        stems, filenames = _xml_files(tree, folder)
+        if not stems:
+            continue
+        images = stem_folder(tree, stems, folder)
+        if images is None:
+            images = image_folder(tree, filenames, folder)
+        if in_root_alone(folder, images):
+            folders[folder] = images
+            if images is None:
+                lost += stems[:5]
+    if not folders:
+        return None
+    notes: list[str] = []
+    lists: dict[str, Source] = {}
+    for split, names in _LISTS.items():
+        for name in names:
+            if f"{name}.txt" in tree.files.get(_IMAGE_SETS, ()) and _ANNOTATIONS in folders:
+                images = folders[_ANNOTATIONS] or ""
+                lists.setdefault(split, Source(f"{_IMAGE_SETS}/{name}.txt", images))
+    sets = lists if "train" in lists else _sources(tree, folders, notes)
+    return Layout("voc", sets, lost, stems=True, notes=notes)
+
+
+def yolo(tree: Tree) -> Layout | None:
+    """Folders of text files, a line of numbers per box, whose names are those of images."""
+    folders: dict[str, str | None] = {}
+    lost = []
+    named = _has_class_names(tree)
+    for folder in tree.files:
+        stems = _label_stems(tree, folder)
+        if not stems:
+            continue
+        images = stem_folder(tree, stems, folder)
+        # Without images and names a table of numbers may be anything.
+        if named or (images is not None and in_root_alone(folder, images)):
+            folders[folder] = images
+            if images is None:
+                lost += stems[:5]
+    if not folders:
+        return None
+    notes: list[str] = []
+    sets = {}
+    for split, source in _sources(tree, folders, notes).items():
+        # yolo.read takes "" for no folder at all.
+        sets[split] = Source(source.annotations, source.images or ".")
+    return Layout("yolo", sets, lost, stems=True, notes=notes)
+
+
+def check_class_names(tree: Tree) -> None:
+    """Raises InputError where the names of YOLO's classes lie in a file that yolo.read does not
+    look at."""
+    if _has_class_names(tree):
+        return
+    for path in (*tree.paths(".names"), *tree.paths(".txt")):
+        if path.endswith((".names", "/classes.txt")):
+            raise InputError(
+                f"{tree.root}: the names of the classes lie in {path}, where prepare does not "
+                f"look; copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+            )
+
+
+def _has_class_names(tree: Tree) -> bool:
+    """Whether the root has a file that yolo.read takes the names of the classes from."""
+    is_listed = "classes.txt" in tree.files.get("", ())
+    return is_listed or bool(tree.names("", ".yaml", ".yml", ".names"))
+
+
+def _xml_files(tree: Tree, folder: str) -> tuple[list[str], list[str]]:
+    """Of XML files that are VOC's, among the first: the names without a suffix, and what <filename>
+    says.
+
+    LabelMe's XML has the same outermost element, and polygons in place of boxes.
+    """
+    stems, filenames = [], []
+    for name in tree.names(folder, ".xml")[:_XML_FILES]:
+        text = tree.beginning(posixpath.join(folder, name), _XML_BYTES)
+        has_boxes = b"<polygon>" not in text or b"<bndbox>" in text
+        if not has_boxes or not re.search(rb"<annotation[\s>]", text):
+            continue
+        stems.append(posixpath.splitext(name)[0])
+        match = _FILENAME.search(text)
+        if match:
+            filenames.append(match[1].decode(errors="replace"))
+    return stems, filenames
+
+
+def _label_stems(tree: Tree, folder: str) -> list[str]:
+    """Names without a suffix of YOLO's label files; [] where none of them has a line of numbers."""
+    stems = []
+    has_boxes = False
+    for name in tree.names(folder, ".txt")[:_TEXT_FILES]:
+        stem = posixpath.splitext(name)[0]
+        if stem.lower() in _NO_LABELS:
+            continue
+        text = tree.beginning(posixpath.join(folder, name), _TEXT_BYTES).strip()
+        if not text or _is_label(text):
+            has_boxes |= bool(text)
+            stems.append(stem)
+    return stems if has_boxes else []
+
+
+def _is_label(text: bytes) -> bool:
+    """A whole number of a class, and four numbers or more."""
+    try:
+        numbers = list(map(float, text.split(b"\n", 1)[0].split()))
+    except ValueError:
+        return False
+    return len(numbers) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()
+
+
+def _sources(tree: Tree, folders: dict[str, str | None], notes: list[str]) -> dict[str, Source]:
+    """A source for each split. folders: of annotations -> of their images. Raises InputError where
+    a split is not one folder."""
+    splits = by_split(folders, notes)
+    sets = {}
+    for split, own in splits.items():
+        top = _common_folder(own)
+        for name, elsewhere in splits.items():
+            if name != split and any(_is_below(folder, top) for folder in elsewhere):
+                raise InputError(
+                    f"{tree.root}: the labels of {split} lie in {' and '.join(own)}; put them into "
+                    "one folder, and their images likewise"
+                )
+        images = [folders[folder] for folder in own if folders[folder] is not None]
+        sets[split] = Source(top or ".", _common_folder(images))
+    return sets
+
+
+def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str]]:
+    """The paths of annotations that each split has, by their names, in the order of SPLITS.
+
+    Where none names train, those of no split are for training, or else those of the only split:
+    folders called val_0 to val_4 are one set, and FiftyOne calls its only split val. Where one
+    does, `notes` says which are left out.
+    """
+    named: dict[str, list[str]] = {}
+    for path in annotations:
+        named.setdefault(split_of(path) or "", []).append(path)
+    if "train" not in named:
+        named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
+    for path in named.pop("", []):
+        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
+    return {split: named[split] for split in SPLITS if split in named}
+
+
+def split_of(path: str) -> str | None:
+    """The split that a path speaks of, its last part first: annotations/instances_Train2017.json is
+    train."""
+    for part in reversed(path.split("/")):
+        for word in re.findall(r"[a-z]+", part.casefold()):
+            for split, words in _WORDS.items():
+                if word in words:
+                    return split
+    return None
+
+
+def in_root_alone(folder: str, images: str | None) -> bool:
+    """Whether a folder of annotations belongs to the root, rather than to a set of its own one
+    level below.
+
+    It does where it lies in the root itself, in a folder named for a split, or has its images
+    elsewhere.
+    """
+    top = folder.split("/")[0]
+    if not folder or split_of(top) is not None or images is None:
+        return True
+    return not _is_below(images, top)
+
+
+def image_folder(tree: Tree, names: Iterable[str], near: str = "") -> str | None:
+    """The folder from which most of `names` lead to image files; None where none of them does.
+
+    near: the folder of the annotations, which decides where several folders have the same names.
+    """
+    votes: Counter[str] = Counter()
+    for name in names:
+        short = posixpath.normpath(name.replace("\\", "/"))
+        end = form(f"/{short}")
+        for path in tree.images.get(form(posixpath.basename(short)), ()):
+            if form(f"/{path}").endswith(end):
+                # Both have as many parts at their end, however long these are in either form.
+                votes["/".join(path.split("/")[: -len(short.split("/"))])] += 1
+        votes.update(link for link in tree.links if is_file(tree.root / link / short))
+    return _elected(votes, near)
+
+
+def stem_folder(tree: Tree, stems: Iterable[str], near: str = "") -> str | None:
+    """As image_folder, for last names without a suffix."""
+    votes: Counter[str] = Counter()
+    for stem in stems:
+        votes.update(tree.stems.get(stem, ()))
+        for link in tree.links:
+            path = tree.root / link / stem
+            if any(is_file(path.with_name(stem + end)) for end in (".jpg", ".jpeg", ".png")):
+                votes[link] += 1
+    return _elected(votes, near)
+
+
+def _elected(votes: Counter[str], near: str) -> str | None:
+    """The folder with most votes. Of several: `near` itself, one in it, one of its split, the
+    shortest."""
+
+    def rank(folder: str) -> tuple:
+        is_inside = bool(near) and _is_below(folder, near)
+        same_split = split_of(folder) is not None and split_of(folder) == split_of(near)
+        return (votes[folder], folder == near, is_inside, same_split, -len(folder), folder)
+
+    return max(votes, key=rank, default=None)
+
+
+def _common_folder(folders: Iterable[str]) -> str:
+    """The deepest folder that holds all of `folders`, "" for the root."""
+    shared = []
+    for level in zip(*(filter(None, folder.split("/")) for folder in folders)):
+        if len(set(level)) > 1:
+            break
+        shared.append(level[0])
+    return "/".join(shared)
+
+
+def _is_below(folder: str, top: str) -> bool:
+    """Whether `folder` is `top` or lies in it; "" is the root."""
+    return not top or folder == top or folder.startswith(f"{top}/")
