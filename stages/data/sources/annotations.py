@@ -4,8 +4,8 @@ as columns, because an object for each box would take ten times the memory."""
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -17,6 +17,7 @@ import numpy as np
 from stages.data.findings import Findings
 
 REQUIRED = ("image_id", "category_id", "bbox")
+_REQUIRED = frozenset(REQUIRED)
 # Fields of an annotation that detection needs; others are counted and stay where they are.
 FIELDS = frozenset((*REQUIRED, "id", "area", "iscrowd", "ignore"))
 # What an entry without the field has.
@@ -82,6 +83,18 @@ def is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
+def number(text: str | None) -> float | str | None:
+    """What is no number as it stands."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return text
+
+
+def are_finite(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, float) and math.isfinite(value) for value in values)
+
+
 class Annotations:
     """What is complete, as columns of equal length, and the few other entries as they were found.
 
@@ -90,7 +103,7 @@ class Annotations:
 
     def __init__(self) -> None:
         self._total = 0
-        self._blocks: dict[str, list[Any]] = {}
+        self._blocks: dict[str, list[Any]] = defaultdict(list)
         # Position in the file -> entry that lacks a required field.
         self.incomplete: dict[int, Any] = {}
         # Row of the columns -> box that is not four numbers.
@@ -111,13 +124,16 @@ class Annotations:
         """Adds entries as a COCO file has them, or as a reader of another format makes them."""
         start, row = self._total, self._total - len(self.incomplete)
         self._total += len(entries)
-        positions = range(start, self._total)
-        fields: Counter[str] = Counter()
-        if set(map(type, entries)) == {dict}:
-            fields.update(chain.from_iterable(entries))
-        if any(fields[name] < len(entries) for name in REQUIRED) or not _have_plain_ids(entries):
-            positions, entries = self._set_aside_incomplete(positions, entries)
-            fields = Counter(chain.from_iterable(entries))
+        positions: Sequence[int] = range(start, self._total)
+        if not _are_complete(entries):
+            complete = {}
+            for position, entry in zip(positions, entries):
+                if _is_complete(entry):
+                    complete[position] = entry
+                else:
+                    self.incomplete[position] = entry
+            positions, entries = list(complete), list(complete.values())
+        fields = Counter(chain.from_iterable(entries))
         self._count_unread(fields)
         values: dict[str, Any] = {}
         for name, default in _DEFAULTS.items():
@@ -131,24 +147,10 @@ class Annotations:
             self.malformed[row + at] = boxes[at]
         if fields["attributes"]:
             values["rotation"] = np.array(list(map(_rotation, entries)), dtype=np.float64)
-        self._append(np.fromiter(positions, dtype=np.int64, count=len(entries)), values)
-
-    def _set_aside_incomplete(
-        self, positions: Iterable[int], entries: Sequence[Any]
-    ) -> tuple[list[int], list[dict[str, Any]]]:
-        """The positions and entries that are complete."""
-        complete_positions, complete_entries = [], []
-        for position, entry in zip(positions, entries):
-            if _is_complete(entry):
-                complete_positions.append(position)
-                complete_entries.append(entry)
-            else:
-                self.incomplete[position] = entry
-        return complete_positions, complete_entries
+        self._append(np.array(positions, dtype=np.int64), values)
 
     def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
-        """Adds complete entries that all have the same `fields`. values: as Pattern.read gives
-        them."""
+        """Adds complete entries of the same `fields`. values: as Pattern.read gives them."""
         start, count = self._total, len(values["bbox"])
         self._total += count
         self._count_unread(dict.fromkeys(fields, count))
@@ -159,10 +161,9 @@ class Annotations:
         a list; area, has_area, rotation (degrees, 0 for none) and bbox (n, 4): an array, NaN for
         what is missing and infinity for what is no number."""
         blocks = self._blocks.get(name) or [np.zeros((0, 4) if name == "bbox" else 0)]
-        joined: Any
         if len(blocks) == 1:
-            joined = blocks[0]
-        elif set(map(type, blocks)) == {np.ndarray}:
+            return blocks[0]
+        if set(map(type, blocks)) == {np.ndarray}:
             joined = np.concatenate(blocks)
         else:
             joined = []
@@ -182,27 +183,27 @@ class Annotations:
         count = len(positions)
         for name, default in _DEFAULTS.items():
             values.setdefault(name, [default] * count)
-        self._add("position", positions)
+        columns = {"position": positions, "rotation": np.zeros(count), **values}
         for name in ("image_id", "category_id", "id", "iscrowd", "ignore", "at"):
-            self._add(name, _column(values[name]))
-        self._add("area", _areas(values["area"]))
-        self._add("has_area", np.array([value is not None for value in values["area"]], dtype=bool))
-        self._add("rotation", values.get("rotation", np.zeros(count)))
-        self._add("bbox", values["bbox"])
-
-    def _add(self, name: str, block: Any) -> None:
-        self._blocks.setdefault(name, []).append(block)
+            columns[name] = _column(values[name])
+        columns["area"] = _areas(values["area"])
+        columns["has_area"] = np.array([value is not None for value in values["area"]], dtype=bool)
+        for name, column in columns.items():
+            self._blocks[name].append(column)
 
 
-def _have_plain_ids(entries: Sequence[dict[str, Any]]) -> bool:
-    types: set[type] = set()
-    for name in ("image_id", "category_id"):
-        types.update(map(type, map(itemgetter(name), entries)))
-    return types <= {int}
+def _are_complete(entries: Sequence[Any]) -> bool:
+    """Whether all have what is required, and whole numbers as ids, as those of most files have."""
+    if set(map(type, entries)) != {dict}:
+        return False
+    if not all(entry.keys() >= _REQUIRED for entry in entries):
+        return False
+    ids = chain.from_iterable(map(itemgetter("image_id", "category_id"), entries))
+    return set(map(type, ids)) == {int}
 
 
 def _is_complete(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not entry.keys() >= set(REQUIRED):
+    if not isinstance(entry, dict) or not entry.keys() >= _REQUIRED:
         return False
     return is_id(entry["image_id"]) and is_id(entry["category_id"])
 
@@ -238,18 +239,19 @@ def _rotation(entry: dict[str, Any]) -> float:
 
 def _numbers(boxes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     """(n, 4) floats and where a box is not four numbers."""
+    malformed = np.zeros(len(boxes), dtype=bool)
     try:
         table = np.array(boxes)
     except ValueError:
         table = np.array(None)
     if table.ndim == 2 and table.shape[1] == 4 and table.dtype.kind in "if":
-        return table.astype(np.float64, copy=False), np.zeros(len(boxes), dtype=bool)
+        return table.astype(np.float64, copy=False), malformed
     table = np.full((len(boxes), 4), np.nan)
-    malformed = np.ones(len(boxes), dtype=bool)
     for row, box in enumerate(boxes):
         if isinstance(box, list) and len(box) == 4 and set(map(type, box)) <= {int, float}:
             table[row] = list(map(_real, box))
-            malformed[row] = False
+        else:
+            malformed[row] = True
     return table, malformed
 
 

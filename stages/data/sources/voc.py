@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
-from stages.data.disk import IMAGE_SUFFIXES, form, read_inside
+from stages.data.disk import IMAGE_SUFFIXES, form, is_file, read_inside
 from stages.data.findings import Findings
-from stages.data.sources.annotations import Raw, read_text
+from stages.data.sources.annotations import Raw, are_finite, number, read_text
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -26,12 +25,12 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     (as in MMDetection's converter). The image is the one of the XML's own name, or else the one
     that <filename> gives.
     """
-    raw = Raw(split, annotations, folder)
-    files = _xml_files(root, annotations, split, findings)
+    raw = Raw(split, annotations, folder, gathered=not (root / "labels.txt").is_file())
+    files = _xml_files(root, annotations, raw.origin, findings)
     if not files:
         return None
-    names: list[str] | None = None
-    if (root / "labels.txt").is_file():
+    names: list[str] = []
+    if not raw.gathered:
         text = read_text(root / "labels.txt", {"split": split, "source": "labels.txt"}, findings)
         if text is None:
             return None
@@ -39,33 +38,49 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     top = root / annotations
     if not top.is_dir():
         top = root / "Annotations"
-    images = VocImages(root / folder)
+    images = VocImages(root / folder, top, findings.action("filename_stale") == "keep")
     for file in files:
-        _read_file(file, top, images, root, raw, findings)
-    raw.gathered = names is None
-    if names is None:
+        origin = {"split": split, "source": file.as_posix().removeprefix(f"{root.as_posix()}/")}
+        try:
+            data = read_inside(file, root)
+            # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
+            if b"<!ENTITY" in data:
+                raise ValueError("declares XML entities")
+            tree = ElementTree.fromstring(data)
+        except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
+            findings.report("label_file_broken", origin, note=str(error))
+            continue
+        filename = (tree.findtext("filename") or "").strip()
+        name, code = images.match(file, filename)
+        if code:
+            path = posixpath.join(folder, name)
+            findings.report(code, origin, file=path, before=filename, after=name)
+        _add(tree, name, raw, origin, findings)
+    if raw.gathered:
         names = sorted({entry["category_id"] for entry in raw.annotations} - {None})
-    number = {}
-    for index, name in enumerate(names, 1):
-        raw.categories.append({"id": index, "name": name})
-        number[name] = index
+    numbers = {name: index for index, name in enumerate(names, 1)}
+    raw.categories = [{"id": index, "name": name} for name, index in numbers.items()]
     for entry in raw.annotations:
         # A name that labels.txt lacks stays as it is, for the check to show.
-        entry["category_id"] = number.get(entry["category_id"], entry["category_id"])
+        entry["category_id"] = numbers.get(entry["category_id"], entry["category_id"])
     return raw
 
 
-def _xml_files(root: Path, annotations: str, split: str, findings: Findings) -> list[Path] | None:
-    """None or [], and a fatal finding, where there are none."""
+def _xml_files(
+    root: Path, annotations: str, origin: dict[str, Any], findings: Findings
+) -> list[Path]:
+    """[], and a fatal finding, where there are none."""
     place = root / annotations
-    origin = {"split": split, "source": annotations}
     files = []
     if place.is_file():
         text = read_text(place, origin, findings)
         if text is None:
-            return None
+            return []
         for line in filter(None, map(str.strip, text.splitlines())):
-            files.append(_listed(root / "Annotations", line))
+            # A name, which may have spaces, or a name and 1, 0 or -1.
+            whole = root / "Annotations" / f"{line}.xml"
+            first = root / "Annotations" / f"{line.split()[0]}.xml"
+            files.append(whole if is_file(whole) else first)
     elif place.is_dir():
         files = sorted(place.rglob("*.xml"))
     if not files:
@@ -74,58 +89,34 @@ def _xml_files(root: Path, annotations: str, split: str, findings: Findings) -> 
     return files
 
 
-def _listed(folder: Path, line: str) -> Path:
-    """The XML file of a line of ImageSets: a name, which may have spaces, or a name and 1, 0 or
-    -1."""
-    whole, first = folder / f"{line}.xml", folder / f"{line.split()[0]}.xml"
-    try:
-        if whole.is_file():
-            return whole
-    except (OSError, ValueError):  # too long, or a NUL inside
-        pass
-    return first
-
-
-def _read_file(
-    file: Path, annotations: Path, images: VocImages, root: Path, raw: Raw, findings: Findings
+def _add(
+    tree: ElementTree.Element, name: str, raw: Raw, origin: dict[str, Any], findings: Findings
 ) -> None:
-    """annotations: the folder that XML files are in."""
-    origin = {"split": raw.split, "source": _short(file, root)}
-    try:
-        data = read_inside(file, root)
-        # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
-        if b"<!ENTITY" in data:
-            raise ValueError("declares XML entities")
-        tree = ElementTree.fromstring(data)
-    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        findings.report("label_file_broken", origin, note=str(error))
-        return
-    index = len(raw.images) + 1
-    filename = (tree.findtext("filename") or "").strip()
-    match = images.match(file, annotations, filename, findings.action("filename_stale") == "keep")
-    if match.code:
-        file_name = posixpath.join(raw.folder, match.name)
-        findings.report(match.code, origin, file=file_name, before=filename, after=match.name)
-    image: dict[str, Any] = {"id": index, "file_name": match.name}
-    width, height = _number(tree.findtext("size/width")), _number(tree.findtext("size/height"))
+    """Adds the image `name` and its objects."""
+    image: dict[str, Any] = {"id": len(raw.images) + 1, "file_name": name}
+    size = [number(tree.findtext(f"size/{side}")) for side in ("width", "height")]
     # 0 or nothing means that the size is not known; the image file has it.
-    if isinstance(width, float) and isinstance(height, float) and width > 0 and height > 0:
-        image.update(width=width, height=height)
+    if are_finite(size) and min(size) > 0:
+        image.update(width=size[0], height=size[1])
     raw.images.append(image)
     for position, item in enumerate(tree.iter("object")):
         place = f"object[{position}]"
-        name = (item.findtext("name") or "").strip() or None
+        label = (item.findtext("name") or "").strip() or None
         difficult = (item.findtext("difficult") or "0").strip() == "1"
         if difficult:
-            findings.report("difficult_as_crowd", origin, entry=place, label=name)
+            findings.report("difficult_as_crowd", origin, entry=place, label=label)
+        # What CVAT adds to an object, the rotation of a rectangle among it.
+        attributes = {}
+        for attribute in item.iterfind("attributes/attribute"):
+            attributes[attribute.findtext("name") or ""] = number(attribute.findtext("value"))
         raw.annotations.append(
             {
                 "id": len(raw.annotations) + 1,
-                "image_id": index,
-                "category_id": name,
+                "image_id": image["id"],
+                "category_id": label,
                 "bbox": _box(item),
                 "iscrowd": int(difficult),
-                "attributes": _attributes(item),
+                "attributes": attributes,
                 "at": place,
             }
         )
@@ -134,134 +125,98 @@ def _read_file(
 def _box(item: ElementTree.Element) -> list[Any]:
     """x, y, width, height; the corners as they are written where they are no numbers."""
     sides = ("xmin", "ymin", "xmax", "ymax")
-    corners = [_number(item.findtext(f"bndbox/{side}")) for side in sides]
+    corners = [number(item.findtext(f"bndbox/{side}")) for side in sides]
     if set(map(type, corners)) != {float}:
         return corners
     x1, y1, x2, y2 = corners
     return [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
 
 
-def _attributes(item: ElementTree.Element) -> dict[str, Any]:
-    """What CVAT adds to an object, the rotation of a rectangle among it."""
-    attributes = {}
-    for attribute in item.iterfind("attributes/attribute"):
-        attributes[attribute.findtext("name") or ""] = _number(attribute.findtext("value"))
-    return attributes
-
-
-def _short(file: Path, root: Path) -> str:
-    if not file.is_relative_to(root):
-        return str(file)
-    return file.relative_to(root).as_posix()
-
-
-def _number(text: str | None) -> float | str | None:
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-@dataclass(frozen=True)
-class Match:
-    """name: the image, from the folder of images. code: what is to be reported of <filename>, or
-    ""."""
-
-    name: str
-    code: str = ""
-
-
 class VocImages:
-    """The image files under one folder."""
+    """The image files under one folder, by the XML files that label them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._names: set[str] = set()
-        self._by_path: dict[str, list[str]] = {}
-        self._by_stem: dict[str, list[str]] = {}
+    def __init__(self, folder: Path, annotations: Path, trusts_filename: bool) -> None:
+        """annotations: the folder that XML files are in. trusts_filename: an image of another name
+        that <filename> gives comes before one of the XML's own name."""
+        self._annotations, self._trusts_filename = annotations, trusts_filename
+        # By the path with and without its suffix, and by the last name without.
+        self._by_path: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
         for file in sorted(folder.rglob("*")):
             if file.suffix.lower() in IMAGE_SUFFIXES:
-                name = PurePosixPath(file.relative_to(folder).as_posix())
-                self._names.add(str(name))
-                self._by_path.setdefault(str(name.with_suffix("")), []).append(str(name))
-                self._by_stem.setdefault(name.stem, []).append(str(name))
+                path = file.relative_to(folder)
+                for key in (path, path.with_suffix("")):
+                    self._by_path[key.as_posix()].append(path.as_posix())
+                self._by_stem[path.stem].append(path.as_posix())
 
-    def match(self, file: Path, annotations: Path, filename: str, trusted: bool) -> Match:
-        """file: the XML file, in the folder `annotations`. filename: what <filename> says, or "".
+    def match(self, file: Path, filename: str) -> tuple[str, str]:
+        """The image of the XML file `file`, from the folder of images, and the code of what is to
+        be reported of <filename>, or "". filename: what <filename> says, or "".
 
         MMDetection and most other readers go by the XML's own name, so an image of that name comes
-        first; with `trusted`, an image of another name that <filename> gives comes before it.
+        first.
         """
         last = re.split(r"[/\\]", filename)[-1]
-        own = self._own(file, annotations, last)
-        named = self._named(filename, last)
+        own = self._own(file, last)
+        named = self._preferred(last, filename, last, _stem(last))
         if own is None:
             return self._without_own(file, filename, last, named)
         # Case, Unicode form and backslashes alone are for the check of file names to mend.
         if not filename or form(own) == form(filename.replace("\\", "/")):
-            return Match(filename or own)
+            return filename or own, ""
         if form(_stem(own)) == form(_stem(last)):
             # A folder that is written out is as good as the XML's own.
             if named == filename and "/" in filename:
-                return Match(filename)
-            return Match(own, "filename_incomplete")
-        if trusted and named:
-            return Match(named, "filename_stale")
-        return Match(own, "filename_stale")
+                return filename, ""
+            return own, "filename_incomplete"
+        if self._trusts_filename and named:
+            return named, "filename_stale"
+        return own, "filename_stale"
 
-    def _own(self, file: Path, annotations: Path, last: str) -> str | None:
+    def _own(self, file: Path, last: str) -> str | None:
         stem = file.with_suffix("")
         path = stem.name
-        if stem.is_relative_to(annotations):
-            path = stem.relative_to(annotations).as_posix()
-        if path in self._names:
-            return path  # 001.jpg.xml
-        stems = self._by_stem.get(stem.name, [])
-        for names in (self._by_path.get(path, []), self._by_path.get(stem.name, []), stems):
-            # A name that is in several folders: none of them is meant more than another.
-            if names and (names is not stems or len(names) == 1):
-                return _preferred(names, last)
+        if stem.is_relative_to(self._annotations):
+            path = stem.relative_to(self._annotations).as_posix()
+        own = self._preferred(last, path, stem.name)
+        alike = self._by_stem.get(stem.name, [])
+        # A name that is in several folders: none of them is meant more than another.
+        if own is None and len(alike) == 1:
+            return alike[0]
+        return own
+
+    def _preferred(self, last: str, *paths: str) -> str | None:
+        """An image of the first of `paths` that images have: the one with the suffix that
+        <filename> gives, or else the first."""
+        suffix = PurePosixPath(last).suffix.lower()
+        for path in paths:
+            names = self._by_path.get(path, [])
+            for name in names:
+                if PurePosixPath(name).suffix.lower() == suffix:
+                    return name
+            if names:
+                return names[0]
         return None
 
-    def _named(self, filename: str, last: str) -> str | None:
-        for name in (filename, last):
-            if name in self._names:
-                return name
-        # Without a suffix, or with that of another format.
-        names = self._by_path.get(last) or self._by_path.get(_stem(last)) or []
-        if not names:
-            return None
-        return _preferred(names, last)
-
-    def _without_own(self, file: Path, filename: str, last: str, named: str | None) -> Match:
+    def _without_own(
+        self, file: Path, filename: str, last: str, named: str | None
+    ) -> tuple[str, str]:
         suffix = PurePosixPath(last).suffix
         if suffix.lower() not in IMAGE_SUFFIXES:
             suffix = ".jpg"
         own = f"{file.stem}{suffix}"
         if not filename:
-            return Match(own)
+            return own, ""
         if named is not None:
             sibling = file.with_name(f"{_stem(named)}.xml")
             if sibling != file and sibling.is_file():
                 # That image has an XML file of its own: this one's image is lost.
-                return Match(own, "filename_stale")
-            if named == filename:
-                return Match(named)
-            return Match(named, "filename_incomplete")
+                return own, "filename_stale"
+            return named, "" if named == filename else "filename_incomplete"
         # No image is at hand. A path of another machine leads nowhere.
         if re.match(r"[A-Za-z]:|\\", filename):
-            return Match(own, "filename_incomplete")
-        return Match(filename)
-
-
-def _preferred(names: Sequence[str], last: str) -> str:
-    """Of the images that share a name, the one with the suffix that <filename> gives, or else the
-    first."""
-    for name in names:
-        if PurePosixPath(name).suffix.lower() == PurePosixPath(last).suffix.lower():
-            return name
-    return names[0]
+            return own, "filename_incomplete"
+        return filename, ""
 
 
 def _stem(name: str) -> str:

@@ -3,10 +3,10 @@ box, a polygon, or a box with keypoints or a confidence after it."""
 
 from __future__ import annotations
 
-import math
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ import yaml
 from stages.data.disk import IMAGE_SUFFIXES, read_inside
 from stages.data.findings import Findings
 from stages.data.sources import yolo_names
-from stages.data.sources.annotations import Raw
+from stages.data.sources.annotations import Raw, are_finite, number
 
 # Shares of the image: numbers are rounded, and people place a keypoint on the edge of its box.
 _SLACK = 0.02
 # Of a set's long lines; the others are slips of whoever labelled.
 _NEARLY_ALL = 0.95
-_VISIBILITIES = (0.0, 1.0, 2.0)
+_VISIBILITIES = {0.0, 1.0, 2.0}
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -33,16 +33,14 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     """
     origin = {"split": split, "source": annotations}
     categories = yolo_names.read(root, origin, findings)
-    for place in (annotations, folder):
-        if not (root / place).is_dir():
-            findings.report(
-                "annotation_file_missing", origin, file=root / place, note="no such folder"
-            )
+    labels, images = root / annotations, root / folder
+    for place in (labels, images):
+        if not place.is_dir():
+            findings.report("annotation_file_missing", origin, file=place, note="no such folder")
             return None
     if categories is None:
         return None
     raw = Raw(split, annotations, folder, categories=categories, relative=True)
-    labels, images = root / annotations, root / folder
     pictures: dict[Path, list[str]] = {}
     for file in sorted(images.rglob("*")):
         if file.suffix.lower() in IMAGE_SUFFIXES:
@@ -50,13 +48,12 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
     texts: dict[Path, str] = {}
     for file in sorted(labels.rglob("*.txt")):
-        name = file.relative_to(labels)
         place = {"split": split, "source": file.relative_to(root).as_posix()}
-        stem = name.with_suffix("")
+        stem = file.relative_to(labels).with_suffix("")
         # Where labels lie beside the images, as some programs put them, the list of classes does
         # too.
         if stem not in pictures:
-            if name.name != "classes.txt":
+            if file.name != "classes.txt":
                 findings.report("label_without_image", place)
             continue
         try:
@@ -85,21 +82,22 @@ def _read_lines(
         if not words:
             continue
         label, *box = map(number, words)
-        # Some programs write the class as 2.0.
-        is_class = isinstance(label, float) and label.is_integer()
         if are_finite(box):
             box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
-        if box is not None:
-            raw.annotations.append(
-                {
-                    "id": len(raw.annotations) + 1,
-                    "image_id": len(raw.images),
-                    "category_id": int(label) if is_class else words[0],
-                    "bbox": box,
-                    "iscrowd": 0,
-                    "at": f"line {line}",
-                }
-            )
+        if box is None:
+            continue
+        # Some programs write the class as 2.0.
+        is_class = isinstance(label, float) and label.is_integer()
+        raw.annotations.append(
+            {
+                "id": len(raw.annotations) + 1,
+                "image_id": len(raw.images),
+                "category_id": int(label) if is_class else words[0],
+                "bbox": box,
+                "iscrowd": 0,
+                "at": f"line {line}",
+            }
+        )
 
 
 def _box(
@@ -132,21 +130,10 @@ def _box(
     return numbers
 
 
-def number(word: str) -> float | str:
-    try:
-        return float(word)
-    except ValueError:
-        return word
-
-
-def are_finite(numbers: Sequence[float | str]) -> bool:
-    return all(isinstance(value, float) and math.isfinite(value) for value in numbers)
-
-
 def keypoint_shape(root: Path) -> tuple[int, int] | None:
     """kpt_shape of the set's YAML file: the keypoints of a box, and the numbers of a keypoint, 2 or
     3."""
-    for file in (root / "data.yaml", root / "dataset.yaml", *sorted(root.glob("*.yaml"))):
+    for file in yolo_names.tables(root):
         try:
             # All values are text to this loader: a class that looks like a date ends in no error.
             content = yaml.BaseLoader(file.read_bytes()).get_single_data()
@@ -179,8 +166,11 @@ class LineKinds:
         boxes: Counter[int] = Counter()
         polygons: Counter[int] = Counter()
         corners = 0
-        for numbers in _lines(texts):
+        for line in chain.from_iterable(map(str.splitlines, texts)):
+            numbers = list(map(number, line.split()[1:]))
             length = len(numbers)
+            if length < 4 or not are_finite(numbers):
+                continue
             lengths[length] += 1
             if length >= 6:
                 boxes[length] += _is_box_of_keypoints(numbers)
@@ -190,7 +180,7 @@ class LineKinds:
         longer = lengths.total() - lengths[4] - lengths[5]
         if lengths[4] > longer or not longer:
             return
-        length = max(boxes.keys() | polygons.keys(), key=lengths.__getitem__)
+        length = max(boxes, key=lengths.__getitem__)
         least = _NEARLY_ALL * lengths[length]
         if lengths[length] < _NEARLY_ALL * longer or corners >= least:
             return
@@ -217,26 +207,13 @@ class LineKinds:
         return ""
 
 
-def _lines(texts: Iterable[str]) -> Iterable[list[float]]:
-    """The numbers after the class, of lines that may be a box or more."""
-    for text in texts:
-        for line in text.splitlines():
-            words = line.split()
-            if len(words) < 5:
-                continue
-            numbers = [number(word) for word in words[1:]]
-            if are_finite(numbers):
-                yield numbers
-
-
 def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
     """x, y, width, height of a box inside the image, and points in it, with or without their
     visibility."""
-    x, y, w, h = numbers[:4]
-    rest = numbers[4:]
-    if w <= 0 or h <= 0 or not _fits(x, w / 2, 0, 1) or not _fits(y, h / 2, 0, 1):
+    x, y, w, h, *rest = numbers
+    if min(w, h) <= 0 or max(abs(x - 0.5) + w / 2, abs(y - 0.5) + h / 2) > 0.5 + _SLACK:
         return False
-    if len(rest) % 3 == 0 and all(value in _VISIBILITIES for value in rest[2::3]):
+    if len(rest) % 3 == 0 and _VISIBILITIES.issuperset(rest[2::3]):
         points = [point for point in zip(rest[0::3], rest[1::3], rest[2::3]) if point[2]]
     elif len(rest) % 2 == 0:
         # A keypoint that is not labelled is written as 0 0.
@@ -247,10 +224,6 @@ def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
         abs(point[0] - x) <= w / 2 + _SLACK and abs(point[1] - y) <= h / 2 + _SLACK
         for point in points
     )
-
-
-def _fits(middle: float, half: float, low: float, high: float) -> bool:
-    return low - _SLACK <= middle - half and middle + half <= high + _SLACK
 
 
 def _is_parallelogram(numbers: Sequence[float]) -> bool:
@@ -265,7 +238,7 @@ def _is_polygon(numbers: Sequence[float]) -> bool:
     """The second point lies no further from the box around the others than that box is long."""
     if len(numbers) % 2:
         return False
-    xs, ys = [*numbers[0:2:2], *numbers[4::2]], [*numbers[1:2:2], *numbers[5::2]]
+    xs, ys = [numbers[0], *numbers[4::2]], [numbers[1], *numbers[5::2]]
     reach = max(max(xs) - min(xs), max(ys) - min(ys)) + _SLACK
     return (
         min(xs) - reach <= numbers[2] <= max(xs) + reach

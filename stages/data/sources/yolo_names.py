@@ -14,14 +14,9 @@ from stages.data.findings import Findings
 from stages.data.sources.annotations import read_text
 
 # What may stand before a name and leaves it the text that it is, such as "!!str yes".
-_PLAIN_TAGS = {
-    f"tag:yaml.org,2002:{kind}"
-    for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
-}
-
-
-class _NotNames(ValueError):
-    """The file has `names`, and they cannot be read; the message says what and in which line."""
+_PLAIN_TAGS = {None, "!"}
+for _kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"):
+    _PLAIN_TAGS.add(f"tag:yaml.org,2002:{_kind}")
 
 
 def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
@@ -33,11 +28,8 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at
     all; here no name is resolved, as no tool writes anything but text in this place.
     """
-    tables = [root / "data.yaml", root / "dataset.yaml"]
-    for pattern in ("*.yaml", "*.yml"):
-        tables += sorted(root.glob(pattern))
-    lists = (root / "classes.txt", *sorted(root.glob("*.names")))
-    for file in filter(Path.is_file, dict.fromkeys(tables)):
+    lists = list(filter(Path.is_file, (root / "classes.txt", *sorted(root.glob("*.names")))))
+    for file in tables(root):
         place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
         if text is None:
@@ -49,9 +41,12 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
             findings.report("names_missing", origin, file=file, note=note)
             return None
         if categories:
-            _compare(categories, count, lists, place, findings)
+            if count not in (None, str(len(categories))):
+                note = f"{len(categories)} names"
+                findings.report("names_count", place, before=f"nc: {count}", note=note)
+            _compare([category["name"] for category in categories], lists, place, findings)
             return categories
-    for file in filter(Path.is_file, lists):
+    for file in lists:
         text = read_text(file, {**origin, "source": file.name}, findings)
         if text is None:
             return None
@@ -60,21 +55,28 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     return None
 
 
+def tables(root: Path) -> list[Path]:
+    """The set's YAML files, the likeliest first."""
+    files = [root / "data.yaml", root / "dataset.yaml"]
+    for pattern in ("*.yaml", "*.yml"):
+        files += sorted(root.glob(pattern))
+    return list(filter(Path.is_file, dict.fromkeys(files)))
+
+
 def _parse(text: str, root: Path) -> tuple[list[dict[str, Any]], str | None]:
-    """The categories, [] where the file has no names, and nc as it is written."""
+    """The categories, [] where the file has no names, and nc as it is written. Raises ValueError
+    with the line where names cannot be read."""
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
         tag = getattr(event, "tag", None)
-        if tag not in (None, "!") and tag not in _PLAIN_TAGS:
-            raise _NotNames(
-                f"line {_line(event)}: the tag {tag} stands for more than text, and is not read"
-            )
+        if tag not in _PLAIN_TAGS:
+            raise _error(event, f"the tag {tag} stands for more than text, and is not read")
     content = yaml.compose(text, Loader=yaml.BaseLoader)
     if not isinstance(content, yaml.MappingNode):
         return [], None
     values: dict[str, yaml.Node] = {}
     for key, value in content.value:
         if key.value in ("names", "nc") and key.value in values:
-            raise _NotNames(f"line {_line(key)}: {key.value} stands twice")
+            raise _error(key, f"{key.value} stands twice")
         if isinstance(key, yaml.ScalarNode):
             values[key.value] = value
     names = []
@@ -88,7 +90,7 @@ def _parse(text: str, root: Path) -> tuple[list[dict[str, Any]], str | None]:
 
 def _names(node: yaml.Node, root: Path) -> list[dict[str, Any]]:
     if isinstance(node, yaml.SequenceNode):
-        return _numbered([_name(item) for item in node.value])
+        return _numbered(list(map(_name, node.value)))
     if isinstance(node, yaml.MappingNode):
         categories = [{"id": _number(key), "name": _name(value)} for key, value in node.value]
         return sorted(categories, key=itemgetter("id"))
@@ -96,28 +98,26 @@ def _names(node: yaml.Node, root: Path) -> list[dict[str, Any]]:
         return []
     file = root / node.value
     if not file.is_file():
-        raise _NotNames(
-            f"line {_line(node)}: names is the text {node.value!r}: neither a list nor a file in "
-            "data.root"
-        )
+        text = f"names is the text {node.value!r}: neither a list nor a file in data.root"
+        raise _error(node, text)
     return _numbered(_lines(read_inside(file, root).decode("utf-8-sig")))
 
 
 def _name(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        raise _NotNames(f"line {_line(node)}: a name is a list or a mapping; put it in quotes")
+        raise _error(node, "a name is a list or a mapping; put it in quotes")
     return node.value
 
 
 def _number(node: yaml.Node) -> int:
     text = node.value if isinstance(node, yaml.ScalarNode) else ""
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise _NotNames(f"line {_line(node)}: the key {text!r} of names is no class number")
+        raise _error(node, f"the key {text!r} of names is no class number")
     return int(text)
 
 
-def _line(place: Any) -> int:
-    return place.start_mark.line + 1
+def _error(place: Any, text: str) -> ValueError:
+    return ValueError(f"line {place.start_mark.line + 1}: {text}")
 
 
 def _lines(text: str) -> list[str]:
@@ -131,26 +131,15 @@ def _numbered(names: list[str]) -> list[dict[str, Any]]:
 
 
 def _compare(
-    categories: list[dict[str, Any]],
-    count: str | None,
-    lists: tuple[Path, ...],
-    place: dict[str, Any],
-    findings: Findings,
+    names: list[str], lists: list[Path], place: dict[str, Any], findings: Findings
 ) -> None:
-    """What else says how many classes there are, or which."""
-    if count is not None and count != str(len(categories)):
-        note = f"{len(categories)} names"
-        findings.report("names_count", place, before=f"nc: {count}", note=note)
-    names = [category["name"] for category in categories]
-    for file in filter(Path.is_file, lists):
+    """Reports lists of other names."""
+    for file in lists:
         try:
             listed = _lines(read_inside(file, file.parent).decode("utf-8-sig"))
         except (OSError, ValueError):
             continue
         if list(map(str.strip, listed)) != list(map(str.strip, names)):
-            findings.report(
-                "names_differ",
-                place,
-                before=f"{file.name}: {', '.join(listed)}",
-                note=f"{place['source']}: {', '.join(names)}",
-            )
+            before = f"{file.name}: {', '.join(listed)}"
+            note = f"{place['source']}: {', '.join(names)}"
+            findings.report("names_differ", place, before=before, note=note)
