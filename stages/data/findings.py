@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class Findings:
         be."""
         self._actions = checked(policy)
         self._by_code: dict[str, dict[str, Any]] = {}
-        self._stop = ""
         self.changed = 0
         # A lone surrogate, which JSON may hold, is no UTF-8.
         self._file = changes.open("w", encoding="utf-8", errors="backslashreplace", newline="")
@@ -45,22 +44,30 @@ class Findings:
         """keep, repair, drop or fatal."""
         return self._actions[code]
 
-    def add(self, code: str, places: Iterable[dict[str, Any]], action: str = "") -> None:
-        """One place per fault: keys of PLACE, those that apply. `action` where it is not the
-        policy's for this one; a policy of "fatal" holds for all."""
-        finding, action = self._entry(code, action)
-        for place in places:
-            finding["count"] += 1
-            if len(finding["examples"]) < EXAMPLES:
-                finding["examples"].append({key: _plain(place.get(key)) for key in PLACE})
-            if action in CHANGES:
-                self.change(code, place, action)
-        self._remember(code)
-
     def report(self, code: str, place: dict[str, Any], action: str = "", **fields: Any) -> None:
-        """One fault at `place`; `fields`: keys of PLACE that come to it. action: as add() has
-        it."""
-        self.add(code, [{**place, **fields}], action)
+        """One fault at `place`: keys of PLACE, those that apply; `fields` come to it. `action`
+        where it is not the policy's for this one; a policy of "fatal" holds for all."""
+        self.rows(code, (0,), lambda _: {**place, **fields}, action)
+
+    def rows(
+        self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
+    ) -> None:
+        """As `report`, for row numbers of a table; `place` is called only for those that are shown
+        or written."""
+        if not len(rows):
+            return
+        if not action or self._actions[code] == "fatal":
+            action = self._actions[code]
+        finding = self._finding(code, action)
+        finding["count"] += len(rows)
+        if action not in CHANGES:
+            rows = rows[: EXAMPLES - len(finding["examples"])]
+        for row in rows:
+            at = place(int(row))
+            if len(finding["examples"]) < EXAMPLES:
+                finding["examples"].append({key: _plain(at.get(key)) for key in PLACE})
+            if action in CHANGES:
+                self.change(code, at, action)
 
     def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
         """A row of the changes alone, such as each box of an image that was counted as one
@@ -69,94 +76,61 @@ class Findings:
         action = action or self._actions[code]
         self._rows.writerow((code, DONE[action], *(_text(place.get(key)) for key in PLACE)))
 
-    def rows(
-        self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
-    ) -> None:
-        """As `add`, for row numbers of a table; `place` is called only for those that are shown or
-        written."""
-        rows = [int(row) for row in rows]
-        if not rows:
-            return
-        finding, applied = self._entry(code, action)
-        listed = len(rows)
-        if applied not in CHANGES:
-            listed = min(listed, max(0, EXAMPLES - len(finding["examples"])))
-        finding["count"] += len(rows) - listed
-        self.add(code, map(place, rows[:listed]), action)
-
     def counted(self, code: str, count: int, **place: Any) -> None:
         """`count` faults that share one place, such as ids that were all renumbered."""
         if count:
-            self.add(code, [place])
+            self.report(code, place)
             self._by_code[code]["count"] += count - 1
 
     def stop_if_fatal(self) -> None:
         """Raises InputError with one line for the first fatal finding."""
-        if self._stop:
-            raise InputError(self._stop)
+        for finding in self._by_code.values():
+            if finding["action"] == "fatal":
+                raise InputError(_stop_message(finding))
 
     def as_list(self) -> list[dict[str, Any]]:
         """The findings for the report, worst first."""
-        order = list(CHECKS)
 
-        def rank(finding: dict[str, Any]) -> tuple[bool, int, int, int]:
-            return (
-                finding["action"] != "fatal",
-                SEVERITIES.index(finding["severity"]),
-                GRAVEST.index(finding["action"]),
-                order.index(finding["code"]),
-            )
+        def rank(finding: dict[str, Any]) -> tuple[bool, int, int]:
+            severity, action = finding["severity"], finding["action"]
+            return action != "fatal", SEVERITIES.index(severity), GRAVEST.index(action)
 
-        return sorted(self._by_code.values(), key=rank)
+        return sorted((self._by_code[code] for code in CHECKS if code in self._by_code), key=rank)
 
-    def _entry(self, code: str, action: str) -> tuple[dict[str, Any], str]:
+    def _finding(self, code: str, action: str) -> dict[str, Any]:
         check = CHECKS[code]
-        if not action or self._actions[code] == "fatal":
-            action = self._actions[code]
-        if code not in self._by_code:
-            self._by_code[code] = {
-                "code": code,
-                "severity": check.severity,
-                "action": DONE[action],
-                "title": check.title,
-                "count": 0,
-                "unit": check.unit,
-                "help": _help(check, self._actions[code]),
-                "examples": [],
-            }
-        elif GRAVEST.index(DONE[action]) < GRAVEST.index(self._by_code[code]["action"]):
-            # One code may repair some places and drop others; the graver of the two is what a
-            # reader must see.
-            self._by_code[code]["action"] = DONE[action]
-        return self._by_code[code], action
-
-    def _remember(self, code: str) -> None:
-        finding = self._by_code[code]
-        if not finding["count"]:
-            del self._by_code[code]
-        elif finding["action"] == "fatal" and (
-            not self._stop or self._stop.startswith(f"{code}: ")
-        ):
-            self._stop = _one_line(_stop_message(finding))
+        fresh = {
+            "code": code,
+            "severity": check.severity,
+            "action": DONE[action],
+            "title": check.title,
+            "count": 0,
+            "unit": check.unit,
+            "help": _help(check, self._actions[code]),
+            "examples": [],
+        }
+        finding = self._by_code.setdefault(code, fresh)
+        # One code may repair some places and drop others; the graver of the two is what a reader
+        # must see.
+        finding["action"] = min(finding["action"], DONE[action], key=GRAVEST.index)
+        return finding
 
 
 def _stop_message(finding: dict[str, Any]) -> str:
     """The code, the first place, the remedy, and the policies that would not stop."""
     code, place = finding["code"], finding["examples"][0]
-    message = f"{code}: "
-    message += " ".join(
-        str(place[key]) for key in ("source", "entry", "file", "label") if place[key]
-    )
-    details = " ".join(str(place[key]) for key in ("before", "note") if place[key] is not None)
-    if details:
-        message += f": {details}"
+    where = [str(place[key]) for key in ("source", "entry", "file", "label") if place[key]]
+    message = f"{code}: {' '.join(where)}"
+    details = [str(place[key]) for key in ("before", "note") if place[key] is not None]
+    if any(details):
+        message += f": {' '.join(details)}"
     if finding["count"] > 1:
         message += f", and {finding['count'] - 1} more"
     message += f". {finding['help']}"
     alternatives = [action for action in CHECKS[code].actions if action != "fatal"]
     if alternatives:
         message += f" Or set data.policy.{code} to {' or '.join(alternatives)}."
-    return message
+    return _one_line(message)
 
 
 def _help(check: Check, action: str) -> str:

@@ -153,18 +153,14 @@ def join(parts: Sequence[Labels]) -> Labels:
     """Several annotation files as one split. All have the same classes."""
     if len(parts) == 1:
         return parts[0]
-    images, boxes = [], []
-    offset = 0
-    for part in parts:
-        images.append(part.images)
+    offsets = np.cumsum([0, *(len(part.images) for part in parts)])
+    boxes = []
+    for part, offset in zip(parts, offsets):
         boxes.append(part.boxes.assign(image=part.boxes["image"] + offset))
-        offset += len(part.images)
-    return Labels(
-        parts[0].split,
-        parts[0].classes,
-        pd.concat(images, ignore_index=True),
-        pd.concat(boxes, ignore_index=True),
-        any(part.relative for part in parts),
+    return dataclasses.replace(
+        parts[0],
+        images=pd.concat([part.images for part in parts], ignore_index=True),
+        boxes=pd.concat(boxes, ignore_index=True),
     )
 
 

@@ -41,21 +41,23 @@ def divide(given: dict[str, Labels], data: Data, seed: int) -> Divided:
     With data.folds = n > 1, the images that test leaves are divided into n and val is number
     data.fold. Raises InputError where there are fewer groups than parts.
     """
+    if len(given) == len(SPLITS):
+        return Divided(given, {}, {})
     pool = given["train"]
-    groups = pool.images["group_number"].to_numpy()
-    counts = strata(pool)
-    shares = {"train": 1.0, "val": data.val_share, "test": data.test_share}
-    for name in ("val", "test"):
-        if name in given:
-            shares[name] = 0.0
+    counts, groups = strata(pool), pool.images["group_number"].to_numpy()
     has_folds = data.folds > 1 and "val" not in given
+    val_share, test_share = data.val_share, data.test_share
+    if "test" in given:
+        test_share = 0.0
     if has_folds:
-        shares["val"] = (1 - shares["test"]) / data.folds
-    shares["train"] = 1 - shares["val"] - shares["test"]
+        val_share = (1 - test_share) / data.folds
+    elif "val" in given:
+        val_share = 0.0
+    shares = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
     parts: dict[int, np.ndarray] = {}
     try:
         if has_folds:
-            parts = _folds(counts, groups, shares["test"], data.folds, seed)
+            parts = _folds(counts, groups, test_share, data.folds, seed)
             own_part = parts.pop(data.fold)
         else:
             own_part = _parts(counts, groups, shares, seed)
@@ -66,8 +68,6 @@ def divide(given: dict[str, Labels], data: Data, seed: int) -> Divided:
     shares = {name: share for name, share in shares.items() if share}
     sets = {**given, **_split(pool, own_part, tuple(shares))}
     folds = {number: _split(pool, part, ("train", "val")) for number, part in parts.items()}
-    if len(shares) == 1:
-        shares = {}
     return Divided({name: sets[name] for name in SPLITS}, shares, folds)
 
 
