@@ -55,8 +55,7 @@ def assign(
     if len(names) < len(share):
         raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
     strata = np.flatnonzero(counts.any(axis=0))
-    # The last rows are one empty group for ever in every part: exchanging a group with it is a
-    # move.
+    # The last rows are an empty group in every part: exchanging a group with it is a move.
     boxes = np.zeros((len(names) + len(share), 1 + len(strata)))
     boxes[: len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(strata, start=1):
@@ -171,36 +170,26 @@ class _Search:
 
     def place(self) -> None:
         """Puts every group where it raises the cost least; rare strata go first, while every part
-        has room for them."""
+        has room for them.
+
+        In Python's own numbers: an image has few strata, and arrays of so few take five times as
+        long.
+        """
         row, column = np.nonzero(self.boxes)
         value = self.boxes[row, column]
         pull = 2 * value * self.weight[column]
+        # Of a group, and behind the last one: where its strata begin.
         start = np.searchsorted(row, np.arange(self.groups + 1))
         rarity = self.spread.argsort(kind="stable").argsort()
         # reduceat needs slices that are not empty: every group has images.
         rarest = np.minimum.reduceat(rarity[column], start[:-1])
         shuffled = self.rng.permutation(self.groups)
         order = shuffled[np.lexsort((-self.square[shuffled], rarest[shuffled]))]
-        self._fill(order.tolist(), column, value, pull, start.tolist())
-
-    def _fill(
-        self,
-        order: list[int],
-        column: np.ndarray,
-        value: np.ndarray,
-        pull: np.ndarray,
-        start: list[int],
-    ) -> None:
-        """place() in Python's own numbers: an image has few strata, and arrays of so few take five
-        times as long.
-
-        order: groups. column, value, pull: strata that the groups have, how often, and its share of
-        the cost; from start[group] to start[group + 1]."""
         # Part -> its boxes per stratum.
         total, due = self.total.T.tolist(), self.due.tolist()
         inverse, square = self.inverse.tolist(), self.square.tolist()
         lacking = len(total) * due.count(True)
-        for group in order:
+        for group in order.tolist():
             own = slice(start[group], start[group + 1])
             strata, boxes, weights = column[own].tolist(), value[own].tolist(), pull[own].tolist()
             rise = []

@@ -53,10 +53,8 @@ _SMALL = 64
 _FREQUENCIES = 16
 # Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV
 # alone.
-_AGREED_FORMATS, _AGREED_MODES = (
-    ("JPEG", "MPO", "PNG", "WEBP"),
-    ("1", "L", "LA", "P", "RGB", "RGBA", "transparency"),
-)
+_AGREED_FORMATS = {"JPEG", "MPO", "PNG", "WEBP"}
+_AGREED_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "transparency"}
 # Of 255. Pictures of 12 bits in files of 16 end here.
 _BLACK = 15
 HASH_BITS = _FREQUENCIES**2
@@ -101,12 +99,13 @@ def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"])
 
 def probe_file(root: Path, pixels: bool, name: str) -> Probe:
     """Never raises for what a file holds."""
+    file = root / name
     try:
         # A named pipe would be waited for without end.
-        if not (root / name).is_file():
-            kind = "a folder" if (root / name).is_dir() else "a broken link or no file"
+        if not file.is_file():
+            kind = "a folder" if file.is_dir() else "a broken link or no file"
             return Probe("image_unreadable", kind)
-        data = (root / name).read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         return Probe("image_unreadable", error.strerror or str(error))
     if not data:
@@ -125,8 +124,8 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
 
 def _opened(data: bytes, decoded: bool) -> Probe:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        orientation = image.getexif().get(ORIENTATION, 1)
-        if orientation not in range(2, 9):
+        orientation = image.getexif().get(ORIENTATION)
+        if orientation not in range(1, 9):
             # Others mean nothing to OpenCV either.
             orientation = 1
         width, height = image.size
@@ -139,16 +138,10 @@ def _opened(data: bytes, decoded: bool) -> Probe:
         mode = image.mode
         if mode == "P" and "transparency" in image.info:
             mode = "transparency"
-        deep = mode.startswith(("I", "F")) or _is_deep_png(data)
+        # Pillow opens a PNG of 16 bits a channel as 8; byte 24 of the file is the depth.
+        deep = mode.startswith(("I", "F")) or (data[:4] == b"\x89PNG" and data[24:25] == b"\x10")
         animated = image.format != "MPO" and getattr(image, "is_animated", False)
-        result = Probe(
-            width=width,
-            height=height,
-            mode=mode,
-            deep=deep,
-            animated=animated,
-            orientation=orientation,
-        )
+        result = Probe("", "", width, height, mode, deep, animated, orientation)
         if not decoded:
             return result
         pixels = _grey(image)
@@ -167,9 +160,7 @@ def _grey(image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
         return pixels * (255 / max(float(pixels.max()), 1.0))
-    if image.mode != "L":
-        image = image.convert("L")
-    return np.asarray(image)
+    return np.asarray(image.convert("L"))
 
 
 def _as_trained(data: bytes, result: Probe) -> Probe:
@@ -191,8 +182,7 @@ def looks(pixels: np.ndarray, orientation: int = 1) -> bytes:
     (Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions"), 16 x 16 of
     them instead of 8 x 8.
     """
-    if pixels.dtype != np.float32:
-        pixels = pixels.astype(np.float32)
+    pixels = pixels.astype(np.float32, copy=False)
     small = cv2.resize(pixels, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
     low = cv2.dct(turned(small, orientation))[:_FREQUENCIES, :_FREQUENCIES].ravel()
     # The first coefficient is the mean brightness and far from all others.
@@ -208,11 +198,6 @@ def turned(picture: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         picture = picture[::-1]
     return np.ascontiguousarray(picture)
-
-
-def _is_deep_png(data: bytes) -> bool:
-    # Pillow opens a PNG of 16 bits a channel as 8; byte 24 of the file is the depth.
-    return data[:4] == b"\x89PNG" and len(data) > 24 and data[24] == 16
 
 
 def _fault(data: bytes, error: Exception) -> str:

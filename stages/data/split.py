@@ -18,8 +18,6 @@ from stages.study.paths import SPLITS
 _CANDIDATES = 256
 # Of the squares in a cost: more than what single precision rounds off.
 _ROUNDING = 1e-4
-
-
 _TRAIN = SPLITS.index("train")
 
 
@@ -92,9 +90,10 @@ def balance(sets: dict[str, Labels], shares: dict[str, float]) -> dict[str, Any]
     """
     boxes = {name: sets[name].boxes_per_class().sum(axis=0).astype(float) for name in shares}
     images = sum(len(sets[name].images) for name in shares)
+    whole = np.sum(list(boxes.values()), axis=0)
     rows = {}
     for name, wanted in shares.items():
-        inside, whole = boxes[name], np.sum(list(boxes.values()), axis=0)
+        inside = boxes[name]
         row = {"target": wanted, "share": len(sets[name].images) / images}
         row |= {"distance": 0.0, "largest": 0.0, "largest_class": None}
         if whole.any():
