@@ -150,7 +150,8 @@ class Annotations:
         self._append(np.array(positions, dtype=np.int64), values)
 
     def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
-        """Adds complete entries of the same `fields`. values: as Pattern.read gives them."""
+        """Adds complete entries of the same `fields`. values: of those that detection needs, an
+        array or a list each."""
         start, count = self._total, len(values["bbox"])
         self._total += count
         self._count_unread(dict.fromkeys(fields, count))

@@ -14,7 +14,7 @@ from typing import Any
 from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
-from stages.data.sources.coco_text import parse
+from stages.data.sources.coco_text import Reader
 from stages.data.sources.layouts import Layout, by_split, image_folder, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
@@ -55,6 +55,52 @@ def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> 
         for key, count in sorted(lists["annotations"].unread.items()):
             findings.counted("fields_not_copied", count, **origin, before=key)
     return Raw(split, name, folder, **lists, coco=True)
+
+
+def parse(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
+    """What json.loads gives of an object, {} for anything else; but a list "annotations" at the
+    top that is not empty comes as Annotations.
+
+    None, and a fatal finding, where it is no JSON.
+    """
+    reader = Reader(text)
+    try:
+        content = reader.read()
+    except (ValueError, IndexError, StopIteration, RecursionError):
+        # No object: json.loads says what is wrong with it, and where.
+        return _explained(text, origin, findings)
+    for literal in reader.oddities.literals:
+        findings.report("json_nan", origin, before=literal)
+    for key in reader.oddities.repeated_keys:
+        findings.report("json_duplicate_key", origin, before=key)
+    return content
+
+
+def _explained(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
+    """{} where the text is JSON; None, and a fatal finding, where it is not."""
+    code = "json_invalid"
+    try:
+        json.loads(text)
+        return {}
+    except json.JSONDecodeError as error:
+        if _is_cut(text, error):
+            code = "json_truncated"
+        note = f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except RecursionError:
+        note = "nested too deeply"
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        note = "a number of thousands of digits"
+    findings.report(code, origin, note=note)
+    return None
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
+    last word."""
+    rest = text[error.pos :].rstrip()
+    if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
+        return True
+    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.findings import Findings
 from stages.data.sources.annotations import FIELDS, REQUIRED, Annotations
 
 # Characters of annotations that are read at a time: enough for columns to be made fast, a few
@@ -35,62 +34,15 @@ _DIGITS = b"0123456789.-"
 _LONGEST = 4000
 
 
-def parse(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
-    """What json.loads gives of an object, {} for anything else; but a list "annotations" at the
-    top that is not empty comes as Annotations.
-
-    None, and a fatal finding, where it is no JSON.
-    """
-    reader = _Reader(text)
-    try:
-        content = reader.read()
-    except (ValueError, IndexError, StopIteration, RecursionError):
-        # No object: json.loads says what is wrong with it, and where.
-        return _explained(text, origin, findings)
-    for literal in reader.oddities.literals:
-        findings.report("json_nan", origin, before=literal)
-    for key in reader.oddities.repeated_keys:
-        findings.report("json_duplicate_key", origin, before=key)
-    return content
-
-
-def _explained(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
-    """{} where the text is JSON; None, and a fatal finding, where it is not."""
-    code = "json_invalid"
-    try:
-        json.loads(text)
-        return {}
-    except json.JSONDecodeError as error:
-        if _is_cut(text, error):
-            code = "json_truncated"
-        note = f"line {error.lineno}, column {error.colno}: {error.msg}"
-    except RecursionError:
-        note = "nested too deeply"
-    except ValueError:  # Python reads no whole number of more than 4300 digits
-        note = "a number of thousands of digits"
-    findings.report(code, origin, note=note)
-    return None
-
-
-def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
-    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
-    last word."""
-    rest = text[error.pos :].rstrip()
-    if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
-        return True
-    return any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
-
-
-class _Reader:
+class Reader:
     """Walks through the top level of the file; what is below it, Python's own scanner reads."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.oddities = oddities = _Oddities()
+        self.oddities = oddities = Oddities()
         self.decoder = json.JSONDecoder(
             object_pairs_hook=oddities.entry, parse_constant=oddities.literal
         )
-        self._plain = json.JSONDecoder(parse_constant=oddities.literal)
 
     def read(self) -> dict[str, Any]:
         """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object
@@ -130,44 +82,38 @@ class _Reader:
         annotations.extend(block)
         while mark != "]":
             stop = self.text.rfind(between, at, at + _BLOCK) + 1
-            if stop > at and self._add(annotations, pattern, self.text[at:stop]):
-                at = stop + len(between) - 2
-                continue
             if stop <= at:
                 stop = at + _BLOCK
+            elif self._add(self.text[at:stop], pattern, annotations):
+                at = stop + len(between) - 2
+                continue
             block, mark, at = self._each(at, stop)
             annotations.extend(block)
         return annotations, at
 
-    def _add(self, annotations: Annotations, pattern: Pattern | None, text: str) -> bool:
-        """Adds the entries of `text` in one go; False where that cannot be."""
-        columns = pattern.read(text) if pattern else None
-        if pattern and columns:
-            annotations.extend_columns(pattern.fields, columns)
+    def _add(self, text: str, pattern: Pattern | None, annotations: Annotations) -> bool:
+        """Adds the entries of `text` in one go; False where these are not whole entries, which the
+        end of an object inside of one may look like."""
+        if pattern and pattern.add(text, annotations):
             return True
-        block = self._whole(text)
-        if block:
-            annotations.extend(block)
-        return bool(block)
+        return self._add_objects(text, annotations)
 
-    def _whole(self, text: str) -> list[Any]:
-        """The entries of `text`; [] where these are not whole entries, or where some have objects
-        inside or a key twice: for every key there is a colon."""
-        text = f"[{text}]"
-        literals = len(self.oddities.literals)
+    def _add_objects(self, text: str, annotations: Annotations) -> bool:
+        oddities, text = self.oddities, f"[{text}]"
+        literals, repeated_keys = len(oddities.literals), len(oddities.repeated_keys)
         try:
-            block, end = self._plain.scan_once(text, 0)
+            block, end = self.decoder.scan_once(text, 0)
         except (ValueError, StopIteration):
             block, end = [], 0
-        is_whole = end == len(text) and set(map(type, block)) == {dict}
-        if is_whole and sum(map(len, block)) == text.count(":"):
-            return block
-        del self.oddities.literals[literals:]
-        return []
+        if block and end == len(text):
+            annotations.extend(block)
+            return True
+        del oddities.literals[literals:], oddities.repeated_keys[repeated_keys:]
+        return False
 
     def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
-        """What cannot be had in one go, each of its objects looked at: the entries that begin
-        before `stop`, the mark after the last, and the place after the mark."""
+        """An entry at a time: those that begin before `stop`, the mark after the last, and the
+        place after the mark."""
         block = []
         while True:
             entry, at = self.decoder.scan_once(self.text, at)
@@ -189,7 +135,7 @@ class _Reader:
         return at + 1
 
 
-class _Oddities:
+class Oddities:
     """What Python's decoder met. Apart from the reader: a decoder that leads back to it would keep
     the whole text in memory until Python looks for circles."""
 
@@ -216,7 +162,6 @@ class Pattern:
     def __init__(self, entry: dict[str, Any], pieces: list[str], between: str) -> None:
         """pieces: the text before, between and after the numbers of `entry`. between: from one
         entry's last brace to the next one's first."""
-        self.fields = tuple(entry)
         self._entry = entry
         self._width = len(pieces) - 1
         self._rest = "".join(pieces).encode()
@@ -246,30 +191,35 @@ class Pattern:
             return None
         return cls(entry, pieces, between)
 
-    def read(self, text: str) -> dict[str, Any] | None:
-        """The fields that detection needs as arrays of their values, bbox (n, 4), or as lists where
-        all have the value that is no number; None where an entry of `text` is not of this pattern,
-        has an id that is no whole number, or a number too large for an array.
+    def add(self, text: str, annotations: Annotations) -> bool:
+        """Adds the entries of `text`; False where one is not of this pattern, has an id that is no
+        whole number, or a number too large for an array.
 
         The text without its numbers has to be the pattern's, again and again, with the numbers
         between the same characters.
         """
         if not text.isascii() or not text.startswith("{") or not text.endswith("}"):
-            return None
+            return False
         data = text.encode()
         rest = data.translate(None, _DIGITS)
         step = len(self._rest) + len(self._comma)
         count = (len(rest) + len(self._comma)) // step
         if rest != (self._rest + self._comma) * (count - 1) + self._rest:
-            return None
+            return False
         numbers = _Numbers(data)
         before = np.arange(count)[:, None] * step + self._before
         if not np.array_equal(numbers.before, before.ravel()) or not numbers.are_json():
-            return None
-        return self._columns(numbers.table(self._width), count)
+            return False
+        columns = self._columns(numbers.table(self._width), count)
+        if columns is None:
+            return False
+        annotations.extend_columns(tuple(self._entry), columns)
+        return True
 
     def _columns(self, table: pd.DataFrame, count: int) -> dict[str, Any] | None:
-        """table: a row for each entry, a column for each number of the pattern."""
+        """The fields that detection needs as arrays of their values, bbox (n, 4), or as lists where
+        all have the value that is no number. table: a row for each entry, a column for each number
+        of the pattern."""
         columns: dict[str, Any] = {}
         start = 0
         for name, value in self._entry.items():
