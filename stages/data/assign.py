@@ -147,8 +147,7 @@ class _Search:
         return best[: self.groups]
 
     def cost(self) -> tuple[float, int, float]:
-        """How far the parts are outside of their bounds, how many strata they lack, and the cost:
-        in this order."""
+        """How far parts are outside of their bounds, how many strata they lack, and the cost."""
         lacking = int(np.count_nonzero(self.total[self.due] == 0))
         cost = math.fsum((self.weight @ np.square(self.total) * self.inverse).tolist())
         outside = 0.0
@@ -157,8 +156,7 @@ class _Search:
         return outside, lacking, cost
 
     def outside(self, images: np.ndarray, part: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Squares of the images that parts have too many or too few, over their shares; `part`
-        where they are not all of them in their order."""
+        """Squares of the images that parts have too many or too few, over their shares."""
         far = np.maximum(self.low[part] - images, images - self.high[part])
         empty = np.where(images == 0, self.empty, 0.0)
         return np.square(np.maximum(far, 0)) * self.inverse[part] + empty

@@ -1,5 +1,4 @@
-"""Every fault that prepare looks for: its stable code, how bad it is, and what may be done about
-it.
+"""Every fault that prepare looks for: its stable code, severity, and what may be done about it.
 
 `data.policy` in params.yaml picks another action for a code. docs/data-checks.md is written from
 this table: python -m stages.data.catalogue > docs/data-checks.md
@@ -151,8 +150,7 @@ split_group_shared | warning | keep drop fatal | images | groups or look-alikes 
 
 
 def checked(policy: dict[str, str]) -> dict[str, str]:
-    """The action of every code under `policy`. Raises StudyError for an unknown code or an action
-    it does not have."""
+    """Code -> its action. Raises StudyError for an unknown code, and an action it does not have."""
     for code, action in policy.items():
         if code not in CHECKS:
             near = ", ".join(difflib.get_close_matches(code, CHECKS, 3))

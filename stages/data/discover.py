@@ -11,11 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from stages.data.disk import Tree, walk
 from stages.data.sources import coco, layouts
@@ -27,8 +25,7 @@ from stages.study.params import Data, Source
 from stages.study.paths import SPLITS
 
 log = logging.getLogger(__name__)
-# Folders of a root's parent whose names are looked at, and how deep: the parent may be a whole
-# disk.
+# Folders of a root's parent that are looked at, and how deep: the parent may be a whole disk.
 _FOLDERS, _DEPTH = 500, 3
 # Folders that are named where several fit.
 _NAMED = 5
@@ -39,8 +36,7 @@ _KEYS = ("name", "source", "root", "folds", "fold")
 
 
 def discover(root: Path, data: Data) -> Data:
-    """`data` with the source, the root and the files that are there; its thresholds and policy
-    stay.
+    """`data` with the source, the root and the files that are there; thresholds and policy stay.
 
     Raises InputError where the folder is no set that prepare reads: with the folder that is, or the
     tool that wrote it.
@@ -74,8 +70,7 @@ def recognise(tree: Tree) -> Layout | None:
 
 
 def _broken_files(tree: Tree) -> list[str]:
-    """JSON files that prepare is to explain. Raises InputError with the way out where the folder is
-    something else."""
+    """JSON files that prepare is to explain. Raises InputError with the way out for all else."""
     root = tree.root
     fits = _folders_that_fit(tree)
     if fits:
@@ -152,8 +147,7 @@ def _check_annotations_beside(root: Path) -> None:
 
 
 def block(path: Path, data: Data) -> str:
-    """The text of the block `data:` of the file `path`, with the set of `data` in it; comments
-    stay."""
+    """The block `data:` of the file `path`, comments and all, with the set of `data` in it."""
     out = io.StringIO()
     _yaml().dump(_changed(path, data), out)
     lines = re.search(r"^data:\n(?:(?: .*)?\n)*", out.getvalue(), re.MULTILINE)[0]
@@ -172,15 +166,15 @@ def _changed(path: Path, data: Data) -> Any:
     part = content["data"]
     for key in _KEYS:
         if key in part or key in ("source", "root"):
-            part[key] = _text(getattr(data, key))
+            part[key] = getattr(data, key)
     for split in SPLITS:
         source = getattr(data, split)
         if not isinstance(part.get(split), CommentedMap):
             part[split] = _in_a_line(CommentedMap())
         names = source.annotations
         if isinstance(names, list):
-            names = _in_a_line(CommentedSeq(map(_text, names)))
-        part[split].update(annotations=_text(names), images=_text(source.images))
+            names = _in_a_line(CommentedSeq(names))
+        part[split].update(annotations=names, images=source.images)
     if dict(part.get("policy") or {}) != data.policy:
         part["policy"] = _in_a_line(CommentedMap(data.policy))
     return content
@@ -189,17 +183,6 @@ def _changed(path: Path, data: Data) -> Any:
 def _in_a_line(collection: Any) -> Any:
     collection.fa.set_flow_style()
     return collection
-
-
-def _text(value: Any) -> Any:
-    """Quoted where YAML 1.1, as which PyYAML reads, would take the text for something else."""
-    if not isinstance(value, str):
-        return value
-    try:
-        is_plain = yaml.safe_load(value) == value
-    except (yaml.YAMLError, ValueError):
-        is_plain = False
-    return value if is_plain else DoubleQuotedScalarString(value)
 
 
 def _yaml() -> YAML:

@@ -20,8 +20,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff"}
 IMAGE_SUFFIXES |= {".webp", ".gif", ".ppm", ".pgm", ".jp2"}
 # What ext4, NTFS and APFS take at most for one name, in bytes, and Linux for a path.
 _LONGEST, _LONGEST_PATH = 255, 4095
-# Nothing is to be said of such a name: relative, in its shortest form, of letters that every file
-# system takes.
+# Relative, in its shortest form, of letters that every file system takes.
 SIMPLE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # C:\data\a.jpg, s3://bucket/a.jpg
 _ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|[A-Za-z][A-Za-z0-9+.-]+://")
@@ -44,8 +43,7 @@ def inside(name: str, root: Path) -> str:
 
 
 def longest_name(root: Path) -> int:
-    """Characters that a SIMPLE name below `root` may have at most, however many folders it
-    names."""
+    """Characters that a SIMPLE name below `root`, of any folders, may have at most."""
     return min(_LONGEST, _LONGEST_PATH - len(os.fsencode(root.absolute())) - 1)
 
 
@@ -118,8 +116,7 @@ def cache_of(repository: Path) -> str:
 
 
 def read_inside(file: Path, root: Path) -> bytes:
-    """The bytes of a label file. Raises OSError, and ValueError where a link or ".." leads out of
-    the set."""
+    """The bytes of a file. Raises OSError, and ValueError where its path leads out of the set."""
     if not boundary(root).holds(os.path.realpath(file)):
         raise ValueError("leads out of data.root")
     # A named pipe would be waited for without end.
@@ -150,8 +147,7 @@ class Disk:
         return last in self._entries(folder)
 
     def near(self, name: str) -> str | None:
-        """The one path that differs from `name` by case or Unicode form alone, in its folders
-        too."""
+        """The one path that differs from `name`, folders too, by case or Unicode form alone."""
         path = ""
         for part in name.split("/"):
             if part not in self._entries(path):
@@ -219,8 +215,7 @@ class Tree:
                 yield posixpath.join(folder, name)
 
     def beginning(self, path: str, size: int) -> bytes:
-        """The first bytes of a file, b"" where it cannot be read or is a link that leads out of the
-        set."""
+        """The first bytes of a file, b"" where it cannot be read or leads out of the set."""
         try:
             if not self.is_inside(path):
                 return b""
@@ -230,8 +225,7 @@ class Tree:
             return b""
 
     def is_inside(self, path: str) -> bool:
-        """Whether a path is a file of the set: no link that leads out of it, no pipe that would be
-        waited for."""
+        """Whether a path is a file of the set: no link out of it, no pipe to be waited for."""
         file = self.root / path
         return is_file(file) and boundary(self.root).holds(os.path.realpath(file))
 

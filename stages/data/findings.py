@@ -23,12 +23,10 @@ PLACE = ("split", "source", "file", "entry", "label", "box", "before", "after", 
 
 
 class Findings:
-    """What was found so far. Rows of changes go to a file at once: they may be as many as the
-    boxes."""
+    """What was found so far. Changes go to a file at once: they may be as many as the boxes."""
 
     def __init__(self, policy: dict[str, str], changes: Path) -> None:
-        """policy: the actions that differ from the defaults. Raises StudyError where one cannot
-        be."""
+        """policy: actions that differ from the defaults. Raises StudyError where one cannot be."""
         self._actions = checked(policy)
         self._by_code: dict[str, dict[str, Any]] = {}
         self.changed = 0
@@ -52,8 +50,7 @@ class Findings:
     def rows(
         self, code: str, rows: Any, place: Callable[[int], dict[str, Any]], action: str = ""
     ) -> None:
-        """As `report`, for row numbers of a table; `place` is called only for those that are shown
-        or written."""
+        """As `report`, for rows of a table; `place` is called for those shown or written alone."""
         if not len(rows):
             return
         if not action or self._actions[code] == "fatal":
@@ -70,8 +67,7 @@ class Findings:
                 self.change(code, at, action)
 
     def change(self, code: str, place: dict[str, Any], action: str = "") -> None:
-        """A row of the changes alone, such as each box of an image that was counted as one
-        fault."""
+        """A row of the changes alone, such as each box of an image that is one fault."""
         self.changed += 1
         action = action or self._actions[code]
         self._rows.writerow((code, DONE[action], *(_text(place.get(key)) for key in PLACE)))

@@ -101,8 +101,7 @@ class Labels:
         }
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:
-        """One packed COCO file with ids from 1: pycocotools takes id 0 for "unmatched", so 0 costs
-        AP unseen."""
+        """One packed file with ids from 1: pycocotools takes 0 for "unmatched", which costs AP."""
         with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
             file.write(f'{{"info":{_JSON.encode(info)},"images":[')
             _write_list(file, len(self.images), self._image_entries)
@@ -124,8 +123,7 @@ class Labels:
         return _JSON.encode(entries)[1:-1]
 
     def _box_entries(self, start: int, stop: int) -> str:
-        """Objects with commas between. Putting numbers into a text takes a third of an encoder's
-        time."""
+        """As text by hand, which takes a third of an encoder's time."""
         part = self.boxes.iloc[start:stop]
         columns = [part[name].tolist() for name in _BOX_COLUMNS]
         ids = part["source_id"]

@@ -34,8 +34,7 @@ READERS = {"coco": coco.read, "voc": voc.read, "yolo": yolo.read}
 
 @dataclass
 class Loaded:
-    """sets: the splits that have files. files: of each, what the report says of it. pairs:
-    look-alikes."""
+    """sets: the splits that have files. files: for the report. pairs: of look-alikes."""
 
     sets: dict[str, Labels] = field(default_factory=dict)
     files: list[dict[str, object]] = field(default_factory=list)
@@ -43,8 +42,7 @@ class Loaded:
 
 
 def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
-    """The annotation files that params.yaml names, as found. Raises InputError where one cannot be
-    read at all."""
+    """The annotation files as found. Raises InputError where one cannot be read at all."""
     raws = []
     for split in SPLITS:
         source = getattr(data, split)
@@ -57,8 +55,7 @@ def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
 
 
 def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Loaded:
-    """Checks and mends. Fatal findings are collected, not raised: a report should name all that is
-    wrong."""
+    """Checks and mends. Fatal findings are not raised: a report is to name all that is wrong."""
     classes, loaded = Classes(), Loaded()
     parts: list[Labels] = []
     for raw in raws:
@@ -108,8 +105,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
 
 
 def check_groups(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
-    """Numbers the groups over all splits, and reports what is the same or looks alike. Returns the
-    pairs of look-alikes."""
+    """Numbers the groups over all splits, and reports twins. Returns the pairs of look-alikes."""
     images = pd.concat([part.images.assign(split=split) for split, part in sets.items()])
     names = images["group"].tolist()
     if data.group not in ("", DEFAULT_GROUP) and all(name is None for name in names):
@@ -168,11 +164,10 @@ def _report_twins(
 
 
 def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:
-    """(pairs, 2) rows i < j whose perceptual hashes differ in at most `bits` of probe.HASH_BITS; b"" is
-    like nothing.
+    """(pairs, 2) rows i < j whose perceptual hashes differ in at most `bits`; b"" is like nothing.
 
-    Every pair is compared. As matrix products: with bits as -1 and 1, the product is probe.HASH_BITS - 2
-    x distance.
+    Every pair is compared, by matrix products: with bits as -1 and 1, that of two hashes is
+    HASH_BITS - 2 x distance.
     """
     rows = np.flatnonzero([len(entry) > 0 for entry in hashes])
     if len(rows) < 2:
@@ -205,8 +200,7 @@ def same(values: Iterable[Hashable]) -> np.ndarray:
 
 
 def joined(images: int, *pairs: np.ndarray) -> np.ndarray:
-    """(images,) the number of each image's group: images that `pairs` (n, 2) link directly or
-    through others."""
+    """(images,) group numbers of images that `pairs` (n, 2) link, directly or through others."""
     links = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
     is_linked = np.ones(len(links), dtype=bool)
     graph = coo_matrix((is_linked, (links[:, 0], links[:, 1])), shape=(images, images))

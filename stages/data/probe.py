@@ -34,8 +34,7 @@ _FLAGS = {
 REDUCTIONS = tuple(_FLAGS)
 # What OpenCV cannot read becomes a finding; its own lines on stderr would come once for each file.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# Pillow loads the readers of its rarer formats on demand only, and never where the formats are
-# named.
+# Pillow never loads the readers of its rarer formats by itself where the formats are named.
 Image.init()
 _SIGNATURES = (
     b"\xff\xd8\xff",
@@ -47,12 +46,10 @@ _SIGNATURES = (
     b"RIFF",
     b"\0\0\0\x0cjP",
 )
-# Enough for the lowest frequencies that the hash takes, little enough that libjpeg decodes at an
-# eighth of the size.
+# Enough for the hash, little enough that libjpeg decodes at an eighth of the size.
 _SMALL = 64
 _FREQUENCIES = 16
-# Pillow and OpenCV agree on these; all else is decoded by both, because a training has OpenCV
-# alone.
+# Pillow and OpenCV agree on these; all else is decoded by OpenCV too, as in a training.
 _AGREED_FORMATS = {"JPEG", "MPO", "PNG", "WEBP"}
 _AGREED_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "transparency"}
 # Of 255. Pictures of 12 bits in files of 16 end here.
@@ -84,8 +81,7 @@ class Probe(NamedTuple):
 
 
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:
-    """One Probe per name, in order. header: the bytes are read and hashed, the pixels are not
-    decoded."""
+    """One Probe per name, in order. header: bytes are hashed, and pixels not decoded."""
     work = partial(probe_file, root, pixels == "decode")
     workers = min(machine.cpus(), len(names) // 16)
     if workers < 2:
@@ -153,8 +149,7 @@ def _opened(data: bytes, decoded: bool) -> Probe:
 
 def _grey(image: Image.Image) -> np.ndarray:
     """(height, width) of 0 to 255, a JPEG at about an eighth of its size."""
-    # Decodes all of the file's data, which shows a truncated one, at an eighth of the work for the
-    # pixels.
+    # Reads all of the file, which shows a truncated one, at an eighth of the work for pixels.
     image.draft("L", (_SMALL, _SMALL))
     image.load()
     if image.mode.startswith(("I", "F")):

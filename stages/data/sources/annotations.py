@@ -78,8 +78,7 @@ def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | N
 
 
 def is_id(value: Any) -> bool:
-    """Numbers and text can be told apart as ids; lists, mappings, nothing, NaN and infinity
-    cannot."""
+    """Numbers and text are ids; lists, mappings, nothing, NaN and infinity are none."""
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -150,8 +149,7 @@ class Annotations:
         self._append(np.array(positions, dtype=np.int64), values)
 
     def extend_columns(self, fields: Sequence[str], values: dict[str, Any]) -> None:
-        """Adds complete entries of the same `fields`. values: of those that detection needs, an
-        array or a list each."""
+        """Adds complete entries of the same `fields`. values: of those that detection needs."""
         start, count = self._total, len(values["bbox"])
         self._total += count
         self._count_unread(dict.fromkeys(fields, count))
@@ -179,8 +177,7 @@ class Annotations:
                 self.unread[name] += count
 
     def _append(self, positions: np.ndarray, values: dict[str, Any]) -> None:
-        """values: a list or an array for each field, what _DEFAULTS has for those that are not among
-        them; bbox and rotation: arrays."""
+        """values: a list or an array for each field that is not as in _DEFAULTS."""
         count = len(positions)
         for name, default in _DEFAULTS.items():
             values.setdefault(name, [default] * count)
@@ -229,8 +226,7 @@ def _areas(values: Any) -> np.ndarray:
 
 
 def _rotation(entry: dict[str, Any]) -> float:
-    """CVAT and Datumaro write the degrees by which a rectangle is turned about its middle among its
-    attributes; 0 where there are none."""
+    """Degrees about the middle, as CVAT and Datumaro write them; 0 where there are none."""
     attributes = entry.get("attributes")
     if not isinstance(attributes, dict):
         return 0.0

@@ -95,8 +95,7 @@ def _explained(text: str, origin: dict[str, Any], findings: Findings) -> dict[st
 
 
 def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
-    """A file that was cut short fails at its end, at the opening quote of its last text, or in its
-    last word."""
+    """A file cut short fails at its end, at the quote of its last text, or in its last word."""
     rest = text[error.pos :].rstrip()
     if error.msg.startswith("Unterminated string") or (len(rest) < 6 and "escape" in error.msg):
         return True

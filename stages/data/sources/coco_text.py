@@ -20,8 +20,7 @@ import pandas as pd
 
 from stages.data.sources.annotations import FIELDS, REQUIRED, Annotations
 
-# Characters of annotations that are read at a time: enough for columns to be made fast, a few
-# megabytes.
+# Characters of annotations that are read at a time: a few megabytes of columns.
 _BLOCK = 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
 # What follows an entry of a list.
@@ -45,8 +44,7 @@ class Reader:
         )
 
     def read(self) -> dict[str, Any]:
-        """Raises ValueError, IndexError, StopIteration or RecursionError for anything but an object
-        with content."""
+        """Raises ValueError, IndexError, StopIteration or RecursionError for all but an object."""
         content: list[tuple[str, Any]] = []
         at = self._after("{", 0)
         while True:
@@ -112,8 +110,7 @@ class Reader:
         return False
 
     def _each(self, at: int, stop: int) -> tuple[list[Any], str, int]:
-        """An entry at a time: those that begin before `stop`, the mark after the last, and the
-        place after the mark."""
+        """The entries that begin before `stop`, the mark after the last, and the place after it."""
         block = []
         while True:
             entry, at = self.decoder.scan_once(self.text, at)
@@ -156,8 +153,7 @@ class Oddities:
 
 
 class Pattern:
-    """The text of an annotation with its numbers taken out, and which field each number belongs
-    to."""
+    """The text of an annotation without its numbers, and the field that each belongs to."""
 
     def __init__(self, entry: dict[str, Any], pieces: list[str], between: str) -> None:
         """pieces: the text before, between and after the numbers of `entry`. between: from one
@@ -243,8 +239,7 @@ class Pattern:
 
 
 class _Numbers:
-    """The numbers in a text of ASCII characters. before: (n,) characters of other kinds before each
-    of them."""
+    """The numbers in an ASCII text. before: (n,) other characters before each of them."""
 
     def __init__(self, data: bytes) -> None:
         self._data = np.frombuffer(data, dtype=np.uint8)
@@ -266,8 +261,7 @@ class _Numbers:
         return bool((is_digit & ~has_zero & ends_in_digit & is_short).all())
 
     def table(self, width: int) -> pd.DataFrame:
-        """The numbers in rows of `width`; a column with something that is none, such as 1-2, is one
-        of objects."""
+        """In rows of `width`; a column with something like 1-2 is one of objects."""
         lines = self._data.copy()
         lines[self._ends] = ord(",")
         lines[self._ends[width - 1 :: width]] = ord("\n")

@@ -97,8 +97,7 @@ def yolo(tree: Tree) -> Layout | None:
 
 
 def check_class_names(tree: Tree) -> None:
-    """Raises InputError where the names of YOLO's classes lie in a file that yolo.read does not
-    look at."""
+    """Raises InputError where YOLO's classes lie in a file that yolo.read does not look at."""
     if _has_class_names(tree):
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
@@ -116,8 +115,7 @@ def _has_class_names(tree: Tree) -> bool:
 
 
 def _xml_files(tree: Tree, folder: str) -> tuple[list[str], list[str]]:
-    """Of XML files that are VOC's, among the first: the names without a suffix, and what <filename>
-    says.
+    """Of the first VOC files: the names without a suffix, and what <filename> says.
 
     LabelMe's XML has the same outermost element, and polygons in place of boxes.
     """
@@ -159,8 +157,7 @@ def _is_label(text: bytes) -> bool:
 
 
 def _sources(tree: Tree, folders: dict[str, str | None], notes: list[str]) -> dict[str, Source]:
-    """A source for each split. folders: of annotations -> of their images. Raises InputError where
-    a split is not one folder."""
+    """folders: of annotations -> of images. Raises InputError where a split is not one folder."""
     splits = by_split(folders, notes)
     sets = {}
     for split, own in splits.items():
@@ -194,8 +191,7 @@ def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str
 
 
 def split_of(path: str) -> str | None:
-    """The split that a path speaks of, its last part first: annotations/instances_Train2017.json is
-    train."""
+    """The split that a path names, its last part first: train for a/instances_Train2017.json."""
     for part in reversed(path.split("/")):
         for word in re.findall(r"[a-z]+", part.casefold()):
             for split, words in _WORDS.items():
@@ -247,8 +243,7 @@ def stem_folder(tree: Tree, stems: Iterable[str], near: str = "") -> str | None:
 
 
 def _elected(votes: Counter[str], near: str) -> str | None:
-    """The folder with most votes. Of several: `near` itself, one in it, one of its split, the
-    shortest."""
+    """Of several with most votes: `near` itself, one in it, one of its split, the shortest."""
 
     def rank(folder: str) -> tuple:
         is_inside = bool(near) and _is_below(folder, near)

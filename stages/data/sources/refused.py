@@ -23,8 +23,7 @@ class Format(NamedTuple):
 
 
 def refusal(tree: Tree) -> tuple[str, Format] | None:
-    """An example of the first format that is known and not read, and the format; None where there
-    is none."""
+    """A file of the first format that is known and not read, and the format."""
     for suffixes, recognise in _RECOGNISERS.items():
         for folder, names in tree.files.items():
             chosen = [name for name in names if name.lower().endswith(suffixes)][:_FILES]
@@ -65,8 +64,7 @@ def shape(text: str) -> tuple[str, set[str], set[str]]:
 
 
 def _table(text: str) -> dict[str, Format]:
-    """Signature -> format, of lines "signature, signature: tool" with the remedy in a line of its
-    own."""
+    """Signature -> format, of lines "signature, signature: tool", each before its remedy."""
     formats = {}
     lines = list(filter(None, map(str.strip, text.splitlines())))
     for line, remedy in zip(lines[::2], lines[1::2]):

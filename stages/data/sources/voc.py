@@ -186,8 +186,7 @@ class VocImages:
         return own
 
     def _preferred(self, last: str, *paths: str) -> str | None:
-        """An image of the first of `paths` that images have: the one with the suffix that
-        <filename> gives, or else the first."""
+        """An image of the first of `paths` that images have, with the suffix of `last` if any."""
         suffix = PurePosixPath(last).suffix.lower()
         for path in paths:
             names = self._by_path.get(path, [])
@@ -220,8 +219,7 @@ class VocImages:
 
 
 def _stem(name: str) -> str:
-    """The last name without a suffix of images: what follows the dot of "frame.0012" is a part of
-    the name."""
+    """The last name without a suffix of images, which "frame.0012" has none of."""
     path = PurePosixPath(name)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return path.stem

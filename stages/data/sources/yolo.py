@@ -131,8 +131,7 @@ def _box(
 
 
 def keypoint_shape(root: Path) -> tuple[int, int] | None:
-    """kpt_shape of the set's YAML file: the keypoints of a box, and the numbers of a keypoint, 2 or
-    3."""
+    """kpt_shape of the set's YAML file: keypoints of a box, and numbers of a keypoint, 2 or 3."""
     for file in yolo_names.tables(root):
         try:
             # All values are text to this loader: a class that looks like a date ends in no error.
@@ -208,8 +207,7 @@ class LineKinds:
 
 
 def _is_box_of_keypoints(numbers: Sequence[float]) -> bool:
-    """x, y, width, height of a box inside the image, and points in it, with or without their
-    visibility."""
+    """x, y, w, h of a box inside the image, and points in it, with or without visibility."""
     x, y, w, h, *rest = numbers
     if min(w, h) <= 0 or max(abs(x - 0.5) + w / 2, abs(y - 0.5) + h / 2) > 0.5 + _SLACK:
         return False
