@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from stages.analysis import depth, submission
+from stages.analysis import depth, images, tide
 from stages.errors import InputError
 from stages.files import write_json
 from stages.program import run
@@ -42,12 +42,12 @@ def main(name: str) -> None:
     for split in EVALUATED:
         detections[split] = files.predictions(split)
         try:
-            details[split] = depth.describe(depth.inspect(annotations[split], detections[split]))
+            details[split] = depth.describe(tide.inspect(annotations[split], detections[split]))
         except InputError as error:
             raise files.predictions_file(split).wrong(str(error)) from None
         _say(name, split, details[split])
     write_json(paths.metrics(name, cell), _summary(record, details))
-    submission.write(paths.submission(name, cell), annotations["test"], detections["test"])
+    images.write_submission(paths.submission(name, cell), annotations["test"], detections["test"])
     per_class: dict[str, Any] = {
         "cell": name,
         "run_id": record["run_id"],

@@ -9,51 +9,53 @@ from typing import Any
 
 import numpy as np
 
-from stages.scoring.engine import AREAS, RECALLS, Evaluated
-from stages.scoring.tables import Detections, Truth
+from stages.analysis.tide import Inspection
+from stages.scoring.engine import AREAS, RECALLS
+from stages.scoring.tables import Truth
 from stages.study.group_metrics import MIN_BOXES
 
 
-def per_class(truth: Truth, detections: Detections, evaluated: Evaluated) -> list[dict[str, Any]]:
+def per_class(inspected: Inspection) -> list[dict[str, Any]]:
     """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP,
     AP50}}}].
 
     AP over IoU .50:.95 as COCO has it, None where the class has no such box; best_f1: see
     best_f1().
     """
-    counts = {size: _boxes(truth, size) for size in AREAS}
+    counts = {size: _boxes(inspected.truth, size) for size in AREAS}
     result = []
-    for index, name in enumerate(truth.classes):
+    for index, name in enumerate(inspected.truth.classes):
         by_size = {}
         for position, size in enumerate(AREAS):
-            precision = evaluated.precision[:, :, index, position]
+            precision = inspected.evaluated.precision[:, :, index, position]
             by_size[size] = _scores(precision, int(counts[size][index]))
         result.append(
             {
                 "class": name,
                 **by_size.pop("all"),
-                "best_f1": best_f1(truth, detections, evaluated, index),
+                "best_f1": best_f1(inspected, index),
                 "sizes": by_size,
             }
         )
     return result
 
 
-def per_size(truth: Truth, evaluated: Evaluated) -> dict[str, dict[str, Any]]:
+def per_size(inspected: Inspection) -> dict[str, dict[str, Any]]:
     """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with
     such boxes."""
+    precision = inspected.evaluated.precision
     result = {}
     for position, size in enumerate(AREAS):
-        counts = _boxes(truth, size)
+        counts = _boxes(inspected.truth, size)
         present = np.flatnonzero(counts)
         result[size] = {
             "classes": len(present),
-            **_scores(evaluated.precision[:, :, present, position], int(counts.sum())),
+            **_scores(precision[:, :, present, position], int(counts.sum())),
         }
     return result
 
 
-def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
+def precision_recall(inspected: Inspection) -> dict[str, Any]:
     """{recall: 101 points, mean: {AP50, AP}, per_class: [{class, AP50, AP, score50}]}: COCO's
     interpolated precision.
 
@@ -61,6 +63,7 @@ def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
     IoU .5, 0 where it never is. Each 101 numbers, None where the class has no box; the mean runs
     over the classes with boxes.
     """
+    truth, evaluated = inspected.truth, inspected.evaluated
     precision = evaluated.precision[:, :, :, 0]
     present = np.flatnonzero(_boxes(truth, "all"))
     classes = []
@@ -76,9 +79,7 @@ def precision_recall(truth: Truth, evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def best_f1(
-    truth: Truth, detections: Detections, evaluated: Evaluated, category: int | None = None
-) -> dict[str, Any]:
+def best_f1(inspected: Inspection, category: int | None = None) -> dict[str, Any]:
     """{threshold, f1, precision, recall}: what keeping the scores from `threshold` up gives at IoU
     .5, where the F1 (2 right / (2 right + wrong + not found), van Rijsbergen 1979) is highest; the
     highest threshold of equals.
@@ -87,7 +88,8 @@ def best_f1(
     is no box; f1 and recall 0 without a threshold where nothing is right. Leaving out lower scores
     changes no match of the higher ones.
     """
-    per_class = truth.boxes_per_class()
+    detections, evaluated = inspected.detections, inspected.evaluated
+    per_class = inspected.truth.boxes_per_class()
     boxes, chosen = int(per_class.sum()), evaluated.counted
     if category is not None:
         boxes = int(per_class[category])

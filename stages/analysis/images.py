@@ -1,19 +1,22 @@
-"""How a cell does on each image, and on which it does worst."""
+"""How a cell does on each image, on which it does worst, and its detections image by image as the
+study's leaderboard takes them."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.analysis.tide import KINDS, MISSED, Errors
-from stages.scoring.engine import Evaluated
-from stages.scoring.tables import Detections, Truth
+from stages.analysis.tide import KINDS, MISSED, Inspection
+from stages.errors import InputError
+from stages.files import read_json, replacing
+from stages.scoring.tables import read_detections, read_truth
 
 
-def per_image(
-    truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors, score: float
-) -> list[dict[str, Any]]:
+def per_image(inspected: Inspection, score: float) -> list[dict[str, Any]]:
     """[{image_id, file_name, boxes, right, wrong, not_found, f1, errors: {KINDS: count}}], plain,
     by image id.
 
@@ -23,8 +26,10 @@ def per_image(
     larger. Of images without labels all but the first three are None where the whole split has
     none.
     """
+    truth, detections = inspected.truth, inspected.detections
+    evaluated, errors = inspected.evaluated, inspected.errors
     count = len(truth.image_ids)
-    counted = evaluated.counted & (detections.score >= score)
+    counted = inspected.shown(score)
     boxes = _count(truth.image[~truth.crowd], count)
     right = _count(detections.image[counted & (evaluated.box >= 0)], count)
     wrong = _count(detections.image[counted & (evaluated.box < 0)], count)
@@ -73,3 +78,43 @@ def worst(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
         key=lambda image: (-image["wrong"] - image["not_found"], image["f1"], image["image_id"])
     )
     return faulty[:count]
+
+
+def write_submission(path: Path, annotations: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """CSV with the columns PredictionString,image_id and a row for each image of a split that may
+    be without labels.
+
+    PredictionString is "label score xmin ymin xmax ymax " for each detection, by falling score, or
+    empty; labels count from 0 in the order of the classes, corners are pixels of the original
+    image, clipped to it, image_id is the image's file name. annotations: COCO file of the split;
+    results: COCO's results format. Raises InputError where either cannot be read (see tables.py).
+    """
+    truth, sizes = read_truth(annotations), _sizes(annotations)
+    detections = read_detections(results, truth)
+    low = detections.boxes[:, :2]
+    corners = np.concatenate([low, low + detections.boxes[:, 2:]], axis=1)
+    limits = np.array([sizes[name] for name in truth.files], dtype=float).reshape(-1, 2)
+    corners = np.clip(corners, 0, np.tile(limits[detections.image], 2))
+    strings = [""] * len(truth.files)
+    for index in detections.ranking():
+        xmin, ymin, xmax, ymax = corners[index]
+        strings[detections.image[index]] += (
+            f"{detections.category[index]} {detections.score[index]:.6f} "
+            f"{xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f} "
+        )
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["PredictionString", "image_id"])
+        writer.writerows(zip(strings, truth.files))
+
+
+def _sizes(annotations: Path) -> dict[str, tuple[float, float]]:
+    """Width and height of each image in pixels."""
+    content = read_json(annotations)
+    sizes = {}
+    try:
+        for image in content["images"]:
+            sizes[image["file_name"]] = (image["width"], image["height"])
+    except KeyError as error:
+        raise InputError(f"{annotations}: an image lacks {error}") from None
+    return sizes

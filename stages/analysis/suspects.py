@@ -4,13 +4,13 @@ good cell detects objects that nobody has labelled."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stages.scoring.engine import Evaluated
-from stages.scoring.tables import Detections, Pairs, Truth, iou_with
+from stages.analysis.tide import Inspection
+from stages.scoring.tables import iou_with
 
 # What overlaps a labelled box by no more than this is somewhere else; TIDE's .1 would leave out
 # whatever stands close to a neighbour.
@@ -19,14 +19,7 @@ ELSEWHERE = 0.3
 SAME = 0.5
 
 
-def suspects(
-    truth: Truth,
-    detections: Detections,
-    pairs: Pairs,
-    evaluated: Evaluated,
-    score: float,
-    iou: float = 0.5,
-) -> list[dict[str, Any]]:
+def suspects(inspected: Inspection, score: float, iou: float = 0.5) -> list[dict[str, Any]]:
     """[{box_id, image_id, file_name, class, bbox, detected, score, iou}], plain, by falling score.
 
     A box is contradicted where a detection of another class with at least `score` overlaps it by at
@@ -34,13 +27,14 @@ def suspects(
     least `score` overlaps it so. `detected` is the class with the highest such score. Lower scores
     of the box's own class do not clear it: nearly every box has one. Crowds have no class to doubt.
     """
-    strong = (evaluated.counted & (detections.score >= score))[pairs.detection]
+    truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
+    strong = inspected.shown(score)[pairs.detection]
     close = np.flatnonzero(strong & (pairs.iou >= iou) & ~truth.crowd[pairs.box])
     detection, box = pairs.detection[close], pairs.box[close]
     same = detections.category[detection] == truth.category[box]
     confirmed = np.zeros(len(truth.ids), dtype=bool)
     confirmed[box[same]] = True
-    against = np.flatnonzero(~same & ~confirmed[box] & (evaluated.box[detection] < 0))
+    against = np.flatnonzero(~same & ~confirmed[box] & (inspected.evaluated.box[detection] < 0))
     overlap = pairs.iou[close]
     # The highest score first, of equals the closest.
     ranks = (box[against], -overlap[against], -detections.score[detection[against]])
@@ -72,39 +66,28 @@ def combine(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     [{box_id, image_id, file_name, class, bbox, detected, agree, score, cells: {cell: class}}],
     plain: detected is the class that most cells detect (the first of equals by name of the cell),
     agree how many detect it, score the lowest of their highest scores. First those on which most
-    agree, then by score. Empty with fewer than two cells: a single cell may as well be wrong
-    itself.
+    agree, then by score. Empty with fewer than two cells.
     """
-    if len(cells) < 2:
-        return []
-    names = sorted(cells)
-    tables = [_by(cells[name], "box_id") for name in names]
     result = []
-    for box, first in tables[0].items():
-        if not all(box in table for table in tables):
-            continue
-        entries = [table[box] for table in tables]
+    for entries in _of_all(cells, "box_id"):
         classes = [entry["detected"] for entry in entries]
-        result.append(
-            {
-                **{key: first[key] for key in ("box_id", "image_id", "file_name", "class", "bbox")},
-                **_agreement(classes, entries),
-                "cells": dict(zip(names, classes)),
-            }
-        )
+        head = {
+            key: entries[0][key] for key in ("box_id", "image_id", "file_name", "class", "bbox")
+        }
+        by_cell = dict(zip(sorted(cells), classes))
+        result.append({**head, **_agreement(classes, entries), "cells": by_cell})
     return sorted(result, key=lambda entry: (-entry["agree"], -entry["score"], entry["box_id"]))
 
 
-def unlabelled(
-    truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated, score: float
-) -> list[dict[str, Any]]:
+def unlabelled(inspected: Inspection, score: float) -> list[dict[str, Any]]:
     """What a cell detects with at least `score` where no box is labelled.
 
     [{image_id, file_name, boxes, seen: [{class, bbox, score}]}], plain, by image id; images without
     such a detection are absent. boxes: how many are labelled; seen: by falling score, of detections
     of the same object the first. Nothing within a crowd counts.
     """
-    free = evaluated.counted & (detections.score >= score)
+    truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
+    free = inspected.shown(score)
     free[pairs.detection[pairs.iou > ELSEWHERE]] = False
     order = detections.ranking()
     by_image: dict[int, list[int]] = {}
@@ -144,18 +127,13 @@ def unlabelled_by_all(
     places: [{bbox, detected, agree, score}]}], plain: detected is the class that most cells detect
     (the first of equals by name of the cell), agree how many detect it, score the lowest of their
     scores, bbox that of the first cell. First the images with most places, then those with the
-    highest scores. Empty with fewer than two cells: a single cell may as well be wrong itself.
+    highest scores. Empty with fewer than two cells.
     """
-    if len(cells) < 2:
-        return []
-    tables = [_by(cells[name], "image_id") for name in sorted(cells)]
     images = []
-    for image_id, entry in tables[0].items():
-        if not all(image_id in table for table in tables):
-            continue
-        places = _places([table[image_id]["seen"] for table in tables])
+    for entries in _of_all(cells, "image_id"):
+        places = _places([entry["seen"] for entry in entries])
         if places:
-            head = {key: entry[key] for key in ("image_id", "file_name", "boxes")}
+            head = {key: entries[0][key] for key in ("image_id", "file_name", "boxes")}
             images.append({**head, "places": places})
 
     def rank(image: dict[str, Any]) -> tuple[float, float, int]:
@@ -203,8 +181,19 @@ def _partners(
     return partners
 
 
-def _by(entries: Sequence[Mapping[str, Any]], key: str) -> dict[int, Mapping[str, Any]]:
-    return {entry[key]: entry for entry in entries}
+def _of_all(
+    cells: Mapping[str, Sequence[Mapping[str, Any]]], key: str
+) -> Iterator[list[Mapping[str, Any]]]:
+    """What the cells, by name, say of each box or image that all of them list. Of fewer than two
+    cells nothing: a single one may as well be wrong itself."""
+    if len(cells) < 2:
+        return
+    tables = []
+    for name in sorted(cells):
+        tables.append({entry[key]: entry for entry in cells[name]})
+    for number in tables[0]:
+        if all(number in table for table in tables):
+            yield [table[number] for table in tables]
 
 
 def _agreement(classes: list[str], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

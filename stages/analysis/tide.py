@@ -9,13 +9,16 @@ tidecv caps an image's detections over all classes instead.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.scoring.engine import Evaluated, average_precision
-from stages.scoring.tables import Detections, Pairs, Truth
+from stages.scoring import engine
+from stages.scoring.engine import Evaluated
+from stages.scoring.tables import Detections, Pairs, Truth, overlaps, read_detections, read_truth
 
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(6)
@@ -37,9 +40,36 @@ class Errors:
     missed: np.ndarray
 
 
-def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated) -> Errors:
-    """The kind of every wrong detection and the missed boxes, at IoU .5 (foreground) and .1
-    (background)."""
+@dataclass(frozen=True)
+class Inspection:
+    """A cell's detections on a split, as arrays: which detection is which error on which box."""
+
+    truth: Truth
+    detections: Detections
+    evaluated: Evaluated
+    pairs: Pairs
+    errors: Errors
+
+    def shown(self, score: float) -> np.ndarray:
+        """(D,) bool: the detections that COCO counts and that have at least `score`."""
+        return self.evaluated.counted & (self.detections.score >= score)
+
+
+def inspect(annotations: str | Path, results: Sequence[Mapping[str, Any]]) -> Inspection:
+    """annotations: COCO file of a split as stage prepare writes it; results: COCO's results format,
+    may be [].
+
+    Raises InputError where either cannot be read (see tables.py).
+    """
+    truth = read_truth(annotations)
+    detections = read_detections(results, truth)
+    evaluated = engine.evaluate(truth, detections)
+    pairs = overlaps(truth, detections)
+    errors = _decompose(truth, detections, pairs, evaluated)
+    return Inspection(truth, detections, evaluated, pairs, errors)
+
+
+def _decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Evaluated) -> Errors:
     count = len(detections.score)
     real = ~truth.crowd[pairs.box]
     same = detections.category[pairs.detection] == truth.category[pairs.box]
@@ -67,9 +97,7 @@ def decompose(truth: Truth, detections: Detections, pairs: Pairs, evaluated: Eva
     return Errors(kind, target, missed)
 
 
-def effects(
-    truth: Truth, detections: Detections, evaluated: Evaluated, errors: Errors
-) -> dict[str, Any]:
+def effects(inspected: Inspection) -> dict[str, Any]:
     """What AP50 would gain if one kind of error were mended and the rest stayed: dAP of the paper,
     never below 0.
 
@@ -79,6 +107,8 @@ def effects(
     counts}], errors of detections by their own class, missed boxes by theirs. All dAP and AP50 are
     None where the split has no box.
     """
+    truth, detections = inspected.truth, inspected.detections
+    evaluated, errors = inspected.evaluated, inspected.errors
     boxes = truth.boxes_per_class()
     order = detections.ranking()
     order = order[evaluated.counted[order]]
@@ -102,7 +132,7 @@ def effects(
         "count": counts,
         "dAP_special": {"false_positives": None, "false_negatives": None},
         "classes": int((boxes > 0).sum()),
-        "per_class": _per_class(truth, detections, errors),
+        "per_class": _per_class(inspected),
     }
     if not boxes.any():
         return result
@@ -146,20 +176,20 @@ def _mended(truth: Truth, evaluated: Evaluated, kind: np.ndarray, target: np.nda
 
 def _of_class(correct: np.ndarray, boxes: int) -> float:
     if boxes:
-        return average_precision(correct, boxes)
+        return engine.average_precision(correct, boxes)
     # Mending what is missed can leave no box to detect, which the paper does not treat (tidecv
     # divides by zero): perfect where nothing is detected either, else worth nothing.
     return float(not len(correct))
 
 
-def _per_class(truth: Truth, detections: Detections, errors: Errors) -> list[dict[str, Any]]:
-    size = len(truth.classes)
+def _per_class(inspected: Inspection) -> list[dict[str, Any]]:
+    truth, errors = inspected.truth, inspected.errors
     table: list[dict[str, Any]] = [{"class": name} for name in truth.classes]
     for index, kind in enumerate(KINDS):
-        labels = detections.category[errors.kind == index]
+        labels = inspected.detections.category[errors.kind == index]
         if index == MISSED:
             labels = truth.category[errors.missed]
-        counts = np.bincount(labels, minlength=size).tolist()
+        counts = np.bincount(labels, minlength=len(table)).tolist()
         for row, count in zip(table, counts):
             row[kind] = count
     return table

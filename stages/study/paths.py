@@ -78,7 +78,7 @@ def per_class(name: str, cell: Cell) -> Path:
 
 def submission(name: str, cell: Cell) -> Path:
     """A cell's detections on test as the study's leaderboard takes them:
-    stages/analysis/submission.py.
+    stages/analysis/images.py.
 
     Not beside the predictions, on which stage costs depends: an edit in the analysis would measure
     all costs again.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.analysis import depth
+from stages.analysis import depth, tide
 from stages.results.cell import ROW_KEYS, CellResult, Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
@@ -135,7 +135,7 @@ def write_cell(
     ):
         results[split] = (found or {}).get(split) or detections(root, split, share, seed, cell.fold)
         details[split] = depth.describe(
-            depth.inspect(root / paths.annotations(split, cell.fold), results[split])
+            tide.inspect(root / paths.annotations(split, cell.fold), results[split])
         )
         write(root / paths.predictions(name, cell, split), results[split])
     record = {

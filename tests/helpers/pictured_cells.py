@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.analysis import depth, suspects
+from stages.analysis import depth, suspects, tide
 from stages.results.cell import CellResult, ClassScore
 from stages.results.files import CellFiles
 from stages.study import paths
@@ -135,7 +135,7 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
         predictions = predictions_path(root, name, row, split)
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(results), encoding="utf-8")
-        details[split] = depth.describe(depth.inspect(path, results))
+        details[split] = depth.describe(tide.inspect(path, results))
     write_details(root, name, row, details)
     return CellResult(
         name=name,

@@ -6,9 +6,16 @@ import json
 
 import numpy as np
 
-from stages.analysis import depth
+from stages.analysis import tide
 
 BOX = [10.0, 10.0, 40.0, 40.0]
+# IoU with BOX: SHIFTED 1/3, TOUCHING 1/19, FAR and SECOND 0.
+SHIFTED = [30.0, 10, 40, 40]
+TOUCHING = [46.0, 10, 40, 40]
+FAR = [300.0, 300, 40, 40]
+SECOND = [10.0, 200, 40, 40]
+# Entries of split(): one box of class 1, one of class 2.
+A, B = (1, 1, BOX), (1, 2, SECOND)
 
 
 def split(boxes, classes: int = 2, images: int = 2) -> dict:
@@ -38,10 +45,10 @@ def detections(*rows) -> list[dict]:
     return [dict(zip(("image_id", "category_id", "bbox", "score"), row)) for row in rows]
 
 
-def inspected(tmp_path, coco: dict, results: list[dict]) -> depth.Inspection:
+def inspected(tmp_path, coco: dict, results: list[dict]) -> tide.Inspection:
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(coco), encoding="utf-8")
-    return depth.inspect(path, results)
+    return tide.inspect(path, results)
 
 
 def random_case(seed: int, ties: bool = True, crowds: bool = True) -> tuple[dict, list[dict]]:

@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from scored_cases import BOX, detections, inspected, random_case, split
 
 from benchmarks.evaluation import generated, renumbered
-from stages.analysis import curves, depth
+from stages.analysis import curves, depth, tide
 from stages.errors import InputError
 from stages.scoring import engine, tables
 
@@ -31,7 +31,7 @@ def oracle(coco: dict, results: list[dict]) -> COCOeval:
     return evaluation
 
 
-def check(tmp_path, coco: dict, results: list[dict]) -> depth.Inspection:
+def check(tmp_path, coco: dict, results: list[dict]) -> tide.Inspection:
     """Statistics, precision, scores and matches of the engine against pycocotools'."""
     found, expected = inspected(tmp_path, coco, results), oracle(coco, results)
     ours = found.evaluated
@@ -216,17 +216,15 @@ def test_best_f1_by_hand(tmp_path):
         detections((1, 1, far, 0.6), (1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7)),
     )
     expected = {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
-    assert curves.best_f1(found.truth, found.detections, found.evaluated, 0) == pytest.approx(
-        expected
-    )
-    assert curves.best_f1(found.truth, found.detections, found.evaluated) == pytest.approx(expected)
+    assert curves.best_f1(found, 0) == pytest.approx(expected)
+    assert curves.best_f1(found) == pytest.approx(expected)
     # With the third and the fourth tied there are only F1 2/3, 2/4 and again 2/3: the higher threshold.
     found = inspected(
         tmp_path,
         coco,
         detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7), (1, 1, far, 0.7)),
     )
-    assert curves.best_f1(found.truth, found.detections, found.evaluated, 0)["threshold"] == 0.9
+    assert curves.best_f1(found, 0)["threshold"] == 0.9
 
 
 def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
@@ -244,7 +242,7 @@ def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
             (2, 2, BOX, 0.5),
         ),
     )
-    one, two = curves.per_class(found.truth, found.detections, found.evaluated)
+    one, two = curves.per_class(found)
     assert one["best_f1"] == pytest.approx(
         {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
     )
@@ -258,7 +256,7 @@ def test_the_curves_means_are_the_statistics(tmp_path):
     near, second = [22.0, 10, 40, 40], [100.0, 100, 40, 40]
     results = detections((1, 1, near, 0.9), (1, 2, second, 0.8))
     found = inspected(tmp_path, split([(1, 1, BOX), (1, 2, second)]), results)
-    table = curves.precision_recall(found.truth, found.evaluated)
+    table = curves.precision_recall(found)
     for curve, values in zip(
         (table["mean"], *table["per_class"]), ((1, 0.55), (1, 0.1), (1, 1)), strict=True
     ):

@@ -19,7 +19,7 @@ from random_sets import random_set
 from report_cells import load_all, report
 
 from stages import predict as predict_stage
-from stages.analysis import depth
+from stages.analysis import depth, tide
 from stages.errors import InputError
 from stages.model import resolve
 from stages.model.compose import compose
@@ -90,7 +90,7 @@ def oracle(content: dict, results: list[dict], most: int) -> COCOeval:
 @pytest.mark.parametrize(("most", "score"), [(100, 0.663), (300, 1.0)])
 def test_detections_equal_to_the_truth(most, score, tmp_path):
     content = crowded()
-    inspected = depth.inspect(written(tmp_path, content, most), as_detections(content))
+    inspected = tide.inspect(written(tmp_path, content, most), as_detections(content))
     details = depth.describe(inspected)
     assert details["metrics"]["bbox_mAP_50"] == pytest.approx(score, abs=1e-3)
     assert details["max_detections"] == most

@@ -18,7 +18,7 @@ from conftest import CELLS, make_project
 import stages.sync
 import stages.train
 from stages import fit
-from stages.analysis import depth
+from stages.analysis import tide
 from stages.errors import InputError
 from stages.inference import Predictor
 from stages.model import resolve
@@ -214,7 +214,7 @@ def test_the_average_is_what_is_validated_and_saved(trainer, plain):
     model = trainer.folder / "models" / R50
     detections = Predictor(model / "config.py", model / "best.pth").detections("val")
     annotations = trainer.folder / "data/prepared/val.json"
-    found = depth.inspect(annotations, detections).evaluated.statistics["bbox_mAP_50"]
+    found = tide.inspect(annotations, detections).evaluated.statistics["bbox_mAP_50"]
     assert found == pytest.approx(best, abs=1e-9)
 
 

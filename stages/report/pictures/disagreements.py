@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.analysis.depth import Inspection
-from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION
+from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION, Inspection
 from stages.analysis.tide import KINDS as ERRORS
 from stages.report.pictures.shown_cells import Shown
 from stages.report.pictures.thumbnails import Box

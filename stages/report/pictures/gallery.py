@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.analysis import depth
+from stages.analysis import tide
 from stages.errors import InputError
 from stages.report.pictures import disagreements
 from stages.report.pictures.disagreements import Disagreements, View
@@ -131,7 +131,7 @@ def _albums(splits: Sequence[str], root: Path, notes: list[str]) -> dict[str, Al
 
 def _view(cell: Shown, split: str, root: Path) -> View:
     """Raises InputError with one line where the cell's predictions cannot be read."""
-    inspected = depth.inspect(root / paths.annotations(split), cell.files.predictions(split))
+    inspected = tide.inspect(root / paths.annotations(split), cell.files.predictions(split))
     return disagreements.view(inspected, cell.splits[split]["score"])
 
 
