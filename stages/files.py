@@ -49,12 +49,16 @@ def link(source: Path, path: Path) -> None:
             shutil.copy2(source, temporary)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all, an entry a line, in UTF-8. The bytes of a file name that are not UTF-8
-    become JSON's escapes."""
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all, in UTF-8. The bytes of a file name that are not UTF-8 become escapes,
+    which are JSON's."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """As write_text() does, an entry a line."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,14 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
-from stages.model import checkpoints, config_file
+from stages.errors import InputError
+from stages.model import config_file
 from stages.safety import loaders
 from stages.scoring.results import to_results
+from stages.study.paths import EVALUATED
 from stages.training import image_cache
 
 from mmdet.registry import MODELS  # isort: skip  after the ops
-
-SPLITS = ("val", "test")
 
 
 def load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
@@ -33,15 +35,54 @@ def load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
     model.
     """
     needed = ["model"]
-    for split in SPLITS:
+    for split in EVALUATED:
         needed += [f"{split}_dataloader", f"{split}_evaluator"]
     cfg = config_file.read(config, *needed)
     init_default_scope(cfg.default_scope)
     # The checkpoint holds all weights; what a training started from is not needed any more.
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
-    checkpoints.load(checkpoint, model)
+    load_weights(checkpoint, model)
     return model.eval(), cfg
+
+
+def load_weights(path: Path, model: torch.nn.Module) -> None:
+    """Of tensors and plain values only, never pickled code.
+
+    Raises InputError where the file is missing, damaged, more than data, or not of exactly this
+    model.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such checkpoint; train the cell first (dvc repro, or "
+            f"python -m stages.train {path.parent.name})"
+        )
+    try:
+        # torch writes a checksum of each tensor and does not look at it again.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if not damaged:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: holds more than tensors and plain values and is not opened "
+            f"({' '.join(str(error).split())[:60]}); train the cell again"
+        ) from None
+    # A damaged file makes the reader raise anything.
+    except Exception as error:
+        damaged = " ".join(str(error).split())[:100] or type(error).__name__
+    if damaged:
+        raise InputError(
+            f"{path}: is damaged ({damaged}); python -m stages.check_cache all removes damaged "
+            "files, and dvc repro makes them again"
+        )
+    try:
+        model.load_state_dict(content["state_dict"], strict=True)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: is not a checkpoint of the model in config.py beside it: "
+            f"{' '.join(str(error).split())[:300]}"
+        ) from None
 
 
 def device() -> torch.device:

@@ -13,7 +13,7 @@ import os
 from safetensors import serialize_file
 
 from stages.errors import InputError
-from stages.files import read_json, replacing
+from stages.files import read_json, replacing, write_text
 from stages.program import run
 from stages.study import params, paths
 from stages.study.params import Weights
@@ -32,7 +32,7 @@ def main(name: str) -> None:
     if "DVC_STAGE" not in os.environ:
         from stages.model import resolve
 
-        resolve.replace(paths.pretrained(name), resolve.weights_text(name, params.load()))
+        write_text(paths.pretrained(name), resolve.weights_text(name, params.load()))
     try:
         wanted = read_json(paths.pretrained(name))
     except FileNotFoundError:

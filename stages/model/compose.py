@@ -5,21 +5,13 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from stages.model.schedule import (
-    REFERENCE_BATCH,
-    device_batch,
-    epochs,
-    first_validation,
-    learning_rate,
-    passes,
-    pixels,
-    warmup,
-)
+from stages.model import schedule
 from stages.study import paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import ROOT, Cell, Study
@@ -104,8 +96,14 @@ def _model(cell: Cell, study: Study, num_classes: int, root: Path) -> dict:
     if cell.activation_checkpointing:
         detector.model.backbone.with_cp = True
     model = detector.model.to_dict()
-    _set_classes(model, num_classes)
-    _ignore_crowds(model.get("train_cfg"))
+    # MMDetection takes the number of classes of each head on trust.
+    for part in _dicts(model):
+        if "num_classes" in part:
+            part["num_classes"] = num_classes
+    # What lies in a crowd box is no background; MMDetection's assigners take it for that.
+    for part in _dicts(model.get("train_cfg")):
+        if part.get("type") == "MaxIoUAssigner":
+            part.update(type="CrowdAwareAssigner", ignore_iof_thr=CROWD_SHARE)
     _keep_detections(model["test_cfg"], study.data.max_detections)
     # Left by the `mmdet::` base; runtime.py's default_scope says the same.
     model.pop("_scope_", None)
@@ -127,30 +125,14 @@ def _layers(
     return [layer for layer in layers if layer]
 
 
-def _set_classes(part: Any, count: int) -> None:
-    """Each head has a number of classes, Cascade R-CNN's three too, and MMDetection takes it on
-    trust."""
+def _dicts(part: Any) -> Iterator[dict[str, Any]]:
+    """A part of a model and all within it: Cascade R-CNN has a list of three heads."""
+    if isinstance(part, dict):
+        yield part
+        part = list(part.values())
     if isinstance(part, list):
         for item in part:
-            _set_classes(item, count)
-    elif isinstance(part, dict):
-        if "num_classes" in part:
-            part["num_classes"] = count
-        for item in part.values():
-            _set_classes(item, count)
-
-
-def _ignore_crowds(part: Any) -> None:
-    """What lies in a crowd box is no background; MMDetection's configs have every assigner take it
-    for that."""
-    if isinstance(part, list):
-        for item in part:
-            _ignore_crowds(item)
-    elif isinstance(part, dict):
-        if part.get("type") == "MaxIoUAssigner":
-            part.update(dict(type="CrowdAwareAssigner", ignore_iof_thr=CROWD_SHARE))
-        for item in part.values():
-            _ignore_crowds(item)
+            yield from _dicts(item)
 
 
 def _keep_detections(test_cfg: dict, count: int) -> None:
@@ -168,34 +150,27 @@ def _keep_detections(test_cfg: dict, count: int) -> None:
 
 
 def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
-    cell = study.cell(name)
+    cell, training = study.cell(name), study.training
+    passes, last = schedule.passes(cell, study), schedule.epochs(cell, study)
     optimizer = _read(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
-    optimizer["optim_wrapper"]["optimizer"]["lr"] = learning_rate(cell, study)
-    if study.training.clip_grad:
-        optimizer["optim_wrapper"]["clip_grad"] = dict(max_norm=study.training.clip_grad)
-    if passes(cell, study) > 1:
-        optimizer["optim_wrapper"]["accumulative_counts"] = passes(cell, study)
-    if study.training.amp != "none":
+    wrapper = optimizer["optim_wrapper"]
+    wrapper["optimizer"]["lr"] = schedule.learning_rate(cell, study)
+    if training.clip_grad:
+        wrapper["clip_grad"] = dict(max_norm=training.clip_grad)
+    if passes > 1:
+        wrapper["accumulative_counts"] = passes
+    if training.amp != "none":
         # fp16 needs its losses scaled to keep small gradients; bf16 has the range of fp32.
-        dtype, scale = dict(bf16=("bfloat16", 1.0), fp16=("float16", "dynamic"))[study.training.amp]
-        optimizer["optim_wrapper"].update(type="AmpOptimWrapper", dtype=dtype, loss_scale=scale)
-    last = epochs(cell, study)
+        dtype, scale = dict(bf16=("bfloat16", 1.0), fp16=("float16", "dynamic"))[training.amp]
+        wrapper.update(type="AmpOptimWrapper", dtype=dtype, loss_scale=scale)
     loop: dict[str, Any] = dict(type="EpochBasedTrainLoop", max_epochs=last, val_interval=1)
     # MMEngine's own value is 1.
-    if first_validation(cell, study) > 1:
-        loop["val_begin"] = first_validation(cell, study)
-    schedulers = [
-        dict(
-            type="MultiStepLR",
-            by_epoch=True,
-            begin=0,
-            end=last,
-            gamma=0.1,
-            milestones=study.training.milestones,
-        )
-    ]
+    if schedule.first_validation(cell, study) > 1:
+        loop["val_begin"] = schedule.first_validation(cell, study)
+    steps = dict(type="MultiStepLR", by_epoch=True, begin=0, end=last, gamma=0.1)
+    schedulers = [{**steps, "milestones": training.milestones}]
     # MMEngine counts passes, params.yaml optimizer steps.
-    rising = warmup(cell, study, train_images) * passes(cell, study)
+    rising = schedule.warmup(cell, study, train_images) * passes
     # Over a single iteration MMEngine's LinearLR never leaves its first factor.
     if rising > 1:
         linear = dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising)
@@ -203,7 +178,7 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
     return dict(
         **optimizer,
         # The rate above is scaled already; MMDetection's own switch stays off.
-        auto_scale_lr=dict(enable=False, base_batch_size=REFERENCE_BATCH),
+        auto_scale_lr=dict(enable=False, base_batch_size=schedule.REFERENCE_BATCH),
         train_cfg=loop,
         param_scheduler=schedulers,
         custom_hooks=_hooks(name, study),
@@ -222,86 +197,46 @@ def _hooks(name: str, study: Study) -> list[dict]:
     if study.training.ema:
         # LOW: what is validated and saved is the average, so it must still be in place when the
         # checkpoint is written.
-        hooks.append(
-            dict(
-                type="EMAHook",
-                ema_type="ExpMomentumEMA",
-                momentum=study.training.ema,
-                priority="LOW",
-            )
-        )
+        average = dict(ema_type="ExpMomentumEMA", momentum=study.training.ema)
+        hooks.append(dict(type="EMAHook", **average, priority="LOW"))
     if study.training.early_stopping:
-        hooks.append(
-            dict(
-                type="EarlyStoppingHook",
-                monitor="coco/bbox_mAP_50",
-                rule="greater",
-                min_delta=0.001,
-                patience=study.training.early_stopping,
-            )
-        )
+        rule = dict(monitor="coco/bbox_mAP_50", rule="greater", min_delta=0.001)
+        patience = study.training.early_stopping
+        hooks.append(dict(type="EarlyStoppingHook", **rule, patience=patience))
     return hooks
 
 
 def _data(cell: Cell, study: Study, classes: list[str], image_root: str) -> dict:
-    side = pixels(cell, study)
-    # Shrinking to a quarter and less needs area sampling: bilinear would skip most pixels.
+    side = schedule.pixels(cell, study)
+    load, boxes = dict(type="LoadImageFromFile"), dict(type="LoadAnnotations", with_bbox=True)
     resize = dict(type="Resize", scale=(side, side), keep_ratio=True)
     if study.reduced:
+        # Shrinking to a quarter and less needs area sampling: bilinear would skip most pixels.
         resize["interpolation"] = "area"
-    train_pipeline = [
-        dict(type="LoadImageFromFile"),
-        dict(type="LoadAnnotations", with_bbox=True),
-        resize,
-        dict(type="RandomFlip", prob=0.5),
-        dict(type="PackDetInputs"),
-    ]
-    test_pipeline = [
-        dict(type="LoadImageFromFile"),
-        resize,
-        dict(type="LoadAnnotations", with_bbox=True),
-        dict(
-            type="PackDetInputs",
-            meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
-        ),
-    ]
-    fold = study.fold_of(cell)
-
-    def dataset(split: str, pipeline: list[dict], **kwargs) -> dict:
-        return dict(
+    flip, pack = dict(type="RandomFlip", prob=0.5), dict(type="PackDetInputs")
+    # What a detection needs to be drawn back to its image.
+    meta_keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+    pipelines = {"train": [load, boxes, resize, flip, pack]}
+    pipelines["val"] = pipelines["test"] = [load, resize, boxes, dict(pack, meta_keys=meta_keys)]
+    # Images without a box teach nothing.
+    kept = dict(filter_cfg=dict(filter_empty_gt=True, min_size=MIN_SIDE))
+    loaders, evaluators = {}, {}
+    for split in paths.SPLITS:
+        file = paths.annotations(split, study.fold_of(cell)).as_posix()
+        training = split == "train"
+        loader: dict[str, Any] = dict(batch_size=schedule.device_batch(cell, study))
+        loader["sampler"] = dict(type="DefaultSampler", shuffle=training)
+        if training:
+            loader["batch_sampler"] = dict(type="AspectRatioBatchSampler")
+        else:
+            evaluators[f"{split}_evaluator"] = dict(type="CocoMetric", ann_file=file, metric="bbox")
+        loader["dataset"] = dict(
             type="CocoDataset",
-            ann_file=paths.annotations(split, fold).as_posix(),
+            ann_file=file,
             data_prefix=dict(img=image_root),
             metainfo=dict(classes=tuple(classes)),
-            pipeline=pipeline,
-            **kwargs,
+            pipeline=pipelines[split],
+            **(kept if training else dict(test_mode=True)),
         )
-
-    loader = dict(batch_size=device_batch(cell, study))
-
-    def evaluator(split: str) -> dict:
-        return dict(
-            type="CocoMetric", ann_file=paths.annotations(split, fold).as_posix(), metric="bbox"
-        )
-
-    def test_loader(split: str) -> dict:
-        return dict(
-            **loader,
-            sampler=dict(type="DefaultSampler", shuffle=False),
-            dataset=dataset(split, test_pipeline, test_mode=True),
-        )
-
-    return dict(
-        train_dataloader=dict(
-            **loader,
-            sampler=dict(type="DefaultSampler", shuffle=True),
-            batch_sampler=dict(type="AspectRatioBatchSampler"),
-            dataset=dataset(
-                "train", train_pipeline, filter_cfg=dict(filter_empty_gt=True, min_size=MIN_SIDE)
-            ),
-        ),
-        val_dataloader=test_loader("val"),
-        test_dataloader=test_loader("test"),
-        val_evaluator=evaluator("val"),
-        test_evaluator=evaluator("test"),
-    )
+        loaders[f"{split}_dataloader"] = loader
+    return {**loaders, **evaluators}

@@ -16,10 +16,10 @@ from stages import costs
 from stages.cost import measure, subject
 from stages.cost.subject import Source, Subject
 from stages.errors import InputError
-from stages.model import checkpoints
 from stages.model.compose import compose
 from stages.study import paths
 from stages.study.params import load
+from stages.training import best
 
 from mmdet.registry import MODELS  # isort: skip  after the ops
 
@@ -37,7 +37,7 @@ def cell(folder, name: str, *sizes: tuple[int, int]) -> tuple[Source, torch.nn.M
     cfg = compose(name, STUDY, CLASSES, "images")
     (folder / "config.py").write_text(cfg.pretty_text)
     model = MODELS.build(cfg.model)
-    checkpoints.save(folder / "best.pth", model, CLASSES, 1)
+    torch.save(best.content(model.state_dict(), CLASSES, 1), folder / "best.pth")
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
     return Source(name, folder / "config.py", folder / "best.pth", images), model

@@ -18,7 +18,8 @@ from mmengine.config import Config
 
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.errors import InputError
-from stages.model import checkpoints, config_file
+from stages.inference import load_weights
+from stages.model import config_file
 from stages.model.compose import compose
 from stages.study import params
 
@@ -68,7 +69,7 @@ def test_malicious_checkpoint(save, tmp_path, ran):
             {"state_dict": model.state_dict(), "meta": {}, place: Command(f"touch {ran}")}, path
         )
         with pytest.raises(InputError) as refused:
-            checkpoints.load(path, model)
+            load_weights(path, model)
         assert str(path) in str(refused.value) and "\n" not in str(refused.value)
         assert not ran.exists()
     # The file is a real attack.
@@ -91,7 +92,7 @@ def test_python_text_in_a_checkpoint(tmp_path, ran):
     meta = {key: text for key in ("cfg", "config", "mmengine_version", "hook_msgs")}
     wanted = {name: value + 1 for name, value in model.state_dict().items()}
     torch.save({"meta": meta, "state_dict": wanted}, path)
-    checkpoints.load(path, model)
+    load_weights(path, model)
     assert torch.equal(model.weight, wanted["weight"]) and not ran.exists()
     Config.fromstring(text, ".py")
     assert ran.exists()

@@ -11,7 +11,7 @@ import torch
 from built import one_step
 
 from stages.errors import InputError
-from stages.model import channels, resolve
+from stages.model import resolve
 from stages.model.compose import compose
 from stages.study import fragments, params, paths, yaml_text
 from stages.study.params import ROOT, StudyError
@@ -139,11 +139,11 @@ def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(stu
     models = {}
     for name in ("backbone", "neck"):
         models[name] = compose(name, study, ["a"], "images", root=tmp_path).model.to_dict()
-        channels.check(study.cells[name].backbone, models[name], tmp_path / "channels.json")
+        resolve.check_channels(study.cells[name].backbone, models[name], tmp_path / "channels.json")
     wrong = models["backbone"]
     wrong["neck"]["in_channels"] = [64, 128, 256, 512]
     with pytest.raises(InputError) as refused:
-        channels.check("r18", wrong, tmp_path / "channels.json")
+        resolve.check_channels("r18", wrong, tmp_path / "channels.json")
     assert str(refused.value) == (
         "configs/backbones/r18.py: neck.in_channels is [64, 128, 256, 512], and the outputs of the "
         "backbone have [16, 32, 64, 128] channels; see docs/extending.md"
@@ -151,7 +151,7 @@ def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(stu
     # A stage too few: FPN would say so with an assertion of its own.
     wrong["neck"]["in_channels"] = [16, 32, 64]
     with pytest.raises(InputError):
-        channels.check("r18", wrong, tmp_path / "channels.json")
+        resolve.check_channels("r18", wrong, tmp_path / "channels.json")
 
 
 def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
@@ -181,7 +181,7 @@ def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
 
 def test_a_backbone_that_cannot_be_built_is_named_and_not_refused(tmp_path, caplog):
     model = {"backbone": {"type": "NoSuchBackbone"}, "neck": {"in_channels": [8]}}
-    channels.check("mine", model, tmp_path / "channels.json")
+    resolve.check_channels("mine", model, tmp_path / "channels.json")
     assert "configs/backbones/mine.py: in_channels is not checked" in caplog.text
     assert "NoSuchBackbone" in caplog.text
     assert not (tmp_path / "channels.json").exists()
@@ -196,7 +196,7 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
     names = {cell.backbone: name for name, cell in every.cells.items()}
     for backbone, name in names.items():
         model = compose(name, every, ["a"], "images").model.to_dict()
-        assert channels.outputs(model["backbone"]) == list(model["neck"]["in_channels"]), backbone
+        assert resolve.outputs(model["backbone"]) == list(model["neck"]["in_channels"]), backbone
 
 
 def test_every_fragment_of_the_project_has_what_it_needs():

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from composed import fragments_read_once
 from mmengine.config import ConfigDict
 from mmengine.registry import HOOKS, init_default_scope
 from torch import nn
@@ -23,12 +22,6 @@ STUDY = load()
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 # One row of each class of backbones.
 ROWS = (R50, "faster_rcnn-swin_t-fpn-sgd-512", "faster_rcnn-mobilenet_v2-fpn-sgd-512")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _fragments():
-    with fragments_read_once():
-        yield
 
 
 def backbone(config: dict) -> nn.Module:

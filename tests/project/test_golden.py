@@ -15,7 +15,6 @@ from pathlib import Path
 import golden_matrix
 import golden_texts
 import pytest
-from composed import fragments_read_once
 from divisions import long_tailed
 from made_matrix import X101
 from report_cells import report
@@ -37,10 +36,9 @@ def golden(pytestconfig) -> Callable[[str, str], None]:
 @pytest.fixture(scope="module")
 def configs() -> Callable[..., dict]:
     """compose() as a dict."""
-    with fragments_read_once():
-        yield lambda name, study, **options: compose(
-            name, study, CLASSES, "images", **options
-        ).to_dict()
+    return lambda name, study, **options: compose(
+        name, study, CLASSES, "images", **options
+    ).to_dict()
 
 
 def at(scale: str) -> Study:

@@ -34,7 +34,6 @@ AROUND = (
     "stages/tracking",
     "stages/study",
     "stages/results",
-    "stages/model/channels.py",
     "stages/model/compose.py",
     "stages/model/resolve.py",
     "stages/model/schedule.py",
@@ -43,8 +42,8 @@ OBSERVERS = {
     "train": AROUND,
     "weights": (*AROUND, "stages/training"),
     "plan": ("stages/safety", "stages/tracking"),
-    # stages/model/channels.py refuses, and writes nothing of what compose writes.
-    "compose": ("stages/safety", "stages/model/channels.py", "stages/model/ops"),
+    # The ops only for the backbones whose channels are checked.
+    "compose": ("stages/safety", "stages/model/ops"),
     "prepare": ("stages/tracking", "stages/results"),
     "predict": AROUND,
     "costs": AROUND,

@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 
 import pytest
-from composed import fragments_read_once
 
 from stages.model.compose import compose
 from stages.model.resolve import training
@@ -223,12 +222,11 @@ def test_what_cannot_change_the_result_is_harmless(change):
 def composed() -> dict[str, Settings]:
     """Every cell of params.yaml at scale full, with its resolved config."""
     study = dataclasses.replace(params.load(ROOT / "params.yaml"), scale="full")
-    with fragments_read_once():
-        found = {}
-        for name in study.cells:
-            recorded = KNOWN | training(name, study, {"source": "coco", "train_images": None})
-            found[name] = Settings(name, recorded, compose(name, study, ["a"], "img").to_dict())
-        return found
+    found = {}
+    for name in study.cells:
+        recorded = KNOWN | training(name, study, {"source": "coco", "train_images": None})
+        found[name] = Settings(name, recorded, compose(name, study, ["a"], "img").to_dict())
+    return found
 
 
 def changed(cell: Settings, path: str, value) -> Settings:
