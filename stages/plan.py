@@ -18,7 +18,6 @@ from stages.model.schedule import batch_size, epochs, learning_rate, pixels, war
 from stages.program import run
 from stages.safety import memory
 from stages.study import fragments, group_metrics, params, paths
-from stages.study.leftovers import leftovers, summary
 from stages.study.strict import StudyError
 from stages.tracking import checkout, provenance
 from stages.verdict import selected_rows, statements
@@ -70,7 +69,7 @@ def main() -> None:
             "the same bits",
             len(other_code),
         )
-    left_behind = summary(leftovers(study.cells), study.cells)
+    left_behind = paths.leftovers_line(paths.leftovers(study.cells), study.cells)
     if left_behind:
         log.warning("%s", left_behind)
     # Only what prepare reads: a selection or an edited row in here would prepare the data anew.

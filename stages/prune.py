@@ -12,8 +12,7 @@ from pathlib import Path
 from stages.dvc_command import dvc
 from stages.files import md5
 from stages.program import run
-from stages.study import params
-from stages.study.leftovers import leftovers
+from stages.study import params, paths
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ def main() -> None:
     """Names what it deletes before it does. What DVC's cache does not hold stays, so that a row
     which comes back is restored and not trained again; nothing is deleted from the cache. Raises
     StudyError for params.yaml."""
-    files_of = leftovers(params.load().cells, Path())
+    files_of = paths.leftovers(params.load().cells, Path())
     if not files_of:
         log.info("nothing to delete: every file is of a row of params.yaml")
         return

@@ -11,7 +11,8 @@ from stages.comparison import champion
 from stages.files import sha256
 from stages.report.markdown import escape
 from stages.study import paths
-from stages.study.params import DEFAULT_STUDY, ROOT, Study
+from stages.study.params import ROOT, Study
+from stages.study.schema import DEFAULT_STUDY
 from stages.tracking import store
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import value

@@ -24,7 +24,8 @@ from stages.data.findings import Findings
 from stages.data.labels import Labels, join
 from stages.data.sources import coco, voc, yolo
 from stages.data.sources.annotations import Raw
-from stages.study.params import DEFAULT_GROUP, Data
+from stages.study.params import Data
+from stages.study.schema import DEFAULT_GROUP
 from stages.study.paths import SPLITS
 
 # Images per block of the distance matrix: 2048 x 2048 floats are 16 MiB.

@@ -1,10 +1,12 @@
-"""Where each stage's files lie, relative to the project's folder. dvc.yaml and stages/dvc.yaml name
-the same places."""
+"""Where each stage's files lie, relative to the project's folder, and which of them rows that are
+gone have left there. dvc.yaml and stages/dvc.yaml name the same places."""
 
 # Not `from __future__ import annotations`: a function has that name.
+from collections.abc import Mapping
 from pathlib import Path
 
-from stages.study.params import Cell
+from stages.study.fragments import ROOT
+from stages.study.schema import Cell
 
 PLAN = Path("data/plan.json")
 PREPARED = Path("data/prepared")
@@ -96,3 +98,84 @@ def predicted(name: str, cell: Cell) -> Path:
     """Which training and annotations a cell's predictions are of. Filed by neck, as per_class()
     is."""
     return Path("predictions") / cell.neck / f"{name}.json"
+
+
+# Stands for a row's name where a file of any row is meant.
+_ROW = "ROW"
+# Where they lay before predictions were filed by backbone and neck.
+_FORMER = (
+    Path("predictions", _ROW, "val.json"),
+    Path("predictions", _ROW, "test.json"),
+    Path("predictions", _ROW, "submission.csv"),
+)
+
+
+def of_cell(name: str, cell: Cell) -> list[Path]:
+    """All that train, predict, analyse and weights write for a cell, and nobody else does."""
+    return [
+        *(model(name) / file for file in ("config.py", "best.pth", "last.pth")),
+        *(record(name, cell) / file for file in ("run.json", "history.csv")),
+        details(name, cell),
+        submission(name, cell),
+        metrics(name, cell),
+        per_class(name, cell),
+        *(predictions(name, cell, split) for split in EVALUATED),
+        predicted(name, cell),
+        weights(name),
+    ]
+
+
+def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Path]]:
+    """Name of a row that is gone -> its files, relative to `root`; also of a row's earlier backbone
+    or neck. DVC keeps the outs of stages that are gone, and depends on metrics/ with them in it."""
+    # The files of rows that are there, and then those that were listed.
+    visited = set()
+    for name, cell in cells.items():
+        visited.update(of_cell(name, cell))
+    by_row: dict[str, list[Path]] = {}
+    for form in (*_FORMER, *of_cell(_ROW, Cell("*", "*", "*", "*", image_size=0))):
+        # A folder of the row, or a file that is called as it is.
+        place = [part.partition(".")[0] for part in form.parts].index(_ROW)
+        for file in sorted(root.glob(str(form).replace(_ROW, "*"))):
+            path = file.relative_to(root)
+            if path not in visited:
+                visited.add(path)
+                by_row.setdefault(Path(path.parts[place]).stem, []).append(path)
+    return by_row
+
+
+def leftovers_line(by_row: Mapping[str, list[Path]], cells: Mapping[str, Cell]) -> str:
+    """Which rows left files behind, and in which folders, as a line; "" where none did.
+
+    Rows that are gone are told from those that are there and whose files moved.
+    """
+    if not by_row:
+        return ""
+    folders = set()
+    for files in by_row.values():
+        for path in files:
+            top = path.parts[0]
+            folders.add("data/weights/" if top == "data" else f"{top}/")
+    current = set(cells)
+    for cell in cells.values():
+        # Weights were filed by backbone before each row had its own.
+        current.add(cell.backbone)
+    gone = sorted(set(by_row) - current)
+    moved = sorted(set(by_row) & current)
+    sentences = []
+    if gone:
+        sentences.append(f"params.yaml no longer has {_listed(gone)}")
+    if moved:
+        sentences.append(f"the files of {_listed(moved)} have another place now")
+    return (
+        f"{', and '.join(sentences)}; files that were left behind are in {', '.join(sorted(folders))}: "
+        "`make prune` deletes them, and DVC's cache keeps them for a row that comes back"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """The first four names, and how many more there are."""
+    listed = names[:4]
+    if len(names) > len(listed):
+        listed.append(f"{len(names) - len(listed)} more")
+    return ", ".join(listed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.study.short_names import renamed
+from stages.study.names import renamed
 from stages.verdict.best import Standing
 from stages.verdict.choice import Choice
 from stages.verdict.costs import Front
@@ -56,7 +56,7 @@ class Judgement:
     costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not
     measured; what front and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and
     highest round, where it varies.
-    names: row of params.yaml -> its short name (stages/study/short_names.py); unlabelled: split ->
+    names: row of params.yaml -> its short name (stages/study/names.py); unlabelled: split ->
     stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
     """
 

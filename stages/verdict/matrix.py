@@ -11,8 +11,8 @@ from typing import Any
 from stages.analysis import suspects
 from stages.results.cell import CellResult
 from stages.study import params
+from stages.study.names import short_names
 from stages.study.params import ROOT, Study
-from stages.study.short_names import short_names
 from stages.verdict import best, choice, comparability, costs, holding, learning_curve
 from stages.verdict.best import Standing
 from stages.verdict.costs import Candidate, front

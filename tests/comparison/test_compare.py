@@ -14,8 +14,8 @@ from report_cells import DATA
 from stages.compare import strays
 from stages.results.files import CellFiles
 from stages.study import paths
+from stages.study.names import short_names
 from stages.study.params import Cell
-from stages.study.short_names import short_names
 
 R50, SWIN, PAFPN = CELLS
 ROWS = {name: Cell(**row) for name, row in CELLS.items()}

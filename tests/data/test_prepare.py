@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from stages import prepare
 from stages.data.discover import discover
 from stages.errors import InputError
-from stages.study import checks, yaml_text
+from stages.study import params, yaml_text
 from stages.study.params import ROOT, Data
 from stages.study.paths import SPLITS
 from stages.study.strict import StudyError, read
@@ -129,7 +129,7 @@ def test_folds_are_disjoint_complete_and_share_their_test_set(tmp_path):
         assert beside == {split: sets[split] for split in beside}
     assert set(json.loads((tmp_path / "prepared/folds.json").read_text())) == {"1", "2", "3"}
     with pytest.raises(StudyError, match=r"data\.fold: 4 is not one of 4 folds"):
-        checks.check_data(data_of(tmp_path, folds=4, fold=4))
+        params.check_data(data_of(tmp_path, folds=4, fold=4))
 
 
 def test_own_split_files_are_matched_by_class_name(tmp_path):

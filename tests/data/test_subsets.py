@@ -13,7 +13,7 @@ from stages.data.split import order
 from stages.model.resolve import beginning, positions
 from stages.prepare import prepare
 from stages.study import params
-from stages.study.params import DemoImages
+from stages.study.schema import DemoImages
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 

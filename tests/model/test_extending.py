@@ -35,7 +35,7 @@ def study(tmp_path, monkeypatch) -> params.Study:
     ):
         (tmp_path / path).write_text(text, encoding="utf-8")
     monkeypatch.setattr(fragments, "ROOT", tmp_path)
-    monkeypatch.setattr("stages.study.checks.known", lambda part: fragments.known(part, tmp_path))
+    monkeypatch.setattr("stages.study.params.known", lambda part: fragments.known(part, tmp_path))
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["backbones"].update(yaml_text.loads(blocks[0])["backbones"])

@@ -20,7 +20,7 @@ from stages import weights
 from stages.errors import InputError
 from stages.model.compose import backbone_config
 from stages.study import params, paths
-from stages.study.params import Backbone, Weights
+from stages.study.schema import Backbone, Weights
 from stages.training import start
 
 CELL = "faster_rcnn-mobilenet_v2-fpn-sgd-512"

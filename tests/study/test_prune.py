@@ -12,7 +12,7 @@ from made_matrix import R50, R101, row, write_cell, write_truth
 
 from stages import prune
 from stages.study import paths
-from stages.study.leftovers import leftovers, summary
+from stages.study.paths import leftovers, leftovers_line
 
 ROWS = {R50: row("r50"), R101: row("r101")}
 
@@ -73,7 +73,7 @@ def files(folder) -> set[str]:
 
 
 def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeypatch):
-    assert leftovers(ROWS, finished) == {} and summary({}, ROWS) == ""
+    assert leftovers(ROWS, finished) == {} and leftovers_line({}, ROWS) == ""
     before = files(finished)
     of_study(monkeypatch, ROWS)
     caplog.set_level(logging.INFO)
@@ -83,7 +83,7 @@ def test_nothing_is_left_behind_by_rows_that_are_there(finished, caplog, monkeyp
 
 def test_plan_names_the_rows_that_are_gone(finished):
     rows = {R50: ROWS[R50]}
-    assert summary(leftovers(rows, finished), rows) == (
+    assert leftovers_line(leftovers(rows, finished), rows) == (
         f"params.yaml no longer has {R101}; files that were left behind are in data/weights/, metrics/, "
         "models/, predictions/: `make prune` deletes them, and DVC's cache keeps them for a row that comes back"
     )
@@ -139,7 +139,7 @@ def test_files_where_they_lay_before_are_left_behind_and_no_row_is_called_gone(f
         R50: [predictions.relative_to(finished)],
         "r101": [weights.relative_to(finished)],
     }
-    line = summary(found, ROWS)
+    line = leftovers_line(found, ROWS)
     assert line.startswith(
         f"the files of {R50}, r101 have another place now; files that were left "
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stages.report.drawing import Axis, Mark, axis_of, mark
 from stages.report.table import label_of
-from stages.study.short_names import SEPARATOR
+from stages.study.names import SEPARATOR
 from stages.verdict.evidence import Evidence, undertrained
 from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.judgement import Judgement
