@@ -14,10 +14,11 @@ from pathlib import Path
 from stages.data import catalogue
 from stages.errors import InputError
 from stages.files import write_json
+from stages.model import config_file
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
 from stages.safety import memory
-from stages.study import fragments, group_metrics, params, paths
+from stages.study import group_metrics, params, paths
 from stages.study.strict import StudyError
 from stages.tracking import checkout, provenance
 from stages.verdict import selected_rows, statements
@@ -29,9 +30,9 @@ def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     checkout.say()
     study = params.load()
-    for part in fragments.PARTS:
+    for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
-            fragments.check(part, fragment)
+            config_file.check_fragment(part, fragment)
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
     check_classes(study)

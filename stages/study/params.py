@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from stages.study import group_metrics, names, yaml_text
-from stages.study.fragments import PARTS, ROOT, known
 from stages.study.metrics import METRICS
 from stages.study.schema import (
+    PARTS,
+    ROOT,
     Cell,
     Data,
     Hypothesis,
@@ -23,6 +24,7 @@ from stages.study.strict import StudyError, read
 
 # What the rest of the project takes from here, the dataclasses too.
 __all__ = [
+    "PARTS",
     "ROOT",
     "Cell",
     "Data",
@@ -33,6 +35,7 @@ __all__ = [
     "StudyError",
     "Verdicts",
     "Weights",
+    "known",
     "levels",
     "load",
 ]
@@ -54,6 +57,11 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
     study: Study = read(Study, values, "")
     check(study)
     return study
+
+
+def known(part: str, root: Path = ROOT) -> list[str]:
+    """The fragments there are: `known("backbones")` lists configs/backbones/*.py by name."""
+    return sorted(path.stem for path in (root / "configs" / part).glob("*.py"))
 
 
 def levels(study: Study) -> dict[str, list[str | int]]:

@@ -5,8 +5,7 @@ gone have left there. dvc.yaml and stages/dvc.yaml name the same places."""
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.study.fragments import ROOT
-from stages.study.schema import Cell
+from stages.study.schema import ROOT, Cell
 
 PLAN = Path("data/plan.json")
 PREPARED = Path("data/prepared")

@@ -9,6 +9,9 @@ from typing import Literal
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.strict import StudyError, bounded
 
+ROOT = Path(__file__).resolve().parents[2]
+# The factors of a cell that are fragments in configs/.
+PARTS = ("detector", "backbone", "neck", "optimizer")
 # Absent in most sets, and no mistake then; another name was written by somebody.
 DEFAULT_GROUP = "group"
 # What MLflow's experiments and the registered model were called before a study could have a name.

@@ -4,11 +4,9 @@ names."""
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -32,7 +30,12 @@ class UnreadableYaml(ValueError):
 def loads(text: str) -> Any:
     """Plain values, the keys of every mapping text. Raises UnreadableYaml."""
     try:
-        return _loads(text)
+        yaml = YAML(typ="safe")
+        root = yaml.compose(text)
+        if root is None:
+            return None
+        _check_keys(root)
+        return yaml.constructor.construct_document(root)
     except UnreadableYaml:
         raise
     except MarkedYAMLError as error:
@@ -56,72 +59,38 @@ def dumps(values: Any) -> str:
     return stream.getvalue()
 
 
-def _loads(text: str) -> Any:
-    try:
-        values = YAML(typ="safe").load(text)
-    except DuplicateKeyError:
-        _check_keys(text)
-        raise
-    if not _has_text_keys(values):
-        _check_keys(text)
-    return values
-
-
-def _has_text_keys(values: Any) -> bool:
-    waiting, visited = [values], set()
-    while waiting:
-        value = waiting.pop()
-        # Aliases may repeat a value without end.
-        if id(value) in visited:
-            continue
-        visited.add(id(value))
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            if not all(isinstance(key, str) for key in value):
-                return False
-            waiting.extend(value.values())
-    return True
-
-
-def _check_keys(text: str) -> None:
+def _check_keys(root: Node) -> None:
     """Raises UnreadableYaml for the first key that is no text, or stands in its mapping twice."""
-    for node, name in _mappings(YAML(typ="safe").compose(text)):
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.tag == _MERGE:
-                continue
-            if not isinstance(key, ScalarNode):
-                raise UnreadableYaml(f"line {line}: {name or 'the file'} has a key that is no text")
-            place = f"line {line}: {name}.{key.value}".replace(": .", ": ")
-            if key.tag != _TEXT:
-                raise UnreadableYaml(
-                    f"{place}: the name {key.value} is read as {_kind(key.tag)}; "
-                    f'put it in quotes: "{key.value}"'
-                )
-            if key.value in lines:
-                raise UnreadableYaml(
-                    f"{place}: this key stands in line {lines[key.value]} too; "
-                    "rename or remove one of them"
-                )
-            lines[key.value] = line
-
-
-def _mappings(root: Node) -> Iterator[tuple[MappingNode, str]]:
-    """Every mapping of a text with its dotted name, the outer ones first."""
+    # Each node with its dotted name, the outer ones first. Aliases may repeat one without end.
     waiting, visited = [(root, "")], set()
-    while waiting:
-        node, name = waiting.pop(0)
+    for node, name in waiting:
         if id(node) in visited:
             continue
         visited.add(id(node))
         if isinstance(node, MappingNode):
-            yield node, name
+            _check_mapping(node, name)
             waiting.extend((value, f"{name}.{key.value}".lstrip(".")) for key, value in node.value)
         elif isinstance(node, SequenceNode):
             waiting.extend((item, f"{name}[{index}]") for index, item in enumerate(node.value))
 
 
-def _kind(tag: str | None) -> str:
-    return _KINDS.get(str(tag).rpartition(":")[2], "no text")
+def _check_mapping(node: MappingNode, name: str) -> None:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if key.tag == _MERGE:
+            continue
+        if not isinstance(key, ScalarNode):
+            raise UnreadableYaml(f"line {line}: {name or 'the file'} has a key that is no text")
+        place = f"line {line}: {name}.{key.value}".replace(": .", ": ")
+        if key.tag != _TEXT:
+            kind = _KINDS.get(str(key.tag).rpartition(":")[2], "no text")
+            raise UnreadableYaml(
+                f'{place}: the name {key.value} is read as {kind}; put it in quotes: "{key.value}"'
+            )
+        if key.value in lines:
+            raise UnreadableYaml(
+                f"{place}: this key stands in line {lines[key.value]} too; "
+                "rename or remove one of them"
+            )
+        lines[key.value] = line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from pathlib import Path
@@ -11,9 +12,9 @@ import torch
 from built import one_step
 
 from stages.errors import InputError
-from stages.model import resolve
+from stages.model import config_file, resolve
 from stages.model.compose import compose
-from stages.study import fragments, params, paths, yaml_text
+from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT, StudyError
 
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -34,8 +35,7 @@ def study(tmp_path, monkeypatch) -> params.Study:
         r"`(configs/\S+/[a-z_0-9]+\.py)`[^`]*```python\n(.*?)```", PAGE, re.S
     ):
         (tmp_path / path).write_text(text, encoding="utf-8")
-    monkeypatch.setattr(fragments, "ROOT", tmp_path)
-    monkeypatch.setattr("stages.study.params.known", lambda part: fragments.known(part, tmp_path))
+    monkeypatch.setattr(params, "known", functools.partial(params.known, root=tmp_path))
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["backbones"].update(yaml_text.loads(blocks[0])["backbones"])
@@ -56,8 +56,8 @@ def study(tmp_path, monkeypatch) -> params.Study:
 
 def test_each_part_of_the_page_takes_a_step(study, tmp_path):
     for name, cell in study.cells.items():
-        for part in fragments.PARTS:
-            fragments.check(part, getattr(cell, part), tmp_path)
+        for part in params.PARTS:
+            config_file.check_fragment(part, getattr(cell, part), tmp_path)
         cfg = compose(name, study, ["a", "b"], "images", root=tmp_path)
         loss, _ = one_step(cfg.model)
         assert torch.isfinite(loss)
@@ -107,7 +107,7 @@ def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
     with pytest.raises(StudyError) as refused:
-        fragments.check(path.partition("s/")[0], "mine", tmp_path)
+        config_file.check_fragment(path.partition("s/")[0], "mine", tmp_path)
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -131,7 +131,7 @@ def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
     for name, content in files.items():
         (folder / name).write_text(content, encoding="latin-1")
     with pytest.raises(StudyError) as refused:
-        fragments.check("backbone", "mine", tmp_path)
+        config_file.check_fragment("backbone", "mine", tmp_path)
     assert str(refused.value).startswith(f"configs/backbones/{message}")
 
 
@@ -200,9 +200,9 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
 
 
 def test_every_fragment_of_the_project_has_what_it_needs():
-    for part in fragments.PARTS:
-        for name in fragments.known(part + "s"):
-            fragments.check(part, name)
+    for part in params.PARTS:
+        for name in params.known(part + "s"):
+            config_file.check_fragment(part, name)
 
 
 def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
@@ -210,4 +210,4 @@ def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
     (tmp_path / "configs/necks/mine.py").write_text(
         "model = dict()\nmodel.update(neck=dict(type='FPN'))\n"
     )
-    fragments.check("neck", "mine", tmp_path)
+    config_file.check_fragment("neck", "mine", tmp_path)
