@@ -6,14 +6,13 @@ Run alone, after predict: python -m stages.analyse faster_rcnn-r50-fpn-sgd-512
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
 from stages.analysis import depth, images, tide
 from stages.errors import InputError
-from stages.files import write_json
+from stages.files import sha256, write_json
 from stages.program import run
 from stages.results.files import CellFiles
 from stages.study import params, paths
@@ -67,7 +66,7 @@ def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:
     if predicted.get("training_id") != files.run["training_id"]:
         raise file.stale()
     for split, path in annotations.items():
-        if predicted["annotations"].get(split) != hashlib.sha256(path.read_bytes()).hexdigest():
+        if predicted["annotations"].get(split) != sha256(path):
             raise file.wrong(f"is of other annotations than {path}")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.dvc_command import dvc
+from stages import dvc_command
 from stages.errors import InputError
 from stages.files import md5
 from stages.program import run
@@ -51,25 +51,27 @@ def main(scope: str) -> None:
     params.load()
     drop_half_rwlock()
     if scope == "all":
-        drop_damaged(Path(dvc("cache", "dir").strip()) / "files" / "md5")
+        drop_damaged(dvc_command.cache())
     stages = [
         stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)
     ]
     if stages:
-        dvc("commit", "--force", *stages)
+        dvc_command.dvc("commit", "--force", *stages)
     for stage in stages:
         log.info("%s: its results had gone from DVC's cache and are put back", stage)
 
 
 def status() -> dict[str, Any]:
     """What `dvc status` says, after it has refused at most both lock files as cut short."""
-    for _ in _LOCKS:
+    moves = len(_LOCKS)
+    while True:
         try:
-            return json.loads(dvc("status", "--json") or "{}")
+            return dvc_command.status()
         except InputError as error:
             refused = [path for path in _LOCKS if f"'./{path}'" in str(error)]
-            if not refused:
+            if not refused or not moves:
                 raise
+            moves -= 1
             # Not for good: it may as well have git's marks of a conflict in it.
             aside = Path(".dvc/tmp") / refused[0].replace("/", "-")
             # .dvc/tmp may be on another disk.
@@ -79,7 +81,6 @@ def status() -> dict[str, Any]:
                 refused[0],
                 aside,
             )
-    return json.loads(dvc("status", "--json") or "{}")
 
 
 def drop_half_rwlock() -> None:
@@ -158,8 +159,7 @@ def digest(path: Path) -> str:
     entries = []
     for file in files(path):
         entries.append({"md5": md5(file), "relpath": file.relative_to(path).as_posix()})
-    entries.sort(key=lambda entry: entry["relpath"])
-    text = json.dumps(entries, sort_keys=True)
+    text = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

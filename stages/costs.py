@@ -14,7 +14,7 @@ from stages.files import write_json
 from stages.program import run
 from stages.results.files import CellFiles, remedy
 from stages.study import params, paths
-from stages.study.params import Cell, Study
+from stages.study.params import Cell
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +40,24 @@ def main() -> None:
     log.info("%d cells: loading MMDetection", len(trainings))
     # Seconds of imports, after what can be refused at once.
     from stages.cost.measure import measure
+    from stages.cost.subject import Source, read_images
+    from stages.tracking import cells
     from stages.training import processes
 
     processes.use_threads(study.training.threads)
-    content = measure(_sources(trainings), seconds=SECONDS[study.scale])
+    sources = []
+    for name in trainings:
+        config, checkpoint = paths.model(name) / "config.py", paths.model(name) / "best.pth"
+        sources.append(Source(name, config, checkpoint, read_images(config)))
+    content = measure(sources, seconds=SECONDS[study.scale])
     content["measured"] = datetime.now(UTC).isoformat(timespec="seconds")
     for name, cell in content["cells"].items():
         cell["training_id"] = trainings[name]
         _say(name, cell)
     write_json(paths.COSTS, content)
     _say_where(content)
-    _log(study, list(trainings))
+    for name in trainings:
+        cells.send(name, study.cell(name))
 
 
 def _training(name: str, cell: Cell) -> tuple[str, str]:
@@ -68,17 +75,6 @@ def _training(name: str, cell: Cell) -> tuple[str, str]:
     if training != files.run.get("training_id"):
         return "", str(files.predicted_file.stale())
     return training, ""
-
-
-def _sources(trainings: dict[str, str]) -> list:
-    from stages.cost.subject import Source, read_images
-
-    sources = []
-    for name in trainings:
-        folder = paths.model(name)
-        config = folder / "config.py"
-        sources.append(Source(name, config, folder / "best.pth", read_images(config)))
-    return sources
 
 
 def _say(name: str, cell: dict) -> None:
@@ -106,13 +102,6 @@ def _say_where(content: dict) -> None:
         content["threads"],
         load,
     )
-
-
-def _log(study: Study, names: list[str]) -> None:
-    from stages.tracking import cells
-
-    for name in names:
-        cells.send(name, study.cell(name))
 
 
 if __name__ == "__main__":

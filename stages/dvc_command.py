@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 from stages.errors import InputError
 
@@ -16,3 +19,14 @@ def dvc(*arguments: str) -> str:
     if done.returncode:
         raise InputError(f"dvc {arguments[0]}: {' '.join(done.stderr.split())[:300]}")
     return done.stdout
+
+
+def status(*stages: str) -> dict[str, Any]:
+    """Address of a stage that DVC would run again -> what has changed, as `dvc status --json` says
+    it; of all stages by default. Raises InputError as dvc() does."""
+    return json.loads(dvc("status", "--json", *stages) or "{}")
+
+
+def cache() -> Path:
+    """The folder of DVC's cache that holds files by their MD5."""
+    return Path(dvc("cache", "dir").strip()) / "files" / "md5"

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from stages import dvc_command
 from stages.model import schedule
 from stages.program import InputError, run
 from stages.safety import memory
@@ -183,14 +181,8 @@ def up_to_date(study: Study) -> set[str]:
     """The cells that DVC would not train again; none where there is no DVC."""
     names = {f"stages/dvc.yaml:train@{name}": name for name in study.selected()}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "status", "--json", *names],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        changed = json.loads(done.stdout)
-    except (OSError, ValueError):
+        changed = dvc_command.status(*names)
+    except (InputError, OSError, ValueError):
         return set()
     return {name for stage, name in names.items() if stage not in changed}
 

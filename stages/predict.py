@@ -6,18 +6,18 @@ Run alone, after train: python -m stages.predict faster_rcnn-r50-fpn-sgd-512
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from typing import Any
 
 from stages.errors import InputError
-from stages.files import read_json, replacing, write_json
+from stages.files import sha256, write_json, write_text
 from stages.program import run
+from stages.results.files import CellFiles
 from stages.safety import memory
 from stages.study import params, paths
 from stages.study.metrics import MAX_DETECTIONS
-from stages.study.params import Cell, Study
+from stages.study.params import Study
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,8 @@ def main(name: str) -> None:
     """
     study = params.load()
     cell = study.cell(name)
-    record = trained(name, cell, study)
+    record = CellFiles(name, cell).run
+    _check_kept(name, record, study)
     memory.check_shared(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
@@ -50,10 +51,9 @@ def main(name: str) -> None:
     for split in paths.EVALUATED:
         with loaders.explained(name, study.scale):
             detections = predictor.detections(split)
-        with replacing(paths.predictions(name, cell, split)) as temporary:
-            temporary.write_text(json.dumps(detections, separators=(",", ":")), encoding="utf-8")
-        annotations = paths.annotations(split, study.fold_of(cell))
-        digests[split] = hashlib.sha256(annotations.read_bytes()).hexdigest()
+        text = json.dumps(detections, separators=(",", ":"))
+        write_text(paths.predictions(name, cell, split), text)
+        digests[split] = sha256(paths.annotations(split, study.fold_of(cell)))
         counts.append(f"{len(detections)} on {split}")
     # The training id is new with every training, so that this file changes whenever the cell does.
     write_json(
@@ -65,23 +65,16 @@ def main(name: str) -> None:
     workspace.discard(name)
 
 
-def trained(name: str, cell: Cell, study: Study) -> dict[str, Any]:
-    """run.json of a finished training. Raises InputError where there is none or it keeps other
-    detections."""
-    path = paths.record(name, cell) / "run.json"
-    if not path.is_file():
-        raise InputError(
-            f"{path}: {name} is not trained; run dvc repro, or python -m stages.train {name}"
-        )
-    record = read_json(path)
+def _check_kept(name: str, record: dict[str, Any], study: Study) -> None:
+    """Raises InputError where the model keeps other detections than the scores count. record: the
+    cell's run.json."""
     kept = record.get("max_detections", MAX_DETECTIONS)
     wanted = study.data.max_detections
     if kept != wanted:
         raise InputError(
-            f"{path}: {name} keeps {kept} detections of an image, and data.max_detections is "
-            f"{wanted}; run dvc repro, or python -m stages.prepare and python -m stages.train {name}"
+            f"{name} keeps {kept} detections of an image, and data.max_detections is {wanted}; run "
+            f"dvc repro, or python -m stages.prepare and python -m stages.train {name}"
         )
-    return record
 
 
 if __name__ == "__main__":

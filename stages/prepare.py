@@ -22,7 +22,7 @@ from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.page.page import write_page
 from stages.data.sources.annotations import Raw
-from stages.files import replacing, write_json
+from stages.files import replacing, sha256, write_json, write_text
 from stages.program import InputError, run
 from stages.study import group_metrics, names, params, paths
 from stages.study.metrics import MAX_DETECTIONS
@@ -186,10 +186,8 @@ def write_splits(
         info["images_digest"] = _images_digest(part)
         path = folder / f"{name}.json"
         part.write_coco(path, info)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         labelled = name != "test" or len(part.boxes) > 0
-        summaries[name] = {**part.summary(), "labelled": labelled, "digest": digest}
+        summaries[name] = {**part.summary(), "labelled": labelled, "digest": sha256(path)}
     return summaries
 
 
@@ -210,8 +208,7 @@ def write_order(part: Labels, seed: int, path: Path) -> None:
     ids = []
     for rows in split.order(split.strata(part), numbers, seed):
         ids.append([row + 1 for row in rows])
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(ids), encoding="utf-8")
+    write_text(path, json.dumps(ids))
 
 
 def say(report: dict[str, Any], folder: Path) -> None:
@@ -224,14 +221,8 @@ def say(report: dict[str, Any], folder: Path) -> None:
         level = logging.WARNING
         if finding["action"] == "repaired":
             level = logging.INFO
-        log.log(
-            level,
-            "%s: %s, %d %s",
-            finding["code"],
-            finding["title"],
-            finding["count"],
-            finding["action"],
-        )
+        words = (finding[key] for key in ("code", "title", "count", "action"))
+        log.log(level, "%s: %s, %d %s", *words)
     log.info("%s", folder / "report.html")
 
 

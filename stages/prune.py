@@ -9,7 +9,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from stages.dvc_command import dvc
+from stages import dvc_command
 from stages.files import md5
 from stages.program import run
 from stages.study import params, paths
@@ -25,7 +25,7 @@ def main() -> None:
     if not files_of:
         log.info("nothing to delete: every file is of a row of params.yaml")
         return
-    cache = Path(dvc("cache", "dir").strip()) / "files" / "md5"
+    cache = dvc_command.cache()
     for name, files in sorted(files_of.items()):
         removable = []
         for path in files:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.dvc_command import dvc
+from stages import dvc_command
 from stages.errors import InputError
 from stages.files import md5, read_json
 from stages.model import config_file
@@ -56,7 +56,7 @@ def find(study: Study) -> list[Stale]:
     }
     if not trained:
         return []
-    status = json.loads(dvc("status", "--json", *trained) or "{}")
+    status = dvc_command.status(*trained)
     cells = []
     for address, name in trained.items():
         if address in status:
