@@ -11,7 +11,7 @@ import pytest
 from data_pages import Set, a_finding, a_report, a_set, an_example, images, render, two_splits
 from PIL import Image
 
-from stages.data.page.window import choose_window
+from stages.data.page.pictures import choose_window
 
 
 @pytest.fixture
@@ -89,7 +89,10 @@ def test_no_findings_and_a_stop(root, sets):
         page.text
         == render(a_report(findings=[stop], splits={}, balance={}, groups={}), {}, root).text
     )
-    assert "Stopped before there were splits" in render(a_report(splits={}), {}, root).text
+    assert (
+        "Stopped before there were splits: no split has an image"
+        in render(a_report(splits={}), {}, root).text
+    )
     assert "Stopped: image_missing (3 images)" in page.text and "Nothing was prepared." in page.text
     assert [section["id"] for section in page.of("section")] == ["findings", "definitions"]
 

@@ -82,6 +82,7 @@ def a_report(**values) -> dict:
         "largest_class": "Glass",
     }
     return {
+        "name": "",
         "source": "coco",
         "image_root": "/somewhere",
         "pixels": "decode",
@@ -99,6 +100,7 @@ def a_report(**values) -> dict:
             "near_duplicate_pairs": 5,
         },
         "digest": "ab" * 32,
+        "stopped": "no split has an image",
     } | values
 
 

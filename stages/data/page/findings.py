@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stages.data.findings import EXAMPLES
-from stages.data.page.pictures import Picture, draw, inside
-from stages.data.page.window import Box, usable
+from stages.data.page.pictures import Box, Size, draw, inside
+from stages.data.page.sheet import Figure, boxes_on
 from stages.data.page.words import counted, percent
 
 if TYPE_CHECKING:
@@ -25,70 +26,43 @@ _OPEN = 3
 _COLUMNS = ("split", "entry", "file", "label", "box", "before", "after", "note")
 
 
-@dataclass(frozen=True)
-class Shot:
-    picture: Picture
-    caption: str
-    title: str
-    name: str
+def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[dict]:
+    """The report's findings in its order, each with what the template shows besides: width (percent
+    of the bar, logarithmic), share (part of all entries of the unit, "" where that is unknown),
+    rest (what the examples leave out), columns, shots, is_open.
 
-
-@dataclass(frozen=True)
-class Finding:
-    """`width`: percent of the bar, logarithmic; `share`: part of all entries of the unit, "" where
-    that is unknown; `rest`: what the examples leave out."""
-
-    code: str
-    severity: str
-    action: str
-    title: str
-    count: int
-    amount: str
-    share: str
-    width: float
-    help: str
-    columns: tuple[str, ...]
-    examples: tuple[dict[str, str], ...]
-    rest: str
-    shots: tuple[Shot, ...]
-    is_open: bool
-
-
-def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[Finding]:
-    """The report's findings in its order. Opens files only where report["pixels"] is not "none"."""
+    Opens files only where report["pixels"] is not "none".
+    """
     totals = {"classes": len(report["classes"])}
     for unit in ("images", "boxes"):
-        totals[unit] = sum(file[unit] for file in report.get("files") or [])
+        totals[unit] = sum(file[unit] for file in report["files"])
     largest_count = max((entry["count"] for entry in report["findings"]), default=0)
-    pictures = _Shots(report, sets, root)
+    pictures = _Shots(sets, root if report["pixels"] != "none" else None)
     open_findings = 0
     result = []
     for entry in report["findings"]:
-        shots = pictures.of(entry)
+        shots = pictures.of(entry["examples"])
         is_open = entry["action"] == "fatal"
         if shots and entry["severity"] != "info" and open_findings < _OPEN:
             is_open = True
         open_findings += is_open
-        examples = tuple(map(_cells, entry["examples"]))
-        columns = [column for column in _COLUMNS if any(map(itemgetter(column), examples))]
-        result.append(
-            Finding(
-                code=entry["code"],
-                severity=entry["severity"],
-                action=entry["action"],
-                title=entry["title"],
-                count=entry["count"],
-                amount=counted(entry["count"], entry["unit"]),
-                share=_share(entry, totals.get(entry["unit"], 0)),
-                width=round(100 * math.log1p(entry["count"]) / math.log1p(largest_count or 1), 2),
-                help=entry["help"],
-                columns=tuple(columns),
-                examples=examples,
-                rest=_rest(len(examples), entry),
-                shots=shots,
-                is_open=is_open,
-            )
-        )
+        amount = counted(entry["count"], entry["unit"])
+        examples = list(map(_cells, entry["examples"]))
+        rest = f"The first {len(examples)} of {amount}."
+        if len(examples) < EXAMPLES:
+            # Such as ids that were all renumbered: one place stands for many.
+            rest = f"{counted(len(examples), 'rows')} for all of {amount}."
+        additions = {
+            "amount": amount,
+            "share": _share(entry, totals.get(entry["unit"], 0)),
+            "width": round(100 * math.log1p(entry["count"]) / math.log1p(largest_count or 1), 2),
+            "columns": [column for column in _COLUMNS if any(map(itemgetter(column), examples))],
+            "examples": examples,
+            "rest": rest,
+            "shots": shots,
+            "is_open": is_open,
+        }
+        result.append({**entry, **additions})
     return result
 
 
@@ -98,29 +72,19 @@ def _share(entry: dict, total: int) -> str:
     return f"{percent(entry['count'] / total)} of {entry['unit']}"
 
 
-def _rest(examples: int, entry: dict) -> str:
-    amount = counted(entry["count"], entry["unit"])
-    if examples < EXAMPLES:
-        # Such as ids that were all renumbered: one place stands for many.
-        return f"{counted(examples, 'rows')} for all of {amount}."
-    return f"The first {examples} of {amount}."
-
-
 def _cells(example: dict) -> dict[str, str]:
-    cells = {column: _cell(example.get(column)) for column in _COLUMNS}
+    cells = {column: _cell(example[column]) for column in _COLUMNS}
     # Neither, one or both of the split and its annotation file.
-    cells["split"] = " · ".join(filter(None, (cells["split"], example.get("source"))))
+    cells["split"] = " · ".join(filter(None, (cells["split"], example["source"])))
     return cells
 
 
 def _cell(value: object) -> str:
     """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are
     no numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return ", ".join(map(_side, value))
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def _side(value: object) -> str:
@@ -132,10 +96,11 @@ def _side(value: object) -> str:
 
 
 class _Shots:
-    """Pictures of the examples of findings, as long as the page has room for more."""
+    """Pictures of the examples of findings, as long as the page has room for more. root: None where
+    no file may be opened."""
 
-    def __init__(self, report: dict, sets: dict[str, Labels], root: Path) -> None:
-        self.sets, self.root, self.opens_files = sets, root, report["pixels"] != "none"
+    def __init__(self, sets: dict[str, Labels], root: Path | None) -> None:
+        self.sets, self.root = sets, root
         self.room = _MOST
         # Split -> file -> row of the image.
         self.rows: dict[str, dict[str, int]] = {}
@@ -143,53 +108,41 @@ class _Shots:
             names = labels.images["file_name"]
             self.rows[split] = {name: row for row, name in enumerate(names)}
 
-    def of(self, entry: dict) -> tuple[Shot, ...]:
-        most = min(_MOST_EACH, self.room)
-        shots: list[Shot] = []
-        for example in entry["examples"]:
-            if len(shots) == most:
-                break
-            shot = self._shot(example)
-            if shot is not None:
-                shots.append(shot)
+    def of(self, examples: list[dict]) -> list[Figure]:
+        drawn = filter(None, map(self._shot, examples))
+        shots = list(islice(drawn, min(_MOST_EACH, self.room)))
         self.room -= len(shots)
-        return tuple(shots)
+        return shots
 
-    def _shot(self, example: dict) -> Shot | None:
+    def _shot(self, example: dict) -> Figure | None:
         """None where the file cannot be opened and there is no box or no size to draw."""
-        file, split = example.get("file"), example.get("split")
+        file, split = example["file"], example["split"]
         if not file:
             return None
-        box = usable(example.get("box"))
-        marked = [box] if box else []
+        box = _usable(example["box"])
         size, neighbours = self._layout(file, split, box)
-        path = inside(self.root, file) if self.opens_files else None
         picture = draw(
-            path, size, marked, neighbours, focus=box, long_side=_LONG_SIDE, most_bytes=_BYTES
+            inside(self.root, file) if self.root else None,
+            size,
+            [box] if box else [],
+            neighbours,
+            focus=box,
+            long_side=_LONG_SIDE,
+            most_bytes=_BYTES,
         )
         if picture is None or not (picture.uri or box):
             return None
-        captions = [example.get("label") or ""]
+        captions = [example["label"] or ""]
         if box:
             captions.append(f"{abs(box[2]):.3g} × {abs(box[3]):.3g} px")
-        captions.append(picture.words)
+        captions.append(picture.window.words)
         caption = " · ".join(filter(None, captions))
         alt = f"{file} ({split or 'no split'})"
-        if not picture.uri:
-            alt = f"Layout of {alt}"
         if caption:
             alt += f": {caption}"
-        name = PurePosixPath(file).name or file
-        return Shot(
-            dataclasses.replace(picture, alt=alt),
-            caption,
-            title=f"{split or ''} {file}".strip(),
-            name=f"{split or ''} {name}".strip(),
-        )
+        return Figure(picture, split or "", file, caption, alt)
 
-    def _layout(
-        self, file: str, split: str | None, box: Box | None
-    ) -> tuple[tuple[int, int] | None, list[list[float]]]:
+    def _layout(self, file: str, split: str, box: Box | None) -> tuple[Size | None, list[Box]]:
         """Width and height of the image and its boxes but `box`, the largest first; None and [] of
         an image that is in no split."""
         # An example names the split that was read; its image may have been given to another one
@@ -199,16 +152,21 @@ class _Shots:
                 break
         else:
             return None, []
-        row = self.rows[name][file]
-        image, boxes = self.sets[name].images.iloc[row], self.sets[name].boxes
-        on_image = boxes[boxes["image"] == row]
-        on_image = on_image.sort_values("area", ascending=False, kind="stable")
-        neighbours = on_image[["x", "y", "w", "h"]].to_numpy().tolist()
+        labels, row = self.sets[name], self.rows[name][file]
+        width, height = labels.images[["width", "height"]].iloc[row]
+        boxes = boxes_on(labels, row)[["x", "y", "w", "h"]].to_numpy()
         if box is not None:
-            neighbours = [sides for sides in neighbours if not _are_same(sides, box)]
-        return (int(image["width"]), int(image["height"])), neighbours
+            # But for rounding.
+            boxes = boxes[np.abs(boxes - box).max(axis=1) > 0.5]
+        return (int(width), int(height)), boxes.tolist()
 
 
-def _are_same(first: Box, second: Box) -> bool:
-    """No side differs by more than half a pixel."""
-    return max(abs(a - b) for a, b in zip(first, second)) <= 0.5
+def _usable(box: object) -> Box | None:
+    """None where `box` is not four finite numbers."""
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    for value in box:
+        # Not true of NaN either.
+        if not isinstance(value, (int, float)) or not abs(value) < 1e300:
+            return None
+    return list(map(float, box))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
-from stages.data.page import histograms, words
+from stages.data.page import charts, words
 from stages.data.page.findings import findings
-from stages.data.page.sheet import sheet
+from stages.data.page.sheet import Row, sheet
 from stages.files import replacing
 
 if TYPE_CHECKING:
@@ -55,19 +55,21 @@ def _environment() -> jinja2.Environment:
 
 def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object]:
     """Everything the templates show; they hold words and layout, no arithmetic."""
-    report = {**report, "splits": report.get("splits") or {}}
     splits = report["splits"] if sets else {}
-    rows, hidden = [], 0
+    rows: list[Row] = []
+    hidden = 0
+    classes = []
     if sets:
         rows, hidden = sheet(report, sets, root)
-    classes = []
-    if splits:
-        classes = histograms.class_rows(splits, report["classes"])
+        classes = charts.class_rows(splits, report["classes"])
     unlabelled = [split for split, counts in splits.items() if not counts["labelled"]]
     areas, numbers = {}, {}
-    for split in splits:
-        areas[split] = _areas(sets.get(split))
-        numbers[split] = _boxes_per_image(None if split in unlabelled else sets.get(split))
+    for split, labels in sets.items():
+        areas[split] = labels.boxes["area"].to_numpy(dtype=float)
+        numbers[split] = np.zeros(0, dtype=int)
+        if split not in unlabelled:
+            image = labels.boxes["image"].to_numpy(dtype=int)
+            numbers[split] = np.bincount(image, minlength=len(labels.images))
     open_rows = len(rows)
     if open_rows > _OPEN_ALL:
         open_rows = _OPEN_FEW
@@ -77,15 +79,15 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "verdict": words.verdict(report),
         "facts": words.facts(report),
         "findings": findings(report, sets, root),
-        "splits": _split_rows(splits, report.get("balance") or {}),
-        "grouping": words.grouping(report.get("groups") or {}),
+        "splits": _split_rows(splits, report["balance"]),
+        "grouping": words.grouping(report["groups"]),
         "classes": classes,
         "absent": _absent(classes),
         "unlabelled": unlabelled,
-        "sizes": histograms.size_rows(splits),
-        "sides": histograms.side_chart(areas),
-        "per_image": histograms.per_image_chart(numbers),
-        "chart": histograms,
+        "sizes": charts.size_rows(splits),
+        "sides": charts.side_chart(areas),
+        "per_image": charts.per_image_chart(numbers),
+        "chart": charts,
         "rows": rows,
         "hidden": hidden,
         "most_thumbs": max((len(row.thumbs) for row in rows), default=0),
@@ -97,36 +99,13 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
     }
 
 
-def _areas(labels: Labels | None) -> np.ndarray:
-    if labels is None:
-        return np.zeros(0)
-    areas = labels.boxes["area"].to_numpy(dtype=float)
-    return areas[np.isfinite(areas)]
-
-
-def _boxes_per_image(labels: Labels | None) -> np.ndarray:
-    if labels is None:
-        return np.zeros(0, dtype=int)
-    return np.bincount(labels.boxes["image"].to_numpy(dtype=int), minlength=len(labels.images))
-
-
 def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]:
     images = sum(counts["images"] for counts in splits.values()) or 1
     rows = []
     for index, (split, counts) in enumerate(splits.items()):
-        rows.append(
-            {
-                "index": index,
-                "name": split,
-                "images": counts["images"],
-                "of_images": counts["images"] / images,
-                "boxes": counts["boxes"],
-                "empty": counts["images_without_boxes"],
-                "labelled": counts["labelled"],
-                "digest": counts.get("digest") or "",
-                "balance": balance.get(split),
-            }
-        )
+        of_images = counts["images"] / images
+        place = {"index": index, "name": split, "of_images": of_images}
+        rows.append({**counts, **place, "balance": balance.get(split)})
     return rows
 
 

@@ -8,8 +8,9 @@ from collections import Counter
 
 from markupsafe import Markup
 
-SEVERITIES = ("error", "warning", "info")
-ACTIONS = ("fatal", "dropped", "repaired", "kept")
+from stages.data.catalogue import SEVERITIES
+from stages.data.findings import GRAVEST
+
 _KINDS = {"error": "errors", "warning": "warnings", "info": "notes"}
 # Of plurals, what comes in place of their end.
 _SINGULAR = {"ies": "y", "xes": "x", "sses": "ss", "s": ""}
@@ -71,9 +72,9 @@ def headline(report: dict) -> str:
             fatal.append(f"{finding['code']} ({counted(finding['count'], finding['unit'])})")
     if fatal:
         return f"Stopped: {listed(fatal)}"
-    parts = list((report.get("splits") or {}).values())
+    parts = report["splits"].values()
     if not parts:
-        return f"Stopped before there were splits: {report.get('stopped') or 'see the log'}"
+        return f"Stopped before there were splits: {report['stopped']}"
     images = counted(sum(part["images"] for part in parts), "images")
     boxes = counted(sum(part["boxes"] for part in parts), "boxes")
     return f"{images}, {boxes}, {counted(len(report['classes']), 'classes')}"
@@ -87,23 +88,18 @@ def verdict(report: dict) -> str:
     actions: dict[str, Counter[str]] = {severity: Counter() for severity in SEVERITIES}
     for finding in findings:
         actions[finding["severity"]][finding["action"]] += 1
-    sentences = [
-        _kinds_and_actions(severity, counts) for severity, counts in actions.items() if counts
-    ]
+    sentences = [_done(severity, counts) for severity, counts in actions.items() if counts]
     kinds = "1 kind of finding"
     if len(findings) > 1:
         kinds = f"{len(findings)} kinds of findings"
     return f"{kinds}. {'; '.join(sentences).capitalize()}."
 
 
-def _kinds_and_actions(severity: str, counts: Counter[str]) -> str:
-    kinds = _KINDS[severity]
-    if counts.total() == 1:
-        kinds = kinds.removesuffix("s")
+def _done(severity: str, counts: Counter[str]) -> str:
     actions = next(iter(counts))
     if len(counts) > 1:
-        actions = ", ".join(f"{counts[action]} {action}" for action in ACTIONS if counts[action])
-    return f"{counts.total()} {kinds}: {actions}"
+        actions = ", ".join(f"{counts[action]} {action}" for action in GRAVEST if counts[action])
+    return f"{counted(counts.total(), _KINDS[severity])}: {actions}"
 
 
 _PIXELS = {
@@ -115,23 +111,17 @@ _PIXELS = {
 
 def facts(report: dict) -> list[tuple[str, list[str]]]:
     """Label and lines of what is printed under the headline."""
-    pixels = report.get("pixels", "")
-    entries = []
-    if report.get("name"):
-        entries.append(("data set", [report["name"]]))
-    entries.append(("source", [report.get("source", "")]))
-    if report.get("files"):
-        entries.append(("read", list(map(_file_line, report["files"]))))
-    entries.append(("images", [report.get("image_root", "")]))
-    meaning = f": {_PIXELS[pixels]}" if pixels in _PIXELS else ""
-    entries.append(("pixels", [f"{pixels}{meaning}"]))
-    changes = report.get("changes") or {}
-    if changes:
-        rows = counted(changes["rows"], "rows")
-        entries.append(("changes", [f"{rows} in {changes['file']}"]))
-    if report.get("digest"):
-        entries.append(("digest", [report["digest"]]))
-    return entries
+    pixels, changes = report["pixels"], report["changes"]
+    entries = {
+        "data set": [report.get("name")],
+        "source": [report["source"]],
+        "read": list(map(_file_line, report["files"])),
+        "images": [report["image_root"]],
+        "pixels": [f"{pixels}: {_PIXELS[pixels]}"],
+        "changes": [f"{counted(changes['rows'], 'rows')} in {changes['file']}"],
+        "digest": [report["digest"]],
+    }
+    return [(label, lines) for label, lines in entries.items() if any(lines)]
 
 
 def _file_line(file: dict) -> str:

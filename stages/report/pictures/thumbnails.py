@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.data.page.pictures import draw, inside
-from stages.data.page.window import Window, choose_window
+from stages.data.page.pictures import Window, choose_window, draw, inside
 from stages.report.pictures.shown_cells import Shown
 
 LONG_SIDE = 320
