@@ -1,8 +1,7 @@
 """The embedded demo set: drawn recycling scenes whose labels have the statistics of the study's.
 
 The study's photographs are not available, so the miniature scale trains on pictures that the
-project renders itself: no download, the same bytes for the same seed. 500 images of 192 px take a
-few seconds.
+project renders itself: no download, the same bytes for the same seed.
 
 All statistics were derived once from the study's fold files val_{0..4}.json (4,883 images of 1024 x
 1024, 23,144 boxes), which the project does not read: boxes per class and per image are counted, and
@@ -133,68 +132,46 @@ def scene(
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     items = _placed(rng, [_measured(rng, int(label), len(labels)) for label in labels])
     picture, boxes = draw(rng, items, image_size)
-    objects = []
-    for item, box in zip(items, boxes, strict=True):
-        if box:
-            objects.append((item.label, box))
-    return picture, objects
+    return picture, [(item.label, box) for item, box in zip(items, boxes, strict=True) if box]
 
 
-def render(folder: Path, images: int, image_size: int, seed: int, progress=True) -> dict:
+def render(folder: Path, images: int, image_size: int, seed: int) -> dict[str, list[dict]]:
     """Draws `images` scenes of image_size x image_size into `folder` as 0000.jpg, 0001.jpg, ...
 
-    Returns a COCO dict whose images, annotations and categories have ids from 1 (pycocotools reads
-    id 0 as "unmatched"); file_name is relative to `folder`, boxes are [x, y, width, height] in
-    pixels, area is the box's. Image k depends on (seed, k, image_size) alone, byte for byte with
-    the same OpenCV and NumPy. Raises ValueError where images < 1, image_size < 64 or seed < 0,
-    OSError where a file cannot be written.
+    Returns COCO's images, annotations and categories, which have ids from 1 (pycocotools reads id 0
+    as "unmatched"); file_name is relative to `folder`, boxes are [x, y, width, height] in pixels,
+    area is the box's. Image k depends on (seed, k, image_size) alone, byte for byte with the same
+    OpenCV and NumPy. Raises ValueError where images < 1, image_size < 64 or seed < 0, OSError where
+    a file cannot be written.
     """
     if images < 1 or image_size < 64 or seed < 0:
         raise ValueError(
             f"demo set of {images} images, image_size {image_size}, seed {seed}: "
             "at least 1 image of at least 64 px and a seed from 0 are needed"
         )
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{index:04d}.jpg" for index in range(images)]
 
     def draw_image(index, labels):
         picture, objects = scene(seed, index, image_size, labels)
-        _, encoded = cv2.imencode(
-            ".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        )
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        _, encoded = cv2.imencode(".jpg", picture[..., ::-1], quality)
         (folder / names[index]).write_bytes(encoded.tobytes())
         return objects
 
+    size = {"width": image_size, "height": image_size}
+    entries, annotations = [], []
     # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start
     # slowly.
     with ThreadPoolExecutor(machine.cpus()) as pool:
         scenes = pool.map(draw_image, range(images), plan(seed, images))
-        if progress:
-            # None: a bar on a terminal alone.
-            scenes = tqdm(scenes, "demo images", images, unit="image", delay=2, disable=None)
-        objects = list(scenes)
-    coco = _coco(names, image_size, seed, objects)
-    log.info("%d demo images with %d boxes in %s", images, len(coco["annotations"]), folder)
-    return coco
-
-
-def _coco(names, image_size, seed, objects):
-    """objects: of each image the (class index, box)."""
-    images, annotations = [], []
-    for image_id, (name, boxes) in enumerate(zip(names, objects, strict=True), 1):
-        images.append(
-            {
-                "id": image_id,
-                "file_name": name,
-                "width": image_size,
-                "height": image_size,
-                "license": 1,
-            }
-        )
-        for label, box in boxes:
-            annotations.append(
-                {
+        # disable=None: a bar on a terminal alone.
+        scenes = tqdm(scenes, "demo images", images, unit="image", delay=2, disable=None)
+        for image_id, (name, objects) in enumerate(zip(names, scenes, strict=True), 1):
+            # Prepared files have always had a licence: without it every cell would train again.
+            entries.append({"id": image_id, "file_name": name, **size, "license": 1})
+            for label, box in objects:
+                annotation = {
                     "id": len(annotations) + 1,
                     "image_id": image_id,
                     "category_id": label + 1,
@@ -202,19 +179,10 @@ def _coco(names, image_size, seed, objects):
                     "area": box[2] * box[3],
                     "iscrowd": 0,
                 }
-            )
-    categories = []
-    for number, name in enumerate(CLASSES, 1):
-        categories.append({"id": number, "name": name, "supercategory": "waste"})
-    return {
-        "info": {"description": f"Detection Matrix demo set, seed {seed}", "version": "1"},
-        "licenses": [
-            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-        ],
-        "images": images,
-        "annotations": annotations,
-        "categories": categories,
-    }
+                annotations.append(annotation)
+    log.info("%d demo images with %d boxes in %s", images, len(annotations), folder)
+    categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]
+    return {"images": entries, "annotations": annotations, "categories": categories}
 
 
 def _dealt(seed, stream, count, block, together):
@@ -272,9 +240,7 @@ def _placed(rng, items):
 
 def _largest_overlap(box, boxes):
     """Of `box` with one of `boxes` (n, 4), as a share of the smaller of the two."""
-    if not len(boxes):
-        return 0.0
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     overlap = np.clip(sides, 0, None).prod(1)
     smaller = np.minimum((box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1))
-    return float((overlap / smaller).max())
+    return float((overlap / smaller).max(initial=0))

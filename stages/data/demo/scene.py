@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.data.demo.shapes import DRAWERS
-from stages.data.demo.sprite import noise
+from stages.data.demo.drawings import DRAWERS, noise
 
 # An object of which more than this share lies under later ones is not labelled: a person would not
 # see it.
@@ -43,21 +42,19 @@ def draw(rng, items, image_size):
     canvas = ground(rng, grain, image_size)
     fall = rng.uniform(-1, 1, 2) * 0.012 * image_size + 0.006 * image_size
     owner = np.full((image_size, image_size), -1, np.int16)
-    boxes, areas = [], []
+    boxes, areas = [None] * len(items), [0] * len(items)
     for index, item in enumerate(items):
         colour, cover, opacity, corner = _turned(rng, item, image_size)
         _shadow(canvas, cover, corner, fall)
         patch, view = _overlap(cover.shape, corner, image_size)
         if view is None:
-            boxes.append(None)
-            areas.append(0)
             continue
         cover, solid = cover[patch], cover[patch] >= SOLID
         alpha = cover.astype(np.float32) * (opacity / 255)
         canvas[view] += cv2.merge([alpha] * 3) * (colour[patch] - canvas[view])
         owner[view][solid] = index
-        areas.append(int(solid.sum()))
-        boxes.append(_extent(solid, view[1].start, view[0].start))
+        areas[index] = int(solid.sum())
+        boxes[index] = _extent(solid, view[1].start, view[0].start)
     visible = np.bincount(owner.ravel() + 1, minlength=len(items) + 1)[1:]
     for index, area in enumerate(areas):
         if visible[index] < (1 - HIDDEN) * area:
