@@ -30,29 +30,27 @@ _AREA_SLACK = 1.02
 def check_boxes(labels: Labels, tiny: float, findings: Findings) -> None:
     """labels: one annotation file's. tiny: pixels of a box's shorter side."""
     check = _Checker(labels, findings)
-    box = check.xywh
     # NaN is in no comparison true.
-    check.drop("box_not_finite", ~(np.abs(box) < _ABSURD).all(axis=1))
-    check.encoding()
+    is_finite = (np.abs(check.xywh) < _ABSURD).all(axis=1)
+    check.apply("box_not_finite", ~is_finite, unusable=True)
+    _check_encoding(check)
     box = check.xywh
+    # Drawn from the other corner.
+    turned = np.concatenate([box[:, :2] + np.minimum(box[:, 2:], 0), np.abs(box[:, 2:])], axis=1)
     negative = (box[:, 2:] < 0).any(axis=1)
-    if findings.action("box_negative_size") == "repair":
-        # Drawn from the other corner.
-        mended = np.concatenate(
-            [box[:, :2] + np.minimum(box[:, 2:], 0), np.abs(box[:, 2:])], axis=1
-        )
-        check.repair("box_negative_size", negative, mended)
-    else:
-        check.drop("box_negative_size", negative)
-    check.drop("box_zero_size", (check.xywh[:, 2:] == 0).any(axis=1))
-    _check_edges(check)
-    box = check.xywh
-    shorter = box[:, 2:].min(axis=1)
-    check.keep("box_tiny", shorter < tiny, worst=-shorter)
-    box, size = check.xywh, check.size()
-    check.keep("box_covers_image", (box[:, 2:] >= _FULL * size).all(axis=1))
+    check.apply("box_negative_size", negative, turned, unusable=True)
+    check.apply("box_zero_size", (check.xywh[:, 2:] == 0).any(axis=1), unusable=True)
+    is_outside = (check.clipped()[:, 2:] <= 0).any(axis=1)
+    check.apply("box_wholly_outside", is_outside, unusable=True)
+    for code, least, most in (("box_outside", _EDGE, np.inf), ("box_edge", _ROUNDING, _EDGE)):
+        box = check.xywh
+        over = np.maximum(-box[:, :2], box[:, :2] + box[:, 2:] - check.size()).max(axis=1)
+        check.apply(code, (over > least) & (over <= most), check.clipped(), worst=over)
+    shorter = check.xywh[:, 2:].min(axis=1)
+    check.apply("box_tiny", shorter < tiny, worst=-shorter)
+    check.apply("box_covers_image", (check.xywh[:, 2:] >= _FULL * check.size()).all(axis=1))
     _check_areas(check)
-    check.keep("box_crowd", labels.boxes["iscrowd"].to_numpy() == 1)
+    check.apply("box_crowd", labels.boxes["iscrowd"].to_numpy() == 1)
 
 
 def check_images(labels: Labels, max_detections: int, findings: Findings) -> None:
@@ -105,37 +103,45 @@ class _Checker:
             "box": [float(box[side].iat[row]) for side in "xywh"],
         }
 
-    def keep(self, code: str, mask: np.ndarray, worst: np.ndarray | None = None) -> None:
-        """A fault to report; dropped only where the policy says so. worst: the largest are shown
-        first."""
-        rows = _rows(mask, worst)
-        if self.findings.action(code) == "drop":
-            self.findings.rows(code, rows, self.dropped)
-            self.labels.keep_boxes(~mask)
-        else:
-            self.findings.rows(code, rows, self.place)
-
-    def dropped(self, row: int) -> dict[str, Any]:
-        place = self.place(row)
-        return {**place, "before": place["box"]}
-
-    def drop(self, code: str, mask: np.ndarray) -> None:
-        self.findings.rows(code, np.flatnonzero(mask), self.dropped)
-        if mask.any():
-            # Also where the policy is to stop: what comes after needs boxes that are boxes.
-            self.labels.keep_boxes(~mask)
-
-    def repair(
-        self, code: str, mask: np.ndarray, mended: np.ndarray, worst: np.ndarray | None = None
+    def apply(
+        self,
+        code: str,
+        mask: np.ndarray,
+        mended: np.ndarray | None = None,
+        worst: np.ndarray | None = None,
+        unusable: bool = False,
     ) -> None:
-        """mended: (boxes, 4). An area that was the box's stays the box's; a smaller one is cut to
-        fit."""
-        rows = _rows(mask, worst)
-        self.findings.rows(
-            code, rows, lambda row: {**self.dropped(row), "after": mended[row].tolist()}
-        )
-        if self.findings.action(code) != "repair" or not len(rows):
+        """Reports the boxes where `mask` (boxes,) is True, and does with them what the policy says.
+
+        mended: (boxes, 4) what a repair makes of them. worst: the largest are shown first.
+        unusable: what comes after cannot do with them, so that they go where the policy is to stop,
+        too.
+        """
+        if not mask.any():
             return
+        rows = np.flatnonzero(mask)
+        if worst is not None:
+            rows = rows[np.argsort(-worst[rows], kind="stable")]
+        action = self.findings.action(code)
+        if unusable and action == "fatal":
+            action = "drop"
+
+        def place(row: int) -> dict[str, Any]:
+            place = self.place(row)
+            if action != "keep":
+                place["before"] = place["box"]
+            if action in ("repair", "fatal") and mended is not None:
+                place["after"] = mended[row].tolist()
+            return place
+
+        self.findings.rows(code, rows, place)
+        if action == "drop":
+            self.labels.keep_boxes(~mask)
+        elif action == "repair" and mended is not None:
+            self._repair(mask, mended)
+
+    def _repair(self, mask: np.ndarray, mended: np.ndarray) -> None:
+        """An area that was the box's stays the box's; a smaller one is cut to fit."""
         boxes, old = self.labels.boxes, self.xywh
         area, new = boxes["area"].to_numpy(copy=True), mended[:, 2] * mended[:, 3]
         was_box = np.isclose(area, np.abs(old[:, 2] * old[:, 3]), rtol=0.01)
@@ -143,40 +149,23 @@ class _Checker:
         boxes[list("xywh")] = np.where(mask[:, None], mended, old)
         boxes["area"] = area
 
-    def encoding(self) -> None:
-        """Files whose boxes all mean something else: shares of the image, or two corners."""
-        box, size = self.xywh, self.size().astype(np.float64)
-        if not len(box):
-            return
-        share = ((box >= 0) & (box <= 1)).all(axis=1).mean()
-        if share >= _SHARES and size.min() > 1 and (box % 1).any():
-            self.repair("box_normalised", np.ones(len(box), dtype=bool), box * np.tile(size, 2))
-            return
-        outside = (box[:, :2] + box[:, 2:] > size + _EDGE).any(axis=1)
-        fits = (box[:, 2:] > box[:, :2]).all(axis=1) & (box[:, 2:] <= size + _EDGE).all(axis=1)
-        many = outside.sum() >= _CORNER_LEAST and outside.mean() >= _CORNER_OUTSIDE
-        if many and (~fits).mean() <= _CORNER_MISFIT:
-            corners = np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1)
-            self.repair("box_corner_encoded", np.ones(len(box), dtype=bool), corners)
 
-
-def _rows(mask: np.ndarray, worst: np.ndarray | None) -> np.ndarray:
-    rows = np.flatnonzero(mask)
-    if worst is None:
-        return rows
-    return rows[np.argsort(-worst[rows], kind="stable")]
-
-
-def _check_edges(check: _Checker) -> None:
-    check.drop("box_wholly_outside", (check.clipped()[:, 2:] <= 0).any(axis=1))
-    for code, least, most in (("box_outside", _EDGE, np.inf), ("box_edge", _ROUNDING, _EDGE)):
-        box, size = check.xywh, check.size()
-        over = np.maximum(-box[:, :2], box[:, :2] + box[:, 2:] - size).max(axis=1)
-        mask = (over > least) & (over <= most)
-        if check.findings.action(code) in ("repair", "fatal"):
-            check.repair(code, mask, check.clipped(), worst=over)
-        else:
-            check.keep(code, mask, worst=over)
+def _check_encoding(check: _Checker) -> None:
+    """Files whose boxes all mean something else: shares of the image, or two corners."""
+    box, size = check.xywh, check.size().astype(np.float64)
+    if not len(box):
+        return
+    every = np.ones(len(box), dtype=bool)
+    share = ((box >= 0) & (box <= 1)).all(axis=1).mean()
+    if share >= _SHARES and size.min() > 1 and (box % 1).any():
+        check.apply("box_normalised", every, box * np.tile(size, 2))
+        return
+    outside = (box[:, :2] + box[:, 2:] > size + _EDGE).any(axis=1)
+    fits = (box[:, 2:] > box[:, :2]).all(axis=1) & (box[:, 2:] <= size + _EDGE).all(axis=1)
+    many = outside.sum() >= _CORNER_LEAST and outside.mean() >= _CORNER_OUTSIDE
+    if many and (~fits).mean() <= _CORNER_MISFIT:
+        corners = np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1)
+        check.apply("box_corner_encoded", every, corners)
 
 
 def _check_areas(check: _Checker) -> None:
@@ -205,13 +194,13 @@ def check_doubles(labels: Labels, findings: Findings) -> None:
         return
     corners = ["image", "x", "y", "w", "h"]
     twice = boxes.duplicated([*corners, "label"]).to_numpy()
-    check.keep("box_duplicate", twice)
+    check.apply("box_duplicate", twice)
     boxes = check.labels.boxes
     # Exact duplicates that were kept are not a second class.
     several = boxes.drop_duplicates([*corners, "label"]).duplicated(corners)
     mask = np.zeros(len(boxes), dtype=bool)
     mask[several.index[several]] = True
-    check.keep("box_two_classes", mask)
+    check.apply("box_two_classes", mask)
 
 
 def _may_repeat(boxes: pd.DataFrame) -> bool:
