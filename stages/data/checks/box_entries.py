@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.ids import ABSENT, as_listed, check_ids, matched_by_text, plain_id, rows_of
 from stages.data.findings import Findings, shown
 from stages.data.labels import entry_name
 from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
 # Degrees: less moves no edge of a box by a pixel.
 _UPRIGHT = 0.01
+# In place of a row: an id that no list has. -1 is one that a list has and that cannot be used.
+_ABSENT = -2
 
 
 class BoxEntries:
     """The boxes of one file on their way into the table.
 
     origin: split and file of the findings. image: (n,) row of the image of each entry, -1 where its
-    id is on several images, ABSENT where it is on none; label: likewise the index of the class, -1
+    id is on several images, _ABSENT where it is on none; label: likewise the index of the class, -1
     for a class that the train files do not have. good: which entries are boxes that can be used.
     """
 
@@ -94,33 +95,41 @@ class BoxEntries:
             )
 
     def _matched(self, key: str, listed: dict[Any, int]) -> np.ndarray:
-        """(n,) what `listed` has for the ids of the field `key`."""
+        """(n,) what `listed` has for the ids of the field `key`, by their text where not by
+        themselves; _ABSENT for others."""
         ids = self.entries.column(key)
-        index = rows_of(ids, listed)
+        values, inverse = ids, np.arange(len(ids))
+        if isinstance(ids, np.ndarray):
+            # Each id is looked up once: there are fewer images than boxes.
+            different, inverse = np.unique(ids, return_inverse=True)
+            values = different.tolist()
+        index = [listed.get(_as_listed(value, listed), _ABSENT) for value in values]
+        rows = np.array(index, dtype=np.int64)[inverse]
+        as_text = np.array([value not in listed for value in values], dtype=bool)[inverse]
 
         def place(at: int) -> dict[str, Any]:
-            number = plain_id(ids[at])
+            number = values[inverse[at]]
             return {
                 **self.origin,
                 "entry": entry_name(self.position[at]),
                 "before": f"{key} {number!r}",
-                "after": f"{key} {as_listed(number, listed)!r}",
+                "after": f"{key} {_as_listed(number, listed)!r}",
             }
 
-        self.findings.rows("id_not_integer", matched_by_text(ids, index, listed), place)
-        return index
+        self.findings.rows("id_not_integer", np.flatnonzero(as_text & (rows > _ABSENT)), place)
+        return rows
 
     def _check_references(self) -> None:
         image_ids = self.entries.column("image_id")
         self.report(
             "annotation_image_unknown",
-            self.image == ABSENT,
+            self.image == _ABSENT,
             lambda at: {"before": f"image_id {image_ids[at]}"},
         )
         category_ids = self.entries.column("category_id")
         self.report(
             "annotation_category_unknown",
-            self.label == ABSENT,
+            self.label == _ABSENT,
             lambda at: {"before": f"category_id {category_ids[at]}"},
         )
         unlisted = np.flatnonzero((self.label == -1) & (self.image >= 0))
@@ -153,7 +162,7 @@ class BoxEntries:
         )
         # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
         ignore = self.entries.column("ignore")
-        ignored = _are_true(ignore) & (crowd == 0) & self.good
+        ignored = np.array(list(map(bool, ignore)), dtype=bool) & (crowd == 0) & self.good
         self.report(
             "ignore_as_crowd",
             ignored,
@@ -195,20 +204,42 @@ class BoxEntries:
 def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """(n,) 0 or 1, 0 for anything else, and where there was anything else."""
     if isinstance(values, np.ndarray):
-        wrong = (values != 0) & (values != 1)
-        return np.where(wrong, 0, values), wrong
-    wrong = np.zeros(len(values), dtype=bool)
-    flags = np.zeros(len(values), dtype=np.int64)
-    for at, value in enumerate(values):
-        if value in (0, 1):
-            flags[at] = int(value)
-        else:
-            wrong[at] = True
-    return flags, wrong
+        return (values == 1).astype(np.int64), (values != 0) & (values != 1)
+    flags = np.array([value == 1 for value in values], dtype=np.int64)
+    return flags, np.array([value not in (0, 1) for value in values], dtype=bool)
 
 
-def _are_true(values: Any) -> np.ndarray:
-    """(n,) which values Python takes for true."""
-    if isinstance(values, np.ndarray):
-        return values != 0
-    return np.array(list(map(bool, values)), dtype=bool)
+def _as_listed(value: Any, listed: dict[Any, int]) -> Any:
+    """The id of `listed` that `value` means: 3 is also found by "3", and "3" by 3."""
+    if value in listed:
+        return value
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    if type(value) is int and abs(value) < 10**20:
+        return str(value)
+    return value
+
+
+def check_ids(ids: Any, key: str, origin: dict[str, Any], findings: Findings) -> None:
+    """Ids are renumbered whatever they are; what readers other than this one would have made of
+    them is said. ids: of the list `key`, an array where all are whole numbers."""
+    if isinstance(ids, np.ndarray):
+        usable, has_zero = pd.Series(ids), (ids == 0).any()
+    else:
+        usable = pd.Series([value if is_id(value) else None for value in ids], dtype=object)
+        has_zero = any(type(value) is int and value == 0 for value in ids)
+        for position, value in enumerate(ids):
+            place = {**origin, "entry": f"{key}[{position}]"}
+            if value is None:
+                findings.report("annotation_id_missing", place, after="numbered")
+            elif type(value) is not int:
+                before = f"id {shown(value)} ({type(value).__name__})"
+                findings.report("id_not_integer", place, before=before, after="renumbered")
+    if key == "annotations":
+        for position in np.flatnonzero(usable.duplicated() & usable.notna()):
+            place = {**origin, "entry": f"{key}[{position}]", "before": f"id {ids[position]} again"}
+            findings.report("annotation_id_duplicate", place, after="renumbered")
+    if has_zero:
+        code = "image_ids_from_zero" if key == "images" else "annotation_ids_from_zero"
+        note = "source_id holds the former id"
+        findings.report(code, origin, entry=key, before="0 ...", after="1 ...", note=note)

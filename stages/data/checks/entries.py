@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.box_entries import BoxEntries
-from stages.data.checks.ids import check_ids
+from stages.data.checks.box_entries import BoxEntries, check_ids
 from stages.data.disk import is_absolute
 from stages.data.findings import Findings, shown
 from stages.data.labels import Labels
 from stages.data.sources.annotations import Raw, is_id
 
 _IMAGE_FIELDS = {"id", "file_name", "width", "height"}
+_COLUMNS = ["file_name", "width", "height", "group", "group_number"]
+_COLUMNS += ["source", "source_id", "other", "probe"]
 
 
 def tables(
@@ -101,45 +102,28 @@ def _has_id_and_file(entry: Any) -> bool:
 
 
 def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.DataFrame:
-    """Labels.images of the entries; pandas would make other types of some columns of objects."""
+    """Labels.images of the entries."""
     prefix = ""
     if raw.folder:
         prefix = raw.folder.rstrip("/") + "/"
-    skipped = {*_IMAGE_FIELDS, group}
-    columns: dict[str, list[Any]] = {
-        "file_name": [],
-        "width": [],
-        "height": [],
-        "group": [],
-        "group_number": [0] * len(entries),
-        "source": [raw.name] * len(entries),
-        "source_id": [],
-        "other": [],
-        "probe": [None] * len(entries),
-    }
+    copied_not = {*_IMAGE_FIELDS, group}
+    rows = []
     for entry in entries:
         name = entry["file_name"]
-        # An absolute name starts from nowhere else; file_names.py says what becomes of it.
+        # An absolute name starts from nowhere else; names.py says what becomes of it.
         if name.strip() and not is_absolute(name):
             name = prefix + name
-        columns["file_name"].append(name)
-        columns["width"].append(_side(entry.get("width")))
-        columns["height"].append(_side(entry.get("height")))
-        columns["group"].append(_group(entry.get(group)) if group else None)
-        columns["source_id"].append(entry["id"])
-        columns["other"].append(
-            {key: value for key, value in entry.items() if key not in skipped and is_plain(value)}
-        )
-    table = {}
-    for name, values in columns.items():
-        dtype = np.int64 if name in ("width", "height", "group_number") else object
-        table[name] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(table)
-
-
-def is_plain(value: Any) -> bool:
-    """Nothing, text, or a number that JSON has."""
-    return value is None or is_id(value)
+        width, height = _side(entry.get("width")), _side(entry.get("height"))
+        own_group = _group(entry.get(group)) if group else None
+        further = {}
+        for key, value in entry.items():
+            # Text, a number that JSON has, or nothing.
+            if key not in copied_not and (value is None or is_id(value)):
+                further[key] = value
+        rows.append((name, width, height, own_group, 0, raw.name, entry["id"], further, None))
+    # pandas would make other types of some columns of objects.
+    table = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
+    return table.astype(dict.fromkeys(("width", "height", "group_number"), np.int64))
 
 
 def _group(value: Any) -> Any:
