@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from stages.data import probe
-from stages.data.checks import boxes, entries, file_names, foreign_names, pixels, splits
+from stages.data.checks import boxes, entries, names, pixels, splits
 from stages.data.checks.categories import Classes
 from stages.data.findings import Findings
 from stages.data.labels import Labels, join
@@ -75,9 +75,9 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
         # The file's entries are tables now; a large file would otherwise be in memory twice.
         raw.images, raw.annotations = [], []
     if data.pixels != "none":
-        foreign_names.check_foreign(parts, root, findings)
+        names.check_foreign(parts, root, findings)
     for labels in parts:
-        file_names.check_names(labels, root, findings)
+        names.check_names(labels, root, findings)
     referenced: set[str] = set()
     on_disk: set[str] = set()
     for split, tables in itertools.groupby(parts, key=attrgetter("split")):
@@ -87,7 +87,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
             if data.pixels == "none":
                 pixels.check_sizes_only(labels, findings)
             else:
-                on_disk |= file_names.check_files(labels, root, findings)
+                on_disk |= names.check_files(labels, root, findings)
                 referenced |= set(labels.images["file_name"])
                 probes = probe.probe(root, labels.images["file_name"].tolist(), data.pixels)
                 pixels.check_pixels(labels, probes, findings)
@@ -95,7 +95,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
             checked.append(labels)
         whole = loaded.sets[split] = join(checked)
         # Two annotation files of one split may name the same image.
-        file_names.merge_same(whole, findings)
+        names.merge_same(whole, findings)
         boxes.check_doubles(whole, findings)
         boxes.check_images(whole, data.max_detections, findings)
     for name in sorted(on_disk - referenced):
