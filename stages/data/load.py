@@ -25,8 +25,8 @@ from stages.data.labels import Labels, join
 from stages.data.sources import coco, voc, yolo
 from stages.data.sources.annotations import Raw
 from stages.study.params import Data
-from stages.study.schema import DEFAULT_GROUP
 from stages.study.paths import SPLITS
+from stages.study.schema import DEFAULT_GROUP
 
 # Images per block of the distance matrix: 2048 x 2048 floats are 16 MiB.
 _BLOCK = 2048
