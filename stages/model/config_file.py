@@ -47,9 +47,6 @@ def read(path: Path, *needed: str) -> Config:
     that this project's own configs name. Raises InputError, one line, for any other file, and where
     one of the names `needed` is not assigned.
     """
-    # Seconds of imports, and the check of fragments needs none.
-    from mmengine.config import Config
-
     if not path.is_file():
         raise InputError(
             f"{path}: no such config; train the cell first (dvc repro, or "
@@ -59,6 +56,9 @@ def read(path: Path, *needed: str) -> Config:
         raise InputError(
             f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}"
         )
+    # A second of imports, which the check of fragments needs none of.
+    from mmengine.config import Config
+
     try:
         tree = ast.parse(path.read_bytes())
         values = dict(_assigned(line) for line in tree.body)

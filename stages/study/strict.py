@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import types
+from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -72,6 +73,7 @@ def read(kind: Any, value: Any, key: str) -> Any:
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
 
 
 def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
@@ -80,12 +82,9 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
     hint = ""
     if wanted == _NAMES[str] and not isinstance(value, (dict, list, types.NoneType)):
         hint = "; put it in quotes"
-    elif isinstance(value, str) and wanted == _NAMES[float]:
+    elif isinstance(value, str) and wanted in _NUMBERS:
         with contextlib.suppress(ValueError):
-            hint = f"; write {float(value)!r} without quotes"
-    elif isinstance(value, str) and wanted == _NAMES[int]:
-        with contextlib.suppress(ValueError):
-            hint = f"; write {int(value)} without quotes"
+            hint = f"; write {_NUMBERS[wanted](value)!r} without quotes"
     elif isinstance(value, str) and wanted == _NAMES[bool]:
         hint = "; write true or false without quotes"
     kind = _NAMES.get(type(value), type(value).__name__)
