@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
-from stages.files import replacing, write_json
+from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
 from stages.safety import lock, memory
 from stages.study import params, paths
@@ -150,8 +150,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
         with memory.explained(name, cell, study):
             content = train(resolved, study, data, work)
         if content:
-            with replacing(work.folder / "config.py") as temporary:
-                temporary.write_text(resolved.text, encoding="utf-8")
+            write_text(work.folder / "config.py", resolved.text)
             write_json(work.folder / "run.json", content)
     if _is_first():
         # DVC removes a stage's outs before it runs it again; of several processes some start late.

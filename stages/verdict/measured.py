@@ -3,7 +3,6 @@ metric's estimates, pairs, classes and sizes."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stages.errors import InputError
+from stages.files import sha256
 from stages.results.cell import CellResult
 from stages.results.files import CellFiles
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
@@ -136,7 +136,7 @@ def _split(
     runs, elsewhere = {}, []
     for path, members in by_file.items():
         truth = own if path == paths.annotations(name) else read_truth(root / path)
-        digest = hashlib.sha256((root / path).read_bytes()).hexdigest()
+        digest = sha256(root / path)
         weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
         for cell in members:
             # Of the annotations that it was evaluated on, where that was recorded.
