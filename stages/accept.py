@@ -18,6 +18,7 @@ from stages.dvc_command import dvc
 from stages.errors import InputError
 from stages.program import run
 from stages.study import params
+from stages.study.counts import count, is_or_are
 
 if TYPE_CHECKING:
     from stages.acceptance.stale import Stale
@@ -52,9 +53,10 @@ def main() -> None:
     }
     provenance.accept(entry)
     log.info(
-        "%d cells are up to date: the same bits after %d steps of %s. %s says so: commit it",
-        len(cells),
-        entry["steps"],
+        "%s %s up to date: the same bits after %s of %s. %s says so: commit it",
+        count(len(cells), "cells"),
+        is_or_are(len(cells)),
+        count(entry["steps"], "steps"),
         ", ".join(entry["shown_by"]),
         provenance.ACCEPTED,
     )

@@ -14,6 +14,7 @@ from stages.report import ReportContext, write_report
 from stages.results.cell import Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import group_metrics, params, paths
+from stages.study.counts import count
 from stages.study.params import ROOT, Study
 from stages.verdict import matrix
 from stages.verdict.selected_rows import groups
@@ -64,7 +65,7 @@ def main() -> None:
     log.info("%s", judgement.named(judgement.why))
     for share in judgement.shares:
         log.info("%s", judgement.named(share.sentence))
-    log.info("%d cells in %s", len(cells), paths.REPORTS / "index.html")
+    log.info("%s in %s", count(len(cells), "cells"), paths.REPORTS / "index.html")
     comparison.log(judgement, cells, study, paths.REPORTS)
 
 

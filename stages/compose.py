@@ -11,6 +11,7 @@ import logging
 from stages.model import schedule
 from stages.program import run
 from stages.study import params, paths
+from stages.study.counts import count
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def main() -> None:
     notes.pop("", None)
     for note, names in notes.items():
         log.warning("%s: %s", ", ".join(names), note)
-    log.info("%d cells in %s", len(study.cells), paths.CELLS)
+    log.info("%s in %s", count(len(study.cells), "cells"), paths.CELLS)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from stages.files import write_json
 from stages.program import run
 from stages.results.files import CellFiles, remedy
 from stages.study import params, paths
+from stages.study.counts import count
 from stages.study.params import Cell
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def main() -> None:
             trainings[name] = training
     if not trainings:
         raise InputError("no selected cell has predictions; run dvc repro")
-    log.info("%d cells: loading MMDetection", len(trainings))
+    log.info("%s: loading MMDetection", count(len(trainings), "cells"))
     # Seconds of imports, after what can be refused at once.
     from stages.cost.measure import measure
     from stages.cost.subject import Source, read_images

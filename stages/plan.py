@@ -19,6 +19,7 @@ from stages.model.schedule import batch_size, epochs, learning_rate, pixels, war
 from stages.program import run
 from stages.safety import memory
 from stages.study import group_metrics, params, paths
+from stages.study.counts import count, form
 from stages.study.strict import StudyError
 from stages.tracking import checkout, provenance
 from stages.verdict import selected_rows, statements
@@ -45,9 +46,9 @@ def main() -> None:
     for name, cell in selected.items():
         memory.check_shared(name, cell, study)
     log.info(
-        "%d of %d cells at scale %s, seed %d",
+        "%d of %s at scale %s, seed %d",
         len(selected),
-        len(study.cells),
+        count(len(study.cells), "cells"),
         study.scale,
         study.seed,
     )
@@ -65,10 +66,11 @@ def main() -> None:
     other_code = provenance.trained_by_other_code(selected)
     if other_code:
         log.warning(
-            "%d of the cells are finished and were trained with other code than this folder has: "
+            "%d of the cells %s trained to the end with other code than this folder has: "
             "dvc repro trains them again, unless `make accept` shows before that they would end in "
             "the same bits",
             len(other_code),
+            form(len(other_code), "was", "were"),
         )
     left_behind = paths.leftovers_line(paths.leftovers(study.cells), study.cells)
     if left_behind:

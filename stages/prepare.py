@@ -25,6 +25,7 @@ from stages.data.sources.annotations import Raw
 from stages.files import replacing, sha256, write_json, write_text
 from stages.program import InputError, run
 from stages.study import group_metrics, names, params, paths
+from stages.study.counts import count
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Data
 from stages.tracking import cells, store, upload
@@ -214,7 +215,8 @@ def write_order(part: Labels, seed: int, path: Path) -> None:
 def say(report: dict[str, Any], folder: Path) -> None:
     """The report in a few lines."""
     for name, part in report["splits"].items():
-        log.info("%s: %d images, %d boxes", name, part["images"], part["boxes"])
+        images, boxes = count(part["images"], "images"), count(part["boxes"], "boxes")
+        log.info("%s: %s, %s", name, images, boxes)
     for finding in report["findings"]:
         if finding["severity"] == "info":
             continue

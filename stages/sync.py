@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stages.program import InputError, run
 from stages.study import names, params, paths
+from stages.study.counts import count, is_or_are
 from stages.tracking import cells, store
 from stages.tracking.runs import Runs
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
@@ -64,13 +65,17 @@ def main() -> None:
         total.files += sent.files
     if missing:
         log.info(
-            "%d of %d cells are not trained here: %s",
+            "%d of %s %s not trained here: %s",
             len(missing),
-            len(study.cells),
+            count(len(study.cells), "cells"),
+            is_or_are(len(missing)),
             ", ".join(missing),
         )
     log.info(
-        "%d points, %d files sent to %s", total.points, total.files, without_password(store.uri())
+        "%s, %s sent to %s",
+        count(total.points, "points"),
+        count(total.files, "files"),
+        without_password(store.uri()),
     )
     if damaged:
         raise InputError(

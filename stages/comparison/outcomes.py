@@ -14,6 +14,7 @@ from stages.report.markdown import escape
 from stages.report.summary import csv_text
 from stages.results.cell import CellResult
 from stages.study import names
+from stages.study.counts import count
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
 from stages.verdict import wording
@@ -36,7 +37,7 @@ def digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
 
 def name(judgement: Judgement, study: Study) -> str:
     """Of the comparison's run: "comparison of 13 cells", with the selection where there is one."""
-    text = f"comparison of {wording.count(len(judgement.repeats), 'cell')}"
+    text = f"comparison of {count(len(judgement.repeats), 'cells')}"
     for key, value in (("backbone", study.backbone), ("neck", study.neck)):
         if value:
             text += f", {key} {value}"

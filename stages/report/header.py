@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from stages.report.table import MISSING
 from stages.results.cell import CellResult
+from stages.study.counts import count
 from stages.study.metrics import MAX_DETECTIONS
-from stages.verdict.wording import count
 
 SCALES = ("miniature", "full")
 
@@ -47,7 +47,7 @@ _SCALES = {
 def coverage(cells: Sequence[CellResult], context: ReportContext) -> str:
     """How many of the listed cells are in the report, and by which selection."""
     picked = [f"{key}={value}" for key, value in context.selection.items() if value]
-    return ", ".join([f"{len(cells)} of {count(len(context.listed), 'cell')}", *picked])
+    return ", ".join([f"{len(cells)} of {count(len(context.listed), 'cells')}", *picked])
 
 
 def title(cells: Sequence[CellResult], context: ReportContext) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from stages.report.table import SCORES, TRAIN_LOSS, extreme, label_of
 from stages.results.cell import CellResult
+from stages.study.counts import count
 from stages.study.paths import EVALUATED
 from stages.verdict.estimates import ALPHA, POWER
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import count
 
 
 def highest(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
@@ -44,17 +44,17 @@ def learning(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
             fell.append(judgement.short(cell.name))
     compared = rose + len(fell)
     if compared:
-        of_all = f"{rose} of {count(compared, 'cell')}"
+        of_all = f"{rose} of {count(compared, 'cells')}"
         exceptions = f"; not in {', '.join(fell)}" if fell else ""
         remarks.append(
             f"val mAP50 rose from the first to the last validation in {of_all}{exceptions}."
         )
     if compared < len(cells):
-        without = count(len(cells) - compared, "cell")
+        without = count(len(cells) - compared, "cells")
         remarks.append(f"{without} had fewer than two validations to compare.")
     for cell in cells:
         if cell.lost_steps:
-            steps = count(cell.lost_steps, "training step")
+            steps = count(cell.lost_steps, "training steps")
             remarks.append(
                 f"{judgement.short(cell.name)}: the loss was not a finite number in {steps}."
             )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from stages.study.counts import count
 from stages.tracking import store
 from stages.tracking.contents import (
     BYTES_PER_S,
@@ -56,8 +57,12 @@ class Sent:
         if self.deleted:
             restore = restoring(self.deleted)
             return f"was deleted on the server and stays so; {restore} undoes that"
-        counts = {"point": self.points, "file": self.files, "param or tag": self.entries}
-        text = ", ".join(counted(count, name) for name, count in counts.items() if count)
+        counts = {
+            "points": self.points,
+            "files": self.files,
+            "entries of params and tags": self.entries,
+        }
+        text = ", ".join(count(number, noun) for noun, number in counts.items() if number)
         if self.created:
             text = f"created, {text} sent"
         elif text:
@@ -184,11 +189,11 @@ class Upload:
         """Gives how many are sent. What MLflow refuses for good costs no other metric."""
         from mlflow.exceptions import MlflowException
 
-        count = 0
+        total = 0
         for batch in batches(lacking):
             try:
                 send_points(client, run_id, batch)
-                count += len(batch)
+                total += len(batch)
             except MlflowException as error:
                 if not is_final(error):
                     raise
@@ -198,9 +203,9 @@ class Upload:
                     continue
                 for name in sorted(names):
                     part = [point for point in batch if point[0] == name]
-                    count += self._send_points(client, run_id, part)
+                    total += self._send_points(client, run_id, part)
             self._moved()
-        return count
+        return total
 
 
 class TrainingRun:
@@ -259,7 +264,7 @@ class TrainingRun:
         self._sender.put(self._send)
         unsent = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
         lacking = self.lacking()
-        _say(self._contents, unsent, counted(lacking, "point") if lacking else "the rest")
+        _say(self._contents, unsent, count(lacking, "points") if lacking else "the rest")
 
     def lacking(self) -> int:
         """How many points have not arrived."""
@@ -310,10 +315,3 @@ def _say(contents: Contents, unsent: Unsent | None, lacking: str) -> None:
             lacking,
             unsent.reason,
         )
-
-
-def counted(count: int, name: str) -> str:
-    """`name` is the singular: 2, "file" is "2 files"."""
-    if count == 1:
-        return f"1 {name}"
-    return f"{count} {name}s"

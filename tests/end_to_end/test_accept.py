@@ -224,7 +224,7 @@ def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
     project.run("dvc", "repro", "--single-item", "plan", "prepare", "compose", *stages)
     edit_code(project)
     said = project.run("python", "-m", "stages.accept").stdout
-    assert f"1 cells are up to date: the same bits after {STEPS * EPOCHS} steps of {R50}" in said
+    assert f"1 cell is up to date: the same bits after {STEPS * EPOCHS} steps of {R50}" in said
     [entry] = json.loads((project.folder / provenance.ACCEPTED).read_text(encoding="utf-8"))
     assert entry["cells"] == entry["shown_by"] == [R50]
     status = project.run("dvc", "status", "--json", stages[1]).stdout.splitlines()[-1]

@@ -81,7 +81,7 @@ def test_a_fresh_clone_with_the_results_of_dvc(synced, caplog, monkeypatch):
         shutil.rmtree(folder / name)
     (folder / "mlflow.db").unlink()
     lines = sync(caplog)
-    assert lines[-2] == f"1 of 1 cells are not trained here: {R50}" and not found()[1]
+    assert lines[-2] == f"1 of 1 cell is not trained here: {R50}" and not found()[1]
     Project(folder).run("dvc", "checkout", check=False)
     assert sync(caplog)[-2].startswith(f"{R50}: created, ")
     check_complete(folder)
@@ -102,7 +102,7 @@ def test_exactly_what_is_missing(synced, caplog):
     (artifacts / "predictions/val.json").unlink()
     (artifacts / "config.py").unlink()
     (artifacts / "config.py").write_text("half of it", encoding="utf-8")
-    assert sync(caplog)[-2] == f"{R50}: 3 points, 2 files, 1 param or tag sent"
+    assert sync(caplog)[-2] == f"{R50}: 3 points, 2 files, 1 entry of params and tags sent"
     assert check_complete(synced) == run_id and sync(caplog)[-2] == f"{R50}: complete"
 
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from stages import machine
 from stages.data.demo.scene import Item, draw
+from stages.study.counts import count
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,8 @@ def render(folder: Path, images: int, image_size: int, seed: int) -> dict[str, l
                     "iscrowd": 0,
                 }
                 annotations.append(annotation)
-    log.info("%d demo images with %d boxes in %s", images, len(annotations), folder)
+    boxes_drawn = count(len(annotations), "boxes")
+    log.info("%s with %s in %s", count(images, "demo images"), boxes_drawn, folder)
     categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]
     return {"images": entries, "annotations": annotations, "categories": categories}
 

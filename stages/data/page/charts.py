@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.data.page.words import counted, percent
+from stages.data.page.words import percent
+from stages.study.counts import count
 from stages.study.metrics import SIZE_LIMITS, SIZES
 
 WIDTH, HEIGHT = 440, 250
@@ -117,13 +118,13 @@ def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
             continue
         path = f"M{LEFT} {BOTTOM}"
         bins = itertools.pairwise(edges)
-        for (low, high), share, count in zip(bins, shares[split], counts[split].tolist()):
+        for (low, high), share, number in zip(bins, shares[split], counts[split].tolist()):
             x, end = x_of(low), x_of(high)
             y = round(BOTTOM - (BOTTOM - TOP) * share / top, 1)
             path += f"V{y:g}H{end:.4g}"
-            if count:
+            if number:
                 title = f"{split}, {low:.3g} to {high:.3g} px: "
-                title += f"{counted(count, 'boxes')}, {percent(share)}"
+                title += f"{count(number, 'boxes')}, {percent(share)}"
                 height = round(BOTTOM - y, 1)
                 bars.append(Bar(index, round(x, 1), y, round(end - x, 1), height, title))
         outlines.append((index, f"{path}V{BOTTOM}"))
@@ -184,7 +185,7 @@ def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
             share = float(shares[split][place])
             if not share:
                 continue
-            images = counted(int(counts[split][place]), "images")
+            images = count(int(counts[split][place]), "images")
             height = (BOTTOM - TOP) * share / top
             bar = Bar(
                 list(numbers).index(split),

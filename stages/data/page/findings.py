@@ -13,7 +13,8 @@ import numpy as np
 from stages.data.findings import EXAMPLES
 from stages.data.page.pictures import Box, Size, draw, inside
 from stages.data.page.sheet import Figure, boxes_on
-from stages.data.page.words import counted, percent
+from stages.data.page.words import percent
+from stages.study.counts import count
 
 if TYPE_CHECKING:
     from stages.data.labels import Labels
@@ -46,12 +47,12 @@ def findings(report: dict, sets: dict[str, Labels], root: Path) -> list[dict]:
         if shots and entry["severity"] != "info" and open_findings < _OPEN:
             is_open = True
         open_findings += is_open
-        amount = counted(entry["count"], entry["unit"])
+        amount = count(entry["count"], entry["unit"])
         examples = list(map(_cells, entry["examples"]))
         rest = f"The first {len(examples)} of {amount}."
         if len(examples) < EXAMPLES:
             # Such as ids that were all renumbered: one place stands for many.
-            rest = f"{counted(len(examples), 'rows')} for all of {amount}."
+            rest = f"{count(len(examples), 'rows')} for all of {amount}."
         additions = {
             "amount": amount,
             "share": _share(entry, totals.get(entry["unit"], 0)),

@@ -13,6 +13,7 @@ from stages.data.page import charts, words
 from stages.data.page.findings import findings
 from stages.data.page.sheet import Row, sheet
 from stages.files import replacing
+from stages.study.counts import count
 
 if TYPE_CHECKING:
     from stages.data.labels import Labels
@@ -95,7 +96,7 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "pixels": report["pixels"],
         "percent": words.percent,
         "number": words.number,
-        "counted": words.counted,
+        "counted": count,
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.data.page.pictures import Picture, draw, inside
-from stages.data.page.words import counted
+from stages.study.counts import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ def _thumbs(
         )
         if picture is None:
             continue
-        text = f"{len(marked)} of {counted(len(boxes), 'boxes')}"
+        text = f"{len(marked)} of {count(len(boxes), 'boxes')}"
         alt = f"{file} ({split}), {text} marked: {name}"
         if name is None:
             text, alt = f"{size[0]} × {size[1]} px", f"{file} ({split}), an image without labels"

@@ -10,10 +10,9 @@ from markupsafe import Markup
 
 from stages.data.catalogue import SEVERITIES
 from stages.data.findings import GRAVEST
+from stages.study.counts import count
 
 _KINDS = {"error": "errors", "warning": "warnings", "info": "notes"}
-# Of plurals, what comes in place of their end.
-_SINGULAR = {"ies": "y", "xes": "x", "sses": "ss", "s": ""}
 # Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder
 # the text around them: with one of these a file name could pose as another one.
 _HIDDEN = re.compile(
@@ -49,15 +48,6 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def counted(count: int, unit: str) -> str:
-    """`unit` comes in the plural: 1, "boxes" is "1 box"."""
-    if count == 1:
-        noun, of, rest = unit.partition(" of ")
-        ending = next(ending for ending in _SINGULAR if noun.endswith(ending))
-        unit = noun.removesuffix(ending) + _SINGULAR[ending] + of + rest
-    return f"{count:,} {unit}"
-
-
 def listed(parts: list[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
@@ -69,15 +59,15 @@ def headline(report: dict) -> str:
     fatal = []
     for finding in report["findings"]:
         if finding["action"] == "fatal":
-            fatal.append(f"{finding['code']} ({counted(finding['count'], finding['unit'])})")
+            fatal.append(f"{finding['code']} ({count(finding['count'], finding['unit'])})")
     if fatal:
         return f"Stopped: {listed(fatal)}"
     parts = report["splits"].values()
     if not parts:
         return f"Stopped before there were splits: {report['stopped']}"
-    images = counted(sum(part["images"] for part in parts), "images")
-    boxes = counted(sum(part["boxes"] for part in parts), "boxes")
-    return f"{images}, {boxes}, {counted(len(report['classes']), 'classes')}"
+    images = count(sum(part["images"] for part in parts), "images")
+    boxes = count(sum(part["boxes"] for part in parts), "boxes")
+    return f"{images}, {boxes}, {count(len(report['classes']), 'classes')}"
 
 
 def verdict(report: dict) -> str:
@@ -99,7 +89,7 @@ def _done(severity: str, counts: Counter[str]) -> str:
     actions = next(iter(counts))
     if len(counts) > 1:
         actions = ", ".join(f"{counts[action]} {action}" for action in GRAVEST if counts[action])
-    return f"{counted(counts.total(), _KINDS[severity])}: {actions}"
+    return f"{count(counts.total(), _KINDS[severity])}: {actions}"
 
 
 _PIXELS = {
@@ -118,14 +108,14 @@ def facts(report: dict) -> list[tuple[str, list[str]]]:
         "read": list(map(_file_line, report["files"])),
         "images": [report["image_root"]],
         "pixels": [f"{pixels}: {_PIXELS[pixels]}"],
-        "changes": [f"{counted(changes['rows'], 'rows')} in {changes['file']}"],
+        "changes": [f"{count(changes['rows'], 'rows')} in {changes['file']}"],
         "digest": [report["digest"]],
     }
     return [(label, lines) for label, lines in entries.items() if any(lines)]
 
 
 def _file_line(file: dict) -> str:
-    images, boxes = counted(file["images"], "images"), counted(file["boxes"], "boxes")
+    images, boxes = count(file["images"], "images"), count(file["boxes"], "boxes")
     return f"{file['annotations']} ({file['split']}): {images}, {boxes}"
 
 
@@ -134,13 +124,13 @@ def grouping(groups: dict) -> str:
     if not groups:
         return ""
     text = (
-        f"{counted(groups['images'], 'images')} in {counted(groups['groups'], 'groups')}, "
-        f"the largest of {counted(groups['largest'], 'images')}"
+        f"{count(groups['images'], 'images')} in {count(groups['groups'], 'groups')}, "
+        f"the largest of {count(groups['largest'], 'images')}"
     )
     if groups.get("column"):
         text = f"Images that share a value of {groups['column']} belong together: {text}"
     pairs = groups.get("near_duplicate_pairs")
     if pairs is not None:
         verb = "was" if pairs == 1 else "were"
-        text += f"; {counted(pairs, 'pairs')} of near-duplicate images {verb} found"
+        text += f"; {count(pairs, 'pairs')} of near-duplicate images {verb} found"
     return f"{text}."

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
-from stages.verdict.wording import thousands
+from stages.study.counts import count
 
 # Beyond these the columns are too narrow to read; the classes with fewer boxes are summed up in one
 # column.
@@ -100,8 +100,8 @@ def _matrix(cell: Shown, table: dict[str, Any]) -> Matrix:
             right = place < len(kept) and kept[place] == index
             corner = index == background and place == len(columns) - 1
             fields.append(_field(labelled, column, number, totals[index], right, corner))
-        noun = "box" if labelled else "detection"
-        rows.append(Row(labelled or "nothing", thousands(totals[index], noun), tuple(fields)))
+        noun = "boxes" if labelled else "detections"
+        rows.append(Row(labelled or "nothing", count(totals[index], noun), tuple(fields)))
     return Matrix(
         cell,
         tuple(columns),
@@ -130,10 +130,10 @@ def _field(labelled: str, column: str, number: int, total: int, right: bool, cor
 def _title(labelled: str, column: str, number: int, total: int, right: bool) -> str:
     if not labelled:
         return (
-            f"{number:,} of {thousands(total, 'detection')} where nothing is labelled are taken for "
+            f"{number:,} of {count(total, 'detections')} where nothing is labelled are taken for "
             f"{column}"
         )
-    text = f"{number:,} of {thousands(total, 'box')} of {labelled}"
+    text = f"{number:,} of {count(total, 'boxes')} of {labelled}"
     if column == "nothing":
         return f"{text} not found"
     if right:
@@ -151,9 +151,9 @@ def _sentences(
     lost = sum(counts[index][size] for index in range(size))
     wrong = labelled - right - lost
     sentences = [
-        f"Of {thousands(labelled, 'box')} {cell.short} finds {_share(right, labelled)} with the right class "
+        f"Of {count(labelled, 'boxes')} {cell.short} finds {_share(right, labelled)} with the right class "
         f"and {_share(wrong, labelled)} with a wrong one; {_share(lost, labelled)} it does not find. "
-        f"{thousands(totals[size], 'detection')} lie where nothing is labelled."
+        f"{count(totals[size], 'detections')} lie where nothing is labelled."
     ]
     confused = []
     for first, second in permutations(range(size), 2):
@@ -163,7 +163,7 @@ def _sentences(
     for negative, first, second in sorted(confused)[:3]:
         texts.append(
             f"{names[first]} taken for {names[second]} ({-negative:,} of "
-            f"{thousands(totals[first], 'box')})"
+            f"{count(totals[first], 'boxes')})"
         )
     if texts:
         sentences.append(f"Most often confused: {'; '.join(texts)}.")

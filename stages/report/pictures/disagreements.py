@@ -14,8 +14,8 @@ from stages.analysis.tide import KINDS as ERRORS
 from stages.report.pictures.shown_cells import Shown
 from stages.report.pictures.thumbnails import Box
 from stages.scoring.tables import iou_with
-from stages.verdict.wording import boxes as boxes_text
-from stages.verdict.wording import form, shortened
+from stages.study.counts import count, form
+from stages.verdict.wording import shortened
 
 # What the cell that is wrong does, in the order in which they are shown.
 KINDS = ("missed", "classification", "localisation", "background")
@@ -169,7 +169,7 @@ def tally(image: Mapping[str, Any]) -> str:
         if number and kind != "missed":
             kinds.append(f"{number} {kind}")
     text = (
-        f"{boxes_text(image['boxes'])}: {image['right']} found, {image['not_found']} not; "
+        f"{count(image['boxes'], 'boxes')}: {image['right']} found, {image['not_found']} not; "
         f"{image['wrong']} wrong"
     )
     if kinds:

@@ -16,8 +16,8 @@ from stages.report.pictures.shown_cells import Shown, ShownCells
 from stages.report.pictures.suspects import Suspects, suspects
 from stages.report.pictures.thumbnails import Album, Photo, Shot
 from stages.study import paths
+from stages.study.counts import count
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import count
 
 WORST = 12
 PER_KIND = 3
@@ -179,7 +179,7 @@ def _kinds(views: Sequence[tuple[Shown, View]], album: Album) -> tuple[tuple[Kin
         kinds.append(Kind(name, title, meaning, only, tuple(duels)))
     touched = len(np.unique(disagreement.image))
     return tuple(kinds), (
-        f"{first.short} and {second.short} disagree {count(len(disagreement.kind), 'time')} on "
+        f"{first.short} and {second.short} disagree {count(len(disagreement.kind), 'times')} on "
         f"{touched:,} of {images:,} {album.split} images, each with scores from its own threshold "
         f"up ({view.score:.3f} and {other_view.score:.3f})."
     )

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.report.pictures.shown_cells import Shown, ShownCells
+from stages.study.counts import count, form
 from stages.study.group_metrics import MIN_BOXES
 from stages.study.paths import EVALUATED
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import boxes as boxes_text
-from stages.verdict.wording import form
 
 METRICS = {
     "AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),
@@ -135,7 +134,7 @@ class _Table:
         if not present:
             return None
         total = sum(self.boxes[key] for key in self.classes)
-        mean = f"mean over {present} of {len(self.classes)} classes, {boxes_text(total)}"
+        mean = f"mean over {present} of {len(self.classes)} classes, {count(total, 'boxes')}"
         sizes = [self._row("all boxes", total, self.means, mean)]
         sizes += map(self._row_of, self.sizes)
         return Chart(
@@ -162,7 +161,9 @@ class _Table:
         return AXES[-1]
 
     def _row_of(self, key: Key) -> Row:
-        return self._row(key[1], self.boxes[key], self.estimates[key], boxes_text(self.boxes[key]))
+        return self._row(
+            key[1], self.boxes[key], self.estimates[key], count(self.boxes[key], "boxes")
+        )
 
     def _row(self, name: str, boxes: int, estimates: Estimates, note: str) -> Row:
         bars = []
@@ -180,7 +181,7 @@ class _Table:
         thin = ", thin: decides nothing" if boxes < MIN_BOXES else ""
         title = (
             f"{name}: {self.label} = {estimate.value:.4f}{runs}\n"
-            f"95 % interval {interval}, {boxes_text(boxes)}{thin}\n{cell.name}\nrun {cell.run}"
+            f"95 % interval {interval}, {count(boxes, 'boxes')}{thin}\n{cell.name}\nrun {cell.run}"
         )
         return Bar(
             cell=cell,

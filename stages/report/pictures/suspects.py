@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.report.pictures.thumbnails import Album, Box, Shot
+from stages.study.counts import count, form, is_or_are
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import boxes as boxes_text
-from stages.verdict.wording import count, form, is_or_are, shortened
+from stages.verdict.wording import shortened
 
 MOST = 12
 # Classes that a caption lists; the others are counted.
@@ -62,7 +62,7 @@ def _contradicted(
 ) -> Shot:
     """The box on its own piece of the image."""
     words = (
-        f"labelled {entry['class']}; {entry['agree']} of {count(len(entry['cells']), 'cell')} see "
+        f"labelled {entry['class']}; {entry['agree']} of {count(len(entry['cells']), 'cells')} see "
         f"{entry['detected']}, with {entry['score']:.2f} or more (box {entry['box_id']} of {split})"
     )
     lines = [f"labelled {entry['class']}"]
@@ -80,7 +80,7 @@ def _unlabelled(split: str, entry: Mapping[str, Any], albums: Mapping[str, Album
     classes = Counter(place["detected"] for place in entry["places"]).most_common()
     names = shortened([f"{number} {name}" for name, number in classes], _CLASSES, "other classes")
     words = (
-        f"{boxes_text(entry['boxes'])} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
+        f"{count(entry['boxes'], 'boxes')} labelled; every good cell sees {len(boxes)} more: {', '.join(names)} "
         f"(image {entry['image_id']} of {split})"
     )
     return Shot(albums[split].picture(entry["image_id"], boxes), words)
@@ -110,6 +110,6 @@ def _unlabelled_words(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         part = f"; the first {MOST} of them"
     return (
         f"All good cells see {places:,} {noun} that {is_or_are(places)} not labelled, on "
-        f"{count(len(entries), 'image')}{part}. Either the label is missing, or they share a "
+        f"{count(len(entries), 'images')}{part}. Either the label is missing, or they share a "
         "mistake:"
     )

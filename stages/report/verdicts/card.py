@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from stages.report.table import label_of
 from stages.report.verdicts.phrases import needed, order, pair_text, percent, rival, topics
+from stages.study.counts import count
 from stages.verdict.choice import Possible
 from stages.verdict.costs import COSTS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import amount, boxes, count, enumeration, shortened, signed, value
+from stages.verdict.wording import amount, enumeration, shortened, signed, value
 
 # An AP50 of no more than this counts as hardly found.
 NEAR_ZERO = 0.05
@@ -190,7 +191,7 @@ def _test(judgement: Judgement) -> str:
         return f"{score}."
     top = order(judgement, metric)[0]
     if top == chosen:
-        return f"Agrees: {score}, the highest of {count(cells, 'cell')}."
+        return f"Agrees: {score}, the highest of {count(cells, 'cells')}."
     best = judgement.estimates[top][metric]
     highest = f"{judgement.short(top)} has {value(best.value if best else None)}"
     pair = judgement.pair(chosen, top, metric)
@@ -236,7 +237,7 @@ def _decides(possible: Possible) -> str:
 def pair_sentence(pair: Pair, judgement: Judgement, metric: str) -> str:
     """A pair as a sentence: who against whom, difference, interval and what that means."""
     first, second = judgement.short(pair.first), judgement.short(pair.second)
-    family = count(len(judgement.pairs[metric]), "pair")
+    family = count(len(judgement.pairs[metric]), "pairs")
     text = f"{first} against {second} in {label_of(metric)}: {signed(pair.difference.value)}"
     if pair.adjusted is not None:
         text = f"{first} against {second} in {label_of(metric)}: {pair_text(pair)}"
@@ -262,7 +263,7 @@ def weak_sentence(judgement: Judgement) -> str:
         return ""
     listed = []
     for name in sorted(weak, key=lambda name: -numbers[name]):
-        listed.append(f"{name} (AP50 {highest[name]:.3f} at best, {boxes(numbers[name])})")
+        listed.append(f"{name} (AP50 {highest[name]:.3f} at best, {count(numbers[name], 'boxes')})")
     return (
         f"No good cell finds {', '.join(shortened(listed, _MOST_NAMES))}: {len(weak)} of "
         f"{len(highest)} classes, and so {100 * len(weak) / len(highest):.0f} % of "

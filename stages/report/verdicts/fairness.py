@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.report.verdicts.phrases import rival
+from stages.study.counts import count, is_or_are
 from stages.verdict.fairness import Difference, Fairness, show
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import count, is_or_are
 
 # What a reader has to see of two whole configs, and what only follows from it or does no harm.
 SHOWN = ("confounder", "declared")
@@ -88,7 +88,7 @@ def _sentence(pairs: Sequence[Fairness]) -> str:
     if not unfair:
         return f"All {len(pairs)} pairs of cells are fair: no two differ in more than is compared."
     return (
-        f"{unfair} of {count(len(pairs), 'pair')} of cells {is_or_are(unfair)} confounded: the two "
+        f"{unfair} of {count(len(pairs), 'pairs')} of cells {is_or_are(unfair)} confounded: the two "
         "also differ in a setting that the comparison is not about, so that nobody can tell which "
         "one made the difference."
     )

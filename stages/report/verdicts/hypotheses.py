@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from stages.report.drawing import Axis, Mark, axis_of, mark
 from stages.report.table import label_of
+from stages.study.counts import form, is_or_are
 from stages.study.names import SEPARATOR
 from stages.verdict.evidence import Evidence, undertrained
 from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import chance, corrected, form, is_or_are, signed, with_interval
+from stages.verdict.wording import chance, corrected, signed, with_interval
 
 OUTCOMES = ("supported", "rejected", "undecided")
 

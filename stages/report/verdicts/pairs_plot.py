@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from stages.report.table import label_of
 from stages.report.verdicts.phrases import OUTCOMES, order, pair_title, topics
+from stages.study.counts import count, is_or_are
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import count, is_or_are, signed
+from stages.verdict.wording import signed
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def sentence(judgement: Judgement, metric: str = "") -> str:
     if not pairs:
         return f"No two cells were compared in {label_of(metric)}."
     text = (
-        f"{len(clear)} of {count(len(pairs), 'pair')} {is_or_are(len(clear))} decided in "
+        f"{len(clear)} of {count(len(pairs), 'pairs')} {is_or_are(len(clear))} decided in "
         f"{label_of(metric)}"
     )
     confounded = sum(bool(topics(judgement, pair.first, pair.second)) for pair in clear)

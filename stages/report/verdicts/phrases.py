@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stages.report.table import label_of
+from stages.study.counts import count
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import chance, count, form, signed, value, with_interval
+from stages.verdict.wording import chance, signed, value, with_interval
 
 # Word -> symbol and class of the style sheet: colour never says it alone.
 OUTCOMES = {
@@ -47,8 +48,8 @@ def interval_text(estimate: Estimate | None) -> str:
 
 def basis(estimate: Estimate) -> str:
     """What an estimate rests on: boxes, images, and runs or splits where there are several."""
-    boxes = f"{estimate.boxes} {form(estimate.boxes, 'box', 'boxes')}"
-    parts = [boxes, count(estimate.images, "image")]
+    boxes = count(estimate.boxes, "boxes")
+    parts = [boxes, count(estimate.images, "images")]
     if estimate.splits > 1:
         parts.append(f"{estimate.splits} splits")
     if max(estimate.runs, default=1) > 1:
@@ -79,7 +80,7 @@ def pair_title(
         f"{pair.first} against {pair.second}: {pair.outcome}",
         f"{label_of(metric)}: {pair_text(pair)} ({basis(pair.difference)})",
         f"probability of being better {pair.probability:.3f}, {chance(pair.p)}; "
-        f"{chance(pair.p_holm)} after Holm's correction over {count(family, 'pair')}, "
+        f"{chance(pair.p_holm)} after Holm's correction over {count(family, 'pairs')}, "
         "at whose level the interval is",
     ]
     if advice := needed(pair):
