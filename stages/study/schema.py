@@ -159,7 +159,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A claim and what must hold for it: an expression (stages/verdict/expressions.py), or metric
+    """A claim and what must hold for it: an expression (stages/verdict/statements.py), or metric
     -> expression.
 
     where: factor -> its one level. metric: one, several, or "every"; of no use where holds names

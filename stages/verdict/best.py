@@ -12,8 +12,8 @@ and no cell i loses more against it than
 
     max over j in S of (score j - score i + d_j x error(i, j)), and not less than 0.
 
-The K quantiles come from the joint paired replicates (differences.py), so that they know how the
-cells' scores are correlated. A quantile of the replicates is one of a normal variable; each
+The K quantiles come from the joint paired replicates, so that they know how the cells' scores are
+correlated. A quantile of the replicates is one of a normal variable; each
 difference takes Student's quantile of the same level with its own degrees of freedom (balanced
 simultaneous bounds, Beran 1988, "Balanced simultaneous confidence sets", Journal of the American
 Statistical Association 83).
@@ -29,18 +29,125 @@ shown to be within the margin is as good by its interval too.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from stages.verdict.differences import Differences
-from stages.verdict.estimates import ALPHA, needed
+from stages.verdict.estimates import ALPHA, Estimate, needed
+from stages.verdict.pairs import Pair
+from stages.verdict.replicates import Replicates, Statistic
 
 Word = Literal["best", "as good", "worse", "undecided"]
 # Beyond it the normal distribution leaves nothing that a float could tell from 1.
 _LARGEST_QUANTILE = 8.0
+# Of the draws that stand for other seeds and folds: the same study gives the same numbers.
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Every cell against every other in one statistic. names: K cells. Of row cell less column
+    cell, (K, K) float64, as stages.verdict.pairs estimates the two: centre, bias-corrected; error,
+    its standard error; freedom, its degrees of freedom. estimates: (row, column) -> the same as an
+    Estimate.
+
+    noise (K, K, R): how far the difference may lie from its centre by chance, R joint draws in
+    units of `error`. Images' part is that of the paired replicates, so that it is correlated as the
+    cells' scores are; the part of seeds and folds, whose draws nobody has, is normal and
+    independent between cells.
+    """
+
+    names: tuple[str, ...]
+    centre: np.ndarray
+    error: np.ndarray
+    freedom: np.ndarray
+    noise: np.ndarray
+    estimates: Mapping[tuple[str, str], Estimate]
+
+
+def differences(
+    cells: Mapping[str, Sequence[Replicates]], pairs: Sequence[Pair], statistic: Statistic
+) -> Differences:
+    """cells: name -> its runs, as stages.verdict.pairs.compare takes them; pairs: its verdicts over
+    all of them.
+
+    A cell that cannot be compared with one that stands before it is left out.
+    """
+    estimates = {}
+    for pair in pairs:
+        # One image alone shows no chance variation.
+        if pair.difference.error is not None:
+            estimates[pair.first, pair.second] = pair.difference
+            estimates[pair.second, pair.first] = pair.difference.swapped()
+    names: list[str] = []
+    for name in cells:
+        if all((name, earlier) in estimates for earlier in names):
+            names.append(name)
+    centre, of_images, of_runs = np.zeros((3, len(names), len(names)))
+    freedom, runs = np.ones((2, len(names), len(names)))
+    for row, column in permutations(range(len(names)), 2):
+        estimate = estimates[names[row], names[column]]
+        centre[row, column] = estimate.centre
+        of_images[row, column] = estimate.of_images
+        of_runs[row, column] = estimate.of_runs
+        freedom[row, column] = estimate.freedom
+        runs[row, column] = estimate.runs[0]
+    error = np.sqrt(of_images + of_runs)
+    # In place throughout: the array is the largest here, and fresh memory costs more than sums.
+    noise = _image_noise([cells[name] for name in names], statistic)
+    noise *= np.sqrt(of_images)[:, :, None]
+    if of_runs.any():
+        noise += np.sqrt(of_runs)[:, :, None] * _run_noise(runs, noise.shape[2])
+    _divide(noise, error)
+    return Differences(tuple(names), centre, error, freedom, noise, estimates)
+
+
+def _image_noise(cells: Sequence[Sequence[Replicates]], statistic: Statistic) -> np.ndarray:
+    """(K, K, R) with mean 0 and standard deviation 1: the replicates of each difference, 0 where it
+    never varies, averaged over the splits that both cells have."""
+    splits: dict[int, list[list[np.ndarray]]] = {}
+    replicates = 0
+    for index, runs in enumerate(cells):
+        for run in runs:
+            by_cell = splits.setdefault(run.split, [[] for _ in cells])
+            by_cell[index].append(run.of(statistic)[1:])
+            replicates = max(replicates, len(run.ap) - 1)
+    total = np.zeros((len(cells), len(cells), replicates))
+    for by_cell in splits.values():
+        values = np.zeros((len(cells), replicates))
+        for index, arrays in enumerate(by_cell):
+            if arrays:
+                values[index] = np.mean(arrays, axis=0)
+        # A replicate without such a box says nothing of any cell.
+        measured = ~np.isnan(values).any(axis=0)
+        if measured.any():
+            values -= values[:, measured].mean(axis=1, keepdims=True)
+            values[:, ~measured] = 0
+            present = np.array([len(arrays) > 0 for arrays in by_cell])
+            difference = values[:, None, :] - values[None, :, :]
+            difference *= (present[:, None] & present)[:, :, None]
+            total += difference
+    _divide(total, total.std(axis=2, ddof=1))
+    return total
+
+
+def _divide(noise: np.ndarray, spread: np.ndarray) -> None:
+    """Divides (K, K, R) by (K, K) in place; 0 where the spread is."""
+    noise /= np.where(spread > 0, spread, 1.0)[:, :, None]
+    noise[spread == 0] = 0.0
+
+
+def _run_noise(runs: np.ndarray, replicates: int) -> np.ndarray:
+    """(K, K, R) of standard deviation 1. runs (K, K): of the row's cell in each comparison."""
+    draws = np.random.default_rng(_SEED).normal(size=(len(runs), replicates))
+    share = np.sqrt(1 / runs)
+    noise = share[:, :, None] * draws[:, None, :] - share.T[:, :, None] * draws[None, :, :]
+    return noise / np.sqrt(1 / runs + 1 / runs.T)[:, :, None]
 
 
 @dataclass(frozen=True)
@@ -73,10 +180,7 @@ def standings(
     differences: Differences, highest: str, margin: float, thin: bool = False
 ) -> dict[str, Standing]:
     """highest: the cell of highest score; margin: the loss that is accepted; thin: the metric rests
-    on too few boxes.
-
-    Empty where there is nothing to compare.
-    """
+    on too few boxes. Empty where there is nothing to compare."""
     names = differences.names
     if highest not in names:
         return {}
@@ -124,8 +228,7 @@ def _confidence_set(differences: Differences, critical: np.ndarray) -> np.ndarra
     """(K,) bool: whether the row's cell may be the best."""
     advantage = differences.centre + critical.T * differences.error
     np.fill_diagonal(advantage, np.inf)
-    possible: np.ndarray = (advantage > 0).all(axis=1)
-    return possible
+    return np.asarray((advantage > 0).all(axis=1))
 
 
 def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) -> np.ndarray:
@@ -133,8 +236,7 @@ def _losses(differences: Differences, critical: np.ndarray, rivals: np.ndarray) 
     bound = critical * differences.error - differences.centre
     bound[:, ~rivals] = -np.inf
     np.fill_diagonal(bound, -np.inf)
-    losses: np.ndarray = np.clip(bound.max(axis=1), 0, 1)
-    return losses
+    return np.asarray(np.clip(bound.max(axis=1), 0, 1))
 
 
 def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.ndarray]:
@@ -184,28 +286,23 @@ def _needed(
 ) -> tuple[int | None, int | None]:
     """How many images, or repeats, would show that the cell loses no more than the margin against
     any of the rivals, or, where one is better by more than it, that the cell loses more than it
-    against that one."""
-    names = differences.names
-    gaps = {}
-    for place in np.flatnonzero(rivals).tolist():
-        if place != index:
-            gaps[place] = float(differences.centre[place, index])
-    if not gaps:
+    against that one. None where no number does for all."""
+    names, gaps = differences.names, differences.centre[:, index]
+    others = [rival for rival in np.flatnonzero(rivals).tolist() if rival != index]
+    if not others:
         return None, None
-    widest = max(gaps, key=lambda rival: gaps[rival])
+    widest = max(others, key=lambda rival: gaps[rival])
     if gaps[widest] >= margin:
-        gaps = {widest: gaps[widest]}
-    images: list[int | None] = []
-    repeats: list[int | None] = []
-    for rival, gap in gaps.items():
+        others = [widest]
+    images, repeats = [], []
+    for rival in others:
         estimate = differences.estimates[names[index], names[rival]]
-        numbers = needed(estimate, margin - gap, float(critical[index, rival]))
-        images.append(numbers[0])
-        repeats.append(numbers[1])
-    return _largest(images), _largest(repeats)
+        distance = margin - float(gaps[rival])
+        numbers = needed(estimate, distance, float(critical[index, rival]))
+        images.append(numbers[0] or math.inf)
+        repeats.append(numbers[1] or math.inf)
+    return _whole(max(images)), _whole(max(repeats))
 
 
-def _largest(numbers: list[int | None]) -> int | None:
-    """None where one of them is: no number does for all."""
-    finite = [number for number in numbers if number is not None]
-    return max(finite) if len(finite) == len(numbers) else None
+def _whole(number: float) -> int | None:
+    return int(number) if math.isfinite(number) else None

@@ -1,13 +1,13 @@
-"""What cells cost, on which machines that was measured, and the Pareto front: which cells no other
-beats or equals in score and in every cost."""
+"""What cells cost, and the Pareto front: which cells no other beats or equals in score and in every
+cost."""
 
 from __future__ import annotations
 
 import math
+import operator
 import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stages.results.cell import CellResult
 
@@ -31,25 +31,16 @@ class Candidate:
     name: str
     score: float | None
     costs: Mapping[str, float | None] = field(default_factory=dict)
-    run_id: str = ""
     spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def cost(self, key: str) -> float | None:
-        return finite(self.costs.get(key))
+    def cost(self, key: str | None) -> float | None:
+        return None if key is None else finite(self.costs.get(key))
 
-
-def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
-    """Whether `first` is shown to be cheaper: a cost whose spreads overlap decides nothing."""
-    costs = first.cost(key), second.cost(key)
-    if None in costs:
-        return False
-    _, high = first.spread.get(key, (None, costs[0]))
-    low, _ = second.spread.get(key, (costs[1], None))
-    return high < low
-
-
-def names_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    return tuple(candidate.name for candidate in candidates)
+    @property
+    def points(self) -> float:
+        """The score, below every other where there is none."""
+        score = finite(self.score)
+        return -math.inf if score is None else score
 
 
 def finite(value: float | None) -> float | None:
@@ -57,49 +48,36 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def check(candidates: Sequence[Candidate], costs: Sequence[str]) -> None:
-    """Raises ValueError for a cost that is not one of COSTS, and for two cells of one name."""
-    for key in costs:
-        if key not in COSTS:
-            raise ValueError(f"cost {key!r} is unknown; known costs: {', '.join(COSTS)}")
-    numbers = Counter(candidate.name for candidate in candidates)
-    repeated = sorted(name for name, number in numbers.items() if number > 1)
-    if repeated:
-        raise ValueError(f"two candidates are called {', '.join(map(repr, repeated))}")
-
-
-def costs_of(runs: Sequence[CellResult]) -> dict[str, float | None]:
-    """A key of COSTS -> its value: of the repeats that were measured the middle one."""
-    result: dict[str, float | None] = {}
+def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) -> Candidate:
+    """A cell with the costs of its repeats: of those that were measured the middle one, and the
+    lowest and the highest round of any."""
+    costs: dict[str, float | None] = {}
+    spread: dict[str, tuple[float, float]] = {}
     for key in COSTS:
         values = []
-        for run in runs:
-            costs = {**run.costs, "train_minutes": run.train_minutes, "parameters": run.parameters}
-            if costs.get(key) is not None:
-                values.append(costs[key])
-        result[key] = statistics.median(values) if values else None
-    return result
+        for run in repeats:
+            costs_of_run = {
+                **run.costs,
+                "train_minutes": run.train_minutes,
+                "parameters": run.parameters,
+            }
+            value = costs_of_run.get(key)
+            if value is not None:
+                values.append(value)
+            if key in run.cost_spread:
+                low, high = spread.get(key, run.cost_spread[key])
+                own_low, own_high = run.cost_spread[key]
+                spread[key] = (min(low, own_low), max(high, own_high))
+        costs[key] = statistics.median(values) if values else None
+    return Candidate(name, score, costs, spread)
 
 
-def spreads_of(runs: Sequence[CellResult]) -> dict[str, tuple[float, float]]:
-    """A key of COSTS -> its lowest and highest round of any repeat; what has none is exact."""
-    result: dict[str, tuple[float, float]] = {}
-    for run in runs:
-        for key, (low, high) in run.cost_spread.items():
-            if key in COSTS:
-                before = result.get(key, (low, high))
-                result[key] = (min(low, before[0]), max(high, before[1]))
-    return result
-
-
-def machines(cells: Sequence[CellResult]) -> set[str]:
-    """Where costs were measured."""
-    return {cell.measured_on for cell in cells if cell.measured_on}
-
-
-def busy(cells: Sequence[CellResult]) -> dict[str, float]:
-    """Row -> what other processes used of the machine while its latency was measured."""
-    return {cell.name: cell.others for cell in cells if cell.others is not None}
+def costs_less(first: Candidate, second: Candidate, key: str | None) -> bool:
+    """Whether `first` is shown to be cheaper: a cost whose spreads overlap decides nothing."""
+    own, rival = first.cost(key), second.cost(key)
+    if key is None or own is None or rival is None:
+        return False
+    return first.spread.get(key, (own, own))[1] < second.spread.get(key, (rival, rival))[0]
 
 
 @dataclass(frozen=True)
@@ -128,7 +106,6 @@ class Front:
     members: tuple[str, ...]
     dominated: tuple[Dominated, ...]
     incomplete: tuple[Incomplete, ...]
-    sentence: str
 
     def place(self, name: str) -> str:
         """ "member", "dominated", "incomplete" or "not placed"."""
@@ -139,80 +116,71 @@ class Front:
                 return word
         return "not placed"
 
+    @property
+    def sentence(self) -> str:
+        axes = ", ".join([self.metric, *_words(self.costs)])
+        members = ", ".join(self.members)
+        if not self.members:
+            parts = ["No cell can be placed on the Pareto front"]
+        elif not self.dominated and len(self.members) == 1:
+            parts = [f"{members} is alone: there is nothing that could dominate it in {axes}"]
+        elif not self.dominated:
+            parts = [f"No cell is dominated in {axes}: {members}"]
+        elif len(self.members) == 1:
+            others = ", ".join(cell.name for cell in self.dominated)
+            parts = [f"{members} dominates every other cell in {axes}: {others}"]
+        else:
+            by = [f"{cell.name} by {', '.join(cell.by)}" for cell in self.dominated]
+            parts = [f"On the Pareto front of {axes}: {members}", f"Dominated: {'; '.join(by)}"]
+        if self.incomplete:
+            lacks = [
+                f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in self.incomplete
+            ]
+            parts.append(f"Not placed: {'; '.join(lacks)}")
+        return ". ".join(parts) + "."
+
 
 def front(
     candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
 ) -> Front:
     """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that
     others have is incomplete, since nobody can say whether it is dominated. Cells with equal
-    numbers do not dominate each other.
-
-    Raises ValueError for a cost that is not one of COSTS, and for two cells of one name.
-    """
-    check(candidates, costs)
+    numbers do not dominate each other."""
     measured = []
     for key in costs:
         if any(candidate.cost(key) is not None for candidate in candidates):
             measured.append(key)
     incomplete = []
-    placed = []
+    # Name, values: the score below 0 and the costs, all the lower the better.
+    placed: list[tuple[str, list[float]]] = []
     for candidate in candidates:
-        lacks = [key for key in measured if candidate.cost(key) is None]
-        if finite(candidate.score) is None:
-            lacks.insert(0, "score")
+        lacks = [] if math.isfinite(candidate.points) else ["score"]
+        values = [-candidate.points]
+        for key in measured:
+            cost = candidate.cost(key)
+            values.append(math.inf if cost is None else cost)
+            if cost is None:
+                lacks.append(key)
         if lacks:
             incomplete.append(Incomplete(candidate.name, tuple(lacks)))
         else:
-            placed.append(candidate)
-    placed.sort(key=lambda candidate: (-candidate.score, candidate.name))
-    members = []
-    for candidate in placed:
-        if not any(_beats(rival, candidate, measured) for rival in placed):
-            members.append(candidate)
+            placed.append((candidate.name, values))
+    placed.sort(key=lambda entry: (entry[1][0], entry[0]))
+    members = {}
+    for name, values in placed:
+        if not any(_beats(rival, values) for _, rival in placed):
+            members[name] = values
     dominated = []
-    for candidate in placed:
-        by = [member.name for member in members if _beats(member, candidate, measured)]
+    for name, values in placed:
+        by = tuple(member for member, rival in members.items() if _beats(rival, values))
         if by:
-            dominated.append(Dominated(candidate.name, tuple(by)))
-    result = Front(
-        metric, tuple(measured), names_of(members), tuple(dominated), tuple(incomplete), sentence=""
-    )
-    return replace(result, sentence=_front_sentence(result))
+            dominated.append(Dominated(name, by))
+    return Front(metric, tuple(measured), tuple(members), tuple(dominated), tuple(incomplete))
 
 
-def _beats(first: Candidate, second: Candidate, costs: Sequence[str]) -> bool:
-    """Whether the first is as good in the score and every cost, and better in one."""
-    better = first.score > second.score
-    if first.score < second.score:
-        return False
-    for key in costs:
-        if first.cost(key) > second.cost(key):
-            return False
-        better |= first.cost(key) < second.cost(key)
-    return better
-
-
-def _front_sentence(result: Front) -> str:
-    axes = ", ".join([result.metric, *_words(result.costs)])
-    members = ", ".join(result.members)
-    parts = []
-    if not result.members:
-        parts.append("No cell can be placed on the Pareto front")
-    elif not result.dominated and len(result.members) == 1:
-        parts.append(f"{members} is alone: there is nothing that could dominate it in {axes}")
-    elif not result.dominated:
-        parts.append(f"No cell is dominated in {axes}: {members}")
-    elif len(result.members) == 1:
-        others = ", ".join(cell.name for cell in result.dominated)
-        parts.append(f"{members} dominates every other cell in {axes}: {others}")
-    else:
-        parts.append(f"On the Pareto front of {axes}: {members}")
-        by = [f"{cell.name} by {', '.join(cell.by)}" for cell in result.dominated]
-        parts.append(f"Dominated: {'; '.join(by)}")
-    if result.incomplete:
-        lacks = [f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in result.incomplete]
-        parts.append(f"Not placed: {'; '.join(lacks)}")
-    return ". ".join(parts) + "."
+def _beats(first: list[float], second: list[float]) -> bool:
+    """Whether the first is as low in everything, and lower in something."""
+    return first != second and all(map(operator.le, first, second))
 
 
 def _words(keys: Sequence[str]) -> list[str]:

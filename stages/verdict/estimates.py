@@ -32,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
@@ -54,9 +55,7 @@ class Estimate:
     """A statistic of a cell, or the difference of one between two: value, the mean over the runs;
     [low, high], its 95 % interval, which need not have the value in its middle; error: its standard
     error, None where nothing varies that could be measured (one image), the interval then is all
-    that is possible.
-
-    of_images, of_runs: the two parts of error squared; freedom: degrees of freedom of the interval;
+    that is possible. of_images, of_runs: the two parts of error squared; freedom: degrees of freedom of the interval;
     boxes, images: of all splits together; splits: on how many the cells were evaluated; runs: of
     the first and the second cell on all of them; thin: fewer than MIN_BOXES boxes, which decide
     nothing.
@@ -111,18 +110,22 @@ class Estimate:
 @dataclass(frozen=True)
 class SplitScores:
     """A statistic of a cell's runs on one split: scores (N runs, 1 + R), the split itself first,
-    then its replicates; mean (1 + R,), over the runs; boxes, images: that the split has."""
+    then its replicates; boxes, images: that the split has."""
 
     scores: np.ndarray
-    mean: np.ndarray
     boxes: int
     images: int
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """(1 + R,), over the runs."""
+        return np.asarray(self.scores.mean(axis=0))
 
 
 Scores = Mapping[int, SplitScores]
 
 
-def scores_of(runs: Sequence[Replicates], statistic: Statistic) -> dict[int, SplitScores]:
+def scores_of(runs: Sequence[Replicates], statistic: Statistic) -> Scores:
     """A cell's runs by their split."""
     by_split: dict[int, list[Replicates]] = {}
     for run in runs:
@@ -130,25 +133,77 @@ def scores_of(runs: Sequence[Replicates], statistic: Statistic) -> dict[int, Spl
     result = {}
     for split, members in by_split.items():
         scores = np.array([run.of(statistic) for run in members])
-        boxes = members[0].boxes_of(statistic)
-        result[split] = SplitScores(scores, scores.mean(axis=0), boxes, members[0].images)
+        result[split] = SplitScores(scores, members[0].boxes_of(statistic), members[0].images)
     return result
 
 
 def estimate(runs: Sequence[Replicates], statistic: Statistic) -> Estimate | None:
     """One cell. None where the splits have no such box. Raises InputError without runs."""
-    return _estimate("the cell", [scores_of(runs, statistic)])
+    return estimate_of({"the cell": scores_of(runs, statistic)})
 
 
-def difference(
-    first: str, first_scores: Scores, second: str, second_scores: Scores
-) -> Estimate | None:
-    """The first cell less the second, on the splits that both have; None where those have no such
-    box.
+def estimate_of(cells: Mapping[str, Scores]) -> Estimate | None:
+    """Of one cell, or of the first of two less the second, on the splits that both have; None where
+    those have no such box.
 
-    Raises InputError where they share no split, or one of them has no run.
+    cells: name -> scores_of(). Raises InputError where the two share no split, or one has no run.
     """
-    return _estimate(f"{first} and {second}", [first_scores, second_scores])
+    splits = _common_splits(cells)
+    if not splits:
+        return None
+    first, *second = cells.values()
+    boxes = sum(first[split].boxes for split in splits)
+    images = sum(first[split].images for split in splits)
+    measured = []
+    replicates = []
+    for split in splits:
+        # (1 + R,)
+        values = first[split].mean
+        for scores in second:
+            values = values - scores[split].mean
+        measured.append(float(values[0]))
+        replicates.append(values[1:][~np.isnan(values[1:])])
+    value = float(np.mean(measured))
+    varies = images > 1 and min(map(len, replicates)) > 1
+    bias = of_images = 0.0
+    if varies:
+        bias = float(np.mean(list(map(np.mean, replicates)))) - value
+        variances = []
+        for split, array in zip(splits, replicates, strict=True):
+            wider = 1 + WIDER / math.sqrt(first[split].images)
+            variances.append(array.var(ddof=1) * wider**2)
+        of_images = float(np.mean(variances)) / len(splits)
+    if len(splits) > 1:
+        # What images do not explain of the variance of the mean over splits.
+        share = 1 / len(splits) + 1 / (len(splits) - 1)
+        of_runs = max(float(np.var(measured, ddof=1)) * share - of_images, 0.0)
+        freedom = float(len(splits) - 1)
+    else:
+        groups = [scores[splits[0]].scores[:, 0] for scores in cells.values()]
+        of_runs, run_freedom = _between_runs(groups)
+        freedom = _freedom(of_images, max((images - 1) / SCATTER, 1), of_runs, run_freedom)
+    lowest = -1.0 if second else 0.0
+    error, ends = None, (lowest, 1.0)
+    if varies:
+        error = math.sqrt(of_images + of_runs)
+        ends = _ends(value - bias, error, freedom, ALPHA, (lowest, 1.0))
+    runs = []
+    for scores in cells.values():
+        runs.append(sum(len(scores[split].scores) for split in splits))
+    return Estimate(
+        value,
+        *ends,
+        error,
+        bias,
+        of_images,
+        of_runs,
+        freedom,
+        boxes,
+        images,
+        splits=len(splits),
+        runs=tuple(runs),
+        thin=boxes < MIN_BOXES,
+    )
 
 
 def loss_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
@@ -161,11 +216,10 @@ def loss_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 
 def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int | None, int | None]:
-    """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error, the usual sample
-    size (Lachin 1981, "Introduction to sample size determination and power analysis for clinical
-    trials"): images' part of the squared error shrinks as 1 / images, the runs' as 1 / runs, and
-    each has the other as its floor. None where that cannot be told from these runs, or no number
-    would do."""
+    """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error (Lachin 1981,
+    "Introduction to sample size determination and power analysis for clinical trials"): images'
+    part of the squared error shrinks as 1 / images, the runs' as 1 / runs, and each has the other
+    as its floor. None where that cannot be told from these runs, or no number would do."""
     if not estimated.error or not distance:
         return None, None
     allowed = (distance / (quantile + ndtri(POWER))) ** 2
@@ -184,74 +238,19 @@ def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int |
     return images, repeats
 
 
-def _estimate(names: str, cells: Sequence[Scores]) -> Estimate | None:
-    """Of one cell, or of the first less the second."""
-    splits = _common_splits(names, cells)
-    if not splits:
-        return None
-    first = [cells[0][split] for split in splits]
-    boxes = sum(scores.boxes for scores in first)
-    images = sum(scores.images for scores in first)
-    # (1 + R,) for each split.
-    values = [scores.mean for scores in first]
-    if len(cells) > 1:
-        values = [cells[0][split].mean - cells[1][split].mean for split in splits]
-    measured = [float(array[0]) for array in values]
-    value = float(np.mean(measured))
-    replicates = []
-    for array in values:
-        replicates.append(array[1:][~np.isnan(array[1:])])
-    varies = images > 1 and min(map(len, replicates)) > 1
-    bias = of_images = 0.0
-    if varies:
-        bias = float(np.mean([array.mean() for array in replicates])) - value
-        variances = []
-        for scores, array in zip(first, replicates, strict=True):
-            wider = 1 + WIDER / math.sqrt(scores.images)
-            variances.append(array.var(ddof=1) * wider**2)
-        of_images = float(np.mean(variances)) / len(splits)
-    if len(splits) > 1:
-        of_runs = _between_splits(measured, of_images)
-        freedom = float(len(splits) - 1)
-    else:
-        of_runs, run_freedom = _between_runs([scores[splits[0]].scores[:, 0] for scores in cells])
-        freedom = _freedom(of_images, (images - 1) / SCATTER, of_runs, run_freedom)
-    lowest = 0.0 if len(cells) == 1 else -1.0
-    error, ends = None, (lowest, 1.0)
-    if varies:
-        error = math.sqrt(of_images + of_runs)
-        ends = _ends(value - bias, error, freedom, ALPHA, (lowest, 1.0))
-    runs = []
-    for scores_of_cell in cells:
-        runs.append(sum(len(scores_of_cell[split].scores) for split in splits))
-    return Estimate(
-        value,
-        *ends,
-        error,
-        bias,
-        of_images,
-        of_runs,
-        freedom,
-        boxes,
-        images,
-        splits=len(splits),
-        runs=tuple(runs),
-        thin=boxes < MIN_BOXES,
-    )
-
-
-def _common_splits(names: str, cells: Sequence[Scores]) -> list[int]:
-    """Those that all cells have and that hold a box of the statistic. Raises InputError where a
-    cell has no run, or they share no split."""
-    if not all(cells):
+def _common_splits(cells: Mapping[str, Scores]) -> list[int]:
+    """Those that all cells have and that hold a box of the statistic."""
+    names = " and ".join(cells)
+    if not all(cells.values()):
         raise InputError(f"{names}: no evaluated run")
-    common = set(cells[0]).intersection(*cells)
+    first, *rest = cells.values()
+    common = set(first).intersection(*rest)
     if not common:
         raise InputError(
             f"{names} were not evaluated on the same annotations with the same draws; "
             "evaluate both again"
         )
-    return [split for split in cells[0] if split in common and cells[0][split].boxes]
+    return [split for split in first if split in common and first[split].boxes]
 
 
 def _ends(
@@ -260,13 +259,6 @@ def _ends(
     reach = float(stdtrit(freedom, 1 - alpha / 2)) * error if error else 0.0
     low, high = np.clip([centre - reach, centre + reach], *limits)
     return float(low), float(high)
-
-
-def _between_splits(values: Sequence[float], of_images: float) -> float:
-    """The variance of the mean over splits that images do not explain."""
-    splits = len(values)
-    between = float(np.var(values, ddof=1))
-    return max(between * (1 / splits + 1 / (splits - 1)) - of_images, 0.0)
 
 
 def _between_runs(groups: Sequence[np.ndarray]) -> tuple[float, int]:
@@ -281,7 +273,7 @@ def _between_runs(groups: Sequence[np.ndarray]) -> tuple[float, int]:
 
 def _freedom(of_images: float, image_freedom: float, of_runs: float, run_freedom: int) -> float:
     """Welch and Satterthwaite's degrees of freedom of a sum of two estimated variances."""
+    if not of_runs:
+        return float(image_freedom)
     total = of_images + of_runs
-    if not of_runs or not total:
-        return float(max(image_freedom, 1))
-    return total**2 / (of_images**2 / max(image_freedom, 1) + of_runs**2 / run_freedom)
+    return total**2 / (of_images**2 / image_freedom + of_runs**2 / run_freedom)

@@ -8,22 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stages.verdict.expressions import Step
-from stages.verdict.fairness import Fairness
-from stages.verdict.statements import TRAIN_LOSS
-from stages.verdict.trained import Trained, number
-from stages.verdict.wording import (
-    MOST,
-    chance,
-    corrected,
-    count,
-    form,
-    level,
-    row,
-    shortened,
-    signed,
-    value,
-)
+from stages.study.counts import count, form
+from stages.verdict.selected_rows import Trained
+from stages.verdict.statements import TRAIN_LOSS, Step
+from stages.verdict.wording import MOST, chance, corrected, level, row, shortened, signed, value
 
 Outcome = Literal["supported", "rejected", "undecided"]
 
@@ -47,54 +35,61 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One pair of cells under one step and metric. Values are in the metric's units, None where
-    there is nothing to measure; `agrees` says whether the two values alone obey the step; `verdict`
-    is of left against right; `fairness` is the pair's stages.verdict.fairness.Fairness over the
-    step's factor, None where it was not asked for."""
+    """One pair of cells under one step and metric. confounders: the topics in which the pair differs
+    beside the step's factor, ("batch size", "seed"); verdict: of left against right; reason: what
+    keeps it from deciding.
+
+    A claim of an order is about right less left where it wants right to be larger. `cells`,
+    `levels`, `values`, `difference` and `ends` are in the claim's direction; values are in the
+    metric's units, None where there is nothing to measure.
+    """
 
     step: Step
     metric: str
     left: Trained
     right: Trained
-    agrees: bool | None
-    verdict: Verdict | None
-    outcome: Outcome
-    reason: str
-    fairness: Fairness | None
+    confounders: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    outcome: Outcome = "undecided"
+    reason: str = ""
 
     @property
-    def confounders(self) -> tuple[str, ...]:
-        """The topics in which the pair differs beside the step's factor: ("batch size", "seed")."""
-        return self.fairness.topics if self.fairness else ()
+    def agrees(self) -> bool | None:
+        """Whether the two values alone obey the step."""
+        first, second = self.left.value(self.metric), self.right.value(self.metric)
+        if first is None or second is None:
+            return None
+        if self.step.sign == "<":
+            return first - second < self.bound
+        return first - second > self.bound
 
     @property
     def bound(self) -> float:
         return self.step.bound or 0.0
 
     @property
-    def turned(self) -> bool:
-        """Whether the claim is about right less left: of an order, what it wants to be larger comes
-        first. `cells`, `levels`, `values`, `difference` and `ends` are in its direction."""
+    def _turned(self) -> bool:
         return self.step.bound is None and self.step.sign == "<"
 
     @property
     def cells(self) -> tuple[Trained, Trained]:
-        return (self.right, self.left) if self.turned else (self.left, self.right)
+        return (self.right, self.left) if self._turned else (self.left, self.right)
 
     @property
     def levels(self) -> tuple[str, str]:
-        first, second = level(self.step.left), level(self.step.right)
-        return (second, first) if self.turned else (first, second)
+        first, second = self.cells
+        factor = self.step.factor
+        return level(first.level(factor)), level(second.level(factor))
 
     @property
     def values(self) -> tuple[float | None, float | None]:
         first, second = self.cells
-        return number(first, self.metric), number(second, self.metric)
+        return first.value(self.metric), second.value(self.metric)
 
     @property
     def difference(self) -> float | None:
         if self.verdict:
-            return -self.verdict.difference if self.turned else self.verdict.difference
+            return -self.verdict.difference if self._turned else self.verdict.difference
         first, second = self.values
         return None if first is None or second is None else first - second
 
@@ -103,7 +98,7 @@ class Evidence:
         """The interval of the difference, None without a verdict."""
         if self.verdict is None:
             return None
-        if self.turned:
+        if self._turned:
             return -self.verdict.high, -self.verdict.low
         return self.verdict.low, self.verdict.high
 
@@ -125,16 +120,14 @@ def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Se
             contrary = sum(item.agrees is False for item in evidence)
             parts.append(
                 f"Taken alone, the numbers contradict it in {contrary} of "
-                f"{count(len(evidence), 'comparison')}"
+                f"{count(len(evidence), 'comparisons')}"
             )
         elif agreement == {True} and not missing:
             parts.append("Taken alone, the numbers agree with it")
     if missing:
         texts = shortened(missing, MOST, "more rows")
         parts.append(f"No cell is trained for {' or for '.join(texts)}")
-    for text in (undertrained(evidence), _confounded(evidence)):
-        if text:
-            parts.append(text)
+    parts += filter(None, (undertrained(evidence), _confounded(evidence)))
     return ". ".join(parts) + "."
 
 
@@ -151,7 +144,7 @@ def _confounded(evidence: Sequence[Evidence]) -> str:
     number = sum(pairs.values())
     differ = form(number, "differs", "differ")
     return (
-        f"Confounded: {number} of {count(len(pairs), 'pair')} of cells also {differ} in "
+        f"Confounded: {number} of {count(len(pairs), 'pairs')} of cells also {differ} in "
         f"{', '.join(topics)}"
     )
 
@@ -189,41 +182,39 @@ def undertrained(evidence: Iterable[Evidence]) -> str:
     comparison around. That a loss is higher is not said: the last epochs' mean losses of two cells
     differ by chance as well.
     """
-    losses: dict[str, None] = {}
+    losses = []
     for item in evidence:
-        order = _by_size(item)
-        if order is None or item.metric == TRAIN_LOSS:
+        larger, smaller = _by_size(item)
+        if larger is None or smaller is None or item.metric == TRAIN_LOSS:
             continue
-        (score, fit), (smaller_score, smaller_fit) = (
-            (number(cell, item.metric), number(cell, TRAIN_LOSS)) for cell in order
-        )
+        score, smaller_score = larger.value(item.metric), smaller.value(item.metric)
+        fit, smaller_fit = larger.value(TRAIN_LOSS), smaller.value(TRAIN_LOSS)
         if score is None or smaller_score is None or fit is None or smaller_fit is None:
             continue
         if score < smaller_score and fit >= smaller_fit:
-            sides = []
-            for cell, loss in zip(order, (fit, smaller_fit), strict=True):
-                sides.append(f"{value(loss)} with {level(cell.level(item.step.factor))}")
-            losses[" against ".join(sides)] = None
+            own, rival = larger.level(item.step.factor), smaller.level(item.step.factor)
+            losses.append(
+                f"{value(fit)} with {level(own)} against {value(smaller_fit)} with {level(rival)}"
+            )
     if not losses:
         return ""
+    listed = "; ".join(dict.fromkeys(losses))
     return (
-        f"Where the larger cell scores lower, its train loss is no lower ({'; '.join(losses)}). "
+        f"Where the larger cell scores lower, its train loss is no lower ({listed}). "
         "It may be undertrained rather than worse: more epochs or another learning rate may turn "
         "that around"
     )
 
 
-def _by_size(evidence: Evidence) -> tuple[Trained, Trained] | None:
-    """The larger cell of a pair and the smaller one; None where neither is, or where the factor is
+def _by_size(evidence: Evidence) -> tuple[Trained, Trained] | tuple[None, None]:
+    """The larger cell of a pair and the smaller one; Nones where neither is, or where the factor is
     another than the size of the images or of the model."""
     first, second = evidence.left, evidence.right
-    sizes: list[Any]
+    sizes: tuple[Any, Any] = None, None
     if evidence.step.factor == "image_size":
-        sizes = [cell.level("image_size") for cell in (first, second)]
+        sizes = first.level("image_size"), second.level("image_size")
     elif evidence.step.factor in ("backbone", "neck"):
-        sizes = [cell.parameters for cell in (first, second)]
-    else:
-        return None
+        sizes = first.parameters, second.parameters
     if None in sizes or sizes[0] == sizes[1]:
-        return None
+        return None, None
     return (first, second) if sizes[0] > sizes[1] else (second, first)

@@ -1,14 +1,20 @@
-"""Whether two cells were compared fairly: what they differ in beside what is compared."""
+"""Whether two cells were compared fairly: what they differ in beside what is compared; and which
+repeats of a cell are none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 from stages.model.schedule import REFERENCE_BATCH
+from stages.results.cell import CellResult
+from stages.study.counts import form
+from stages.study.params import Study
 from stages.verdict.consequences import rule_of
+from stages.verdict.selected_rows import REPEATED, declared
 from stages.verdict.settings import (
     NOT_RECORDED,
     Settings,
@@ -16,27 +22,23 @@ from stages.verdict.settings import (
     recorded,
     same_file,
     trains_batch_norm,
-    with_configs,
+    with_config,
 )
-from stages.verdict.wording import form
 
 # For REFERENCE_BATCH images a step. SGD: mmdet/configs/_base_/schedules/schedule_1x.py; AdamW:
 # configs/swin of MMDetection. A study's own (`scales.<scale>.lr` of params.yaml) is handed in.
 REFERENCE_LR = {"sgd": 0.02, "adamw": 0.0001}
 # Without these nobody can say that a comparison was fair.
 NEEDED = (
-    "batch_size",
-    "lr_per_sample",
-    "epochs",
-    "image_size",
-    "seed",
-    "weights",
-    "data_digest",
-    "git_commit",
+    *("batch_size", "lr_per_sample", "epochs", "image_size", "seed", "weights"),
+    *("data_digest", "git_commit"),
 )
 # Rates within a hundredth of the linear rule count as on it: people round.
 _ROUNDING = 0.01
 _LONGEST_SHOWN = 60
+_EARLY = "config.custom_hooks[EarlyStoppingHook].type"
+# Stands for the seeds or folds of a repeated cell.
+_SEVERAL = "several"
 
 Kind = Literal["declared", "confounder", "consequence", "harmless"]
 
@@ -78,20 +80,9 @@ class Fairness:
         return not self.confounders
 
     @property
-    def verdict(self) -> Literal["fair", "confounded"]:
-        return "fair" if self.fair else "confounded"
-
-    @property
     def topics(self) -> tuple[str, ...]:
         """What the confounders are about, each once: ("batch size", "length of training")."""
-        return tuple(self._by_topic())
-
-    def _by_topic(self) -> dict[str, Difference]:
-        """The first confounder of each topic."""
-        first: dict[str, Difference] = {}
-        for difference in self.confounders:
-            first.setdefault(difference.topic, difference)
-        return first
+        return tuple(dict.fromkeys(difference.topic for difference in self.confounders))
 
     def swapped(self) -> Fairness:
         """The same of b and a."""
@@ -107,9 +98,11 @@ class Fairness:
         differ = "differ" if compared else "do not differ"
         text = f"{self.a} and {self.b} {differ} in {' and '.join(compared or self.factors)}"
         if not self.fair:
-            topics = []
-            for topic, difference in self._by_topic().items():
-                topics.append(f"{topic} ({show(difference.a)} against {show(difference.b)})")
+            values: dict[str, str] = {}
+            for difference in self.confounders:
+                both = f"({show(difference.a)} against {show(difference.b)})"
+                values.setdefault(difference.topic, both)
+            topics = [f"{topic} {both}" for topic, both in values.items()]
             joint = "and also" if compared else "but"
             return f"Confounded: {text}, {joint} in {', '.join(topics)}."
         if not compared:
@@ -119,6 +112,47 @@ class Fairness:
             causes = form(len(compared), "it", "them")
             follows = f" and what follows from {causes}"
         return f"Fair: {text}{follows}, in nothing else that is known."
+
+
+def fair_pairs(
+    study: Study,
+    results: Mapping[str, CellResult],
+    rows: Mapping[str, tuple[str, ...]],
+    settings: Mapping[str, Settings],
+) -> dict[tuple[str, str], Fairness]:
+    """Every two cells in both orders, over the factors in which they are declared to differ.
+    results, settings: of each row; rows: cell -> its rows."""
+    compared = {}
+    for first, second in combinations(rows, 2):
+        # Where one of the two was repeated, chance is part of the interval and no confounder.
+        chance = {}
+        for key in REPEATED:
+            for names in (rows[first], rows[second]):
+                if len({results[row].run.get(key) for row in names}) > 1:
+                    chance[key] = _SEVERAL
+        a, b = (
+            replace(settings[name], recorded={**settings[name].recorded, **chance})
+            for name in (first, second)
+        )
+        factors = declared(study.cell(first), study.cell(second))
+        compared[first, second] = compare(a, b, factors, study.training.lr)
+        compared[second, first] = compared[first, second].swapped()
+    return compared
+
+
+def uneven_repeats(
+    study: Study, rows: Mapping[str, tuple[str, ...]], settings: Mapping[str, Settings]
+) -> dict[str, tuple[str, ...]]:
+    """Cell -> what its repeats differ in beside seed and fold, where they do."""
+    uneven = {}
+    for name, names in rows.items():
+        topics: dict[str, None] = {}
+        for row in names[1:]:
+            compared = compare(settings[name], settings[row], REPEATED, study.training.lr)
+            topics |= dict.fromkeys(compared.topics)
+        if topics:
+            uneven[name] = tuple(topics)
+    return uneven
 
 
 def compare(
@@ -137,16 +171,14 @@ def compare(
     ratios = _rule_ratio(flat_a, reference_lr), _rule_ratio(flat_b, reference_lr)
     cautions = _cautions(flat_a, flat_b, *ratios)
     if a.config and b.config:
-        flat_a, flat_b = with_configs(flat_a, a, flat_b, b)
+        both = flat_a.keys() & flat_b.keys()
+        flat_a, flat_b = with_config(flat_a, a, both), with_config(flat_b, b, both)
     else:
         absent = [cell.name for cell in (a, b) if not cell.config]
         cautions.append(
             f"The resolved config of {' and of '.join(absent)} is not at hand and was not compared."
         )
-    keys = []
-    for key in dict.fromkeys((*flat_a, *flat_b)):
-        if differ(key, flat_a, flat_b):
-            keys.append(key)
+    keys = [key for key in {**flat_a, **flat_b} if differ(key, flat_a, flat_b)]
     judge = _Judge((a, b), flat_a, flat_b, frozenset(keys), frozenset(factors), ratios)
     differences = [*map(judge.difference, keys), *judge.equal_but_flawed()]
     several = [difference.key for difference in differences if difference.kind == "declared"]
@@ -177,9 +209,9 @@ def _cautions(
 ) -> list[str]:
     """first, second: multiples of the linear rule's rate."""
     cautions = []
-    equal = first is not None and second is not None and math.isclose(first, second)
-    same = equal and flat_a.get("optimizer") == flat_b.get("optimizer")
-    if same and first is not None and abs(first - 1) > _ROUNDING:
+    same = first is not None and second is not None and math.isclose(first, second)
+    same &= flat_a.get("optimizer") == flat_b.get("optimizer")
+    if first is not None and same and abs(first - 1) > _ROUNDING:
         cautions.append(f"Both have {first:.3g} times the learning rate of the linear rule.")
     unknown = []
     for key in NEEDED:
@@ -187,16 +219,11 @@ def _cautions(
             unknown.append(key)
     if unknown:
         cautions.append(f"Not recorded for either: {', '.join(unknown)}.")
-    threads = set()
-    changed = False
-    for settings in (flat_a, flat_b):
-        if "threads_used" in settings:
-            threads.add(settings["threads_used"])
-        changed = changed or str(settings.get("git_commit", "")).endswith("+changes")
+    threads = {flat["threads_used"] for flat in (flat_a, flat_b) if "threads_used" in flat}
     if len(threads) > 1:
         numbers = " and ".join(map(str, sorted(threads)))
         cautions.append(f"Trained with {numbers} CPU threads, which round otherwise.")
-    if changed:
+    if any(str(flat.get("git_commit")).endswith("+changes") for flat in (flat_a, flat_b)):
         cautions.append("Trained with changes that no commit holds.")
     return cautions
 
@@ -246,7 +273,7 @@ class _Judge:
             if "optimizer" in self.keys and not self._off_rule():
                 return "consequence", "each optimizer has its own usual rate", ("optimizer",)
             return "confounder", f"{rule.reason}; {self._rates()}", ()
-        if key == "images_an_epoch" and self._both_stop_early():
+        if key == "images_an_epoch" and _EARLY in self.flat_a and _EARLY in self.flat_b:
             return "consequence", "both stop by the same rule", ("early stopping",)
         causes = tuple(cause for cause in rule.follows if cause in self.keys)
         if causes and rule.only in ("", "one" if alone else "both"):
@@ -268,16 +295,11 @@ class _Judge:
             return "as many images make a step, and no batch norm is trained"
         return ""
 
-    def _both_stop_early(self) -> bool:
-        key = "config.custom_hooks[EarlyStoppingHook].type"
-        return key in self.flat_a and key in self.flat_b
-
     def _same(self, key: str) -> bool:
         return key not in self.keys and self.flat_a.get(key) not in (None, "")
 
     def _off_rule(self) -> bool:
-        ratios = [ratio for ratio in self.ratios if ratio is not None]
-        return any(abs(ratio - 1) > _ROUNDING for ratio in ratios)
+        return any(ratio is not None and abs(ratio - 1) > _ROUNDING for ratio in self.ratios)
 
     def _rates(self) -> str:
         first, second = (

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from stages.study.counts import count, form, is_or_are
 from stages.verdict.costs import COSTS
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
-from stages.verdict.wording import chance, count, enumeration, form, is_or_are, signed
+from stages.verdict.wording import chance, enumeration, signed
 
 # What another machine, or the load on it, changes.
 _OF_MACHINE = ("latency_ms", "peak_memory_mib", "train_minutes")
 # Less of the machine's cores is what an idle one uses: of two cores a fifth of one.
 _BUSY = 0.1
-_WORDS = {
-    "better": "significantly better than",
-    "worse": "significantly worse than",
-    "not distinguishable": "not distinguishable from",
-}
 
 
 def holds(
@@ -40,14 +36,9 @@ def holds(
         return False, f"The choice does not hold: {'; '.join(against)}."
     if not judgement.choice.shown:
         return False, f"Most probable, not shown: {_missing_proof(judgement)}."
-    sentences = [
-        _basis(judgement),
-        *_of_test(judgement),
-        *_confounding(judgement),
-        *_repeats(judgement, uneven),
-        *_measurements(judgement, machines, busy),
-    ]
-    return True, " ".join(sentences)
+    sentences = [_basis(judgement), _on_test(judgement), _confounding(judgement)]
+    sentences += [*_repeats(judgement, uneven), *_measurements(judgement, machines, busy)]
+    return True, " ".join(filter(None, sentences))
 
 
 def obstacles(
@@ -55,7 +46,7 @@ def obstacles(
 ) -> list[str]:
     """What speaks against the choice, whether it is shown or not. elsewhere, busy: as in
     holds()."""
-    metric, choice = judgement.metric, judgement.choice
+    metric, best, chosen = judgement.metric, judgement.choice.best, judgement.choice.chosen
     against = []
     for split, names in elsewhere.items():
         if names:
@@ -63,59 +54,49 @@ def obstacles(
             against.append(
                 f"{enumeration(names)} {were} evaluated on other {split} annotations than the others"
             )
-    if choice.chosen is None:
+    if chosen is None or best is None:
         return [*against, f"no cell has a {metric}"]
     if len(judgement.repeats) < 2:
-        return [*against, f"{choice.chosen} is the only cell with results"]
-    unknown = []
-    for name in judgement.repeats:
-        if name != choice.best and judgement.pair(name, choice.best) is None:
-            unknown.append(name)
+        return [*against, f"{chosen} is the only cell with results"]
+    rivals = [name for name in judgement.repeats if name != best]
+    unknown = [name for name in rivals if judgement.pair(name, best) is None]
     if unknown:
-        against.append(
-            f"there is no verdict on {enumeration(unknown)} against {choice.best} in {metric}"
-        )
-    estimate = judgement.estimates[choice.best][metric]
-    if estimate.thin:
-        against.append(f"{metric} rests on {estimate.boxes} boxes, which are too few to decide")
+        against.append(f"there is no verdict on {enumeration(unknown)} against {best} in {metric}")
+    estimate = judgement.estimates[best][metric]
+    if estimate and estimate.thin:
+        boxes, are = count(estimate.boxes, "boxes"), is_or_are(estimate.boxes)
+        against.append(f"{metric} rests on {boxes}, which {are} too few to decide")
     for pair in contradictions(judgement):
         against.append(
             f"on the test split {pair.first} loses more than {judgement.margin:g} against "
             f"{pair.second}, {_difference(pair)}"
         )
-    return [*against, *_unequal_load(judgement, busy)]
+    if judgement.choice.cost == "latency_ms" and busy:
+        lowest, highest = (extreme(busy, key=lambda name: busy[name]) for extreme in (min, max))
+        if busy[highest] - busy[lowest] > _BUSY:
+            against.append(
+                f"the latency was measured under unequal load: other processes used "
+                f"{busy[lowest]:.0%} of the machine beside {lowest} and {busy[highest]:.0%} beside "
+                f"{highest}; `make costs` measures again"
+            )
+    return against
 
 
 def contradictions(judgement: Judgement) -> list[Pair]:
     """The cells that the chosen one loses more than the margin against on test, by the interval
     that decided the pair: a smaller loss is what was accepted. The chosen cell is the first of each
     pair."""
-    chosen, metric = judgement.choice.chosen, judgement.test_metric
     pairs = []
     for name in judgement.repeats:
-        pair = judgement.pair(chosen, name, metric)
+        pair = judgement.pair(judgement.choice.chosen, name, judgement.test_metric)
         if pair is not None and pair.adjusted is not None and pair.adjusted[1] < -judgement.margin:
             pairs.append(pair)
     return pairs
 
 
-def _unequal_load(judgement: Judgement, busy: Mapping[str, float]) -> list[str]:
-    """Where the latency that decides was not measured under equal conditions."""
-    if judgement.choice.cost != "latency_ms" or len(busy) < 2:
-        return []
-    lowest, highest = min(busy, key=busy.get), max(busy, key=busy.get)
-    if busy[highest] - busy[lowest] <= _BUSY:
-        return []
-    return [
-        f"the latency was measured under unequal load: other processes used {busy[lowest]:.0%} of "
-        f"the machine beside {lowest} and {busy[highest]:.0%} beside {highest}; `make costs` "
-        "measures again"
-    ]
-
-
 def _missing_proof(judgement: Judgement) -> str:
     """What keeps the choice from being shown, and what would show it."""
-    chosen = judgement.choice.chosen
+    chosen = judgement.choice.chosen or ""
     standing = judgement.standings.get(chosen)
     if standing is None:
         return f"{chosen} could not be compared"
@@ -125,52 +106,60 @@ def _missing_proof(judgement: Judgement) -> str:
     )
     numbers = []
     if standing.images_needed:
-        numbers.append(count(standing.images_needed, "image"))
+        numbers.append(count(standing.images_needed, "images"))
     if standing.repeats_needed:
-        numbers.append(f"{standing.repeats_needed} repeats")
-    if numbers:
-        text += f"; about {' or '.join(numbers)} would decide it"
-    return text
+        numbers.append(count(standing.repeats_needed, "repeats"))
+    return f"{text}; about {' or '.join(numbers)} would decide it" if numbers else text
 
 
 def _basis(judgement: Judgement) -> str:
-    choice = judgement.choice
-    estimate = judgement.estimates[choice.best][judgement.metric]
+    best, chosen = judgement.choice.best or "", judgement.choice.chosen or ""
+    estimate, standing = judgement.estimates[best][judgement.metric], judgement.standings[chosen]
     text = (
-        f"{choice.chosen} is shown to lose at most "
-        f"{judgement.standings[choice.chosen].loss_high:.3f} against the best of all, where "
-        f"{judgement.margin:g} is accepted. The choice rests on {estimate.boxes} boxes of "
-        f"{estimate.images} images of {judgement.metric.split('/')[0]} and on "
-        f"{count(len(judgement.repeats) - 1, 'verdict')} against {choice.best}"
+        f"{chosen} is shown to lose at most {standing.loss_high:.3f} against the best of all, where "
+        f"{judgement.margin:g} is accepted."
     )
-    if choice.chosen == choice.best:
-        return f"{text}."
-    value = judgement.pair(choice.chosen, choice.best).difference.value
-    low, high = judgement.standings[choice.chosen].interval
-    return (
-        f"{text}; {choice.chosen} differs from it by {signed(value)} (simultaneous 95 % interval "
-        f"{signed(low)} to {signed(high)})."
-    )
-
-
-def _of_test(judgement: Judgement) -> list[str]:
-    pair = _on_test(judgement)
+    if estimate is not None:
+        split = judgement.metric.partition("/")[0]
+        text += (
+            f" The choice rests on {count(estimate.boxes, 'boxes')} of "
+            f"{count(estimate.images, 'images')} of {split} and on "
+            f"{count(len(judgement.repeats) - 1, 'verdicts')} against {best}"
+        )
+    pair = judgement.pair(chosen, best)
     if pair is None:
-        return []
-    text = f"On the test split {pair.first} is {_WORDS[pair.outcome]} {pair.second}, by {_difference(pair)}"
+        return f"{text}."
+    low, high = standing.interval
+    return (
+        f"{text}; {chosen} differs from it by {signed(pair.difference.value)} (simultaneous 95 % "
+        f"interval {signed(low)} to {signed(high)})."
+    )
+
+
+def _on_test(judgement: Judgement) -> str:
+    """The chosen cell against another best one, "" where the two were not compared on test."""
+    pair = judgement.pair(judgement.choice.chosen, judgement.choice.best, judgement.test_metric)
+    if pair is None:
+        return ""
+    outcome = f"significantly {pair.outcome} than"
+    if pair.outcome == "not distinguishable":
+        outcome = "not distinguishable from"
+    thin = ""
     if pair.difference.thin:
-        text += f", on {pair.difference.boxes} boxes, too few to decide"
-    return [f"{text}."]
+        thin = f", on {count(pair.difference.boxes, 'boxes')}, too few to decide"
+    return (
+        f"On the test split {pair.first} is {outcome} {pair.second}, by {_difference(pair)}{thin}."
+    )
 
 
-def _confounding(judgement: Judgement) -> list[str]:
-    best, chosen = judgement.choice.best, judgement.choice.chosen
+def _confounding(judgement: Judgement) -> str:
+    best, chosen = judgement.choice.best or "", judgement.choice.chosen or ""
     if chosen != best:
         fairness = judgement.fairness.get((chosen, best))
         if fairness is None or fairness.fair:
-            return []
+            return ""
         topics = ", ".join(fairness.topics)
-        return [f"{chosen} against {best} is confounded: they also differ in {topics}."]
+        return f"{chosen} against {best} is confounded: they also differ in {topics}."
     unfair = 0
     topics_of_all: dict[str, None] = {}
     for (first, _), fairness in judgement.fairness.items():
@@ -178,22 +167,19 @@ def _confounding(judgement: Judgement) -> list[str]:
             unfair += 1
             topics_of_all |= dict.fromkeys(fairness.topics)
     if not unfair:
-        return []
-    comparisons = count(len(judgement.repeats) - 1, "comparison")
-    return [
-        f"Of its {comparisons} {unfair} {is_or_are(unfair)} confounded, by {', '.join(topics_of_all)}."
-    ]
+        return ""
+    comparisons = count(len(judgement.repeats) - 1, "comparisons")
+    return f"Of its {comparisons} {unfair} {is_or_are(unfair)} confounded, by {', '.join(topics_of_all)}."
 
 
 def _repeats(judgement: Judgement, uneven: Mapping[str, Sequence[str]]) -> list[str]:
+    names = filter(None, dict.fromkeys((judgement.choice.chosen, judgement.choice.best)))
+    single = [name for name in names if len(judgement.repeats[name]) < 2]
     sentences = []
-    single = []
-    for name in dict.fromkeys((judgement.choice.chosen, judgement.choice.best)):
-        if len(judgement.repeats[name]) < 2:
-            single.append(name)
     if single:
+        was = form(len(single), "was", "were")
         sentences.append(
-            f"{enumeration(single)} {form(len(single), 'was', 'were')} trained once: another seed may say otherwise."
+            f"{enumeration(single)} {was} trained once: another seed may say otherwise."
         )
     for name, topics in uneven.items():
         sentences.append(f"The repeats of {name} also differ in {', '.join(topics)}.")
@@ -217,17 +203,9 @@ def _measurements(
         )
     if judgement.holes:
         verb = form(len(judgement.holes), "has", "have")
-        rows = count(len(judgement.holes), "selected row")
+        rows = count(len(judgement.holes), "selected rows")
         sentences.append(f"{rows} {verb} no results: {enumeration(judgement.holes)}.")
     return sentences
-
-
-def _on_test(judgement: Judgement) -> Pair | None:
-    """The chosen cell against another best one on test, None where the two were not compared."""
-    choice = judgement.choice
-    if choice.chosen == choice.best:
-        return None
-    return judgement.pair(choice.chosen, choice.best, judgement.test_metric)
 
 
 def _difference(pair: Pair) -> str:

@@ -12,17 +12,17 @@ claimed bound (a - b > 0.02) is tested against itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stages.study.counts import count, is_or_are
 from stages.study.schema import Hypothesis
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
-from stages.verdict.expressions import Level, Step
 from stages.verdict.fairness import Fairness
 from stages.verdict.pairs import levels as levels_of
-from stages.verdict.statements import TRAIN_LOSS, check
-from stages.verdict.trained import Trained, number, pairs_of
+from stages.verdict.selected_rows import Trained, pairs_of
+from stages.verdict.statements import TRAIN_LOSS, Levels, check
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
 # must swap it.
@@ -33,15 +33,12 @@ FairnessOf = Callable[[str, str, str], Fairness | None]
 
 @dataclass(frozen=True)
 class Finding:
-    """A judged hypothesis. `missing` are the rows, as text, that no trained cell fills; `points`
-    says whether the plain numbers obey the whole claim (None: not all are there), which decides
-    nothing."""
+    """A judged hypothesis. missing: the rows, as text, that no trained cell fills."""
 
     claim: str
     outcome: Outcome
     evidence: tuple[Evidence, ...]
     missing: tuple[str, ...]
-    points: bool | None
     sentence: str
 
     @property
@@ -52,7 +49,7 @@ class Finding:
 def judge(
     stated: Sequence[Hypothesis],
     cells: Iterable[Trained],
-    levels: Mapping[str, Collection[Level]],
+    levels: Levels,
     estimate: EstimateOf | None = None,
     fairness: FairnessOf | None = None,
     thin: Mapping[str, int] | None = None,
@@ -68,20 +65,19 @@ def judge(
     findings = []
     for hypothesis, steps in zip(stated, check(stated, levels), strict=True):
         comparisons: list[tuple[Evidence, Estimate | None]] = []
-        missing: list[str] = []
+        missing: dict[str, None] = {}
         for metric, step in steps:
             pairs, absent = pairs_of(step, hypothesis.where, cells)
-            missing += absent
+            missing |= dict.fromkeys(absent)
             for first, second in pairs:
                 difference = estimate and estimate(first.name, second.name, metric)
                 fair = fairness and fairness(first.name, second.name, step.factor)
-                reason = _untested(metric, first, second, difference, thin or {})
-                agrees = _agrees(step, number(first, metric), number(second, metric))
-                item = Evidence(
-                    step, metric, first, second, agrees, None, "undecided", reason, fair
-                )
+                topics = fair.topics if fair else ()
+                item = Evidence(step, metric, first, second, topics)
+                reason = _untested(item, difference, thin or {})
+                item = replace(item, reason=reason)
                 comparisons.append((item, None if reason else difference))
-        findings.append(_finding(hypothesis.claim, _weighed(comparisons), missing))
+        findings.append(_finding(hypothesis.claim, _weighed(comparisons), tuple(missing)))
     return findings
 
 
@@ -90,67 +86,44 @@ def false_alarms(findings: Iterable[Finding]) -> float:
     differed from another: at most ALPHA for each one of which a comparison was tested."""
     tested = 0
     for finding in findings:
-        tested += any(evidence.verdict is not None for evidence in finding.evidence)
+        tested += any(evidence.verdict for evidence in finding.evidence)
     return ALPHA * tested
 
 
-def _finding(claim: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> Finding:
+def _finding(claim: str, evidence: Sequence[Evidence], missing: tuple[str, ...]) -> Finding:
     outcomes = {item.outcome for item in evidence}
     outcome: Outcome = "supported"
     if "rejected" in outcomes:
         outcome = "rejected"
     elif missing or "undecided" in outcomes:
         outcome = "undecided"
-    agreed = {item.agrees for item in evidence}
-    points: bool | None = True
-    if False in agreed:
-        points = False
-    elif missing or None in agreed:
-        points = None
-    absent = tuple(dict.fromkeys(missing))
-    text = sentence(claim, outcome, evidence, absent)
-    return Finding(claim, outcome, tuple(evidence), absent, points, text)
+    text = sentence(claim, outcome, evidence, missing)
+    return Finding(claim, outcome, tuple(evidence), missing, text)
 
 
-def _agrees(step: Step, first: float | None, second: float | None) -> bool | None:
-    """Whether the two values alone obey the step."""
-    if first is None or second is None:
-        return None
-    bound = step.bound or 0.0
-    return first - second < bound if step.sign == "<" else first - second > bound
-
-
-def _untested(
-    metric: str,
-    first: Trained,
-    second: Trained,
-    difference: Estimate | None,
-    thin: Mapping[str, int],
-) -> str:
+def _untested(item: Evidence, difference: Estimate | None, thin: Mapping[str, int]) -> str:
     """Why nothing can be tested, "" where it can."""
-    if number(first, metric) is None or number(second, metric) is None:
+    if None in item.values:
         return "there is nothing to measure"
-    if metric == TRAIN_LOSS and min(first.repeats, second.repeats) < 2:
+    if item.metric == TRAIN_LOSS and min(item.left.repeats, item.right.repeats) < 2:
         # A loss has no images to resample: only other seeds show how much of a difference is
         # chance.
         return "one training each shows no chance variation of a loss"
     if difference is None:
         return "no verdict was computed"
-    if metric in thin:
-        return f"{thin[metric]} boxes are too few to decide"
+    if item.metric in thin:
+        boxes = thin[item.metric]
+        return f"{count(boxes, 'boxes')} {is_or_are(boxes)} too few to decide"
     return ""
 
 
 def _weighed(comparisons: Sequence[tuple[Evidence, Estimate | None]]) -> list[Evidence]:
     """The comparisons of a hypothesis with a verdict on each difference that can be tested."""
-    p = []
-    for item, difference in comparisons:
-        if difference is not None:
-            p.append(difference.test(item.bound)[1])
+    p = [difference.test(item.bound)[1] for item, difference in comparisons if difference]
     tests = iter(zip(p, *levels_of(p), strict=True))
     evidence = []
     for item, difference in comparisons:
-        if difference is not None:
+        if difference:
             plain, corrected, _, level = next(tests)
             if _points_to_claim(item, difference):
                 item = _decided(item, difference, plain, ALPHA)
@@ -178,5 +151,4 @@ def _decided(item: Evidence, difference: Estimate, p: float, level: float) -> Ev
 
 
 def _points_to_claim(item: Evidence, difference: Estimate) -> bool:
-    above = difference.centre > item.bound
-    return above == (item.step.sign == ">")
+    return (difference.centre > item.bound) == (item.step.sign == ">")

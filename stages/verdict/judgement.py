@@ -120,8 +120,9 @@ class Judgement:
         """How many hypotheses chance is expected to decide, if no cell differed from another."""
         return false_alarms(self.findings)
 
-    def pair(self, first: str, second: str, metric: str = "") -> Pair | None:
-        """The verdict on `first` against `second`, in `metric` or the one that decides."""
+    def pair(self, first: str | None, second: str | None, metric: str = "") -> Pair | None:
+        """The verdict on `first` against `second`, in `metric` or the one that decides; None where
+        the two were not compared."""
         for pair in self.pairs.get(metric or self.metric, ()):
             if (pair.first, pair.second) == (first, second):
                 return pair

@@ -74,30 +74,32 @@ def fit(images: Sequence[int], replicates: Sequence[np.ndarray]) -> LearningCurv
         raise ValueError(f"a learning curve needs two numbers of images, not {list(images)}")
     ascending = np.argsort(images)
     numbers = np.asarray(images, dtype=float)[ascending]
+    most = float(numbers[-1])
     scores = np.array([replicates[index] for index in ascending])
     scores = scores[:, ~np.isnan(scores).any(axis=0)]
+    grid = np.geomspace(numbers[0], 2 * most, _BAND_POINTS)
     law = "power" if len(numbers) > 2 else "line"
-    # In units of the largest number, so that a power of it is 1.
-    parameters = _power(numbers / numbers[-1], scores) if law == "power" else _line(numbers, scores)
-    doubled = _gain(law, parameters, numbers, scores)
-    a, b, c = parameters[:, 0]
-    own: tuple[float, float, float | None] = (float(a), float(b), None)
+    own: tuple[float, float, float | None]
+    # Of all replicates: the gain of twice the images (1 + R,), the law at the grid's points.
     if law == "power":
-        own = (float(a), float(b * numbers[-1] ** c), float(c))
+        # In units of the largest number, so that a power of it is 1.
+        a, b, c = _power(numbers / most, scores)
+        own = float(a[0]), float(b[0] * most ** c[0]), float(c[0])
+        gains = b * (1 - 2**-c)
+        laws = a - b * (grid / most)[:, None] ** -c
+    else:
+        gains = b = (scores[1] - scores[0]) / np.log2(numbers[1] / numbers[0])
+        a = scores[0] - b * np.log2(numbers[0])
+        own = float(a[0]), float(b[0]), None
+        laws = a + b * np.log2(grid)[:, None]
     return LearningCurve(
-        tuple(int(number) for number in numbers),
-        tuple(float(score) for score in scores[:, 0]),
-        law,
-        own,
-        doubled,
-        _band(law, parameters, numbers, scores),
+        images=tuple(int(number) for number in numbers),
+        scores=tuple(scores[:, 0].tolist()),
+        law=law,
+        parameters=own,
+        doubled=_gain(gains, int(2 * most), float(np.ptp(scores[:, 0]))),
+        band=_band(grid, laws, scores),
     )
-
-
-def _line(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(3, 1 + R): a, b and zeros."""
-    b = (scores[1] - scores[0]) / np.log2(numbers[1] / numbers[0])
-    return np.array([scores[0] - b * np.log2(numbers[0]), b, np.zeros_like(b)])
 
 
 def _power(numbers: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -126,43 +128,29 @@ def _linear(power: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(falling, scores.mean(axis=0), a), np.where(falling, 0, b)
 
 
-def _gain(law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray) -> Gain:
-    """The law at twice the most images less the law at these, of all replicates."""
-    _, b, c = parameters
-    gains = b if law == "line" else b * (1 - 2**-c)
-    value, replicates = float(gains[0]), gains[1:]
+def _gain(gains: np.ndarray, images: int, measured: float) -> Gain:
+    """gains (1 + R,); measured: by how much all shares differ."""
+    value = float(gains[0])
     # A basic interval turned around (percentile): the law's bounds make its replicates lopsided.
-    low, high = np.quantile(replicates, (0.025, 0.975))
-    measured = float(scores[:, 0].max() - scores[:, 0].min())
-    return Gain(
-        images=int(2 * numbers[-1]),
-        value=value,
-        low=float(min(low, value)),
-        high=float(max(high, value)),
-        useless=bool(high - low > measured),
-    )
+    low, high = np.quantile(gains[1:], (0.025, 0.975)).tolist()
+    return Gain(images, value, min(low, value), max(high, value), high - low > measured)
 
 
 def _band(
-    law: str, parameters: np.ndarray, numbers: np.ndarray, scores: np.ndarray
+    grid: np.ndarray, laws: np.ndarray, scores: np.ndarray
 ) -> tuple[tuple[float, float, float], ...]:
-    """The law of all replicates, less the bias of a score as in estimates.py."""
-    a, b, c = parameters
-    images = np.geomspace(numbers[0], 2 * numbers[-1], _BAND_POINTS)
-    laws = a + b * np.log2(images)[:, None]
-    if law == "power":
-        laws = a - b * (images / numbers[-1])[:, None] ** -c
+    """laws (points of the grid, 1 + R), less the bias of a score as in estimates.py."""
     bias = scores[:, 1:].mean() - scores[:, 0].mean()
     ends = np.quantile(laws[:, 1:], (0.025, 0.975), axis=1) - 2 * bias
     low = np.minimum(ends[0], laws[:, 0])
     high = np.maximum(ends[1], laws[:, 0])
-    return tuple(zip(images.tolist(), low.tolist(), high.tolist(), strict=True))
+    return tuple(zip(grid.tolist(), low.tolist(), high.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class ShareCurve:
     """cells: by rising number of training images; backbone: the highest pair of the last of them
-    with a cell that differs from it in the backbone alone, None where there is none."""
+    with a cell that differs from it in the backbone alone."""
 
     cells: tuple[str, ...]
     curve: LearningCurve
@@ -177,47 +165,47 @@ def curves(
     statistic: Statistic,
     pairs: Sequence[Pair],
 ) -> tuple[ShareCurve, ...]:
-    """One for each set of rows of two shares or more. Epochs of their own may make up for fewer
-    steps.
+    """One for each set of rows of two shares or more that were evaluated on the same images. Epochs
+    of their own may make up for fewer steps.
 
     images: cell -> its training images; runs: cell -> its evaluated runs; pairs: of `statistic`,
     which is study.verdicts.metric.
     """
-    alike: dict[Cell, list[str]] = {}
+    alike: dict[Cell, dict[int, list[str]]] = {}
     for name in runs:
-        if images.get(name):
+        number = images.get(name)
+        if number:
             row = dataclasses.replace(
                 study.cell(name), train_share=None, epochs=None, seed=None, fold=None
             )
-            alike.setdefault(row, []).append(name)
+            alike.setdefault(row, {}).setdefault(number, []).append(name)
     result = []
-    for names in alike.values():
-        by_images = {images[name] or 0: name for name in names}
-        if len(by_images) > 1 and len(by_images) == len(names):
-            cells = tuple(by_images[number] for number in sorted(by_images))
-            result.append(_curve(study, cells, sorted(by_images), runs, statistic, pairs))
-    return tuple(curve for curve in result if curve)
+    for by_images in alike.values():
+        numbers = sorted(by_images)
+        cells = tuple(by_images[number][0] for number in numbers)
+        doubles = any(len(names) > 1 for names in by_images.values())
+        scores = _scores(cells, runs, statistic)
+        if len(numbers) > 1 and not doubles and scores:
+            curve = fit(numbers, scores)
+            rival = _rival(study, cells[-1], pairs)
+            text = _sentence(study, curve, cells, rival)
+            result.append(ShareCurve(cells, curve, rival, text))
+    return tuple(result)
 
 
-def _curve(
-    study: Study,
-    cells: tuple[str, ...],
-    images: Sequence[int],
-    runs: Mapping[str, Sequence[Replicates]],
-    statistic: Statistic,
-    pairs: Sequence[Pair],
-) -> ShareCurve | None:
-    """None where the cells were not evaluated on the same images, or these have no such box."""
+def _scores(
+    cells: Sequence[str], runs: Mapping[str, Sequence[Replicates]], statistic: Statistic
+) -> list[np.ndarray]:
+    """The mean over the runs of each cell, (1 + R,); none where the cells were not evaluated on the
+    same images, or these have no such box."""
     split = runs[cells[0]][0].split
     scores = []
     for name in cells:
         paired = [run.of(statistic) for run in runs[name] if run.split == split]
         if not paired or np.isnan(paired[0][0]):
-            return None
+            return []
         scores.append(np.mean(paired, axis=0))
-    curve = fit(images, scores)
-    rival = _rival(study, cells[-1], pairs)
-    return ShareCurve(cells, curve, rival, _sentence(study, curve, cells, rival))
+    return scores
 
 
 def _rival(study: Study, cell: str, pairs: Sequence[Pair]) -> Pair | None:

@@ -7,7 +7,6 @@ bootstrap needs them at all ten, as arrays. pycocotools is the oracle of the tes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,16 +54,7 @@ def match(truth: Truth, detections: Detections) -> Matches:
         np.add.at(boxes[:, size], (truth.category[~ignored[size]], truth.image[~ignored[size]]), 1)
     order, within = _ranking(detections, images)
     area = detections.boxes[:, 2] * detections.boxes[:, 3]
-    matched = np.zeros((len(AREAS), len(IOUS), len(area)), dtype=bool)
-    finds = np.zeros_like(matched)
-    _assign(
-        truth,
-        detections,
-        np.where(within < truth.max_detections, within, -1),
-        ignored,
-        matched,
-        finds,
-    )
+    matched, finds = _assign(truth, detections, within, ignored)
     outside_size = (area < low) | (area > high)
     counted = finds | ~(matched | outside_size[:, None, :])
     ranked = []
@@ -87,23 +77,26 @@ def _ranking(detections: Detections, images: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _assign(
-    truth: Truth,
-    detections: Detections,
-    rank: np.ndarray,
-    ignored: np.ndarray,
-    matched: np.ndarray,
-    finds: np.ndarray,
-) -> None:
-    """Fills matched (has taken a box) and finds (one that counts). rank: -1 beyond the best."""
+    truth: Truth, detections: Detections, rank: np.ndarray, ignored: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(4 AREAS, 10 IOUS, D) bool, twice: which detections take a box, and which one that counts.
+
+    rank (D,): in the class and image; ignored (4 AREAS, boxes): those that do not count.
+    """
     pairs = overlaps(truth, detections)
     near = np.flatnonzero(
         (truth.category[pairs.box] == detections.category[pairs.detection])
         & (pairs.iou >= IOUS[0])
-        & (rank[pairs.detection] >= 0)
+        & (rank[pairs.detection] < truth.max_detections)
     )
     detection, box, iou = pairs.detection[near], pairs.box[near], pairs.iou[near]
-    free = np.ones((*matched.shape[:2], len(truth.ids)), dtype=bool)
-    for rows in _rounds(detection, rank):
+    matched = np.zeros((len(AREAS), len(IOUS), len(rank)), dtype=bool)
+    finds = np.zeros_like(matched)
+    free = np.ones((len(AREAS), len(IOUS), len(truth.ids)), dtype=bool)
+    # A round has at most one detection of an image and class, the better first.
+    order = np.argsort(rank[detection], kind="stable")
+    rounds = np.split(order, np.flatnonzero(np.diff(rank[detection][order], prepend=-1)))
+    for rows in rounds[1:]:
         detections_of_pairs, boxes_of_pairs, overlap = detection[rows], box[rows], iou[rows]
         first = np.flatnonzero(np.diff(detections_of_pairs, prepend=-1))
         length = np.diff(first, append=len(detections_of_pairs))
@@ -124,11 +117,4 @@ def _assign(
         matched[size, threshold, detections_of_pairs[first[winner]]] = True
         finds[size, threshold, detections_of_pairs[first[winner]]] = ~ignored[size, won]
         free[size, threshold, won] = truth.crowd[won]
-
-
-def _rounds(detection: np.ndarray, rank: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows of pairs: a round has at most one detection of an image and class, the better first."""
-    order = np.argsort(rank[detection], kind="stable")
-    yield from (
-        np.split(order, np.flatnonzero(np.diff(rank[detection][order])) + 1) if len(order) else ()
-    )
+    return matched, finds

@@ -13,19 +13,18 @@ from stages.results.cell import CellResult
 from stages.study import params
 from stages.study.names import short_names
 from stages.study.params import ROOT, Study
-from stages.verdict import best, choice, comparability, costs, holding, learning_curve
+from stages.verdict import best, choice, holding, learning_curve
 from stages.verdict.best import Standing
-from stages.verdict.costs import Candidate, front
-from stages.verdict.differences import differences
+from stages.verdict.costs import candidate_of, front
 from stages.verdict.estimates import Estimate
-from stages.verdict.fairness import Fairness
+from stages.verdict.fairness import Fairness, fair_pairs, uneven_repeats
 from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
 from stages.verdict.measured import Measured, measure
 from stages.verdict.pairs import Pair
-from stages.verdict.selected_rows import groups
-from stages.verdict.statements import TRAIN_LOSS
-from stages.verdict.trained import Trained, levels_of_cell
+from stages.verdict.selected_rows import Trained, groups
+from stages.verdict.settings import settings_of
+from stages.verdict.statements import TRAIN_LOSS, TRAIN_SHARE
 
 Estimates = Mapping[str, Mapping[str, Estimate | None]]
 
@@ -49,18 +48,20 @@ def conclude(
     measured = measure(study, results, rows, root)
     estimates = {name: measured.estimates(name) for name in rows}
     verdicts = measured.verdicts()
-    settings = comparability.settings_of(results, root)
-    fair = comparability.fair_pairs(study, results, rows, settings)
+    settings = settings_of(results, root)
+    fair = fair_pairs(study, results, rows, settings)
     candidates = []
     for name, names in rows.items():
-        repeats = [results[row] for row in names]
-        score, run_id = _value(estimates[name][metric]), results[name].run_id
-        own_costs, spread = costs.costs_of(repeats), costs.spreads_of(repeats)
-        candidates.append(Candidate(name, score, own_costs, run_id, spread))
+        score = _value(estimates[name][metric])
+        candidates.append(candidate_of(name, score, [results[row] for row in names]))
     highest = choice.highest(candidates, cost)
-    standings = _standings(study, measured, estimates, verdicts[metric], highest)
-    details = {name: cell.files.details for name, cell in results.items()}
-    good = {name: details[name] for name in good_cells(standings)}
+    runs, statistic = measured.runs(metric), measured.judged[metric][1]
+    scored = {name: runs[name] for name in runs if estimates[name][metric] is not None}
+    standings: dict[str, Standing] = {}
+    if highest is not None and highest in scored:
+        joint = best.differences(scored, verdicts[metric], statistic)
+        standings = best.standings(joint, highest, margin, metric in measured.thin())
+    good = {name: results[name].files.details for name in good_cells(standings)}
     images = {name: results[name].run.get("train_images") for name in rows}
     judgement = Judgement(
         metric=metric,
@@ -82,36 +83,16 @@ def conclude(
         cost_spread={candidate.name: candidate.spread for candidate in candidates},
         margin=margin,
         standings=standings,
-        shares=learning_curve.curves(
-            study, images, measured.runs(metric), measured.judged[metric][1], verdicts[metric]
-        ),
+        shares=learning_curve.curves(study, images, runs, statistic, verdicts[metric]),
     )
     elsewhere = {split.name: split.elsewhere for split in measured.splits}
-    busy = costs.busy(cells)
-    against = holding.obstacles(judgement, elsewhere, busy)
-    uneven = comparability.uneven_repeats(study, rows, settings)
-    judgement = replace(judgement, obstructed=bool(against))
-    holds, why = holding.holds(judgement, elsewhere, costs.machines(cells), busy, uneven)
-    return replace(judgement, holds=holds, why=why)
-
-
-def _standings(
-    study: Study,
-    measured: Measured,
-    estimates: Estimates,
-    verdicts: Sequence[Pair],
-    highest: str | None,
-) -> dict[str, Standing]:
-    """Of the metric that decides; `verdicts`: the pairs of it."""
-    metric = study.verdicts.metric
-    runs = {}
-    for name, members in measured.runs(metric).items():
-        if estimates[name][metric] is not None:
-            runs[name] = members
-    if highest is None or highest not in runs:
-        return {}
-    joint = differences(runs, verdicts, measured.judged[metric][1])
-    return best.standings(joint, highest, study.verdicts.margin, metric in measured.thin())
+    machines = {cell.measured_on for cell in cells if cell.measured_on}
+    # What other processes used of the machine while the latency was measured.
+    busy = {cell.name: cell.others for cell in cells if cell.others is not None}
+    uneven = uneven_repeats(study, rows, settings)
+    obstructed = bool(holding.obstacles(judgement, elsewhere, busy))
+    holds, reasons = holding.holds(judgement, elsewhere, machines, busy, uneven)
+    return replace(judgement, obstructed=obstructed, holds=holds, why=reasons)
 
 
 def _findings(
@@ -123,27 +104,26 @@ def _findings(
 ) -> tuple[Finding, ...]:
     trained = []
     for name, names in measured.rows.items():
+        cell, losses = measured.results[name], measured.losses(name)
         values = {metric: _value(estimate) for metric, estimate in estimates[name].items()}
-        losses = measured.losses(name)
         values[TRAIN_LOSS] = statistics.fmean(losses) if losses else None
-        cell = measured.results[name]
-        row = levels_of_cell(cell)
+        row = {**cell.row, TRAIN_SHARE: cell.run.get(TRAIN_SHARE) or 1.0}
         trained.append(Trained(name, row, values, cell.run_id, len(names), cell.parameters))
     table = {}
     for metric, members in verdicts.items():
         for pair in members:
-            table[metric, pair.first, pair.second] = pair.difference
-            table[metric, pair.second, pair.first] = pair.difference.swapped()
-
-    def estimate_of(first: str, second: str, metric: str) -> Estimate | None:
-        return table.get((metric, first, second))
-
-    def fairness_of(first: str, second: str, _: str) -> Fairness | None:
-        return fair.get((first, second))
-
-    levels = params.levels(study)
-    thin = measured.thin()
-    return tuple(judge(study.hypotheses, trained, levels, estimate_of, fairness_of, thin))
+            table[pair.first, pair.second, metric] = pair.difference
+            table[pair.second, pair.first, metric] = pair.difference.swapped()
+    return tuple(
+        judge(
+            study.hypotheses,
+            trained,
+            params.levels(study),
+            lambda first, second, metric: table.get((first, second, metric)),
+            lambda first, second, _: fair.get((first, second)),
+            measured.thin(),
+        )
+    )
 
 
 def _of_good(

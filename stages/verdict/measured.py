@@ -16,7 +16,7 @@ from stages.results.cell import CellResult
 from stages.results.files import CellFiles
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.study import group_metrics, paths
-from stages.study.group_metrics import MIN_BOXES, GroupMetric
+from stages.study.group_metrics import MIN_BOXES
 from stages.study.metrics import SIZES
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
@@ -65,7 +65,8 @@ class Measured:
         """Metric -> the cell's value."""
         values = {}
         for metric, (split, statistic) in self.judged.items():
-            values[metric] = _estimate(split.of(self.rows[cell]), statistic)
+            runs = split.of(self.rows[cell])
+            values[metric] = estimate(runs, statistic) if runs else None
         return values
 
     def losses(self, cell: str) -> list[float]:
@@ -86,7 +87,16 @@ class Measured:
     def groups(self, cell: str) -> dict[str, tuple[Group, ...]]:
         """Split -> every class, then COCO's three sizes; none where the split has no box or the
         cell was not evaluated on it."""
-        return {split.name: _groups(split, split.of(self.rows[cell])) for split in self.splits}
+        groups = {}
+        for split in self.splits:
+            parts = []
+            for index, name in enumerate(split.classes):
+                parts.append(("class", name, Statistic(category=index)))
+            for size in SIZES:
+                parts.append(("size", size, Statistic(size=size)))
+            runs = split.of(self.rows[cell])
+            groups[split.name] = tuple(_group(runs, *part) for part in parts if runs)
+        return groups
 
     def thin(self) -> dict[str, int]:
         """The metrics that rest on too few boxes to decide, and on how many."""
@@ -99,22 +109,27 @@ class Measured:
         return thin
 
 
+def _group(runs: Sequence[Replicates], kind: str, name: str, statistic: Statistic) -> Group:
+    ap, ap50 = estimate(runs, statistic), estimate(runs, replace(statistic, level="AP50"))
+    return Group(kind, name, runs[0].boxes_of(statistic), ap, ap50)
+
+
 def measure(
     study: Study, results: Mapping[str, CellResult], rows: Mapping[str, tuple[str, ...]], root: Path
 ) -> Measured:
     """All cells on val and test. Raises InputError, one line, where the annotations or a training's
     detections cannot be read, or those do not give the scores that were recorded, and StudyError
     for a metric of a class that the data has not."""
-    splits = []
     total = len(EVALUATED) * len(results)
     with tqdm(
         total=total, desc="resampling", unit="evaluation", disable=None, leave=False
     ) as progress:
-        for name in EVALUATED:
-            splits.append(_split(name, study, list(results.values()), root, progress))
+        splits = [_split(name, study, results, root, progress) for name in EVALUATED]
     classes: tuple[str, ...] = ()
     for split in splits:
         classes = split.classes or classes
+    if classes:
+        group_metrics.check_classes(study, classes)
     judged = {}
     for split in splits:
         for metric, statistic in _statistics(study, split.name, classes).items():
@@ -123,16 +138,16 @@ def measure(
 
 
 def _split(
-    name: str, study: Study, cells: Sequence[CellResult], root: Path, progress: tqdm
+    name: str, study: Study, results: Mapping[str, CellResult], root: Path, progress: tqdm
 ) -> Split:
     own = read_truth(root / paths.annotations(name))
     if own.crowd.all():
-        progress.update(len(cells))
+        progress.update(len(results))
         return Split(name, (), {}, ())
     by_file: dict[Path, list[CellResult]] = {}
-    for cell in cells:
-        fold = study.fold_of(study.cell(cell.name))
-        by_file.setdefault(paths.annotations(name, fold), []).append(cell)
+    for row, cell in results.items():
+        path = paths.annotations(name, study.fold_of(study.cell(row)))
+        by_file.setdefault(path, []).append(cell)
     runs, elsewhere = {}, []
     for path, members in by_file.items():
         truth = own if path == paths.annotations(name) else read_truth(root / path)
@@ -178,45 +193,17 @@ def _check(cell: CellResult, split: str, run: Replicates) -> None:
 
 def _statistics(study: Study, split: str, classes: Sequence[str]) -> dict[str, Statistic]:
     """Metric, such as val/bbox_mAP or val/AP50[Platelets], -> its statistic, of those on `split`:
-    the study's own, and those of classes and sizes that it names.
-
-    classes: of the data, in its order, none where it has no box to judge. The metric that decides
-    is judged on every split.
-    """
-    if classes:
-        group_metrics.check_classes(study, classes)
+    the study's own, and those of classes and sizes that it names. The metric that decides is judged
+    on every split."""
     statistics = {f"{split}/{metric}": statistic for metric, statistic in STUDY.items()}
     rest = study.verdicts.metric.partition("/")[2]
     for metric in (*group_metrics.asked(study), f"{split}/{rest}"):
         group = group_metrics.read(metric)
-        if group and group.split == split:
-            statistics[metric] = _statistic(group, classes)
+        if group is None or group.split != split:
+            continue
+        statistics[metric] = Statistic(group.level, size=group.size or "all")
+        # Without a class the data has no box, and no run is judged, whatever the statistic.
+        if not group.size and classes:
+            position = classes.index(group.category)
+            statistics[metric] = Statistic(group.level, category=position)
     return statistics
-
-
-def _statistic(group: GroupMetric, classes: Sequence[str]) -> Statistic:
-    if group.size:
-        return Statistic(group.level, size=group.size)
-    if not classes:
-        # No run is judged on such a split, whatever the statistic.
-        return Statistic(group.level)
-    return Statistic(group.level, category=list(classes).index(group.category))
-
-
-def _estimate(runs: Sequence[Replicates], statistic: Statistic) -> Estimate | None:
-    return estimate(runs, statistic) if runs else None
-
-
-def _groups(split: Split, runs: Sequence[Replicates]) -> tuple[Group, ...]:
-    if not runs:
-        return ()
-    parts = []
-    for index, name in enumerate(split.classes):
-        parts.append(("class", name, Statistic(category=index)))
-    for size in SIZES:
-        parts.append(("size", size, Statistic(size=size)))
-    groups = []
-    for kind, name, statistic in parts:
-        precisions = [_estimate(runs, replace(statistic, level=level)) for level in ("AP", "AP50")]
-        groups.append(Group(kind, name, runs[0].boxes_of(statistic), *precisions))
-    return tuple(groups)

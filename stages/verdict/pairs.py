@@ -18,15 +18,18 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri
 
-from stages.verdict.estimates import ALPHA, Estimate, difference, loss_difference, needed, scores_of
+from stages.verdict.estimates import (
+    ALPHA,
+    Estimate,
+    estimate_of,
+    loss_difference,
+    needed,
+    scores_of,
+)
 from stages.verdict.replicates import Replicates, Statistic
 
 Outcome = Literal["better", "worse", "not distinguishable"]
-OPPOSITE: dict[Outcome, Outcome] = {
-    "better": "worse",
-    "worse": "better",
-    "not distinguishable": "not distinguishable",
-}
+_OPPOSITE: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
 
 
 @dataclass(frozen=True)
@@ -64,36 +67,46 @@ class Pair:
             self,
             first=self.second,
             second=self.first,
-            outcome=OPPOSITE[self.outcome],
+            outcome=_OPPOSITE.get(self.outcome, self.outcome),
             difference=self.difference.swapped(),
             probability=1 - self.probability,
             adjusted=None if adjusted is None else (-adjusted[1], -adjusted[0]),
         )
 
 
-def compare(
-    cells: Mapping[str, Sequence[Replicates]],
-    statistic: Statistic,
-    family: Sequence[tuple[str, str]] | None = None,
-) -> tuple[Pair, ...]:
-    """Verdicts over pairs of cells: the `family`, by default every two in the order of `cells`.
+def compare(cells: Mapping[str, Sequence[Replicates]], statistic: Statistic) -> tuple[Pair, ...]:
+    """Verdicts over every two cells, in their order.
 
     cells: name -> its runs: seeds, with replicates of the same split, or folds, on different ones;
     a pair is compared on the splits that both have. Where a pair's splits have no such box, it is
-    left out.
-    Raises InputError where two cells share no split, or a cell has no run.
+    left out. Raises InputError where two cells share no split, or a cell has no run.
     """
     scores = {name: scores_of(runs, statistic) for name, runs in cells.items()}
-    pairs = []
-    for first, second in combinations(cells, 2) if family is None else family:
-        estimate = difference(first, scores[first], second, scores[second])
-        if estimate is not None:
-            pairs.append((first, second, estimate, *estimate.test()))
-    corrected, factors, alphas = levels([p for *_, p in pairs])
-    result = []
-    for pair, p_holm, factor, level in zip(pairs, corrected, factors, alphas, strict=True):
-        result.append(_judged(*pair, p_holm, factor, level))
-    return tuple(result)
+    differences = {}
+    for first, second in combinations(cells, 2):
+        difference = estimate_of({first: scores[first], second: scores[second]})
+        if difference is not None:
+            differences[first, second] = difference
+    return _judged(differences)
+
+
+def compare_losses(
+    losses: Mapping[str, Sequence[float]], detectors: Mapping[str, str]
+) -> tuple[Pair, ...]:
+    """Verdicts on the train loss, of which the lower one is "better". It has no images to resample:
+    only repeats show how much of a difference is chance. Student's two-sample t test with pooled
+    variance, Holm-corrected over all pairs.
+
+    losses: cell -> the train loss of each of its trainings; cells with a single one are left out,
+    and so are pairs of different detectors, which sum different terms. The Estimates have no boxes,
+    images and splits.
+    """
+    repeated = {name: np.array(values) for name, values in losses.items() if len(values) > 1}
+    differences = {}
+    for first, second in combinations(repeated, 2):
+        if detectors[first] == detectors[second]:
+            differences[first, second] = loss_difference(repeated[first], repeated[second])
+    return _judged(differences, of_losses=True)
 
 
 def holm(p: Sequence[float]) -> tuple[list[float], list[int]]:
@@ -116,60 +129,32 @@ def levels(p: Sequence[float]) -> tuple[list[float], list[int], list[float]]:
 
 
 def _judged(
-    first: str,
-    second: str,
-    estimate: Estimate,
-    probability: float,
-    p: float,
-    p_holm: float,
-    factor: int,
-    level: float,
-) -> Pair:
-    outcome: Outcome = "not distinguishable"
-    # The interval lies around the bias-corrected value; what is printed and what is tested must
-    # point the same way.
-    if p_holm < ALPHA and not estimate.thin and estimate.value * estimate.centre > 0:
-        outcome = "better" if estimate.value > 0 else "worse"
-    images = repeats = adjusted = None
-    if not estimate.thin:
-        adjusted = estimate.interval(level)
-        if outcome == "not distinguishable":
-            # So that it holds 0 also where the bias has carried the value across it.
-            adjusted = (min(adjusted[0], estimate.value), max(adjusted[1], estimate.value))
-            quantile = float(ndtri(1 - ALPHA / (2 * factor)))
-            images, repeats = needed(estimate, estimate.value, quantile)
-    return Pair(first, second, outcome, estimate, probability, p, p_holm, images, repeats, adjusted)
-
-
-def compare_losses(
-    losses: Mapping[str, Sequence[float]], detectors: Mapping[str, str]
+    differences: Mapping[tuple[str, str], Estimate], of_losses: bool = False
 ) -> tuple[Pair, ...]:
-    """Verdicts on the train loss, of which the lower one is "better". It has no images to resample:
-    only repeats show how much of a difference is chance. Student's two-sample t test with pooled
-    variance, Holm-corrected over all pairs.
-
-    losses: cell -> the train loss of each of its trainings; cells with a single one are left out,
-    and so are pairs of different detectors, which sum different terms. The Estimates have no boxes,
-    images and splits.
-    """
-    repeated = {}
-    for name, values in losses.items():
-        if len(values) > 1:
-            repeated[name] = np.array(values)
+    """differences: (first, second) -> their Estimate; all of them are one family."""
+    tests = [difference.test() for difference in differences.values()]
+    holm_levels = zip(*levels([p for _, p in tests]), strict=True)
     pairs = []
-    for first, second in combinations(repeated, 2):
-        if detectors[first] == detectors[second]:
-            estimate = loss_difference(repeated[first], repeated[second])
-            pairs.append((first, second, estimate, *estimate.test()))
-    corrected, _, alphas = levels([p for *_, p in pairs])
-    result = []
-    for pair, p_holm, alpha in zip(pairs, corrected, alphas, strict=True):
-        first, second, estimate, above, p = pair
+    for names, (above, p), (p_holm, factor, level) in zip(
+        differences, tests, holm_levels, strict=True
+    ):
+        difference = differences[names]
+        value, thin = difference.value, difference.thin
         outcome: Outcome = "not distinguishable"
-        if p_holm < ALPHA:
-            outcome = "better" if estimate.value < 0 else "worse"
-        ends = estimate.interval(alpha, math.inf)
-        result.append(
-            Pair(first, second, outcome, estimate, 1 - above, p, p_holm, None, None, ends)
+        # The interval lies around the bias-corrected value; what is printed and what is tested must
+        # point the same way.
+        if p_holm < ALPHA and not thin and value * difference.centre > 0:
+            outcome = "better" if (value > 0) != of_losses else "worse"
+        images = repeats = adjusted = None
+        if not thin:
+            adjusted = difference.interval(level, math.inf if of_losses else 1.0)
+        if adjusted and outcome == "not distinguishable":
+            # So that it holds 0 also where the bias has carried the value across it.
+            adjusted = (min(adjusted[0], value), max(adjusted[1], value))
+            if not of_losses:
+                images, repeats = needed(difference, value, float(ndtri(1 - ALPHA / (2 * factor))))
+        probability = 1 - above if of_losses else above
+        pairs.append(
+            Pair(*names, outcome, difference, probability, p, p_holm, images, repeats, adjusted)
         )
-    return tuple(result)
+    return tuple(pairs)

@@ -19,7 +19,7 @@ import numpy as np
 from stages import machine
 from stages.errors import InputError
 from stages.scoring.engine import AREAS, IOUS, RECALLS
-from stages.study.metrics import METRICS
+from stages.study.metrics import METRICS, SIZES
 from stages.verdict.matches import Matches, Ranked
 
 # Average precision over IoU .50:.95, and at one IoU; the positions are those in IOUS.
@@ -40,19 +40,8 @@ class Statistic:
 
 
 # The study's metrics, COCO's first six numbers.
-STUDY = dict(
-    zip(
-        METRICS,
-        (
-            Statistic(),
-            Statistic("AP50"),
-            Statistic("AP75"),
-            Statistic(size="small"),
-            Statistic(size="medium"),
-            Statistic(size="large"),
-        ),
-    )
-)
+_SIX = (*map(Statistic, LEVELS), *(Statistic(size=size) for size in SIZES))
+STUDY = dict(zip(METRICS, _SIX, strict=True))
 
 
 @dataclass(frozen=True)
@@ -72,9 +61,8 @@ class Replicates:
 
     def of(self, statistic: Statistic) -> np.ndarray:
         """(1 + R,) float64, to be read only; NaN where there is nothing to measure."""
-        values = self.ap[
-            :, :, list(AREAS).index(statistic.size), list(LEVELS).index(statistic.level)
-        ]
+        size, level = list(AREAS).index(statistic.size), list(LEVELS).index(statistic.level)
+        values = self.ap[:, :, size, level]
         if statistic.category is not None:
             return values[:, statistic.category]
         # Estimates, pairs and bounds of a metric all ask for it.
@@ -107,11 +95,8 @@ def draw(images: int, replicates: int, seed: int) -> np.ndarray:
     """
     if images < 1:
         raise InputError("the bootstrap draws images, and the split has none")
-    return (
-        np.random.default_rng(seed)
-        .multinomial(images, np.full(images, 1 / images), replicates)
-        .astype(np.int32)
-    )
+    shares = np.full(images, 1 / images)
+    return np.random.default_rng(seed).multinomial(images, shares, replicates).astype(np.int32)
 
 
 def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) -> Replicates:
@@ -119,8 +104,8 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
     set in which every image stands as often as its weight says. (Equal scores within one image and
     class keep their order: all copies of the first stand before all copies of the second.)
 
-    weights (R, I) of integers from 0; workers: threads, by default one per CPU.
-    Raises InputError where the weights are not of these images.
+    weights (R, I) of integers from 0; workers: threads, by default one per CPU. Raises InputError
+    where the weights are not of these images.
     """
     if weights.ndim != 2 or weights.shape[1] != matches.boxes.shape[2]:
         raise InputError(
@@ -155,8 +140,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
 class _Threshold:
     """One IoU of a group, all int64. images (F,): of the detections that find a box, by falling
     score; at (F,): their positions in _Group.cut; more (M,): images of detections that count at
-    this IoU though not at every one;
-    more_at (F,): how many of them are ranked no later."""
+    this IoU though not at every one; more_at (F,): how many of them are ranked no later."""
 
     images: np.ndarray
     at: np.ndarray
@@ -187,19 +171,12 @@ class _Group:
         base = np.flatnonzero(always)
         thresholds = []
         for index in range(len(IOUS)):
-            at_threshold = np.flatnonzero(finds[index])
+            boxed = np.flatnonzero(finds[index])
             more = np.flatnonzero(counted[index, :last] & ~always)
-            thresholds.append(
-                _Threshold(
-                    ranked.image[at_threshold],
-                    np.searchsorted(finders, at_threshold),
-                    ranked.image[more],
-                    np.searchsorted(more, at_threshold, side="right"),
-                )
-            )
-        return cls(
-            ranked.image[base], np.searchsorted(base, finders, side="right"), tuple(thresholds)
-        )
+            at, more_at = np.searchsorted(finders, boxed), np.searchsorted(more, boxed, "right")
+            thresholds.append(_Threshold(ranked.image[boxed], at, ranked.image[more], more_at))
+        cut = np.searchsorted(base, finders, "right")
+        return cls(ranked.image[base], cut, tuple(thresholds))
 
 
 def _average_precisions(group: _Group, weights: np.ndarray, boxes: np.ndarray) -> np.ndarray:

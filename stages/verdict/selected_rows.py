@@ -1,18 +1,19 @@
-"""Rows of params.yaml before they are trained: which of them are repeats of one cell, and what a study
-cannot judge once it has been trained."""
+"""Rows of params.yaml: which of them are repeats of one cell, in what two are declared to differ, which
+pairs a comparison is put to, and what a study cannot judge once it has been trained."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 from stages.study import params
 from stages.study.params import Cell, Study
 from stages.verdict import wording
-from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level
-from stages.verdict.statements import check
-from stages.verdict.trained import Trained, pairs_of
+from stages.verdict.statements import COMPARABLE, FACTORS, TRAIN_SHARE, Level, Step, check
 
 # What a row may set for itself beside the factors -> run.json's key of it.
 OVERRIDES = {
@@ -41,15 +42,67 @@ def groups(study: Study, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def declared(first: Cell, second: Cell) -> tuple[str, ...]:
     """The factors in which two rows are declared to differ, as keys of run.json. Where there is
     none, what the rows set for themselves is what the two are about; beside a factor it is not."""
-    factors = []
-    for factor in FACTORS:
-        if getattr(first, factor) != getattr(second, factor):
-            factors.append(factor)
+    factors = [key for key in FACTORS if getattr(first, key) != getattr(second, key)]
     if not factors:
         for key, recorded in OVERRIDES.items():
             if getattr(first, key) != getattr(second, key):
                 factors.append(recorded)
     return tuple(factors)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A cell with results, as hypotheses see it. row: COMPARABLE -> level, all images where it has
+    no train_share; values: metric ("val/bbox_mAP_50", "train/loss") -> value in its own units or
+    None; repeats: trainings of this row that `values` and the verdicts rest on; parameters: of the
+    model, None where that is not known."""
+
+    name: str
+    row: Mapping[str, Level]
+    values: Mapping[str, float | None]
+    run_id: str = ""
+    repeats: int = 1
+    parameters: int | None = None
+
+    def level(self, factor: str) -> Level:
+        return self.row.get(TRAIN_SHARE, 1.0) if factor == TRAIN_SHARE else self.row[factor]
+
+    def value(self, metric: str) -> float | None:
+        """None where there is none or it is not finite."""
+        value = self.values.get(metric)
+        return value if value is not None and math.isfinite(value) else None
+
+
+def pairs_of(
+    step: Step, conditions: Mapping[str, Level], cells: Sequence[Trained]
+) -> tuple[list[tuple[Trained, Trained]], list[str]]:
+    """The (left, right) cells that differ in the step's factor alone and meet the conditions, and
+    the rows that are missing, as text, where there is no such pair."""
+    fixed = [factor for factor in COMPARABLE if factor != step.factor]
+    first, second = defaultdict(list), defaultdict(list)
+    for cell in cells:
+        if all(cell.level(factor) == level for factor, level in conditions.items()):
+            rest = tuple(map(cell.level, fixed))
+            if cell.level(step.factor) == step.left:
+                first[rest].append(cell)
+            elif cell.level(step.factor) == step.right:
+                second[rest].append(cell)
+    pairs = []
+    for rest, partners in first.items():
+        for cell in partners:
+            for partner in second.get(rest, ()):
+                pairs.append((cell, partner))
+    if pairs:
+        return pairs, []
+    # The nearest rows to a pair are the partners of the cells that there are.
+    absent = []
+    for level, present in ((step.right, first), (step.left, second)):
+        for rest in present:
+            absent.append(wording.row({step.factor: level, **dict(zip(fixed, rest, strict=True))}))
+    if not absent:
+        for level in (step.left, step.right):
+            absent.append(wording.row({step.factor: level, **conditions}))
+    return [], absent
 
 
 def warnings(study: Study) -> list[str]:
@@ -58,8 +111,7 @@ def warnings(study: Study) -> list[str]:
     for name in groups(study, study.selected()):
         cell = study.cell(name)
         rows[name] = {factor: getattr(cell, factor) for factor in FACTORS}
-        if cell.train_share is not None:
-            rows[name][TRAIN_SHARE] = cell.train_share
+        rows[name][TRAIN_SHARE] = cell.train_share or 1.0
     return [*_without_pair(study, rows), *_tied(rows)]
 
 
@@ -69,22 +121,19 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
     lines = []
     steps_of_all = check(study.hypotheses, params.levels(study))
     for number, (hypothesis, steps) in enumerate(zip(study.hypotheses, steps_of_all, strict=True)):
-        comparisons = 0
+        trouble = "cannot be judged"
         absent: dict[str, None] = {}
         for _, step in steps:
             pairs, rows_without = pairs_of(step, hypothesis.where, untrained)
-            comparisons += len(pairs)
+            if pairs:
+                trouble = "cannot be supported, because a part of it has no pair"
             absent |= dict.fromkeys(rows_without)
-        if not absent:
-            continue
-        trouble = "cannot be judged"
-        if comparisons:
-            trouble = "cannot be supported, because a part of it has no pair"
-        missing = " or ".join(list(absent)[: wording.MOST])
-        lines.append(
-            f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {trouble}: no two selected "
-            f"rows differ in its factor alone; there is no {missing}"
-        )
+        if absent:
+            lines.append(
+                f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {trouble}: no two "
+                "selected rows differ in its factor alone; there is no "
+                f"{' or '.join(list(absent)[: wording.MOST])}"
+            )
     return lines
 
 
@@ -93,7 +142,10 @@ def _tied(rows: Mapping[str, Mapping[str, Level]]) -> list[str]:
     factors, with the first such levels."""
     lines = []
     for factor, partner in combinations(FACTORS, 2):
-        met = _levels(rows, factor, partner)
+        # Level of factor -> the levels of partner in the rows that have it.
+        met: dict[Level, set[Level]] = {}
+        for row in rows.values():
+            met.setdefault(row[factor], set()).add(row[partner])
         for first, second in combinations(met, 2):
             if met[first].isdisjoint(met[second]):
                 lines.append(
@@ -104,16 +156,6 @@ def _tied(rows: Mapping[str, Mapping[str, Level]]) -> list[str]:
                 )
                 break
     return lines
-
-
-def _levels(
-    rows: Mapping[str, Mapping[str, Level]], factor: str, partner: str
-) -> dict[Level, set[Level]]:
-    """Level of `factor` -> the levels of `partner` in the rows that have it."""
-    met: dict[Level, set[Level]] = {}
-    for row in rows.values():
-        met.setdefault(row[factor], set()).add(row[partner])
-    return met
 
 
 def _joined(levels: set[Level]) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from stages.model import config_file
+from stages.results.cell import CellResult
+from stages.study import paths
+from stages.tracking import provenance
 from stages.tracking.checkout import UNKNOWN
 from stages.verdict.consequences import OUTCOMES, TWINS
 
@@ -42,10 +46,28 @@ class Settings:
         return values
 
 
+def settings_of(results: Mapping[str, CellResult], root: Path) -> dict[str, Settings]:
+    """Row -> what it was trained with, from run.json and models/<row>/config.py."""
+    entries = provenance.accepted(root)
+    settings = {}
+    for name, result in results.items():
+        recorded = dict(result.run)
+        if "code_digest" in recorded:
+            # Code that was shown to make the same bits is the same code.
+            recorded["code_digest"] = provenance.newest(recorded["code_digest"], entries)
+        config = None
+        path = root / paths.model(name) / "config.py"
+        if path.is_file():
+            config = config_file.read(path).to_dict()
+            # run.json has the same.
+            config.pop("training", None)
+        settings[name] = Settings(name, recorded, config)
+    return settings
+
+
 def recorded(cell: Settings) -> dict[str, Any]:
-    """run.json's settings, flat, and what follows from them: lr_per_sample and images_an_epoch
-    instead of lr and iterations, and train_val_overlap where images that are validated are also
-    learnt."""
+    """run.json's settings, flat: lr_per_sample and images_an_epoch instead of lr and iterations, and
+    train_val_overlap where images that are validated are also learnt."""
     values = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
     values.setdefault("train_share", 1.0)
     if values.get("git_commit") in ("", UNKNOWN):
@@ -59,31 +81,19 @@ def recorded(cell: Settings) -> dict[str, Any]:
         values["images_an_epoch"] = values.pop("iterations") * batch / values["epochs"]
     if not values.get("train_val_overlap"):
         values.pop("train_val_overlap", None)
-        train, val = _annotations(cell, "train"), _annotations(cell, "val")
-        if train and train == val:
+        train = cell.flat.get("config.train_dataloader.dataset.ann_file")
+        if train and train == cell.flat.get("config.val_dataloader.dataset.ann_file"):
             values["train_val_overlap"] = f"all: both read {train}"
     return values
 
 
-def _annotations(cell: Settings, split: str) -> Any:
-    """The file that the config's loader of a split reads, None where there is none."""
-    loader = (cell.config or {}).get(f"{split}_dataloader", {})
-    return flatten(loader).get("dataset.ann_file")
-
-
-def with_configs(
-    flat_a: dict[str, Any], a: Settings, flat_b: dict[str, Any], b: Settings
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both with the keys of their configs, less those that repeat what both have recorded."""
-    both = flat_a.keys() & flat_b.keys()
-    merged = []
-    for flat, cell in ((flat_a, a), (flat_b, b)):
-        values = dict(flat)
-        for key, value in cell.flat.items():
-            if TWINS.get(key) not in both:
-                values[key] = value
-        merged.append(values)
-    return merged[0], merged[1]
+def with_config(flat: Mapping[str, Any], cell: Settings, both: Set[str]) -> dict[str, Any]:
+    """With the keys of the cell's config, less those that repeat what both cells have recorded."""
+    values = dict(flat)
+    for key, value in cell.flat.items():
+        if TWINS.get(key) not in both:
+            values[key] = value
+    return values
 
 
 def differ(key: str, flat_a: Mapping[str, Any], flat_b: Mapping[str, Any]) -> bool:
@@ -135,10 +145,14 @@ def trains_batch_norm(config: Mapping[str, Any] | None) -> bool:
 
 
 def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _flat(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple) and value and _all_mappings(value):
+    elif not isinstance(value, list | tuple):
+        yield key, value
+    elif not all(isinstance(item, Mapping) for item in value):
+        yield key, _plain(value)
+    elif value:
         names = [str(item.get("type", "")) for item in value]
         if key.endswith("pipeline"):
             yield f"{key}[]", tuple(names)
@@ -147,12 +161,6 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
             times[name] += 1
             number = f"#{times[name]}" if times[name] > 1 else ""
             yield from _flat(item, f"{key}[{name}{number}]")
-    elif not isinstance(value, Mapping | list | tuple) or value:
-        yield key, _plain(value)
-
-
-def _all_mappings(items: Iterable[Any]) -> bool:
-    return all(isinstance(item, Mapping) for item in items)
 
 
 def _plain(value: Any) -> Any:

@@ -1,47 +1,81 @@
-"""What params.yaml states as hypotheses, checked before anything is trained."""
+"""What params.yaml states as hypotheses, checked before anything is trained, and the small language
+of their comparisons, which is parsed and never run.
+
+r50 < r101 < x101               an order of levels of one factor, by the value of a metric
+{r50, r101} < swin_t            each level of a set against each of the other side
+512 < 1024                      whole numbers are image sizes
+0.5 < 1.0                       fractions up to 1.0 are train_share, 1.0 is all of the training images
+swin_l - swin_t > 0.02          a difference and its bound, in units of the metric; -0.01 < pafpn - fpn < 0.01
+fpn < pafpn and sgd < adamw     all parts must hold
+'r50-dcn' < r101                quotes, where a name has other characters than letters, digits and '_'
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import ast
+import difflib
+import itertools
+import math
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from stages.study import group_metrics
 from stages.study.metrics import METRICS
 from stages.study.schema import Hypothesis
 from stages.study.strict import StudyError
-from stages.verdict.expressions import (
-    COMPARABLE,
-    IMAGE_SIZES,
-    TRAIN_SHARE,
-    Level,
-    Step,
-    is_share,
-    parse,
-)
 
+# The factors of a row of params.yaml, in its order.
+FACTORS = ("detector", "backbone", "neck", "optimizer", "image_size")
+# What a hypothesis may name beside them, which a row need not have: all of the training images
+# then.
+TRAIN_SHARE = "train_share"
+COMPARABLE = (*FACTORS, TRAIN_SHARE)
+ALLOWED = (
+    "allowed: orders (r50 < r101 < x101), sets ({r50, r101} < swin_t), differences "
+    "(swin_l - swin_t > 0.02), joined by `and`"
+)
+# Keeps the parser's time and depth small; the study's longest expression has 32 characters.
+LONGEST = 200
+# As params.yaml bounds the image_size of a row.
+_SMALLEST, _LARGEST = 32, 8192
 DEFAULT_METRIC = "val/bbox_mAP_50"
 TRAIN_LOSS = "train/loss"
 # What `metric: every` stands for: "every mAP" of the study.
 EVERY = tuple(f"val/{metric}" for metric in METRICS)
 KNOWN_METRICS = (*EVERY, *(f"test/{metric}" for metric in METRICS), TRAIN_LOSS)
 
+Level = str | int | float
+Levels = Mapping[str, Collection[Level]]
 
-def check(
-    stated: Sequence[Hypothesis], levels: Mapping[str, Collection[Level]]
-) -> list[list[tuple[str, Step]]]:
+
+def is_share(level: Level) -> bool:
+    """Whether it can be a level of train_share."""
+    return not isinstance(level, bool | str) and 0 < level <= 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One comparison of two levels of `factor`. bound None: value(left) sign value(right); else
+    value(left) - value(right) sign bound. sign is "<" or ">", bound in units of the metric."""
+
+    factor: str
+    left: Level
+    sign: str
+    right: Level
+    bound: float | None = None
+
+
+def check(stated: Sequence[Hypothesis], levels: Levels) -> list[list[tuple[str, Step]]]:
     """Per hypothesis the (metric, step) pairs that must hold. levels: factor -> every level that a
     row may have.
 
     Raises StudyError: one line that begins with the key, such as hypotheses[3].holds.
     """
-    parts = []
-    for number, hypothesis in enumerate(stated):
-        parts.append(_read(hypothesis, f"hypotheses[{number}]", levels))
-    return parts
+    return [_read(item, f"hypotheses[{index}]", levels) for index, item in enumerate(stated)]
 
 
-def _read(
-    hypothesis: Hypothesis, key: str, levels: Mapping[str, Collection[Level]]
-) -> list[tuple[str, Step]]:
+def _read(hypothesis: Hypothesis, key: str, levels: Levels) -> list[tuple[str, Step]]:
     if not hypothesis.claim.strip():
         raise StudyError(f"{key}.claim: empty; write the sentence that is to be judged")
     parts = []
@@ -49,7 +83,9 @@ def _read(
         for step in parse(text, key_of_text, levels):
             parts.append((metric, step))
     for factor, level in hypothesis.where.items():
-        _check_where(factor, level, f"{key}.where", levels, {step.factor for _, step in parts})
+        fault = _fault_of_condition(factor, level, levels, {step.factor for _, step in parts})
+        if fault:
+            raise StudyError(f"{key}.where.{factor}: {fault}")
     for metric, step in parts:
         # An average precision lies in [0, 1], so that a bound of 2 means points of a hundred.
         if step.bound is not None and metric != TRAIN_LOSS and not -1 < step.bound < 1:
@@ -59,31 +95,31 @@ def _read(
             )
         if metric == TRAIN_LOSS and step.factor == "detector":
             raise StudyError(
-                f"{key}.holds: {step.text}: detectors sum different terms to {TRAIN_LOSS}; compare "
-                "it within one detector"
+                f"{key}.holds: {step.left} and {step.right}: detectors sum different terms to "
+                f"{TRAIN_LOSS}; compare it within one detector"
             )
     return parts
 
 
 def _texts(hypothesis: Hypothesis, key: str) -> list[tuple[str, str, str]]:
     """Each metric with the expression that is to hold for it, and the key under which that stands."""
-    if isinstance(hypothesis.holds, dict):
-        if hypothesis.metric != DEFAULT_METRIC:
+    holds, names = hypothesis.holds, hypothesis.metric
+    if isinstance(holds, dict):
+        if names != DEFAULT_METRIC:
             raise StudyError(f"{key}.metric: holds names its metrics itself; remove one of the two")
-        if not hypothesis.holds:
+        if not holds:
             raise StudyError(f"{key}.holds: empty; write an expression, or metric: expression")
         texts = []
-        for name, text in hypothesis.holds.items():
+        for name, text in holds.items():
             texts.append((_metric(name, f"{key}.holds"), text, f"{key}.holds.{name}"))
         return texts
-    names: Sequence[str] = EVERY
-    if hypothesis.metric != "every":
-        names = hypothesis.metric
-        if isinstance(names, str):
-            names = [names]
+    if names == "every":
+        names = list(EVERY)
+    if isinstance(names, str):
+        names = [names]
     if not names:
         raise StudyError(f"{key}.metric: empty; name a metric, or write every")
-    return [(_metric(name, f"{key}.metric"), hypothesis.holds, f"{key}.holds") for name in names]
+    return [(_metric(name, f"{key}.metric"), holds, f"{key}.holds") for name in names]
 
 
 def _metric(name: str, key: str) -> str:
@@ -96,26 +132,172 @@ def _metric(name: str, key: str) -> str:
     return name
 
 
-def _check_where(
-    factor: str, level: Level, key: str, levels: Mapping[str, Collection[Level]], compared: set[str]
-) -> None:
+def _fault_of_condition(factor: str, level: Level, levels: Levels, compared: set[str]) -> str:
+    """What is wrong with an entry of `where`, "" where nothing is. compared: factors of holds."""
     if factor not in COMPARABLE:
-        raise StudyError(f"{key}.{factor}: no such factor; there are: {', '.join(COMPARABLE)}")
+        return f"no such factor; there are: {', '.join(COMPARABLE)}"
     if factor in compared:
-        raise StudyError(
-            f"{key}.{factor}: holds compares this factor, so it cannot be fixed; remove it"
-        )
+        return "holds compares this factor, so it cannot be fixed; remove it"
     if factor == TRAIN_SHARE:
-        if not is_share(level):
-            raise StudyError(f"{key}.{factor}: {level!r} is no share above 0 and up to 1.0")
-    elif factor == "image_size":
-        if type(level) is not int or not IMAGE_SIZES[0] <= level <= IMAGE_SIZES[1]:
-            raise StudyError(
-                f"{key}.{factor}: {level!r} is no whole number from {IMAGE_SIZES[0]} to "
-                f"{IMAGE_SIZES[1]}"
-            )
-    elif level not in levels.get(factor, ()):
+        return "" if is_share(level) else f"{level!r} is no share above 0 and up to 1.0"
+    if factor == "image_size":
+        if type(level) is int and _SMALLEST <= level <= _LARGEST:
+            return ""
+        return f"{level!r} is no whole number from {_SMALLEST} to {_LARGEST}"
+    if level in levels.get(factor, ()):
+        return ""
+    return f"{level!r} is unknown; there are: {', '.join(map(str, levels.get(factor, ())))}"
+
+
+def parse(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
+    """The comparisons that must all hold, in the order of `text`.
+
+    key: where the text stands, such as hypotheses[3].holds. levels: factor -> its known levels;
+    image_size needs none. Raises StudyError, one line with `key`, the position (from 1, runs of
+    blanks counted once) and what is allowed.
+    """
+    # YAML folds long texts into several lines, which Python's parser would refuse.
+    text = " ".join(text.split())
+    if not text:
+        raise StudyError(f"{key}: empty; {ALLOWED}")
+    if len(text) > LONGEST:
         raise StudyError(
-            f"{key}.{factor}: {level!r} is unknown; there are: "
-            f"{', '.join(map(str, levels.get(factor, ())))}"
+            f"{key}: {len(text)} characters, the most allowed are {LONGEST}; make it two hypotheses"
         )
+    # Python would silently drop the rest of the line.
+    if "#" in text:
+        raise StudyError(
+            f"{key}: at character {text.index('#') + 1}: '#' is not allowed; {ALLOWED}"
+        )
+    try:
+        with warnings.catch_warnings():
+            # Of odd escapes in quotes; what is wrong is said below.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval")
+    except SyntaxError as error:
+        position = min(max(error.offset or 1, 1), len(text))
+        raise StudyError(
+            f"{key}: at character {position}: {_short(text[position - 1 :])} cannot be read here; "
+            f"{ALLOWED}"
+        ) from None
+    # A null byte is a ValueError in Python 3.11; the others are the parser's answers to deep nesting.
+    except (ValueError, MemoryError, RecursionError):
+        raise StudyError(f"{key}: at character 1: cannot be read; {ALLOWED}") from None
+    return tuple(dict.fromkeys(_Reader(text, key, levels).steps(tree.body)))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Steps from the nodes of a text. Nodes go along so that an error can say where it is."""
+
+    text: str
+    key: str
+    levels: Levels
+
+    def steps(self, node: ast.expr) -> Iterator[Step]:
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+            for part in node.values:
+                yield from self.steps(part)
+            return
+        if not isinstance(node, ast.Compare):
+            raise self._refused(node)
+        sides = itertools.pairwise((node.left, *node.comparators))
+        for (first, second), operator in zip(sides, node.ops, strict=True):
+            if isinstance(operator, ast.Lt):
+                yield from self._compared(node, first, "<", second)
+            elif isinstance(operator, ast.Gt):
+                yield from self._compared(node, first, ">", second)
+            else:
+                raise self._refused(node, "is compared by something else than < or >")
+
+    def _compared(
+        self, node: ast.Compare, first: ast.expr, sign: str, second: ast.expr
+    ) -> Iterator[Step]:
+        if _is_difference(second):
+            first, sign, second = second, {"<": ">", ">": "<"}[sign], first
+        if isinstance(first, ast.BinOp) and _is_difference(first):
+            bound = self._number(second)
+            if bound is None:
+                raise self._refused(node, "compares a difference with something else than a number")
+            yield self._step(first.left, sign, first.right, float(bound))
+            return
+        for level, rival in itertools.product(_members(first), _members(second)):
+            yield self._step(level, sign, rival)
+
+    def _step(self, left: ast.expr, sign: str, right: ast.expr, bound: float | None = None) -> Step:
+        first, second = self._level(left), self._level(right)
+        factor, second_factor = self._factor(first, left), self._factor(second, right)
+        if factor != second_factor:
+            raise self._refused(
+                right,
+                f"is a level of {second_factor} and {_short(first)} one of {factor}; a comparison "
+                "is over one factor",
+            )
+        if first == second:
+            raise self._refused(right, "is compared with itself")
+        return Step(factor, first, sign, second, bound)
+
+    def _level(self, node: ast.expr) -> Level:
+        if isinstance(node, ast.Name):
+            return node.id
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        number = self._number(node)
+        if number is None:
+            raise self._refused(node)
+        if is_share(number) or (isinstance(number, int) and number >= 0):
+            return number
+        raise self._refused(
+            node,
+            "is no image size and no train_share; a bound needs a difference, such as a - b > 0.02",
+        )
+
+    def _number(self, node: ast.expr) -> float | None:
+        """None where the node is something else."""
+        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        bare = node.operand if isinstance(node, ast.UnaryOp) and negative else node
+        value = bare.value if isinstance(bare, ast.Constant) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if not math.isfinite(value):
+            raise self._refused(node, "is not a finite number")
+        return -value if negative else value
+
+    def _factor(self, level: Level, node: ast.expr) -> str:
+        if is_share(level):
+            return TRAIN_SHARE
+        if isinstance(level, int):
+            if not _SMALLEST <= level <= _LARGEST:
+                raise self._refused(
+                    node, f"is no image size, which lie from {_SMALLEST} to {_LARGEST}"
+                )
+            return "image_size"
+        factors = [factor for factor in FACTORS if level in self.levels.get(factor, ())]
+        if len(factors) > 1:
+            raise self._refused(node, f"is a level of {' and of '.join(factors)}; rename one")
+        if factors:
+            return factors[0]
+        names = list(map(str, itertools.chain(*self.levels.values())))
+        near = difflib.get_close_matches(str(level), names, 3) or names[:12]
+        raise self._refused(
+            node, f"is no known detector, backbone, neck or optimizer; there are: {', '.join(near)}"
+        )
+
+    def _refused(self, node: ast.expr, fault: str = "is not allowed") -> StudyError:
+        # Python counts columns in bytes of UTF-8.
+        column = len(self.text.encode()[: node.col_offset].decode(errors="ignore")) + 1
+        source = ast.get_source_segment(self.text, node) or self.text
+        return StudyError(f"{self.key}: at character {column}: {_short(source)} {fault}; {ALLOWED}")
+
+
+def _is_difference(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
+
+
+def _members(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Set) else [node]
+
+
+def _short(text: object) -> str:
+    quoted = repr(str(text))
+    return quoted if len(quoted) <= 40 else quoted[:36] + "..."

@@ -1,4 +1,4 @@
-"""Numbers, nouns, lists of names, levels and rows as the texts of verdicts have them."""
+"""Numbers, lists of names, levels and rows as the texts of verdicts have them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
+from stages.verdict.statements import FACTORS, TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
 MOST = 6
@@ -69,29 +69,6 @@ def with_interval(difference: float, ends: tuple[float, float]) -> str:
 
 def chance(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def form(number: int, singular: str, plural: str) -> str:
-    """The form of a word that follows this number."""
-    return singular if number == 1 else plural
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {form(number, noun, f'{noun}s')}"
-
-
-def thousands(number: int, noun: str) -> str:
-    """ "1 box", "4,690 boxes"."""
-    plural = {"box": "boxes"}.get(noun, f"{noun}s")
-    return f"{number:,} {form(number, noun, plural)}"
-
-
-def boxes(number: int) -> str:
-    return thousands(number, "box")
-
-
-def is_or_are(number: int) -> str:
-    return form(number, "is", "are")
 
 
 def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:

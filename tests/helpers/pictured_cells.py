@@ -235,7 +235,7 @@ def judgement(
         {},
         (),
         None,
-        Choice(METRIC, None, best, chosen or best, (), (), (), None, ""),
+        Choice(best=best, chosen=chosen or best),
         found,
         True,
         "",

@@ -12,14 +12,12 @@ from stages.results.cell import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.costs import Candidate, front
-from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.expressions import FACTORS
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
+from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import TRAIN_LOSS
-from stages.verdict.trained import Trained, levels_of_cell
+from stages.verdict.statements import FACTORS, TRAIN_LOSS
 
 METRIC = "val/bbox_mAP_50"
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
@@ -91,7 +89,7 @@ def standings_of(
         for one in pairs_of(known_, error)
         for pair in (one, one.swapped())
     }
-    found = Differences(
+    found = best.Differences(
         tuple(known_),
         score[:, None] - score,
         np.full((number, number), error),
@@ -156,10 +154,7 @@ def judged(
         one = whole.pair(a, b, metric)
         return one and one.difference
 
-    candidates = [
-        Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell), cell.run_id)
-        for cell in cells
-    ]
+    candidates = [Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell)) for cell in cells]
     standings = standings_of(
         {name: values[METRIC] for name, values in scores.items()},
         error,
@@ -191,7 +186,7 @@ def trained_of(cell: CellResult) -> Trained:
     for split, scores in cell.scores.items():
         for metric, score in scores.items():
             values[f"{split}/{metric}"] = score
-    row = levels_of_cell(cell)
+    row = {**cell.row, "train_share": cell.run.get("train_share") or 1.0}
     return Trained(cell.name, row, values, cell.run_id, parameters=cell.parameters)
 
 

@@ -57,7 +57,8 @@ def test_contrary_data_give_contrary_conclusions(tmp_path, qualities, best, outc
     assert (
         found.pair(best, other).outcome == "better" and found.pair(other, best).outcome == "worse"
     )
-    assert (found.choice.best, found.choice.chosen, found.choice.worse) == (best, best, (other,))
+    assert (found.choice.best, found.choice.chosen) == (best, best)
+    assert found.standings[other].word == "worse"
     assert [one.outcome for one in found.findings] == [outcome]
     assert found.holds and f"verdict against {best}" in found.why
     assert found.front.metric == found.metric == AP50
@@ -342,6 +343,7 @@ def test_suspects_are_what_all_good_cells_contradict(tmp_path):
         ]
         write_cell(tmp_path, name, rows[name], 0.9, found={"val": [wrong, *rest]})
     found = conclude(study_of(rows), load(tmp_path, rows), root=tmp_path)
-    assert found.choice.worse == (X101,)
+    worse = [name for name, standing in found.standings.items() if standing.word == "worse"]
+    assert worse == [X101]
     assert [one["box_id"] for one in found.suspects["val"]] == [box["id"]]
     assert set(found.suspects["val"][0]["cells"]) == {R50, R101}

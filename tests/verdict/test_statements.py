@@ -6,8 +6,7 @@ import pytest
 from stated_hypotheses import LEVELS, SIX, stated
 
 from stages.study.strict import StudyError
-from stages.verdict.expressions import LONGEST, parse
-from stages.verdict.statements import TRAIN_LOSS, check
+from stages.verdict.statements import LONGEST, TRAIN_LOSS, check, parse
 
 HOSTILE = [
     "__import__('os')",

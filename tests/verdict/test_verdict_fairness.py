@@ -15,9 +15,9 @@ from stages.study.params import ROOT
 from stages.tracking import provenance
 from stages.verdict import consequences
 from stages.verdict.consequences import RULES, rule_of
-from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
 from stages.verdict.settings import Settings, flatten, trains_batch_norm
+from stages.verdict.statements import FACTORS
 
 KNOWN = {
     "scale": "full",
@@ -70,7 +70,7 @@ def keys(found: Fairness, kind: str = "confounder") -> set[str]:
 
 def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
     found = compare(R50, SWIN_T, ["backbone"])
-    assert found.verdict == "confounded"
+    assert not found.fair
     assert keys(found) == {"batch_size", "lr_per_sample", "epochs"}
     assert keys(found, "declared") == {"backbone"} and keys(found, "consequence") == {"milestones"}
     rate = next(one for one in found.confounders if one.key == "lr_per_sample")
@@ -88,9 +88,9 @@ def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
 def test_swapping_the_cells_swaps_the_differences():
     there, back = compare(R50, SWIN_T, ["backbone"]).swapped(), compare(SWIN_T, R50, ["backbone"])
     assert (
-        (there.a, there.b, there.verdict)
-        == (back.a, back.b, back.verdict)
-        == (SWIN_T.name, R50.name, "confounded")
+        (there.a, there.b, there.fair)
+        == (back.a, back.b, back.fair)
+        == (SWIN_T.name, R50.name, False)
     )
     assert {(one.key, one.a, one.b, one.kind) for one in there.differences} == {
         (one.key, one.a, one.b, one.kind) for one in back.differences
@@ -127,7 +127,7 @@ def test_faster_against_cascade_is_confounded_by_size_and_batch():
 
 def test_pairs_of_the_study_that_were_fair():
     found = compare(R50, R101, ["backbone"])
-    assert found.fair and found.verdict == "fair" and found.sentence.startswith("Fair: ")
+    assert found.fair and found.sentence.startswith("Fair: ")
     small = compare(SWIN_T, SWIN_L, ["backbone"])
     assert (
         small.fair and "Both have 4 times the learning rate of the linear rule." in small.cautions

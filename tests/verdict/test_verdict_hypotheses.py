@@ -10,11 +10,10 @@ from stated_hypotheses import LEVELS, SIX, compared, stated
 
 from stages.study.strict import StudyError
 from stages.verdict.estimates import Estimate
-from stages.verdict.expressions import FACTORS, parse
 from stages.verdict.hypotheses import false_alarms, judge
+from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, TRAIN_LOSS, check
-from stages.verdict.trained import Trained
+from stages.verdict.statements import EVERY, FACTORS, TRAIN_LOSS, check, parse
 
 # Of a normal variable, for 95 %.
 Z = 1.959964
@@ -102,9 +101,7 @@ def test_one_training_each_cannot_decide_a_loss():
         "supported",
     ]
     assert "train/loss is 0.415 with sgd and 0.300 with adamw" in finding.sentence
-    assert (
-        "one training each shows no chance variation" in finding.sentence and finding.points is True
-    )
+    assert "one training each shows no chance variation" in finding.sentence
 
 
 def test_contrary_numbers_are_rejected_and_said_so():
@@ -119,7 +116,6 @@ def test_contrary_numbers_are_rejected_and_said_so():
         f"faster_rcnn-{backbone}-fpn-sgd-512": f"run{number}"
         for number, backbone in enumerate(("r50", "r101", "x101"))
     }
-    assert first.points is False
     worse_loss = with_score(trained(2), "faster_rcnn-swin_l-fpn-adamw-512", 0.9, TRAIN_LOSS)
     assert outcomes([SIX[5]], worse_loss) == ["rejected"]
 
@@ -319,7 +315,7 @@ def test_false_alarms_are_expected_of_what_was_tested():
 def test_without_cells_it_says_which_row_is_missing():
     cells = {name: cell for name, cell in trained().items() if "pafpn" not in name}
     finding = judge(stated(SIX[4]), cells.values(), LEVELS, bootstrap(cells))[0]
-    assert (finding.outcome, finding.evidence, finding.points) == ("undecided", (), None)
+    assert (finding.outcome, finding.evidence) == ("undecided", ())
     assert (
         "No cell is trained for" in finding.sentence
         and "faster_rcnn, swin_l, pafpn, sgd, 512" in finding.sentence
@@ -355,7 +351,7 @@ def test_all_pairs_must_hold_and_only_one_factor_differs():
 def test_what_was_not_measured_decides_nothing(score):
     cells = with_score(trained(), "faster_rcnn-r50-fpn-sgd-512", score)
     finding = judge(stated(SIX[0]), cells.values(), LEVELS, lambda *_: of(-0.9, 0.01))[0]
-    assert finding.outcome == "undecided" and finding.points is None
+    assert finding.outcome == "undecided"
     assert "val/bbox_mAP_50 is 0.407 with r101 and n/a with r50" in finding.sentence
     assert finding.sentence.endswith("there is nothing to measure.")
 
