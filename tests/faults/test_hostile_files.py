@@ -212,7 +212,9 @@ def test_every_config_that_train_writes_is_read_as_mmengine_reads_it(scale, tmp_
 )
 def test_yaml_tags(tag, study: Project, tmp_path):
     text = (study.folder / "params.yaml").read_text(encoding="utf-8")
-    (study.folder / "params.yaml").write_text(f"{text}\nseed: {tag}\n", encoding="utf-8")
+    hostile = text.replace("\nseed: 0\n", f"\nseed: {tag}\n")
+    assert hostile != text
+    (study.folder / "params.yaml").write_text(hostile, encoding="utf-8")
     alone = study.run("python", "-m", "stages.plan", check=False)
     assert alone.returncode == 1 and "could not determine a constructor" in only_line(
         alone.stdout, "plan: params.yaml"
