@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stages.report.markdown import escape
 from stages.report.summary import csv_text
+from stages.report.texts import escape
 from stages.results.cell import CellResult
 from stages.study import names
 from stages.study.counts import count

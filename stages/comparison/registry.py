@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stages.comparison import champion
 from stages.files import sha256
-from stages.report.markdown import escape
+from stages.report.texts import escape
 from stages.study import paths
 from stages.study.params import ROOT, Study
 from stages.study.schema import DEFAULT_STUDY

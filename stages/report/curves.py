@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.drawing import Frame, Look, Point, Scale, Ticks, nice_step, path
+from stages.report.drawing import Frame, Point, nice_step, path, ticks
+from stages.report.shown_cells import Shown
 from stages.report.summary import csv_text
 from stages.results.cell import CellResult
 from stages.results.files import Series
@@ -32,35 +33,30 @@ _MOST_MARKERS = 24
 _LOSS_CUT = 3.0
 
 
-def series_of(cell: CellResult, panel: str) -> Series:
-    return cell.history.get(panel, EMPTY)
-
-
-def file_name(panel: str) -> str:
-    return f"{panel.replace('/', '_')}.csv"
-
-
 def curve_csv(cells: Sequence[CellResult], panel: str) -> str:
     """Rows of step, value, cell. A curve of over MAX_ROWS points becomes means of equally long
     groups of steps, each at the last step of its group."""
     rows: list[Sequence[object]] = [["step", "value", "cell"]]
     for cell in cells:
-        series = grouped_means(series_of(cell, panel), MAX_ROWS)
+        series = grouped_means(cell.history.get(panel, EMPTY), MAX_ROWS)
         for step, value in zip(series.steps, series.values, strict=True):
             rows.append([step, value, cell.name])
     return csv_text(rows)
 
 
+def _groups(series: Series, most: int) -> list[range]:
+    """The places of at most `most` equally long parts of a series."""
+    count = len(series.steps)
+    size = max(1, math.ceil(count / most))
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def grouped_means(series: Series, most: int) -> Series:
     """At most `most` points: means over groups of values, each at its group's last step."""
-    size = -(-len(series.steps) // most)
-    if size <= 1:
-        return series
     steps, values = [], []
-    for start in range(0, len(series.steps), size):
-        group = series.values[start : start + size]
-        steps.append(series.steps[start + len(group) - 1])
-        values.append(sum(group) / len(group))
+    for group in _groups(series, most):
+        steps.append(series.steps[group[-1]])
+        values.append(sum(series.values[group[0] : group[-1] + 1]) / len(group))
     return Series(tuple(steps), tuple(values))
 
 
@@ -80,149 +76,96 @@ def running_mean(series: Series, window: int) -> Series:
     return Series(series.steps, tuple(means.tolist()))
 
 
-def sampled(series: Series, most: int) -> Series:
-    """About `most` evenly spaced points of a smooth curve, the first and the last among them."""
-    size = -(-len(series.steps) // most)
-    if size <= 1:
-        return series
-    return _at(series, {*range(0, len(series.steps), size), len(series.steps) - 1})
+def sampled(series: Series, most: int) -> list[int]:
+    """About `most` evenly spaced places of a smooth curve, the first and the last among them."""
+    places = {group[0] for group in _groups(series, most)}
+    return sorted(places | {len(series.steps) - 1})
 
 
-def envelope(series: Series, most: int) -> Series:
-    """At most 2 x `most` points, the lowest and highest value of every group."""
-    size = -(-len(series.steps) // most)
-    if size <= 2:
-        return series
-    places: set[int] = set()
-    for start in range(0, len(series.steps), size):
-        group = range(start, min(start + size, len(series.steps)))
+def envelope(series: Series, most: int) -> list[int]:
+    """At most 2 x `most` places, of the lowest and the highest value of every group."""
+    places = set()
+    for group in _groups(series, most):
         places.add(min(group, key=series.values.__getitem__))
         places.add(max(group, key=series.values.__getitem__))
-    return _at(series, places)
-
-
-def _at(series: Series, places: Iterable[int]) -> Series:
-    """The points at some places, in their order."""
-    steps, values = [], []
-    for place in sorted(places):
-        steps.append(series.steps[place])
-        values.append(series.values[place])
-    return Series(tuple(steps), tuple(values))
+    return sorted(places)
 
 
 @dataclass(frozen=True)
 class Line:
-    """`index` is the cell's place on the page; `path` and `raw` are SVG path data, or ""."""
+    """`path` and `raw` are SVG path data, or ""."""
 
-    index: int
-    look: Look
-    title: str
+    cell: Shown
     path: str
     raw: str
-    points: tuple[Point, ...]
+    points: list[Point]
 
 
-@dataclass(frozen=True)
 class Panel:
-    """`cut` names the cells that leave the top of the axis, `empty` those without any value."""
+    """The history column `name` with one line per cell: train loss as the running mean over an
+    epoch, the raw curve behind it; validations as they are.
 
-    name: str
-    x_ticks: Ticks
-    y_ticks: Ticks
-    top: float
-    lines: tuple[Line, ...]
-    cut: tuple[str, ...]
-    empty: tuple[str, ...]
-
-
-def draw(
-    name: str, cells: Sequence[CellResult], looks: dict[str, Look], names: Mapping[str, str]
-) -> Panel:
-    """The panel of the history column `name` with one line per cell.
-
-    names: row of params.yaml -> what the page calls it.
-
-    Train loss is drawn as the running mean over an epoch, the raw curve behind it; validations as
-    they are.
+    cut: the cells that leave the top of the axis; empty: those without any value.
     """
-    is_loss = name == "train/loss"
-    drawn: dict[str, Series] = {}
-    peaks = []
-    last = 1
-    for cell in cells:
-        series = series_of(cell, name)
-        if is_loss:
-            series = running_mean(series, cell.epoch_steps)
-        drawn[cell.name] = series
-        if series.values:
-            peaks.append(max(series.values))
-        for column in cell.history.values():
-            if column.steps:
-                last = max(last, column.steps[-1])
-    limit = max(peaks, default=0.0)
-    if is_loss and peaks:
-        limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
-    top, y_step = _nice(limit)
 
-    def x_of(step: float) -> float:
-        return FRAME.x(step, last)
+    def __init__(self, name: str, cells: Iterable[Shown]) -> None:
+        self.name = name
+        self.is_loss = name == PANELS[0]
+        self.empty: list[str] = []
+        drawn: list[tuple[Shown, Series]] = []
+        peaks = []
+        self.last = 1
+        for cell in cells:
+            series = cell.result.history.get(name, EMPTY)
+            if self.is_loss:
+                series = running_mean(series, cell.result.epoch_steps)
+            if series.values:
+                drawn.append((cell, series))
+                peaks.append(max(series.values))
+            else:
+                self.empty.append(cell.short)
+            for column in cell.result.history.values():
+                self.last = max(self.last, *column.steps[-1:])
+        limit = max(peaks, default=0.0)
+        if self.is_loss and peaks:
+            limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
+        self.top = 1.0
+        if limit > 0:
+            distance = nice_step(limit, 5)
+            self.top = math.ceil(limit / distance - 1e-9) * distance
+        self.lines, self.cut = [], []
+        for (cell, series), peak in zip(drawn, peaks, strict=True):
+            self.lines.append(self._line(cell, series))
+            if peak > self.top:
+                self.cut.append(cell.short)
+        steps = range(0, self.last + 1, int(max(1, nice_step(self.last, 5))))
+        self.x_ticks = [(self._x(step), _thousands(step)) for step in steps]
+        self.y_ticks = ticks(0.0, self.top, 5, self._y)
 
-    def y_of(value: float) -> float:
+    def _x(self, step: float) -> float:
+        return FRAME.x(step, self.last)
+
+    def _y(self, value: float) -> float:
         # Far outside the frame is as good as just outside: the clip path hides both, the file stays
         # small.
-        return FRAME.y(min(max(value / top, -1.0), 3.0))
+        return FRAME.y(min(max(value / self.top, -1.0), 3.0))
 
-    lines, cut, empty = [], [], []
-    for index, cell in enumerate(cells):
-        series = drawn[cell.name]
-        called = names.get(cell.name, cell.name)
-        if not series.steps:
-            empty.append(called)
-            continue
-        raw = series_of(cell, name) if is_loss else EMPTY
-        lines.append(_line(index, cell, looks[cell.name], name, series, raw, x_of, y_of))
-        if max(series.values, default=0.0) > top:
-            cut.append(called)
-    x_ticks, y_ticks = [], []
-    for tick in range(0, last + 1, int(max(1, nice_step(last, 5)))):
-        x_ticks.append((x_of(tick), _thousands(tick)))
-    for number in range(round(top / y_step) + 1):
-        y_ticks.append((y_of(y_step * number), f"{y_step * number:.10g}"))
-    return Panel(name, tuple(x_ticks), tuple(y_ticks), top, tuple(lines), tuple(cut), tuple(empty))
+    def _path(self, series: Series, places: Iterable[int]) -> str:
+        return path((self._x(series.steps[at]), self._y(series.values[at])) for at in places)
 
-
-def _line(
-    index: int,
-    cell: CellResult,
-    look: Look,
-    name: str,
-    series: Series,
-    raw: Series,
-    x_of: Scale,
-    y_of: Scale,
-) -> Line:
-    places = range(len(series.steps))
-    if len(places) > _MOST_MARKERS or raw.steps:
-        places = places[-1:]
-    unit = "mean over the last epoch's steps" if raw.steps else "validation"
-    run = f"run {cell.run_id or 'not tracked'}"
-    points = []
-    for place in places:
-        step, value = series.steps[place], series.values[place]
-        title = f"{cell.name}\n{name} = {value:.4f} at iteration {step} ({unit})\n{run}"
-        points.append(Point(x_of(step), y_of(value), title))
-    paths = []
-    for line in (sampled(series, _POINTS), envelope(raw, _POINTS)):
-        paths.append(path(zip(map(x_of, line.steps), map(y_of, line.values), strict=True)))
-    return Line(index, look, f"{cell.name}\n{run}", *paths, tuple(points))
-
-
-def _nice(highest: float) -> tuple[float, float]:
-    """The top of an axis from 0 that holds `highest`, and the distance of its ticks."""
-    if highest <= 0:
-        return 1.0, 0.2
-    step = nice_step(highest, 5)
-    return math.ceil(highest / step - 1e-9) * step, step
+    def _line(self, cell: Shown, series: Series) -> Line:
+        raw, unit = EMPTY, "validation"
+        points = list(zip(series.steps, series.values, strict=True))
+        if self.is_loss:
+            raw, unit = cell.result.history[self.name], "mean over the last epoch's steps"
+        if self.is_loss or len(points) > _MOST_MARKERS:
+            points = points[-1:]
+        marked = []
+        for step, value in points:
+            title = f"{cell.name}\n{self.name} = {value:.4f} at iteration {step} ({unit})"
+            marked.append(Point(self._x(step), self._y(value), f"{title}\nrun {cell.run}"))
+        smooth = self._path(series, sampled(series, _POINTS))
+        return Line(cell, smooth, self._path(raw, envelope(raw, _POINTS)), marked)
 
 
 def _thousands(step: int) -> str:

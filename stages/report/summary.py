@@ -29,8 +29,7 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     last cell are expected to give in the metric that decides, with the 95 % interval; the gain is
     null where the interval is wider than all of the curve.
 
-    Every key is a column of DVC's tables, in this order in `dvc exp show`: what fits on a screen
-    comes first, and the cells have a file of their own.
+    Every key is a column of `dvc exp show`, in this order: what fits on a screen comes first.
     """
     choice = judgement.choice
     content: dict[str, object] = {}
@@ -78,8 +77,7 @@ def _highest(judgement: Judgement, metric: str) -> float | None:
     """Of all cells; that of a repeated cell is the mean of its repeats."""
     values = []
     for estimates in judgement.estimates.values():
-        estimate = estimates.get(metric)
-        if estimate:
+        if estimate := estimates.get(metric):
             values.append(estimate.value)
     return max(values, default=None)
 
@@ -120,10 +118,11 @@ def _verdict_values(judgement: Judgement, name: str) -> dict[str, object]:
         return values
     place = judgement.front.place(name)
     values["pareto"] = {"member": "front", "dominated": "dominated"}.get(place)
+    if name == best:
+        values["against_best"] = "best"
     if standing is None:
-        values["against_best"] = "best" if name == best else None
         return values
-    pair = judgement.pair(name, best) if best else None
+    pair = judgement.pair(name, best or "")
     if pair is not None:
         values["difference"] = pair.difference.value
         values["difference_low"], values["difference_high"] = standing.interval

@@ -191,10 +191,9 @@ def shown_rows(cells: Sequence[CellResult], judgement: Judgement) -> list[CellRe
     by_name = {cell.name: cell for cell in cells}
     rows = []
     for cell in cells:
-        names = [row for row in judgement.repeats.get(cell.name, ()) if row in by_name]
-        if len(names) > 1:
-            cell = _mean(cell, [by_name[name] for name in names], judgement)
-        rows.append(cell)
+        names = judgement.repeats.get(cell.name, ())
+        repeats = [by_name[name] for name in names if name in by_name]
+        rows.append(_mean(cell, repeats, judgement) if len(repeats) > 1 else cell)
     return rows
 
 
@@ -228,14 +227,13 @@ def _average(
 
 @dataclass(frozen=True)
 class ClassTable:
-    """`rows` holds, per cell, one score or None per name of `names`."""
+    """boxes: of each class, the most that any cell knows of. rows: a cell and its score of each
+    class that it knows."""
 
-    split: str
     metric: str
     label: str
-    names: tuple[str, ...]
     boxes: dict[str, int]
-    rows: tuple[tuple[CellResult, tuple[ClassScore | None, ...]], ...]
+    rows: list[tuple[CellResult, dict[str, ClassScore]]]
 
 
 def class_tables(cells: Sequence[CellResult]) -> list[ClassTable]:
@@ -243,19 +241,12 @@ def class_tables(cells: Sequence[CellResult]) -> list[ClassTable]:
     tables = []
     for metric in ("AP50", "AP"):
         for split in EVALUATED:
-            tables.append(_table(cells, split, metric))
+            boxes: dict[str, int] = {}
+            rows = []
+            for cell in cells:
+                scores = {score.name: score for score in cell.per_class.get(split, ())}
+                rows.append((cell, scores))
+                for name, score in scores.items():
+                    boxes[name] = max(boxes.get(name, 0), score.boxes)
+            tables.append(ClassTable(metric, f"{split} {metric}", boxes, rows))
     return tables
-
-
-def _table(cells: Sequence[CellResult], split: str, metric: str) -> ClassTable:
-    boxes: dict[str, int] = {}
-    scores_by_cell = []
-    for cell in cells:
-        scores = {score.name: score for score in cell.per_class.get(split, ())}
-        scores_by_cell.append(scores)
-        for name, score in scores.items():
-            boxes[name] = max(boxes.get(name, 0), score.boxes)
-    rows = []
-    for cell, scores in zip(cells, scores_by_cell, strict=True):
-        rows.append((cell, tuple(scores.get(name) for name in boxes)))
-    return ClassTable(split, metric, f"{split} {metric}", tuple(boxes), boxes, tuple(rows))

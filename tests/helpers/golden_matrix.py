@@ -9,6 +9,7 @@ from pathlib import Path
 from golden_texts import transposed
 from made_matrix import R50, R101, X101, load, row, study_of, write_cell, write_truth
 
+from stages.report.shown_cells import page_cells
 from stages.report.summary import compare_csv, summary_json
 from stages.report.verdicts.card import card
 from stages.report.verdicts.standing import places
@@ -117,10 +118,10 @@ def conclusions(cells: list[CellResult], judgement: Judgement) -> str:
     lines = ["# holds", str(judgement.holds), judgement.why]
     lines += ["", "# choice and front", judgement.choice.sentence, judgement.front.sentence]
     lines += ["", "# card", shown.ship, shown.state, shown.because]
-    lines += [f"{point.label}: {point.text}" for point in shown.points]
+    lines += [f"{label}: {text}" for label, text in shown.points.items()]
     lines += [f"warning: {shown.warning}", *shown.details]
     lines += ["", "# places"]
-    for name, place in places(judgement, cells).items():
+    for name, place in places(judgement, page_cells(cells, judgement)).items():
         lines.append(
             f"{name}: {place.words}; P(best) {place.p_best_text}, loss {place.loss_text}; {place.pareto}"
         )

@@ -11,6 +11,9 @@ import numpy as np
 from PIL import Image
 
 from stages.analysis import depth, suspects, tide
+from stages.report.page import pictures
+from stages.report.pictures.gallery import Gallery, gallery
+from stages.report.shown_cells import ShownCells, page_cells, shown_cells
 from stages.results.cell import CellResult, ClassScore
 from stages.results.files import CellFiles
 from stages.study import paths
@@ -20,6 +23,7 @@ from stages.verdict.choice import Choice
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
 
+A, B, C = "cell-a", "cell-b", "cell-c"
 METRIC = "val/bbox_mAP_50"
 CLASSES = ("Paper", "Glass", "Battery")
 WIDTH, HEIGHT = 240, 180
@@ -162,6 +166,13 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
     )
 
 
+def write_cells(root: Path, detect: Mapping[str, Detect]) -> list[CellResult]:
+    cells = []
+    for index, (name, how) in enumerate(detect.items()):
+        cells.append(write_cell(root, name, how, index))
+    return cells
+
+
 def details_path(root: Path, name: str, row: Mapping[str, object]) -> Path:
     return root / paths.details(name, Cell(**row))
 
@@ -258,3 +269,35 @@ def _groups(known: dict) -> list[Group]:
         )
         for kind, name, entry in entries
     ]
+
+
+def study(
+    root: Path, detect: dict[str, Detect], chosen: str | None = None, images: int = 4, **data
+) -> tuple[ShownCells, Judgement]:
+    write_data(root, images, **data)
+    cells = write_cells(root, detect)
+    judged = judgement(root, cells, chosen)
+    return shown_cells(page_cells(cells, judged), judged), judged
+
+
+def pictured(root: Path, cells: Sequence[CellResult], chosen: str | None = None) -> dict:
+    """What the templates show of the pictures."""
+    judged = judgement(root, cells, chosen)
+    return pictures(page_cells(cells, judged), judged, root)
+
+
+def shown(
+    root: Path, detect: Mapping[str, Detect], chosen: str | None = None, **changes
+) -> Gallery:
+    cells = write_cells(root, detect)
+    judged = judgement(root, cells, chosen, **changes)
+    return gallery(shown_cells(page_cells(cells, judged), judged), judged, root)
+
+
+def kinds(shot) -> list[str]:
+    return sorted(shape.kind for shape in shot.shapes)
+
+
+def enlarged(results: list[dict]) -> list[dict]:
+    """Detections for images of 1200 x 900 pixels."""
+    return [one | {"bbox": [5 * value for value in one["bbox"]]} for one in results]

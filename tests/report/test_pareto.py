@@ -9,10 +9,9 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.drawing import looks_of
+from stages.report.shown_cells import page_cells
 from stages.report.table import COSTS
-from stages.report.verdicts.labels import Box, place, shorten, width
-from stages.report.verdicts.pareto import trades
+from stages.report.verdicts.pareto import Box, place, shorten, trades, width
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 
@@ -30,16 +29,12 @@ def priced(cells, latencies, **more):
 
 
 def drawn(cells, error: float = 0.02):
-    return trades(
-        judged(cells, error),
-        looks_of(cells),
-        {cell.name: i for i, cell in enumerate(cells)},
-        {cell.name: cell.run_id for cell in cells},
-    )
+    judgement = judged(cells, error)
+    return trades(judgement, page_cells(cells, judgement))
 
 
 def front_of(trade) -> set[str]:
-    return {dot.name for dot in trade.wide.dots if not dot.pale}
+    return {dot.cell.name for dot in trade.wide.dots if not dot.pale}
 
 
 def test_the_front_follows_the_cost(cells):
@@ -69,7 +64,7 @@ def test_the_line_climbs_and_no_point_lies_above_it(cells):
 
 def test_the_chosen_cell_is_marked_and_tells_its_numbers(cells):
     chosen = [dot for dot in drawn(cells)[0].wide.dots if dot.chosen]
-    assert [dot.name for dot in chosen] == [CASCADE]
+    assert [dot.cell.name for dot in chosen] == [CASCADE]
     assert chosen[0].title == (
         f"{CASCADE}\nval mAP50 = 0.261, 95 % interval 0.222 to 0.300 (240 boxes, 48 images)\n"
         "latency, ms = 30\nrun run3abcdef"
@@ -84,7 +79,7 @@ def test_struck_out_is_who_is_dominated_in_everything(cells, tmp_path):
         ),
         *cells[1:],
     ]
-    assert [dot.name for dot in drawn(worse)[0].wide.dots if dot.struck] == [R50]
+    assert [dot.cell.name for dot in drawn(worse)[0].wide.dots if dot.struck] == [R50]
     files = report(worse, tmp_path / "worse")
     assert (
         f"~~{R50}~~" in files["report.md"]
@@ -96,14 +91,14 @@ def test_struck_out_is_who_is_dominated_in_everything(cells, tmp_path):
 def test_costs_that_were_not_measured(cells, tmp_path):
     partly = priced(cells, [10.0, None, 40.0, 30.0])
     trade = drawn(partly)[0]
-    assert trade.absent == (SWIN,) and len(trade.wide.dots) == 3 and "Not placed" in trade.sentence
+    assert trade.absent == [SWIN] and len(trade.wide.dots) == 3 and "Not placed" in trade.sentence
     files = report(partly, tmp_path / "partly")
     assert f"latency, ms was not measured: {SWIN}." in Page(files["index.html"]).text
     assert "not placed: latency not measured" in files["report.md"]
     never = [
         dataclasses.replace(cell, costs={}, train_minutes=None, parameters=None) for cell in cells
     ]
-    assert drawn(never) == ()
+    assert drawn(never) == []
     text = Page(report(never, tmp_path / "never")["index.html"]).text
     assert "No cost was measured" in text and "Not drawn" not in text
 
@@ -134,7 +129,7 @@ def test_a_wide_range_of_costs_is_logarithmic(cells):
     assert near.x_ticks[0] == (near.frame.left, "0") and "0" not in [
         text for _, text in far.x_ticks
     ]
-    x = {dot.name: dot.x for dot in far.dots}
+    x = {dot.cell.name: dot.x for dot in far.dots}
     assert x[SWIN] - x[R50] == pytest.approx(x[CASCADE] - x[SWIN], abs=0.2)
 
 

@@ -8,8 +8,8 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.drawing import axis_of, mark
-from stages.report.verdicts.hypotheses import cards, tally
+from stages.report.drawing import axis_of
+from stages.report.verdicts import hypotheses
 from stages.study.params import Hypothesis
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -26,7 +26,8 @@ def cells(tmp_path):
 
 
 def card(cells, claim: Hypothesis, error: float = 0.02):
-    return cards(judged(cells, error, stated=(claim,)))[0]
+    judgement = judged(cells, error, stated=(claim,))
+    return hypotheses.card(judgement.findings[0], judgement)
 
 
 def test_the_same_numbers_support_a_claim_and_reject_its_contrary(cells, tmp_path):
@@ -66,9 +67,7 @@ def test_the_claimed_side_is_the_right_one(cells):
     for claim, sign, levels in ((LARGER, 1, ("swin_l", "r50")), (SMALLER, -1, ("r50", "swin_l"))):
         plot = card(cells, claim).plots[0]
         row = plot.rows[0]
-        assert (
-            (row.first, row.second) == levels and plot.wants == "right of 0" and plot.bound is None
-        )
+        assert row.evidence.levels == levels and plot.wants == "right of 0" and plot.bound is None
         assert sign * (row.mark.at - plot.axis.at(0)) > 0
         assert row.mark.low < row.mark.at < row.mark.high
         assert (row.text, row.p) == (
@@ -111,9 +110,9 @@ def test_a_bound_is_drawn_and_decides(cells):
 def test_one_loss_each_is_a_point_without_interval(cells):
     row = card(cells, LOSS).plots[0].rows[0]
     assert (
-        row.outcome == "undecided"
+        row.evidence.outcome == "undecided"
         and row.mark.low is None
-        and "one training each" in row.reason
+        and "one training each" in row.evidence.reason
         and row.p == ""
     )
     assert row.text == "-0.096"
@@ -141,7 +140,7 @@ def test_confounders_stand_beside_the_pair(cells, tmp_path):
     ]
     row = card(longer, LARGER).plots[0].rows[0]
     assert (
-        row.confounders == ("length of training",)
+        row.evidence.confounders == ("length of training",)
         and "confounded by length of training" in row.title
     )
     text = Page(
@@ -155,7 +154,7 @@ def test_confounders_stand_beside_the_pair(cells, tmp_path):
 
 
 def test_no_hypothesis():
-    assert tally(()) == "params.yaml states no hypothesis."
+    assert hypotheses.tally(()) == "params.yaml states no hypothesis."
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [0.3], [-0.4, -0.1], [-1e-4, 2e-4], [-0.3, 0.9]])
@@ -164,4 +163,4 @@ def test_an_axis_holds_zero_its_values_and_some_ticks(values):
     assert axis.low < 0 < axis.high and all(0 < axis.at(value) < 100 for value in values)
     assert "0" in [text for _, text in axis.ticks] and 2 <= len(axis.ticks) <= 7
     assert [at for at, _ in axis.ticks] == sorted({at for at, _ in axis.ticks})
-    assert mark(axis, 0.0).low is None and mark(axis, 5.0).at == 100
+    assert axis.mark(0.0).low is None and axis.mark(5.0).at == 100

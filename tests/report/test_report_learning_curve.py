@@ -13,9 +13,9 @@ from report_cells import Page, load_all, report
 from share_matrix import ROWS, concluded
 
 from stages.comparison import outcomes
-from stages.report.drawing import looks_of
+from stages.report.shown_cells import page_cells
 from stages.report.summary import summary_json
-from stages.report.verdicts.learning_curve import figures, law_text
+from stages.report.verdicts.learning_curve import ShareFigure, law_text
 from stages.verdict.learning_curve import Gain
 from stages.verdict.wording import value
 
@@ -34,25 +34,26 @@ def changed(judgement, **changes):
 
 def drawn(made, judgement=None):
     cells, own = made
-    [figure] = figures(judgement or own, cells, looks_of(cells))
-    return figure
+    judgement = judgement or own
+    [share] = judgement.shares
+    return ShareFigure(judgement, share, page_cells(cells, judgement))
 
 
 def test_points_and_table_are_the_judgements_numbers(made):
     _, judgement = made
     [share] = judgement.shares
     figure = drawn(made)
-    assert [line.images for line in figure.rows] == ["60", "120", "240", "480"]
+    assert [images for _, images, *_ in figure.rows] == ["60", "120", "240", "480"]
     for line, name, score in zip(figure.rows, share.cells, share.curve.scores):
         estimate = judgement.estimates[name][judgement.metric]
-        assert (line.name, line.score) == (name, value(score)) and score == estimate.value
-        assert line.interval == f"{value(estimate.low)} to {value(estimate.high)}"
+        assert (line[0], line[-2]) == (name, value(score)) and score == estimate.value
+        assert line[-1] == f"{value(estimate.low)} to {value(estimate.high)}"
     expected = figure.rows[-1]
-    assert expected.name == "" and expected.score == value(share.curve.at(480))
+    assert expected[0] == "" and expected[-2] == value(share.curve.at(480))
     images, low, high = share.curve.band[-1]
     assert images == pytest.approx(480)
-    assert expected.interval == f"{value(low)} to {value(high)}"
-    assert figure.label == "all of r50"
+    assert expected[-1] == f"{value(low)} to {value(high)}"
+    assert figure.cell.short == "all of r50"
     assert figure.sentence.startswith("Twice its 240 training images are expected to give +0.")
     sentence = share.sentence.replace(judgement.metric, "val mAP50")
     assert f"row-whole: t{figure.sentence[1:]}" == sentence
@@ -168,7 +169,7 @@ def test_a_gain_that_cannot_be_told_is_not_drawn(made, tmp_path):
     cells, judgement = made
     useless = changed(judgement, doubled=Gain(480, 0.1, -0.5, 0.5, True))
     figure = drawn(made, useless)
-    assert len(figure.rows) == 3 and "expected" not in [line.name for line in figure.rows]
+    assert len(figure.rows) == 3 and "" not in [name for name, *_ in figure.rows]
     for plot in (figure.wide, figure.narrow):
         assert plot.doubled is None and plot.beyond == ""
         assert [text for _, text in plot.x_ticks] == ["60", "120", "240"]

@@ -10,9 +10,9 @@ import pytest
 from report_cells import EPOCHS, NAMES, STEPS, Page, load_all, rendered, report
 from report_judgements import judged
 
-from stages.report.curves import draw, grouped_means, running_mean
-from stages.report.drawing import looks_of
-from stages.report.markdown import escape
+from stages.report.curves import Panel, grouped_means, running_mean
+from stages.report.shown_cells import page_cells
+from stages.report.texts import escape
 from stages.results.files import Series
 from stages.study.params import Hypothesis
 
@@ -97,8 +97,12 @@ def test_the_page_loads_nothing(cells, tmp_path):
     assert len(html) < 2_000_000
 
 
+def looks(cells):
+    return {name: cell.look for name, cell in page_cells(cells, judged(cells)).items()}
+
+
 def test_a_backbone_keeps_its_colour_and_variants_differ(cells):
-    every, picked = looks_of(cells), looks_of(cells[1:3])
+    every, picked = looks(cells), looks(cells[1:3])
     assert every[NAMES[1]].colour == every[NAMES[2]].colour == picked[NAMES[1]].colour
     assert every[NAMES[0]].colour == every[NAMES[3]].colour != every[NAMES[1]].colour
     assert (
@@ -110,9 +114,9 @@ def test_a_backbone_keeps_its_colour_and_variants_differ(cells):
 def test_a_diverging_cell_does_not_flatten_the_others(cells):
     wild = Series(tuple(range(1, 13)), (3.0,) * 6 + (1e9,) * 6)
     wild_cell = dataclasses.replace(cells[0], history=cells[0].history | {"train/loss": wild})
-    panel = draw("train/loss", [wild_cell, *cells[1:]], looks_of(cells), {})
-    assert panel.top < 100 and panel.cut == (NAMES[0],)
-    assert draw("train/loss", cells, looks_of(cells), {}).cut == ()
+    panel = Panel("train/loss", page_cells([wild_cell, *cells[1:]], judged(cells)).values())
+    assert panel.top < 100 and panel.cut == [NAMES[0]]
+    assert Panel("train/loss", page_cells(cells, judged(cells)).values()).cut == []
 
 
 def test_the_loss_curve_ends_at_the_train_loss_of_the_table(cells):

@@ -10,10 +10,10 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import METRIC, judged
 
+from stages.report.shown_cells import order, page_cells
+from stages.report.verdicts import standing
 from stages.report.verdicts.card import card
-from stages.report.verdicts.pairs_plot import matrices
-from stages.report.verdicts.phrases import needed, order, rival
-from stages.report.verdicts.standing import forest, places
+from stages.report.verdicts.pairs import matrices, needed, rival
 from stages.verdict.holding import contradictions
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -48,8 +48,12 @@ def told(files: dict[str, str]) -> list[str]:
     return [Page(files["index.html"]).text, " ".join(files["report.md"].replace("\\", "").split())]
 
 
-def runs_of(cells) -> dict[str, str]:
-    return {cell.name: cell.run_id for cell in cells}
+def places(judgement, cells) -> dict[str, standing.Place]:
+    return standing.places(judgement, page_cells(cells, judgement))
+
+
+def forest(judgement, cells) -> standing.Forest:
+    return standing.forest(judgement, places(judgement, cells))
 
 
 def test_swapped_numbers_swap_the_verdict(cells, tmp_path):
@@ -89,11 +93,13 @@ def test_a_wide_interval_decides_nothing(cells, tmp_path):
             and "▼" not in text.split("Who beats whom")[0]
         )
     # Nobody is shown to be as good: the highest is chosen, and the cheaper ones remain possible.
-    assert found.choice.chosen == CASCADE and not found.choice.shown and rival(found) == PAFPN
+    assert (
+        found.choice.chosen == CASCADE and not found.choice.shown and rival(found).second == PAFPN
+    )
     assert [possible.name for possible in found.choice.cheaper] == [R50, SWIN, PAFPN]
     assert f"\n| {R50} | ? undecided -0.150" in files["report.md"]
     assert f"\n| {CASCADE} (chosen) | ★ best |" in files["report.md"]
-    rows = {row.name: row for row, *_ in forest(found, runs_of(cells)).rows}
+    rows = places(found, cells)
     assert rows[CASCADE].chosen and rows[CASCADE].outcome == "best"
     assert rows[R50].outcome == "undecided" and found.standings[R50].possible_best
 
@@ -152,18 +158,15 @@ def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
     found = judged(cells, error=0.2)
     made = card(found)
     standing = found.standings[CASCADE]
-    assert [point.label for point in made.points] == ["How sure", "Cost", "Test"]
-    assert f"{100 * standing.p_best:.0f} % probability to be the best" in made.points[0].text
-    assert f"expected loss {standing.expected_loss:.3f}" in made.points[0].text
-    assert f"Also possible as the best: {PAFPN}, {SWIN} and {R50}." in made.points[0].text
-    assert "3 cheaper cells may be good enough" in made.points[1].text
-    assert f"could lose up to {found.standings[R50].loss_high:.3f}" in made.points[1].text
-    words = sum(
-        len(text.split())
-        for text in (made.ship, made.because, *(point.text for point in made.points))
-    )
+    assert list(made.points) == ["How sure", "Cost", "Test"]
+    assert f"{100 * standing.p_best:.0f} % probability to be the best" in made.points["How sure"]
+    assert f"expected loss {standing.expected_loss:.3f}" in made.points["How sure"]
+    assert f"Also possible as the best: {PAFPN}, {SWIN} and {R50}." in made.points["How sure"]
+    assert "3 cheaper cells may be good enough" in made.points["Cost"]
+    assert f"could lose up to {found.standings[R50].loss_high:.3f}" in made.points["Cost"]
+    words = sum(len(text.split()) for text in (made.ship, made.because, *made.points.values()))
     assert words < 100
-    sure = card(judged(cells)).points[0].text
+    sure = card(judged(cells)).points["How sure"]
     assert sure.endswith("Every other cell is ruled out as the best.")
 
 
@@ -184,7 +187,7 @@ def test_a_cheaper_cell_that_is_shown_to_be_as_good_is_chosen(cells):
     )
     assert (
         f"Latency 10 ms, 75 % less than {CASCADE} with 40 ms; no cheaper cell may be as good."
-        == made.points[1].text
+        == made.points["Cost"]
     )
 
 
@@ -202,7 +205,7 @@ def test_holes_are_named_with_their_reason(cells, tmp_path):
 
 
 def what_test_says(judgement) -> str:
-    return next((point.text for point in card(judgement).points if point.label == "Test"), "")
+    return card(judgement).points.get("Test", "")
 
 
 def test_what_test_says(cells):
@@ -234,8 +237,8 @@ def test_what_test_says(cells):
 
 
 def test_the_best_on_the_page_is_the_one_of_the_deciding_metric(cells):
-    by_map = forest(judged(swapped(cells, "val"), metric="val/bbox_mAP"), {})
-    assert by_map.metric == "val mAP" and by_map.rows[0][0].name == R50
+    by_map = forest(judged(swapped(cells, "val"), metric="val/bbox_mAP"), cells)
+    assert by_map.metric == "val mAP" and by_map.rows[0][0] == R50
 
 
 def test_one_cell_and_no_score(cells, tmp_path):
@@ -244,9 +247,9 @@ def test_one_cell_and_no_score(cells, tmp_path):
         card(single).because
         == "It is the only cell with results: there is nothing to compare it with."
     )
-    assert [row.outcome for row, *_ in forest(single, {}).rows] == ["best"] and matrices(
-        single, {}
-    ) == ()
+    assert places(single, cells[:1])[R50].outcome == "best"
+    assert [name for name, *_ in forest(single, cells[:1]).rows] == [R50]
+    assert matrices(single, page_cells(cells[:1], single)) == []
     blank = [
         dataclasses.replace(
             cell, scores={split: dict.fromkeys(found) for split, found in cell.scores.items()}
@@ -258,9 +261,8 @@ def test_one_cell_and_no_score(cells, tmp_path):
         card(nothing).ship == "Nothing to ship yet"
         and card(nothing).because == "No cell has a val mAP50."
     )
-    assert {mark for _, mark, _ in forest(nothing, {}).rows} == {None} and card(
-        nothing
-    ).points == ()
+    assert {mark for _, mark, _ in forest(nothing, blank).rows} == {None}
+    assert card(nothing).points == {}
     text = Page(report(blank, tmp_path)["index.html"]).text
     assert (
         "No two cells were compared." in text
@@ -288,42 +290,6 @@ def test_a_repeat_stands_with_its_cell(cells, tmp_path):
         row["cell"] == "again"
         and row["against_best"] == row["pareto"] == ""
         and row["val_bbox_mAP_50"]
-    )
-
-
-def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
-    found = judged(cells)
-    square, *others = matrices(found, runs_of(cells))
-    assert [one.label for one in (square, *others)] == ["val mAP50", "test mAP50"]
-    assert square.names == tuple(reversed(NAMES)) and others[0].names == square.names
-    contrary = {"better": "worse", "worse": "better", "not distinguishable": "not distinguishable"}
-    for i, row in enumerate(square.rows):
-        assert row[i] is None
-        for j, one in enumerate(row):
-            if i != j:
-                assert (
-                    one.outcome == contrary[square.rows[j][i].outcome]
-                    and one.shade == square.rows[j][i].shade
-                )
-                assert float(one.text) == -float(square.rows[j][i].text)
-    top = square.rows[0][3]
-    assert (
-        top.shade == 100
-        and top.outcome == "better"
-        and top.symbol == "▲"
-        and top.confounded is False
-    )
-    assert top.title.splitlines()[:2] == [
-        f"{CASCADE} against {R50}: better",
-        "val mAP50: +0.150 [+0.097, +0.203] (240 boxes, 48 images)",
-    ]
-    assert (
-        "after Holm's correction over 6 pairs" in top.title
-        and "runs run3abcdef and run0abcdef" in top.title
-    )
-    assert (
-        "would be decided by about 400 images instead of 48"
-        in matrices(judged(cells, 0.2), {})[0].rows[0][1].title
     )
 
 

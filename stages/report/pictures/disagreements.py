@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION, Inspection
 from stages.analysis.tide import KINDS as ERRORS
-from stages.report.pictures.shown_cells import Shown
 from stages.report.pictures.thumbnails import Box
+from stages.report.shown_cells import Shown
 from stages.scoring.tables import iou_with
 from stages.study.counts import count, form
 from stages.verdict.wording import shortened
@@ -20,6 +21,13 @@ from stages.verdict.wording import shortened
 # What the cell that is wrong does, in the order in which they are shown.
 KINDS = ("missed", "classification", "localisation", "background")
 _IOU = 0.5
+# What happens to a box that is not found, by KINDS.
+_FATES = {
+    "missed": "not found",
+    "classification": "found with a wrong class",
+    "localisation": "found, but misplaced",
+}
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -33,23 +41,6 @@ class View:
     kept: np.ndarray
     fate: np.ndarray
     by: np.ndarray
-
-
-@dataclass(frozen=True)
-class Disagreements:
-    """One entry for each (E,): kind, the position in KINDS of what the wrong cell does; right: 0
-    where the first cell is right, 1 where the second is; image: position in Truth; box: its
-    position in Truth, or -1 where nothing is; detection: the wrong cell's detection, -1 where it
-    shows none."""
-
-    kind: np.ndarray
-    right: np.ndarray
-    image: np.ndarray
-    box: np.ndarray
-    detection: np.ndarray
-
-    def count(self, kind: int, right: int) -> int:
-        return int(((self.kind == kind) & (self.right == right)).sum())
 
 
 def view(inspected: Inspection, score: float) -> View:
@@ -69,50 +60,35 @@ def view(inspected: Inspection, score: float) -> View:
     return View(inspected, score, kept, fate, by)
 
 
-def compare(first: View, second: View) -> Disagreements:
-    """Both cells' views of the same split."""
+def compare(first: View, second: View) -> pd.DataFrame:
+    """Where two cells' views of the same split disagree, a row each: kind, what the wrong cell does
+    (of KINDS); right: 0 where the first cell is right, 1 where the second is; image: position in
+    Truth; box: its position in Truth, or -1 where nothing is; detection: the wrong cell's, or -1
+    where it shows none."""
     truth = first.inspected.truth
+    kinds = np.array(KINDS)
     parts = []
     for right, (good, bad) in enumerate(((first, second), (second, first))):
         box = np.flatnonzero(~truth.crowd & (good.fate < 0) & (bad.fate >= 0))
-        parts.append((bad.fate[box], np.full(len(box), right), truth.image[box], box, bad.by[box]))
+        parts.append((kinds[bad.fate[box]], right, truth.image[box], box, bad.by[box]))
         ghost = _unshared(bad, good)
-        parts.append(
-            (
-                np.full(len(ghost), KINDS.index("background")),
-                np.full(len(ghost), right),
-                bad.inspected.detections.image[ghost],
-                np.full(len(ghost), -1),
-                ghost,
-            )
-        )
-    return Disagreements(*(np.concatenate(column).astype(np.int64) for column in zip(*parts)))
+        parts.append(("background", right, bad.inspected.detections.image[ghost], -1, ghost))
+    columns = ("kind", "right", "image", "box", "detection")
+    tables = [pd.DataFrame(dict(zip(columns, part, strict=True))) for part in parts]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _unshared(bad: View, good: View) -> np.ndarray:
     """Detections of nothing by `bad` where `good` shows nothing of any class, IoU .5 or more."""
-    ghosts = np.flatnonzero(bad.kept & (bad.inspected.errors.kind == BACKGROUND))
-    theirs = np.flatnonzero(good.kept)
     ours, others = bad.inspected.detections, good.inspected.detections
-    theirs = theirs[np.argsort(others.image[theirs], kind="stable")]
-    image = others.image[theirs]
-    low = np.searchsorted(image, ours.image[ghosts], side="left")
-    high = np.searchsorted(image, ours.image[ghosts], side="right")
+    theirs = np.flatnonzero(good.kept)
+    of_image = pd.Series(theirs).groupby(others.image[theirs]).indices
     alone = []
-    for ghost, start, end in zip(ghosts.tolist(), low.tolist(), high.tolist(), strict=True):
-        overlap = iou_with(ours.boxes[ghost], others.boxes[theirs[start:end]])
-        if not (overlap >= _IOU).any():
+    for ghost in np.flatnonzero(bad.kept & (bad.inspected.errors.kind == BACKGROUND)).tolist():
+        near = theirs[of_image.get(ours.image[ghost], [])]
+        if not (iou_with(ours.boxes[ghost], others.boxes[near]) >= _IOU).any():
             alone.append(ghost)
     return np.array(alone, dtype=np.int64)
-
-
-# What happens to a box that is not found, by KINDS.
-_FATES = {
-    "missed": "not found",
-    "classification": "found with a wrong class",
-    "localisation": "found, but misplaced",
-}
-_MOST_NAMES = 5
 
 
 def boxes(
@@ -123,32 +99,19 @@ def boxes(
 
     lit_boxes, lit: positions in Truth and of detections that the picture is there for.
     """
-    return [*_labelled(view, image_id, lit_boxes), *_detected(view, image_id, lit)]
-
-
-def _labelled(view: View, image_id: int, lit: Collection[int]) -> list[Box]:
-    truth = view.inspected.truth
-    place = int(np.searchsorted(truth.image_ids, image_id))
-    drawn = []
-    for box in np.flatnonzero(truth.image == place).tolist():
-        name, fate = truth.classes[truth.category[box]], view.fate[box]
-        if truth.crowd[box]:
-            title = f"labelled {name}, a crowd: not counted"
-            drawn.append(Box(*truth.boxes[box], "crowd", False, title))
-            continue
-        kind = words = "found"
-        if fate >= 0:
-            kind, words = "lost", _FATES[KINDS[fate]]
-        title = f"labelled {name}: {words}"
-        drawn.append(Box(*truth.boxes[box], kind, False, title, box in lit))
-    return drawn
-
-
-def _detected(view: View, image_id: int, lit: Collection[int]) -> list[Box]:
     truth, detections = view.inspected.truth, view.inspected.detections
     errors, right = view.inspected.errors, view.inspected.evaluated.box
     place = int(np.searchsorted(truth.image_ids, image_id))
     drawn = []
+    for box in np.flatnonzero(truth.image == place).tolist():
+        kind, words = "found", "found"
+        if truth.crowd[box]:
+            kind, words = "crowd", "a crowd: not counted"
+        elif view.fate[box] >= 0:
+            kind, words = "lost", _FATES[KINDS[view.fate[box]]]
+        mark = "," if kind == "crowd" else ":"
+        title = f"labelled {truth.classes[truth.category[box]]}{mark} {words}"
+        drawn.append(Box(*truth.boxes[box], kind, False, title, box in lit_boxes))
     for at in np.flatnonzero(view.kept & (detections.image == place)).tolist():
         name = f"{truth.classes[detections.category[at]]} {detections.score[at]:.2f}"
         if right[at] >= 0:
@@ -177,18 +140,15 @@ def tally(image: Mapping[str, Any]) -> str:
     return text
 
 
-def mistakes(kind: str, cell: Shown, view: View, boxes: np.ndarray, by: np.ndarray) -> str:
-    """What the wrong cell of a disagreement does on an image, class by class.
-
-    boxes: positions in Truth; by: its detections; -1 where there is none.
-    """
+def mistakes(cell: Shown, view: View, rows: pd.DataFrame) -> str:
+    """What the wrong cell of a disagreement does on an image, class by class. rows: of compare(),
+    all of one kind and with this cell in the wrong."""
     truth, detections = view.inspected.truth, view.inspected.detections
-    labelled = [truth.classes[truth.category[box]] for box in boxes if box >= 0]
-    detected = [truth.classes[detections.category[at]] for at in by if at >= 0]
+    labelled = [truth.classes[truth.category[box]] for box in rows.box if box >= 0]
+    detected = [truth.classes[detections.category[at]] for at in rows.detection if at >= 0]
+    kind = rows.kind.iloc[0]
     if kind == "classification":
-        swaps = []
-        for label, detection in zip(labelled, detected, strict=True):
-            swaps.append(f"{label} for {detection}")
+        swaps = [f"{pair[0]} for {pair[1]}" for pair in zip(labelled, detected, strict=True)]
         return f"{cell.short} takes {_each(swaps)}"
     if kind == "background":
         return f"{cell.short} sees {_each(detected)} where nothing is labelled"

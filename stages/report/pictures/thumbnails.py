@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.data.page.pictures import Window, choose_window, draw, inside
-from stages.report.pictures.shown_cells import Shown
+from stages.data.page.pictures import Picture, choose_window, draw, inside
+from stages.report.shown_cells import Shown
 
 LONG_SIDE = 320
 # With some forty pictures on a page, one of base64 makes a megabyte.
@@ -41,35 +41,24 @@ class Box:
 
 @dataclass(frozen=True)
 class Photo:
-    """uri: "" for an image that cannot be read, of which `why` says so; place: x, y, width, height
-    on the canvas."""
+    """picture: without a `uri` where the image cannot be read, of which `fault` says so."""
 
     key: str
-    uri: str
-    width: float
-    height: float
-    place: tuple[float, float, float, float]
-    why: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A photo with boxes; `more` of them are not drawn."""
-
-    photo: Photo
-    name: str
-    shapes: tuple[Box, ...]
-    more: int
+    picture: Picture
+    fault: str
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture and what is right and wrong on it, or why to look at it again, in words. cell:
-    whose detections, if anyone's."""
+    """A photo with boxes, `more` of which are not drawn, and what is right and wrong on it, or why
+    to look at it again, in words. cell: whose detections, if anyone's."""
 
-    picture: Picture
+    photo: Photo
+    name: str
+    shapes: list[Box]
+    more: int
     words: str
-    cell: Shown | None = None
+    cell: Shown | None
 
 
 class Album:
@@ -95,58 +84,56 @@ class Album:
     @property
     def photos(self) -> list[Photo]:
         """All that were shown and could be read."""
-        return [photo for photo in self._photos.values() if photo.uri]
+        return [photo for photo in self._photos.values() if photo.picture.uri]
 
-    def picture(
-        self, image_id: int, boxes: Sequence[Box], focus: Sequence[float] | None = None
-    ) -> Picture:
+    def shot(
+        self,
+        image_id: int,
+        boxes: Sequence[Box],
+        words: str = "",
+        *,
+        cell: Shown | None = None,
+        focus: Sequence[float] = (),
+    ) -> Shot:
         """An image with boxes; large ones lie behind small ones, so that each can be pointed at.
         With a small `focus` only the piece around it. Never raises for a bad image."""
         image = self._images[image_id]
         name = str(image["file_name"])
         size = (max(1, int(image.get("width") or 1)), max(1, int(image.get("height") or 1)))
-        window = choose_window(size, focus, _LEAST)
+        window = choose_window(size, focus or None, _LEAST)
         scale = LONG_SIDE / max(window.width, window.height)
         # What a picture is there for first, then the largest.
         by_weight = sorted(boxes, key=lambda box: (not box.lit, -box.area))
         shapes = []
         for box in by_weight[:MOST_SHAPES]:
-            shape = _scaled(box, window, scale)
+            shape = replace(
+                box,
+                x=round(float(box.x - window.x) * scale, 1),
+                y=round(float(box.y - window.y) * scale, 1),
+                width=round(float(box.width) * scale, 1),
+                height=round(float(box.height) * scale, 1),
+            )
             across = shape.x < window.width * scale and shape.x + shape.width > 0
             if across and shape.y < window.height * scale and shape.y + shape.height > 0:
                 shapes.append(shape)
         shapes.sort(key=lambda shape: -shape.area)
-        piece = focus
         if (window.width, window.height) == size:
-            piece = None
-        photo = self._photo(image_id, name, size, piece)
-        return Picture(photo, name, tuple(shapes), max(0, len(boxes) - MOST_SHAPES))
+            focus = ()
+        photo = self._photo(image_id, name, size, focus)
+        return Shot(photo, name, shapes, max(0, len(boxes) - MOST_SHAPES), words, cell)
 
     def _photo(
-        self, image_id: int, name: str, size: tuple[int, int], focus: Sequence[float] | None
+        self, image_id: int, name: str, size: tuple[int, int], focus: Sequence[float]
     ) -> Photo:
-        key = (image_id, tuple(focus or ()))
+        key = (image_id, tuple(focus))
         if key not in self._photos:
             path = inside(self._root, name)
             options = {"least": _LEAST, "long_side": LONG_SIDE, "most_bytes": _MOST_BYTES}
-            drawn = draw(path, size, (), focus=focus, **options)
+            picture = draw(path, size, (), focus=focus or None, **options)
             fault = ""
             if path is None:
                 fault = "this image is missing"
-            elif not drawn.uri:
+            elif not picture.uri:
                 fault = "this image cannot be read"
-            name = f"{self.split}{len(self._photos)}"
-            self._photos[key] = Photo(
-                name, drawn.uri, drawn.width, drawn.height, drawn.place, fault
-            )
+            self._photos[key] = Photo(f"{self.split}{len(self._photos)}", picture, fault)
         return self._photos[key]
-
-
-def _scaled(box: Box, window: Window, scale: float) -> Box:
-    return replace(
-        box,
-        x=round(float(box.x - window.x) * scale, 1),
-        y=round(float(box.y - window.y) * scale, 1),
-        width=round(float(box.width) * scale, 1),
-        height=round(float(box.height) * scale, 1),
-    )

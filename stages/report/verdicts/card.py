@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stages.report.shown_cells import order
 from stages.report.table import label_of
-from stages.report.verdicts.phrases import needed, order, pair_text, percent, rival, topics
+from stages.report.texts import percent
+from stages.report.verdicts.pairs import needed, pair_text, rival, topics
 from stages.study.counts import count
 from stages.verdict.choice import Possible
 from stages.verdict.costs import COSTS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
-from stages.verdict.pairs import Pair
 from stages.verdict.wording import amount, enumeration, shortened, signed, value
 
 # An AP50 of no more than this counts as hardly found.
@@ -27,136 +28,106 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Point:
-    label: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Card:
     """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how
     sure, at what cost, what test says; warning: on classes that are hardly found, or "".
 
-    why: what the choice rests on, or what is in its way; details: the rest, in sentences; holes:
-    selected rows without results and why.
+    details: the rest, in sentences.
     """
 
     ship: str
     state: str
     because: str
-    points: tuple[Point, ...]
+    points: dict[str, str]
     warning: str
-    why: str
-    details: tuple[str, ...]
-    holes: tuple[tuple[str, str], ...]
-    metric: str
+    details: list[str]
 
 
 def card(judgement: Judgement) -> Card:
-    state = _state(judgement)
-    points = [
-        Point("How sure", _sure(judgement)),
-        Point("Cost", _cost(judgement)),
-        Point("Test", _test(judgement)),
-    ]
+    choice = judgement.choice
+    state = "probable"
+    if judgement.holds:
+        state = "holds"
+    elif choice.chosen is None or choice.shown or judgement.obstructed:
+        state = "fails"
+    warning = weak_sentence(judgement)
+    if choice.chosen is None:
+        metric = label_of(judgement.metric)
+        return Card("Nothing to ship yet", state, f"No cell has a {metric}.", {}, warning, [])
+    short = judgement.short(choice.chosen)
+    points = {
+        "How sure": _sure(judgement, choice.chosen),
+        "Cost": _cost(judgement, choice.chosen),
+        "Test": _test(judgement, choice.chosen),
+    }
     return Card(
-        ship=_ship(judgement, state),
+        ship=f"{short} is ahead, but do not ship it yet" if state == "fails" else f"Ship {short}",
         state=state,
-        because=_because(judgement, state),
-        points=tuple(point for point in points if point.text),
-        warning=weak_sentence(judgement),
-        why=judgement.named(judgement.why),
-        details=tuple(_details(judgement)),
-        holes=tuple(judgement.holes.items()),
-        metric=label_of(judgement.metric),
+        because=_because(judgement, choice.chosen, state),
+        points={label: text for label, text in points.items() if text},
+        warning=warning,
+        details=_details(judgement),
     )
 
 
-def _state(judgement: Judgement) -> str:
+def _because(judgement: Judgement, chosen: str, state: str) -> str:
     choice = judgement.choice
-    if judgement.holds:
-        return "holds"
-    if choice.chosen is None or choice.shown or judgement.obstructed:
-        return "fails"
-    return "probable"
-
-
-def _ship(judgement: Judgement, state: str) -> str:
-    chosen = judgement.choice.chosen
-    if chosen is None:
-        return "Nothing to ship yet"
-    if state == "fails":
-        return f"{judgement.short(chosen)} is ahead, but do not ship it yet"
-    return f"Ship {judgement.short(chosen)}"
-
-
-def _because(judgement: Judgement, state: str) -> str:
-    choice, metric = judgement.choice, label_of(judgement.metric)
-    if choice.chosen is None:
-        return f"No cell has a {metric}."
     if len(judgement.estimates) < 2:
         return "It is the only cell with results: there is nothing to compare it with."
     if state == "fails":
         return judgement.named(judgement.why)
-    standing = judgement.standings.get(choice.chosen)
-    score = value(judgement.estimates[choice.chosen][judgement.metric].value)
-    margin = f"{judgement.margin:g}"
+    score = value(judgement.estimates[chosen][judgement.metric].value)
+    highest = f"It has the highest {label_of(judgement.metric)}, {score}"
+    standing = judgement.standings.get(chosen)
     if standing is None:
-        return f"It has the highest {metric}, {score}."
-    loss = value(standing.loss_high)
+        return f"{highest}."
+    loss, margin = value(standing.loss_high), f"{judgement.margin:g}"
     if not choice.shown:
         return (
-            f"It has the highest {metric}, {score}, but it may still lose up to {loss} against "
-            f"whichever cell is really the best; {margin} is accepted."
+            f"{highest}, but it may still lose up to {loss} against whichever cell is really the "
+            f"best; {margin} is accepted."
         )
     within = f"at most {loss} against whichever cell is really the best, and {margin} is accepted"
-    if choice.chosen == choice.best:
-        return f"It has the highest {metric}, {score}, and is shown to lose {within}."
+    if chosen == choice.best:
+        return f"{highest}, and is shown to lose {within}."
     return f"It is the cheapest cell that is shown to be good enough: it loses {within}."
 
 
-def _sure(judgement: Judgement) -> str:
-    chosen = judgement.choice.chosen
-    standing = judgement.standings.get(chosen or "")
+def _sure(judgement: Judgement, chosen: str) -> str:
+    standing = judgement.standings.get(chosen)
     if standing is None or len(judgement.standings) < 2:
         return ""
-    text = (
-        f"{percent(standing.p_best)} probability to be the best; expected loss "
-        f"{value(standing.expected_loss)}."
-    )
-    rivals = [
-        name
-        for name in order(judgement)
-        if name in judgement.standings
-        and judgement.standings[name].possible_best
-        and name != chosen
-    ]
+    rivals = []
+    for name in order(judgement):
+        rival_standing = judgement.standings.get(name)
+        if name != chosen and rival_standing and rival_standing.possible_best:
+            rivals.append(judgement.short(name))
+    possible = "Every other cell is ruled out as the best"
     if rivals:
-        words = "Possible as the best"
-        if standing.possible_best:
-            words = "Also possible as the best"
-        return f"{text} {words}: {enumeration(map(judgement.short, rivals))}."
-    return f"{text} Every other cell is ruled out as the best."
+        words = "Also possible" if standing.possible_best else "Possible"
+        possible = f"{words} as the best: {enumeration(rivals)}"
+    return (
+        f"{percent(standing.p_best)} probability to be the best; expected loss "
+        f"{value(standing.expected_loss)}. {possible}."
+    )
 
 
-def _cost(judgement: Judgement) -> str:
+def _cost(judgement: Judgement, chosen: str) -> str:
     choice = judgement.choice
-    if choice.chosen is None:
-        return ""
     if choice.cost is None:
         return "No cost was measured."
     word, unit = COSTS[choice.cost]
-    own = judgement.costs.get(choice.chosen, {}).get(choice.cost)
-    if own is None:
+    cost = judgement.costs.get(chosen, {}).get(choice.cost)
+    if cost is None:
         return f"Its {word} was not measured."
-    text = f"{word.capitalize()} {amount(own)} {unit}".rstrip()
-    theirs = judgement.costs.get(choice.best or "", {}).get(choice.cost)
-    if choice.chosen != choice.best and theirs:
-        name = judgement.short(choice.best or "")
+    text = f"{word.capitalize()} {amount(cost)} {unit}".rstrip()
+    highest = judgement.costs.get(choice.best or "", {}).get(choice.cost)
+    if chosen != choice.best and highest:
         gain = "not shown to be less than"
         if choice.saved is not None:
             gain = f"{percent(choice.saved)} less than"
-        text += f", {gain} {name} with {amount(theirs)} {unit}".rstrip()
+        best = judgement.short(choice.best or "")
+        text += f", {gain} {best} with {amount(highest)} {unit}".rstrip()
     if not choice.cheaper:
         return f"{text}; no cheaper cell may be as good."
     cheapest = choice.cheaper[0]
@@ -176,75 +147,63 @@ def _possible(possible: Possible, judgement: Judgement) -> str:
     )
 
 
-def _test(judgement: Judgement) -> str:
+def _test(judgement: Judgement, chosen: str) -> str:
     """What the images say that took no part in choosing."""
-    chosen, metric = judgement.choice.chosen, judgement.test_metric
-    if chosen is None or judgement.metric == metric:
+    metric = judgement.test_metric
+    if judgement.metric == metric:
         return ""
-    own = judgement.estimates[chosen].get(metric)
+    estimate = judgement.estimates[chosen].get(metric)
     name, label = judgement.short(chosen), label_of(metric)
-    if own is None:
+    if estimate is None:
         return f"Cannot confirm it: {name} has no {label}."
     cells = len(judgement.estimates)
-    score = f"{label} {value(own.value)} [{value(own.low)}, {value(own.high)}]"
+    score = f"{label} {value(estimate.value)} [{value(estimate.low)}, {value(estimate.high)}]"
     if cells == 1:
         return f"{score}."
     top = order(judgement, metric)[0]
     if top == chosen:
         return f"Agrees: {score}, the highest of {count(cells, 'cells')}."
-    best = judgement.estimates[top][metric]
-    highest = f"{judgement.short(top)} has {value(best.value if best else None)}"
     pair = judgement.pair(chosen, top, metric)
     if pair is None:
         return f"Cannot confirm it: {name} and {judgement.short(top)} were not compared there."
+    highest = judgement.estimates[top][metric].value
+    scores = f"{score}; {judgement.short(top)} has {value(highest)}"
     if contradictions(judgement):
-        return (
-            f"Contradicts it: {score}; {highest}, more by over the accepted {judgement.margin:g}."
-        )
+        return f"Contradicts it: {scores}, more by over the accepted {judgement.margin:g}."
     if pair.outcome == "worse":
         return (
-            f"Does not contradict it: {score}; {highest}, significantly more, but not shown to be so "
-            f"by over the accepted {judgement.margin:g}."
+            f"Does not contradict it: {scores}, significantly more, but not shown to be so by over "
+            f"the accepted {judgement.margin:g}."
         )
-    return f"Does not contradict it: {score}; {highest}, which is not significantly more."
+    return f"Does not contradict it: {scores}, which is not significantly more."
 
 
 def _details(judgement: Judgement) -> list[str]:
     """What the card leaves out: the comparison with the rival and the cheaper cells."""
-    chosen, best_rival = judgement.choice.chosen, rival(judgement)
     details = []
-    pair = None
-    if chosen and best_rival:
-        pair = judgement.pair(chosen, best_rival)
+    pair = rival(judgement)
     if pair is not None:
-        details.append(pair_sentence(pair, judgement, judgement.metric))
-        by = topics(judgement, pair.first, pair.second)
+        first, second = judgement.short(pair.first), judgement.short(pair.second)
+        difference = signed(pair.difference.value) if pair.adjusted is None else pair_text(pair)
+        family = count(len(judgement.pairs[judgement.metric]), "pairs")
+        text = (
+            f"{first} against {second} in {label_of(judgement.metric)}: {difference}, corrected for "
+            f"{family}: {pair.outcome}."
+        )
+        if advice := needed(pair):
+            text += f" It {advice}."
+        details.append(text)
+        by = topics(judgement, pair)
         if by:
             details.append(f"The two also differ in {', '.join(by)}: the comparison is confounded.")
     for possible in judgement.choice.cheaper:
-        details.append(f"{_possible(possible, judgement)}{_decides(possible)}.")
+        decides = ""
+        if possible.images_needed:
+            decides = f"; about {possible.images_needed:,} images would decide that"
+        elif possible.repeats_needed:
+            decides = f"; about {possible.repeats_needed} runs of each would decide that"
+        details.append(f"{_possible(possible, judgement)}{decides}.")
     return details
-
-
-def _decides(possible: Possible) -> str:
-    if possible.images_needed:
-        return f"; about {possible.images_needed:,} images would decide that"
-    if possible.repeats_needed:
-        return f"; about {possible.repeats_needed} runs of each would decide that"
-    return ""
-
-
-def pair_sentence(pair: Pair, judgement: Judgement, metric: str) -> str:
-    """A pair as a sentence: who against whom, difference, interval and what that means."""
-    first, second = judgement.short(pair.first), judgement.short(pair.second)
-    family = count(len(judgement.pairs[metric]), "pairs")
-    text = f"{first} against {second} in {label_of(metric)}: {signed(pair.difference.value)}"
-    if pair.adjusted is not None:
-        text = f"{first} against {second} in {label_of(metric)}: {pair_text(pair)}"
-    text += f", corrected for {family}: {pair.outcome}."
-    if advice := needed(pair):
-        text += f" It {advice}."
-    return text
 
 
 def weak_sentence(judgement: Judgement) -> str:

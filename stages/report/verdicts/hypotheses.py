@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.report.drawing import Axis, Mark, axis_of, mark
+from stages.report.drawing import Axis, Mark, axis_of
 from stages.report.table import label_of
 from stages.study.counts import form, is_or_are
 from stages.study.names import SEPARATOR
@@ -20,22 +20,15 @@ OUTCOMES = ("supported", "rejected", "undecided")
 
 @dataclass(frozen=True)
 class Row:
-    """One pair of cells.
+    """One pair of cells. rest: what the two have in common. The difference is drawn in the claim's
+    direction, so that the claim wants it right of 0, or beyond a bound."""
 
-    first less second is drawn, so that the claim wants it right of 0, or beyond a bound; rest:
-    what the two cells have in common; reason: what keeps it from deciding.
-    """
-
-    first: str
-    second: str
+    evidence: Evidence
     rest: str
-    outcome: str
     text: str
     p: str
-    reason: str
     title: str
     mark: Mark | None
-    confounders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,12 +50,7 @@ class HypothesisCard:
     outcome: str
     sentence: str
     plots: tuple[Plot, ...]
-    missing: tuple[str, ...]
     cells: tuple[tuple[str, str], ...]
-
-
-def cards(judgement: Judgement) -> tuple[HypothesisCard, ...]:
-    return tuple(_card(finding, judgement) for finding in judgement.findings)
 
 
 def tally(findings: Sequence[Finding]) -> str:
@@ -81,7 +69,7 @@ def tally(findings: Sequence[Finding]) -> str:
     return f"{text}."
 
 
-def _card(finding: Finding, judgement: Judgement) -> HypothesisCard:
+def card(finding: Finding, judgement: Judgement) -> HypothesisCard:
     # One plot for each metric and bound: they share no axis. Of an order either side may be larger.
     groups: dict[tuple[str, float | None, str], list[Evidence]] = {}
     runs = {}
@@ -93,14 +81,10 @@ def _card(finding: Finding, judgement: Judgement) -> HypothesisCard:
             runs[cell.name] = cell.run_id
     plots = []
     for (metric, bound, sign), items in groups.items():
-        plots.append(_plot(metric, bound, sign, items, judgement.names))
+        plots.append(_plot(metric, bound, sign, items, judgement))
+    claim = " ".join(finding.claim.split())
     return HypothesisCard(
-        claim=" ".join(finding.claim.split()),
-        outcome=finding.outcome,
-        sentence=_sentence(finding),
-        plots=tuple(plots),
-        missing=finding.missing,
-        cells=tuple(runs.items()),
+        claim, finding.outcome, _sentence(finding), tuple(plots), tuple(runs.items())
     )
 
 
@@ -131,30 +115,28 @@ def _sentence(finding: Finding) -> str:
 
 
 def _plot(
-    metric: str, bound: float | None, sign: str, items: Sequence[Evidence], names: Mapping[str, str]
+    metric: str, bound: float | None, sign: str, items: Sequence[Evidence], judgement: Judgement
 ) -> Plot:
     values = [bound or 0.0]
     for evidence in items:
         if evidence.difference is not None:
             values += [evidence.difference, *(evidence.ends or ())]
     axis = axis_of(values)
-    rows = tuple(_row(evidence, axis, names) for evidence in items)
+    rows = tuple(_row(evidence, axis, judgement) for evidence in items)
     if bound is None:
         return Plot(label_of(metric), "right of 0", axis, None, rows)
     side = "below" if sign == "<" else "above"
     return Plot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), rows)
 
 
-def _row(evidence: Evidence, axis: Axis, names: Mapping[str, str]) -> Row:
+def _row(evidence: Evidence, axis: Axis, judgement: Judgement) -> Row:
     first, second = evidence.cells
-    text = "nothing to measure"
-    drawn = None
+    text, drawn = "nothing to measure", None
     if evidence.difference is not None:
-        ends = evidence.ends
         text = signed(evidence.difference)
-        if ends is not None:
-            text = with_interval(evidence.difference, ends)
-        drawn = mark(axis, evidence.difference, ends)
+        if evidence.ends is not None:
+            text = with_interval(evidence.difference, evidence.ends)
+        drawn = axis.mark(evidence.difference, evidence.ends)
     p = ""
     if evidence.verdict is not None:
         p = f"{chance(evidence.verdict.p)}{corrected(evidence.verdict.comparisons)}"
@@ -164,20 +146,8 @@ def _row(evidence: Evidence, axis: Axis, names: Mapping[str, str]) -> Row:
         lines.append(f"confounded by {', '.join(evidence.confounders)}")
     runs = [f"{cell.name}: run {cell.run_id or 'not tracked'}" for cell in evidence.cells]
     lines.append("; ".join(runs))
-    return Row(
-        *evidence.levels,
-        rest=_in_common(names.get(first.name, first.name), names.get(second.name, second.name)),
-        outcome=evidence.outcome,
-        text=text,
-        p=p,
-        reason=evidence.reason,
-        title="\n".join(filter(None, lines)),
-        mark=drawn,
-        confounders=evidence.confounders,
-    )
-
-
-def _in_common(first: str, second: str) -> str:
-    """The parts that two short names share."""
-    parts = second.split(SEPARATOR)
-    return SEPARATOR.join(part for part in first.split(SEPARATOR) if part in parts)
+    # The parts that the two short names share.
+    parts = judgement.short(second.name).split(SEPARATOR)
+    rest = [part for part in judgement.short(first.name).split(SEPARATOR) if part in parts]
+    title = "\n".join(filter(None, lines))
+    return Row(evidence, SEPARATOR.join(rest), text, p, title, drawn)

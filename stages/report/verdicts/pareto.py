@@ -1,38 +1,123 @@
-"""Score against cost: one plot for each cost that was measured, the front among its cells drawn."""
+"""Score against cost: one plot for each cost that was measured, the front among its cells drawn, and
+a label at each point: on no other label, on no point and within the frame."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.drawing import Frame, Look, Scale, Ticks, nice_step
+from stages.report.drawing import Frame, Scale, Ticks, ticks
+from stages.report.shown_cells import Shown, order
 from stages.report.table import label_of
-from stages.report.verdicts.labels import Box, Label, place
-from stages.report.verdicts.phrases import interval_text, order
-from stages.verdict.costs import COSTS, Candidate, Front, finite, front
-from stages.verdict.estimates import Estimate
+from stages.report.texts import interval_text
+from stages.verdict.costs import COSTS, Candidate, Front, front
 from stages.verdict.judgement import Judgement
 
 # A cost that spans more than this is drawn on a logarithmic axis.
 _LOGARITHMIC = 8.0
-
-
-# Wide is as wide as the page, so that its letters have the size that labels.py reckons with.
+FONT = 11.5
+# Wide is as wide as the page, so that its letters have the size that the labels reckon with.
 WIDE = Frame(1320, 480, 52, 1300, 16, 438)
 NARROW = Frame(350, 340, 40, 340, 14, 300)
+# Half the height of a label, and half the height and width of what a point takes.
+_HALF = 7.0
+_POINT = 5.5
+_LONGEST = 36
+# From the point to the label; beyond the second the two need a line between them.
+_DISTANCES = (8.0, 14.0, 24.0, 38.0, 56.0, 78.0, 104.0)
+_NEAR = 14.0
+# In the order of preference, y downwards: right, left, above, below and the diagonals; with the
+# part of the label that lies to the left of its place.
+_DIRECTIONS = (
+    *((1, 0, 0.0), (-1, 0, 1.0), (0.8, -0.6, 0.0), (0.8, 0.6, 0.0)),
+    *((-0.8, -0.6, 1.0), (-0.8, 0.6, 1.0), (0, -1, 0.5), (0, 1, 0.5)),
+)
+
+
+@dataclass(frozen=True)
+class Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def touches(self, box: Box) -> bool:
+        across = self.left < box.right and box.left < self.right
+        return across and self.top < box.bottom and box.top < self.bottom
+
+    def holds(self, box: Box) -> bool:
+        across = self.left <= box.left and box.right <= self.right
+        return across and self.top <= box.top and box.bottom <= self.bottom
+
+
+@dataclass(frozen=True)
+class Label:
+    """text at (x, y), the baseline's start; leader: a line from the point, "" where it is close."""
+
+    text: str
+    x: float
+    y: float
+    leader: str
+    box: Box
+
+
+def place(
+    points: Sequence[tuple[float, float, str]], lines: Sequence[Box], frame: Box
+) -> list[Label | None]:
+    """A label for each (x, y, text), the first ones first; None for one that no place is left for.
+
+    Lines are kept clear where there is a choice.
+    """
+    occupied = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
+    placed: list[Label | None] = []
+    for x, y, text in points:
+        short = shorten(text)
+        label = _free(x, y, short, [*occupied, *lines], frame) or _free(
+            x, y, short, occupied, frame
+        )
+        if label is not None:
+            occupied.append(label.box)
+        placed.append(label)
+    return placed
+
+
+def shorten(text: str) -> str:
+    """One line of at most _LONGEST characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def width(text: str) -> float:
+    """About how wide the text is drawn: CJK letters as wide as high, others six tenths."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return wide * FONT + (len(text) - wide) * 0.6 * FONT
+
+
+def _free(x: float, y: float, text: str, occupied: Sequence[Box], frame: Box) -> Label | None:
+    """The first place around (x, y) that is within the frame and touches nothing."""
+    long = width(text)
+    for distance in _DISTANCES:
+        for right, down, before in _DIRECTIONS:
+            at, middle = x + right * distance, y + down * distance
+            start = at - before * long
+            box = Box(start, middle - _HALF, start + long, middle + _HALF)
+            if frame.holds(box) and not any(map(box.touches, occupied)):
+                leader = ""
+                if distance > _NEAR:
+                    leader = f"M{x:.1f} {y:.1f}L{at:.1f} {middle:.1f}"
+                return Label(text, round(start, 1), round(middle + 0.36 * FONT, 1), leader, box)
+    return None
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A cell: `index` is its place on the page, `number` its rank by score, which narrow screens
-    show. low, high: y of its interval's ends. pale: another cell is as good for less; struck: so in
-    everything that was weighed."""
+    """A cell: `number` is its rank by score, which narrow screens show. low, high: y of its
+    interval's ends. pale: another cell is as good for less; struck: so in everything that was
+    weighed."""
 
-    index: int
-    number: int
-    name: str
-    look: Look
+    cell: Shown
     x: float
     y: float
     low: float
@@ -50,204 +135,129 @@ class Plot:
     x_ticks: Ticks
     y_ticks: Ticks
     line: str
-    dots: tuple[Dot, ...]
-    unnamed: tuple[str, ...]
+    dots: list[Dot]
+    unnamed: list[str]
 
 
-@dataclass(frozen=True)
-class Trade:
-    """A cost: the same plot for wide and narrow screens; `absent` lack it or a score."""
-
-    cost: str
-    label: str
-    wide: Plot
-    narrow: Plot
-    absent: tuple[str, ...]
-    sentence: str
-
-
-def trades(
-    judgement: Judgement, looks: dict[str, Look], places: dict[str, int], run_ids: dict[str, str]
-) -> tuple[Trade, ...]:
-    """One for each cost that any cell has, the deciding one first."""
-    measured = set()
-    for costs in judgement.costs.values():
-        for key, cost in costs.items():
-            if finite(cost) is not None:
-                measured.add(key)
-    keys = [key for key in COSTS if key in measured]
-    keys.sort(key=lambda key: key != judgement.choice.cost)
+def trades(judgement: Judgement, cells: Mapping[str, Shown]) -> list[Trade]:
+    """One for each cost that any cell with a score has, the deciding one first."""
+    candidates = []
+    for name, estimates in judgement.estimates.items():
+        estimate = estimates.get(judgement.metric)
+        score = estimate.value if estimate else None
+        candidates.append(Candidate(name, score, judgement.costs.get(name, {})))
     result = []
-    for key in keys:
-        trade = _Painter(key, judgement, looks, places, run_ids).trade()
-        if trade:
-            result.append(trade)
-    return tuple(result)
+    for key in sorted(COSTS, key=lambda key: key != judgement.choice.cost):
+        weighed = front(candidates, judgement.metric, [key])
+        if weighed.costs and weighed.members:
+            result.append(Trade(key, weighed, judgement, cells))
+    return result
 
 
-@dataclass(frozen=True)
-class _Point:
-    name: str
-    cost: float
-    score: Estimate
-    pale: bool
-
-
-class _Painter:
-    """Draws the score against one cost into frames of several sizes."""
+class Trade:
+    """The score against one cost: the same plot for wide and narrow screens; `absent` lack the cost
+    or a score."""
 
     def __init__(
-        self,
-        key: str,
-        judgement: Judgement,
-        looks: dict[str, Look],
-        places: dict[str, int],
-        run_ids: dict[str, str],
+        self, key: str, weighed: Front, judgement: Judgement, cells: Mapping[str, Shown]
     ) -> None:
-        self.key = key
+        self.cost = key
+        self.label = ", ".join(filter(None, COSTS[key]))
+        self.members = weighed.members
+        self.absent = [judgement.short(cell.name) for cell in weighed.incomplete]
+        self.sentence = judgement.named(weighed.sentence)
         self.judgement = judgement
-        self.looks = looks
-        self.places = places
-        self.run_ids = run_ids
-        word, unit = COSTS[key]
-        self.label = f"{word}, {unit}" if unit else word
-        self.numbers = {name: number for number, name in enumerate(order(judgement), 1)}
-        self.front = self._front()
-        self.points = self._points()
-
-    def trade(self) -> Trade | None:
-        """None where no cell has both a score and this cost."""
-        if not self.front.members:
-            return None
-        return Trade(
-            cost=self.key,
-            label=self.label,
-            wide=self._plot(WIDE),
-            narrow=self._plot(NARROW),
-            absent=tuple(self.judgement.short(cell.name) for cell in self.front.incomplete),
-            sentence=self.judgement.named(self.front.sentence),
-        )
-
-    def _front(self) -> Front:
-        candidates = []
-        for name, estimates in self.judgement.estimates.items():
-            estimate = estimates.get(self.judgement.metric)
-            score = estimate.value if estimate else None
-            cost = self.judgement.costs.get(name, {}).get(self.key)
-            candidates.append(Candidate(name, score, {self.key: cost}))
-        return front(candidates, self.judgement.metric, [self.key])
-
-    def _points(self) -> list[_Point]:
-        """The chosen cell first."""
-        members = self.front.members
-        points = []
-        for name in (*members, *(cell.name for cell in self.front.dominated)):
-            cost = self.judgement.costs[name][self.key]
-            score = self.judgement.estimates[name][self.judgement.metric]
-            points.append(_Point(name, cost, score, name not in members))
-        points.sort(key=lambda point: point.name != self.judgement.choice.chosen)
-        return points
+        self.cells = cells
+        self.scores, self.costs = {}, {}
+        # The chosen cell first: its label has the best place.
+        names = [*weighed.members, *(cell.name for cell in weighed.dominated)]
+        for name in sorted(names, key=lambda name: name != judgement.choice.chosen):
+            self.scores[name] = judgement.estimates[name][judgement.metric]
+            self.costs[name] = judgement.costs[name][key]
+        self.wide, self.narrow = self._plot(WIDE), self._plot(NARROW)
 
     def _plot(self, frame: Frame) -> Plot:
-        x_of, x_ticks = _cost_axis(frame, [point.cost for point in self.points])
-        scores = []
-        for point in self.points:
-            scores += [point.score.low, point.score.high, point.score.value]
-        y_of, y_ticks = frame.score_axis(scores)
+        x_of, x_ticks = _cost_axis(frame, self.costs.values())
+        heights = []
+        for score in self.scores.values():
+            heights += [score.low, score.high, score.value]
+        y_of, y_ticks = frame.score_axis(heights)
         members, lines, texts = [], [], []
-        for point in self.points:
-            x, y = x_of(point.cost), y_of(point.score.value)
-            lines.append(Box(x - 2, y_of(point.score.high), x + 2, y_of(point.score.low)))
-            if not point.pale:
+        for name, score in self.scores.items():
+            x, y = x_of(self.costs[name]), y_of(score.value)
+            lines.append(Box(x - 2, y_of(score.high), x + 2, y_of(score.low)))
+            if name in self.members:
                 members.append((x, y))
-            text = str(self.numbers[point.name])
-            if frame is WIDE:
-                text = self.judgement.short(point.name)
+            text = self.cells[name].short
+            if frame is NARROW:
+                text = str(order(self.judgement).index(name) + 1)
             texts.append((x, y, text))
-        members.sort()
-        lines += [*_treads(members, frame), *_risers(members, frame)]
-        box = Box(frame.left + 2, frame.top - 8, frame.width - 2, frame.bottom - 2)
-        dots = []
-        for point, label in zip(self.points, place(texts, lines, box), strict=True):
-            dots.append(self._dot(point, x_of, y_of, label))
-        return Plot(
-            frame=frame,
-            x_ticks=x_ticks,
-            y_ticks=y_ticks,
-            line=_stairs(members, frame),
-            # Dots that are on top of all come last.
-            dots=tuple(sorted(dots, key=lambda dot: (dot.chosen, not dot.pale))),
-            unnamed=tuple(self.judgement.short(dot.name) for dot in dots if dot.label is None),
-        )
+        line, boxes = _stairs(sorted(members), frame)
+        within = Box(frame.left + 2, frame.top - 8, frame.width - 2, frame.bottom - 2)
+        labels = place(texts, [*lines, *boxes], within)
+        dots, unnamed = [], []
+        for name, label in zip(self.scores, labels, strict=True):
+            dots.append(self._dot(name, x_of, y_of, label))
+            if label is None:
+                unnamed.append(self.cells[name].short)
+        # Dots that are on top of all come last.
+        dots.sort(key=lambda dot: (dot.chosen, not dot.pale))
+        return Plot(frame, x_ticks, y_ticks, line, dots, unnamed)
 
-    def _dot(self, point: _Point, x_of: Scale, y_of: Scale, label: Label | None) -> Dot:
-        judgement = self.judgement
-        run = self.run_ids.get(point.name) or "not tracked"
-        score = f"{label_of(judgement.metric)} = {interval_text(point.score)}"
+    def _dot(self, name: str, x_of: Scale, y_of: Scale, label: Label | None) -> Dot:
+        judgement, cell = self.judgement, self.cells[name]
+        score, cost = self.scores[name], self.costs[name]
+        title = (
+            f"{name}\n{label_of(judgement.metric)} = {interval_text(score)}\n"
+            f"{self.label} = {cost:.4g}\nrun {cell.run}"
+        )
         return Dot(
-            index=self.places[point.name],
-            number=self.numbers[point.name],
-            name=point.name,
-            look=self.looks[point.name],
-            x=x_of(point.cost),
-            y=y_of(point.score.value),
-            low=y_of(point.score.low),
-            high=y_of(point.score.high),
-            title=f"{point.name}\n{score}\n{self.label} = {point.cost:.4g}\nrun {run}",
-            pale=point.pale,
-            struck=any(cell.name == point.name for cell in judgement.front.dominated),
-            chosen=point.name == judgement.choice.chosen,
+            cell=cell,
+            x=x_of(cost),
+            y=y_of(score.value),
+            low=y_of(score.low),
+            high=y_of(score.high),
+            title=title,
+            pale=name not in self.members,
+            struck=judgement.front.place(name) == "dominated",
+            chosen=name == judgement.choice.chosen,
             label=label,
         )
 
 
-def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> str:
-    """The front: no cell lies above it and to its left."""
-    path = f"M{members[0][0]:g} {frame.bottom:g}"
-    for tread in _treads(members, frame):
-        path += f"V{tread.bottom - 1:g}H{tread.right:g}"
-    return path
-
-
-def _treads(members: Sequence[tuple[float, float]], frame: Frame) -> list[Box]:
-    """What the level parts of the front take."""
+def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> tuple[str, list[Box]]:
+    """The front, above and to the left of which no cell lies: its path, and what that takes."""
+    path, parts = f"M{members[0][0]:g} {frame.bottom:g}", []
+    foot = frame.bottom
     ends = [*(x for x, _ in members[1:]), frame.right]
-    return [Box(x, y - 1, end, y + 1) for (x, y), end in zip(members, ends, strict=True)]
+    for (x, y), end in zip(members, ends, strict=True):
+        path += f"V{y:g}H{end:g}"
+        parts += [Box(x - 1, y, x + 1, foot), Box(x, y - 1, end, y + 1)]
+        foot = y
+    return path, parts
 
 
-def _risers(members: Sequence[tuple[float, float]], frame: Frame) -> list[Box]:
-    """What its upright parts take."""
-    feet = [frame.bottom, *(y for _, y in members[:-1])]
-    return [Box(x - 1, y, x + 1, foot) for (x, y), foot in zip(members, feet, strict=True)]
-
-
-def _cost_axis(frame: Frame, costs: Sequence[float]) -> tuple[Scale, Ticks]:
+def _cost_axis(frame: Frame, costs: Collection[float]) -> tuple[Scale, Ticks]:
     low, high = min(costs), max(costs)
-    ticks = []
-    if low > 0 and high / low > _LOGARITHMIC:
-        first, last = math.log10(low / 1.25), math.log10(high * 1.25)
-        for power in range(math.floor(first), math.ceil(last) + 1):
-            for factor in (1, 2, 5):
-                tick = factor * 10.0**power
-                if first <= math.log10(tick) <= last:
-                    ticks.append(tick)
-
-        def share(value: float) -> float:
-            return (math.log10(value) - first) / (last - first)
-    else:
+    if low <= 0 or high / low <= _LOGARITHMIC:
         # From 0, with room to the right of the dearest.
         top = high * 1.08 or 1.0
-        step = nice_step(top, 6)
-        for number in range(math.floor(top / step + 1e-9) + 1):
-            ticks.append(step * number)
 
-        def share(value: float) -> float:
-            return value / top
+        def linear(value: float) -> float:
+            return frame.x(value / top)
 
-    def x_of(value: float) -> float:
-        return frame.x(share(value))
+        return linear, ticks(0.0, top, 6, linear, _amount)
+    first, last = math.log10(low / 1.25), math.log10(high * 1.25)
 
-    return x_of, tuple((x_of(tick), _amount(tick)) for tick in ticks)
+    def logarithmic(value: float) -> float:
+        return frame.x((math.log10(value) - first) / (last - first))
+
+    marks = []
+    for power in range(math.floor(first), math.ceil(last) + 1):
+        for tick in (10.0**power, 2 * 10.0**power, 5 * 10.0**power):
+            if first <= math.log10(tick) <= last:
+                marks.append((logarithmic(tick), _amount(tick)))
+    return logarithmic, tuple(marks)
 
 
 def _amount(value: float) -> str:

@@ -3,20 +3,14 @@ simultaneous intervals, and on the Pareto front or off it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stages.report.drawing import Axis, Mark, axis_of, mark
+from stages.report.drawing import Axis, Mark, axis_of
+from stages.report.shown_cells import Shown, order
 from stages.report.table import MISSING, label_of
-from stages.report.verdicts.phrases import (
-    OUTCOMES,
-    difference_text,
-    interval_text,
-    order,
-    percent,
-    run_text,
-    topics,
-)
+from stages.report.texts import OUTCOMES, difference_text, interval_text, percent
+from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
 from stages.verdict.costs import COSTS
@@ -29,25 +23,23 @@ from stages.verdict.wording import value
 class Place:
     """A cell against the highest one, as a row of the table of results and of the plot.
 
-    outcome: a word of best.Standing, "" where there is none; text: difference and interval; rank:
-    the difference, what the column sorts by, None without a comparison; ends: of the interval to
-    draw; p_best, expected_loss: None without one. pareto: where it lies; lacks: what was not
+    standing: None where it could not be compared; outcome: a word of best.Standing, "" where there
+    is none; text: difference and interval; rank: the difference, what the column sorts by, None
+    without a comparison; ends: of the interval to draw. pareto: where it lies; lacks: what was not
     measured of a cell that is not placed; dominated: by whom, in all that the front weighs;
     confounded: by which topics; note: what the row is besides, such as a repeat.
     """
 
-    name: str
     title: str
     chosen: bool
     pareto: str
     lacks: str
     dominated: tuple[str, ...]
+    standing: Standing | None = None
     outcome: str = ""
     text: str = ""
     rank: float | None = None
     ends: tuple[float, float] | None = None
-    p_best: float | None = None
-    expected_loss: float | None = None
     confounded: tuple[str, ...] = ()
     note: str = ""
 
@@ -64,112 +56,86 @@ class Place:
 
     @property
     def p_best_text(self) -> str:
-        if self.p_best is None or self.note:
+        if self.standing is None or self.note:
             return MISSING
-        return percent(self.p_best)
+        return percent(self.standing.p_best)
 
     @property
     def loss_text(self) -> str:
-        if self.note:
+        if self.standing is None or self.note:
             return MISSING
-        return value(self.expected_loss)
+        return value(self.standing.expected_loss)
 
 
 @dataclass(frozen=True)
 class Forest:
-    """rows: the highest first, with what is drawn of them and the text beside it; margin: where the
-    accepted loss lies, in per cent of the axis."""
+    """rows: cell, the highest first, with what is drawn of it and the text beside it; margin: where
+    the accepted loss lies, in per cent of the axis."""
 
-    rows: tuple[tuple[Place, Mark | None, str], ...]
+    rows: tuple[tuple[str, Mark | None, str], ...]
     axis: Axis
     margin: float
     metric: str
 
 
-def places(judgement: Judgement, cells: Sequence[CellResult]) -> dict[str, Place]:
+def places(judgement: Judgement, cells: Mapping[str, Shown]) -> dict[str, Place]:
     """One for every row of `cells`; one that repeats another cell has that cell's place."""
-    by_name = {cell.name: cell for cell in cells}
-    run_ids = {cell.name: cell.run_id for cell in cells}
-    result = {cell.name: _place(judgement, cell.name, run_ids) for cell in cells}
-    for name, rows in judgement.repeats.items():
-        for row in rows:
-            if name in by_name and row in by_name and row != name:
-                note = _repeats(judgement, by_name[row], by_name[name])
-                chosen = row == judgement.choice.chosen
-                result[row] = replace(result[name], chosen=chosen, note=note)
+    result = {}
+    for name in judgement.estimates:
+        result[name] = _place(judgement, cells[name])
+        for row in judgement.repeats[name]:
+            if row in cells and row != name:
+                note = _repeats(cells[row].result, cells[name])
+                result[row] = replace(result[name], chosen=False, note=note)
     return result
 
 
-def forest(judgement: Judgement, run_ids: Mapping[str, str]) -> Forest:
-    rows = [_place(judgement, name, run_ids) for name in order(judgement)]
+def forest(judgement: Judgement, places: Mapping[str, Place]) -> Forest:
+    """places: of places()."""
+    names = order(judgement)
     ends = [-judgement.margin]
-    for row in rows:
-        if row.rank is not None:
-            ends += [row.rank, *(row.ends or ())]
+    for name in names:
+        if places[name].rank is not None:
+            ends += [places[name].rank, *(places[name].ends or ())]
     axis = axis_of(ends)
-    drawn = []
-    for row in rows:
-        text = row.text or "not compared"
-        if row.outcome == "best":
-            own = judgement.estimates[row.name].get(judgement.metric)
-            text = value(own.value if own else None)
-        place = None if row.rank is None else mark(axis, row.rank, row.ends)
-        drawn.append((row, place, text))
-    return Forest(tuple(drawn), axis, axis.at(-judgement.margin), label_of(judgement.metric))
+    rows = []
+    for name in names:
+        place = places[name]
+        text = place.text or "not compared"
+        if place.outcome == "best":
+            estimate = judgement.estimates[name].get(judgement.metric)
+            text = value(estimate.value if estimate else None)
+        drawn = None if place.rank is None else axis.mark(place.rank, place.ends)
+        rows.append((name, drawn, text))
+    return Forest(tuple(rows), axis, axis.at(-judgement.margin), label_of(judgement.metric))
 
 
-def _place(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> Place:
-    pareto, lacks, dominated = _pareto(judgement, name)
-    chosen = name == judgement.choice.chosen
-    place = Place(name, f"{name}: not compared", chosen, pareto, lacks, dominated)
-    if name in judgement.estimates:
-        place = replace(place, title=_title(judgement, name, run_ids))
-    standing = judgement.standings.get(name)
+def _place(judgement: Judgement, cell: Shown) -> Place:
+    """Its title has all that is known of where it stands, line by line."""
+    metric, best = label_of(judgement.metric), judgement.choice.best
+    pareto, lacks, dominated = _pareto(judgement, cell.name)
+    chosen = cell.name == judgement.choice.chosen
+    standing = judgement.standings.get(cell.name)
+    place = Place("", chosen, pareto, lacks, dominated, standing)
+    estimate = judgement.estimates[cell.name].get(judgement.metric)
+    lines = [cell.name, f"{metric} {interval_text(estimate)}" if estimate else f"no {metric}"]
+    pair = judgement.pair(cell.name, best or "")
+    if cell.name == best:
+        place = replace(place, outcome="best", rank=0.0)
+    elif standing is not None and pair is not None:
+        # With too few boxes no interval decides anything.
+        ends = None if standing.thin else standing.interval
+        difference = pair.difference.value
+        place = replace(
+            place,
+            outcome=standing.word,
+            text=difference_text(difference, ends),
+            rank=difference,
+            ends=ends,
+            confounded=topics(judgement, pair),
+        )
+        lines.append(f"{place.text} against {best}: {standing.word}")
     if standing is not None:
-        place = replace(place, p_best=standing.p_best, expected_loss=standing.expected_loss)
-    difference = _difference_to_best(judgement, name)
-    if name == judgement.choice.best:
-        return replace(place, outcome="best", rank=0.0)
-    if standing is None or difference is None:
-        return place
-    ends = _ends_of(standing)
-    return replace(
-        place,
-        outcome=standing.word,
-        text=difference_text(difference, ends),
-        rank=difference,
-        ends=ends,
-        confounded=topics(judgement, name, judgement.choice.best or ""),
-    )
-
-
-def _ends_of(standing: Standing) -> tuple[float, float] | None:
-    """The interval to draw; none where there are too few boxes for it to decide anything."""
-    return None if standing.thin else standing.interval
-
-
-def _difference_to_best(judgement: Judgement, name: str) -> float | None:
-    """Score less that of the highest cell; None where the two were not compared."""
-    if name == judgement.choice.best:
-        return 0.0
-    if not judgement.choice.best:
-        return None
-    pair = judgement.pair(name, judgement.choice.best)
-    return None if pair is None else pair.difference.value
-
-
-def _title(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> str:
-    """All that is known of where a cell stands, line by line, for a tooltip."""
-    metric, own = label_of(judgement.metric), judgement.estimates[name].get(judgement.metric)
-    lines = [name, f"no {metric}"]
-    if own:
-        lines[1] = f"{metric} {interval_text(own)}"
-    standing = judgement.standings.get(name)
-    if standing is not None:
-        if name != judgement.choice.best:
-            difference = _difference_to_best(judgement, name) or 0.0
-            text = difference_text(difference, _ends_of(standing))
-            lines.append(f"{text} against {judgement.choice.best}: {standing.word}")
         possible = "cannot be ruled out" if standing.possible_best else "ruled out"
         lines.append(f"{percent(standing.p_best)} probability to be the best, {possible} as such")
         lines.append(
@@ -178,16 +144,16 @@ def _title(judgement: Judgement, name: str, run_ids: Mapping[str, str]) -> str:
         )
         if standing.images_needed:
             lines.append(f"about {standing.images_needed:,} images would decide it")
-    lines.append(f"run {run_text(name, run_ids)}")
-    return "\n".join(lines)
+    return replace(place, title="\n".join([*lines, f"run {cell.run}"]))
 
 
-def _repeats(judgement: Judgement, cell: CellResult, owner: CellResult) -> str:
+def _repeats(row: CellResult, cell: Shown) -> str:
+    """What a row repeats, and what it has of its own."""
     own = []
     for key in REPEATED:
-        if key in cell.run and cell.run[key] != owner.run.get(key):
-            own.append(f"{key} {cell.run[key]}")
-    text = f"repeats {judgement.short(owner.name)}"
+        if key in row.run and row.run[key] != cell.result.run.get(key):
+            own.append(f"{key} {row.run[key]}")
+    text = f"repeats {cell.short}"
     if own:
         text += f" with {' and '.join(own)}"
     return text

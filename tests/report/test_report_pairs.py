@@ -1,4 +1,5 @@
-"""What the report says of fairness: fed with the study's own flaws it says confounded, with clean settings fair."""
+"""All pairs as a square, and what the report says of fairness: fed with the study's own flaws it says confounded,
+with clean settings fair."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
-from stages.report.verdicts.fairness import confounding
+from stages.report.shown_cells import page_cells
+from stages.report.texts import OUTCOMES
+from stages.report.verdicts.pairs import confounding, matrices
 from stages.verdict.fairness import NEEDED
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -58,7 +61,7 @@ def test_clean_settings_are_fair(sgd, tmp_path):
     assert (
         found.sentence == "All 3 pairs of cells are fair: no two differ in more than is compared."
     )
-    assert not found.topics and found.detail.sentence.startswith(
+    assert not found.topics and found.fairness.sentence.startswith(
         f"Fair: {CASCADE} and {SWIN} differ in"
     )
     text = Page(report(with_runs(sgd), tmp_path)["index.html"]).text
@@ -83,15 +86,15 @@ def test_the_study_s_flaws_are_named(sgd, tmp_path):
         "learning rate per image": 3,
         "length of training": 2,
     }
-    rows = {key: (kind, one, other, why) for kind, key, one, other, why in found.detail.rows}
+    rows = {key: (kind, one, other, why) for kind, key, one, other, why in found.rows}
     assert rows["batch_size"][:3] == ("confounder", "8", "4") and rows["detector"][0] == "declared"
     assert "another number of steps" in rows["batch_size"][3] and rows["epochs"][:3] == (
         "confounder",
         "15",
         "20",
     )
-    kinds = [kind for kind, *_ in (*found.detail.rows, *found.detail.folded)]
-    assert {kind for kind, *_ in found.detail.rows} == {"confounder", "declared"}
+    kinds = [kind for kind, *_ in (*found.rows, *found.folded)]
+    assert {kind for kind, *_ in found.rows} == {"confounder", "declared"}
     assert kinds == sorted(kinds, key=("confounder", "declared", "consequence", "harmless").index)
     files = report(flawed, tmp_path)
     text = Page(files["index.html"]).text
@@ -115,7 +118,7 @@ def test_one_pair_is_singular(sgd):
         "The only pair of cells is fair"
     )
     assert confounding(judged(sgd[:1])).sentence == "There are no two cells to compare."
-    assert confounding(judged(sgd[:1])).detail is None
+    assert confounding(judged(sgd[:1])).fairness is None
 
 
 def test_cautions_are_counted_over_all_pairs(sgd):
@@ -125,7 +128,7 @@ def test_cautions_are_counted_over_all_pairs(sgd):
     # The row of params.yaml, which is known, holds the optimizer and the image size.
     told = ", ".join(key for key in NEEDED if key != "image_size")
     assert cautions[f"Not recorded for either: {told}."] == 3
-    assert any("config" in caution for caution in found.detail.cautions)
+    assert any("config" in caution for caution in found.fairness.cautions)
 
 
 def test_many_differences_are_cut_after_those_that_matter(sgd):
@@ -139,5 +142,41 @@ def test_many_differences_are_cut_after_those_that_matter(sgd):
             )
         )
     )
-    assert len(found.detail.folded) == 60 and found.detail.left_out > 20
-    assert [key for kind, key, *_ in found.detail.rows if kind == "confounder"] == ["epochs"]
+    assert len(found.folded) == 60 and found.left_out > 20
+    assert [key for kind, key, *_ in found.rows if kind == "confounder"] == ["epochs"]
+
+
+def squares(judgement, cells):
+    return matrices(judgement, page_cells(cells, judgement))
+
+
+def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
+    found = judged(cells)
+    square, *others = squares(found, cells)
+    assert [one.label for one in (square, *others)] == ["val mAP50", "test mAP50"]
+    assert square.names == NAMES[::-1] and others[0].names == square.names
+    contrary = {"better": "worse", "worse": "better", "not distinguishable": "not distinguishable"}
+    for i, row in enumerate(square.rows):
+        assert row[i] is None
+        for j, one in enumerate(row):
+            if i != j:
+                assert (
+                    one.outcome == contrary[square.rows[j][i].outcome]
+                    and one.shade == square.rows[j][i].shade
+                )
+                assert float(one.text) == -float(square.rows[j][i].text)
+    top = square.rows[0][3]
+    assert top.shade == 100 and top.outcome == "better" and top.confounded is False
+    assert OUTCOMES[top.outcome][0] == "▲"
+    assert top.title.splitlines()[:2] == [
+        f"{CASCADE} against {R50}: better",
+        "val mAP50: +0.150 [+0.097, +0.203] (240 boxes, 48 images)",
+    ]
+    assert (
+        "after Holm's correction over 6 pairs" in top.title
+        and "runs run3abcdef and run0abcdef" in top.title
+    )
+    assert (
+        "would be decided by about 400 images instead of 48"
+        in squares(judged(cells, 0.2), cells)[0].rows[0][1].title
+    )
