@@ -12,6 +12,8 @@ from typing import Any
 from stages.data.findings import Findings, shown
 from stages.data.sources.annotations import Raw, is_id
 
+# Control characters, halves of surrogate pairs.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _APART = "repair would not join them: two are of one file, or more than two are alike"
 
 
@@ -42,7 +44,6 @@ class Classes:
         own_names = list(dict.fromkeys(cleaned[number] for number in numbers))
         variants = _Variants(self.names, own_names, raw.gathered)
         joined = variants.report(origin, findings)
-        classes = set(self.names)
         # Name -> the first id of this file that has it.
         first_ids: dict[str, Any] = {}
         index = {}
@@ -58,27 +59,18 @@ class Classes:
                     note=_supercategories(entries, first_ids[name], number),
                 )
             first_ids.setdefault(name, number)
-            if name not in classes and raw.split == "train":
+            if name not in self._ids and raw.split == "train":
                 self.names.append(name)
                 self._ids[name] = number
-                classes.add(name)
-            if name not in classes:
-                hint = variants.hint(name)
-                findings.report(
-                    "category_unknown", origin, label=name, before=f"id {number}", note=hint
-                )
+            place = {**origin, "label": name, "before": f"id {number}"}
+            if name not in self._ids:
+                findings.report("category_unknown", place, note=variants.hint(name))
                 index[number] = -1
                 continue
             index[number] = self.names.index(name)
             is_first_id = first_ids[name] == number
             if not is_first_file and raw.coco and is_first_id and self._ids[name] != number:
-                findings.report(
-                    "category_ids_differ",
-                    origin,
-                    label=name,
-                    before=f"id {number}",
-                    after=f"id {self._ids[name]}",
-                )
+                findings.report("category_ids_differ", place, after=f"id {self._ids[name]}")
         if entries and not is_first_file:
             for name in self.names:
                 if name not in first_ids:
@@ -144,35 +136,26 @@ class _Variants:
 
 
 def _complete(raw: Raw, findings: Findings) -> list[dict[str, Any]]:
+    """The entries with an id and a name, which becomes text; without a name it is an empty one, which
+    is another fault."""
     entries = []
     for position, entry in enumerate(raw.categories):
         place = {**raw.origin, "entry": f"categories[{position}]"}
-        if _has_id_and_name(entry):
-            name = _text(entry.get("name", ""), place, findings)
-            entries.append({**entry, "name": name, "position": position})
-        else:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        is_usable = name is None or isinstance(name, (str, int, float))
+        if not isinstance(entry, dict) or not is_id(entry.get("id")) or not is_usable:
             findings.report("entry_incomplete", place, before=entry, note="lacks id or name")
+            continue
+        text = "" if name is None else name
+        if not isinstance(text, str):
+            # JSON's own text of a number, true or false.
+            is_whole = isinstance(name, int) and not isinstance(name, bool)
+            text = shown(name) if is_whole else json.dumps(name)
+            findings.report(
+                "category_name_not_text", place, label=text, before=text, after=repr(text)
+            )
+        entries.append({**entry, "name": text, "position": position})
     return entries
-
-
-def _has_id_and_name(entry: Any) -> bool:
-    """An entry without a name has an empty one, which is another fault."""
-    if not isinstance(entry, dict) or not is_id(entry.get("id")):
-        return False
-    name = entry.get("name", "")
-    return name is None or isinstance(name, (str, int, float))
-
-
-def _text(name: Any, place: dict[str, Any], findings: Findings) -> str:
-    """A name as text: JSON's own where it is a number, true or false."""
-    if isinstance(name, str):
-        return name
-    if name is None:
-        return ""
-    is_whole = isinstance(name, int) and not isinstance(name, bool)
-    text = shown(name) if is_whole else json.dumps(name)
-    findings.report("category_name_not_text", place, label=text, before=text, after=repr(text))
-    return text
 
 
 def _check_doubles(
@@ -229,10 +212,7 @@ def _clean(entry: dict[str, Any], origin: dict[str, Any], findings: Findings) ->
     """The name with single spaces; control characters and halves of surrogate pairs, which no later
     tool takes, go."""
     name = entry["name"]
-    letters = []
-    for letter in name:
-        letters.append(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter)
-    trimmed = " ".join("".join(letters).split())
+    trimmed = " ".join(_CONTROL.sub(" ", name).split())
     place = {**origin, "entry": f"categories[{entry['position']}]", "before": repr(name)}
     if not trimmed:
         findings.report("category_name_empty", place)

@@ -3,6 +3,8 @@ MMDetection sees."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -23,7 +25,7 @@ def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> Non
     OpenCV, and so MMDetection, shows a photograph as its EXIF orientation says; Pillow's width and
     height, which most labelling programs write down, are those before.
     """
-    frames = _Frames(labels)
+    frames = _Frames(labels, findings)
     keep = np.ones(len(probes), dtype=bool)
     for row, image in enumerate(probes):
         codes = [image.fault] if image.fault else _kinds(image)
@@ -32,8 +34,10 @@ def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> Non
             keep[row] &= findings.action(code) != "drop"
         # A fault that stops prepare leaves nothing to compare with.
         if not image.fault and keep[row]:
-            keep[row] = _check_size(frames, row, image, findings)
-    frames.put_back()
+            keep[row] = frames.check_size(row, image)
+    labels.images[["width", "height"]] = frames.sizes
+    labels.boxes[list("xywh")] = frames.xywh
+    labels.boxes["area"] = frames.area
     labels.images["probe"] = pd.Series(probes, dtype=object)
     labels.keep_images(keep)
     _scale_relative(labels)
@@ -71,57 +75,65 @@ class _Frames:
     """The numbers of the tables that a size may change, as arrays: a row of a DataFrame at a time
     is slow."""
 
-    def __init__(self, labels: Labels) -> None:
-        self.labels = labels
+    def __init__(self, labels: Labels, findings: Findings) -> None:
+        self.labels, self.findings = labels, findings
         self.sizes = labels.images[["width", "height"]].to_numpy(copy=True)
         self.xywh = labels.boxes[list("xywh")].to_numpy(copy=True)
         self.area = labels.boxes["area"].to_numpy(copy=True)
-        image = labels.boxes["image"].to_numpy()
-        self._order = np.argsort(image, kind="stable")
-        self._first = np.searchsorted(image[self._order], np.arange(len(self.sizes) + 1))
 
-    def boxes_of(self, row: int) -> np.ndarray:
-        return self._order[self._first[row] : self._first[row + 1]]
+    @cached_property
+    def boxes_of(self) -> dict[int, np.ndarray]:
+        """Row of an image -> rows of its boxes, where it has any."""
+        return self.labels.boxes.groupby("image").indices
 
-    def put_back(self) -> None:
-        self.labels.images[["width", "height"]] = self.sizes
-        self.labels.boxes[list("xywh")] = self.xywh
-        self.labels.boxes["area"] = self.area
+    def check_size(self, row: int, image: Probe) -> bool:
+        """Sets the true size of one image; False where the policy drops it."""
+        declared = tuple(self.sizes[row].tolist())
+        stored = displayed = (image.width, image.height)
+        if image.orientation in SWAPPED:
+            displayed = stored[::-1]
+        self.sizes[row] = displayed
+        code = _size_code(image, declared, stored, displayed, self.labels.relative)
+        if not code:
+            return True
+        details = {}
+        if code != "exif_orientation":
+            details["before"] = f"{declared[0]} x {declared[1]}"
+            details["after"] = f"{displayed[0]} x {displayed[1]}"
+        if image.orientation != 1:
+            details["note"] = f"EXIF orientation {image.orientation}"
+        place = self.labels.place(row)
+        self.findings.report(code, place, **details)
+        action = self.findings.action(code)
+        if action == "repair" and code in ("exif_conflict", "image_resized"):
+            at = self.boxes_of.get(row, [])
+            boxes = self.xywh[at]
+            if code == "exif_conflict":
+                boxes = _turned(boxes, stored, image.orientation)
+            else:
+                boxes = boxes * (np.tile(displayed, 2) / np.tile(declared, 2))
+            self._change_boxes(at, boxes, code, place)
+        return action != "drop"
+
+    def _change_boxes(
+        self, at: Sequence[int], boxes: np.ndarray, code: str, place: dict[str, Any]
+    ) -> None:
+        """boxes: (n, 4) what the boxes in the rows `at` become."""
+        former = self.xywh[at]
+        self.xywh[at] = boxes
+        former_area = np.maximum(former[:, 2] * former[:, 3], 1e-12)
+        self.area[at] *= (boxes[:, 2] * boxes[:, 3]) / former_area
+        entries = self.labels.boxes["entry"].to_numpy()[at]
+        for entry, before, after in zip(entries, former.tolist(), boxes.tolist()):
+            change = {"entry": entry_name(entry), "before": before, "after": after, "box": after}
+            self.findings.change(code, {**place, **change})
 
 
-def _check_size(frames: _Frames, row: int, image: Probe, findings: Findings) -> bool:
-    """Sets the true size of one image; False where the policy drops it."""
-    declared = tuple(frames.sizes[row].tolist())
-    stored = (image.width, image.height)
-    displayed = stored
-    if image.orientation in SWAPPED:
-        displayed = stored[::-1]
-    code = _size_code(image, declared, stored, displayed, frames.labels.relative)
-    frames.sizes[row] = displayed
-    if not code:
-        return True
-    details = {}
-    if code != "exif_orientation":
-        details["before"] = f"{declared[0]} x {declared[1]}"
-        details["after"] = f"{displayed[0]} x {displayed[1]}"
-    if image.orientation != 1:
-        details["note"] = f"EXIF orientation {image.orientation}"
-    place = frames.labels.place(row)
-    findings.report(code, place, **details)
-    action = findings.action(code)
-    if action == "repair" and code in ("exif_conflict", "image_resized"):
-        boxes = frames.xywh[frames.boxes_of(row)]
-        if code == "exif_conflict":
-            boxes = _turned(boxes, stored, image.orientation)
-        else:
-            boxes = boxes * (np.tile(displayed, 2) / np.tile(declared, 2))
-        _change_boxes(frames, row, boxes, code, place, findings)
-    return action != "drop"
-
-
-def _size_code(image: Probe, declared: Size, stored: Size, displayed: Size, relative: bool) -> str:
-    """The fault of a declared size, "" for none. relative: the format declares none."""
-    if 0 in declared and not relative:
+def _size_code(
+    image: Probe, declared: Size, stored: Size, displayed: Size, is_relative: bool
+) -> str:
+    """The fault of a declared size, "" for none. is_relative: the format declares none."""
+    if 0 in declared and not is_relative:
         return "image_size_missing"
     if 0 in declared or declared == displayed:
         # YOLO files have no sizes to begin with, and VOC files need none.
@@ -131,26 +143,6 @@ def _size_code(image: Probe, declared: Size, stored: Size, displayed: Size, rela
     if _is_scaled(declared, displayed):
         return "image_resized"
     return "image_size_wrong"
-
-
-def _change_boxes(
-    frames: _Frames,
-    row: int,
-    boxes: np.ndarray,
-    code: str,
-    place: dict[str, Any],
-    findings: Findings,
-) -> None:
-    """boxes: (n, 4) what the boxes of the image become."""
-    at = frames.boxes_of(row)
-    former = frames.xywh[at]
-    frames.xywh[at] = boxes
-    former_area = np.maximum(former[:, 2] * former[:, 3], 1e-12)
-    frames.area[at] *= (boxes[:, 2] * boxes[:, 3]) / former_area
-    entries = frames.labels.boxes["entry"].to_numpy()
-    for index, before, after in zip(at, former.tolist(), boxes.tolist()):
-        change = {"entry": entry_name(entries[index]), "before": before, "after": after}
-        findings.change(code, {**place, **change, "box": after})
 
 
 def _is_scaled(declared: Size, displayed: Size) -> bool:
