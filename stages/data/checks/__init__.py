@@ -1,2 +1,1 @@
-"""The checks, one module per thing that is checked. stages/data/catalogue.py says what each code
-means."""
+"""The checks, a module per thing that is checked. stages/data/catalogue.py explains each code."""

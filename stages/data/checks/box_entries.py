@@ -95,8 +95,7 @@ class BoxEntries:
             )
 
     def _matched(self, key: str, listed: dict[Any, int]) -> np.ndarray:
-        """(n,) what `listed` has for the ids of the field `key`, by their text where not by
-        themselves; _ABSENT for others."""
+        """(n,) what `listed` has for the ids of `key` or for their text; _ABSENT for others."""
         ids = self.entries.column(key)
         values, inverse = ids, np.arange(len(ids))
         if isinstance(ids, np.ndarray):

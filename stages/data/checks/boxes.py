@@ -1,5 +1,4 @@
-"""Checks boxes against their images, and areas against their boxes. Everything here works on whole
-columns."""
+"""Checks boxes against their images, and areas against their boxes, by whole columns."""
 
 from __future__ import annotations
 
@@ -14,12 +13,10 @@ from stages.data.labels import Labels, entry_name
 # Labelling programs round; a box that is over the edge by this many pixels is not a mistake.
 _EDGE = 1.0
 _ROUNDING = 1e-6
-# Of a file's boxes: this many must leave their image when read as x, y, w, h, and all but so many
-# fit as corners.
+# Of a file's boxes, as many must leave their image as x, y, w, h, and all but so many be corners.
 _CORNER_LEAST, _CORNER_OUTSIDE, _CORNER_MISFIT = 3, 0.05, 0.01
 _FULL = 0.995
-# Of a file's boxes: this part must lie in 0..1 to be shares of the image. In pixels none does, a
-# mistake aside.
+# Of a file's boxes, as many must lie in 0..1 to be shares of the image. In pixels hardly any does.
 _SHARES = 0.95
 # Pixels; no image has as many, and their products still are exact.
 _ABSURD = 1e9
@@ -187,8 +184,7 @@ def _check_areas(check: _Checker) -> None:
 
 
 def check_doubles(labels: Labels, findings: Findings) -> None:
-    """Boxes that are there twice. labels: the whole split, whose files may have had an image in
-    common."""
+    """Boxes that are there twice. labels: the whole split; its files may have images in common."""
     check, boxes = _Checker(labels, findings), labels.boxes
     if not _may_repeat(boxes):
         return
@@ -204,8 +200,7 @@ def check_doubles(labels: Labels, findings: Findings) -> None:
 
 
 def _may_repeat(boxes: pd.DataFrame) -> bool:
-    """False only where no two rows have the same image and sides. Sorting one number a row is a
-    tenth of the work."""
+    """False only where no two rows have the same image and sides: a tenth of pandas' work."""
     mixed = boxes["image"].to_numpy().astype(np.uint64)
     for side in "xywh":
         # 0.0 and -0.0 are equal, and so must their bits be.

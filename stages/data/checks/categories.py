@@ -95,8 +95,7 @@ class _Variants:
             self._alike.setdefault(_key(name), []).append(name)
 
     def report(self, origin: dict[str, Any], findings: Findings) -> dict[str, str]:
-        """One finding per name that has variants before it. Name -> the earlier name as which the
-        policy has it read."""
+        """A finding per name with variants before it. Name -> what the policy makes of it."""
         code = "category_name_variant"
         repair = findings.action(code) == "repair"
         joined = {}
@@ -136,8 +135,7 @@ class _Variants:
 
 
 def _complete(raw: Raw, findings: Findings) -> list[dict[str, Any]]:
-    """The entries with an id and a name, which becomes text; without a name it is an empty one, which
-    is another fault."""
+    """The entries with an id and a name, as text; a missing name is an empty one, another fault."""
     entries = []
     for position, entry in enumerate(raw.categories):
         place = {**raw.origin, "entry": f"categories[{position}]"}
@@ -209,8 +207,7 @@ def _check_ids(entries: list[dict[str, Any]], origin: dict[str, Any], findings: 
 
 
 def _clean(entry: dict[str, Any], origin: dict[str, Any], findings: Findings) -> str:
-    """The name with single spaces; control characters and halves of surrogate pairs, which no later
-    tool takes, go."""
+    """The name with single spaces, and without the characters that no later tool takes."""
     name = entry["name"]
     trimmed = " ".join(_CONTROL.sub(" ", name).split())
     place = {**origin, "entry": f"categories[{entry['position']}]", "before": repr(name)}
@@ -232,8 +229,7 @@ def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> 
 
 
 def _key(name: str) -> str:
-    """Equal for names that differ by case, separators or Unicode form; a name of separators alone
-    stands for itself."""
+    """Equal for names that differ by case, separators (unless that is all) or Unicode form."""
     name = unicodedata.normalize("NFC", name)
     return re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name
 

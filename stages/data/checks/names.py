@@ -60,8 +60,7 @@ def check_foreign(parts: list[Labels], root: Path, findings: Findings) -> None:
     matches = _match(pending, walk(root), named)
     for labels, names, rows, is_whole in files:
         hits = [row for row in rows if names[row] in matches]
-        # Names that are neither addresses nor lead out may as well be those of images that are
-        # missing.
+        # Names that do not lead out may as well be those of images that are missing.
         if is_whole and 2 * len(hits) <= len(rows):
             continue
         keep = np.ones(len(names), dtype=bool)
@@ -97,8 +96,7 @@ def _shortest(name: str, root: Path) -> str:
 
 
 def _path(name: str, root: Path, disk: Disk) -> str:
-    """The path of the set that a name means once it is written as it should be, "" where there is no
-    file."""
+    """The path of the set that a name means once it is well written, "" where there is no file."""
     path = ""
     if is_possible(name, root):
         path = _shortest(name, root)
@@ -124,8 +122,7 @@ def _match(names: set[str], tree: Tree, named: set[str]) -> dict[str, str]:
 
 
 def _parts_of(name: str) -> Iterator[list[str]]:
-    """The folders and the last name that a name may mean, as they are written and without an
-    address's escapes."""
+    """The parts of the path that a name may mean, as written and without an address's escapes."""
     text = name.replace("\\", "/")
     # Label Studio: /data/local-files/?d=folder/a.jpg
     local = re.search(r"[?&]d=([^&]+)", text)
@@ -139,8 +136,7 @@ def _parts_of(name: str) -> Iterator[list[str]]:
 
 
 def _best(name: str, tree: Tree) -> tuple[int, str] | None:
-    """How many parts are the same at the end of the name and of the one path that has most of
-    them."""
+    """The one path with most parts in common at the name's end, and their number before it."""
     for parts in _parts_of(name):
         if not parts:
             continue
@@ -169,8 +165,7 @@ def _common_end(parts: list[str], path: list[str]) -> int:
 
 
 def check_names(labels: Labels, root: Path, findings: Findings) -> None:
-    """Mends the names in place and leaves out images whose name leads out of `root`. Looks at no
-    file."""
+    """Mends names and leaves out images whose name leads out of `root`. Looks at no file."""
     names = labels.images["file_name"].tolist()
     keep = np.ones(len(names), dtype=bool)
     longest = longest_name(root)
@@ -258,8 +253,7 @@ def check_files(labels: Labels, root: Path, findings: Findings) -> set[str]:
 
 
 def merge_same(labels: Labels, findings: Findings) -> None:
-    """Entries whose names became the same once they were mended, or that are in several files, are
-    one image that has the boxes of all."""
+    """Entries of one (mended) name, in one file or in several, are one image with all boxes."""
     names = labels.images["file_name"].tolist()
     if len(set(names)) == len(names):
         return
@@ -286,6 +280,5 @@ def _place(labels: Labels, row: int) -> dict[str, Any]:
 
 
 def _rename(labels: Labels, names: list[str]) -> None:
-    # pandas would take a list or an array of texts to Arrow, which refuses halves of surrogate
-    # pairs.
+    # pandas would take a list of texts to Arrow, which refuses halves of surrogate pairs.
     labels.images["file_name"] = pd.Series(names, dtype=object)

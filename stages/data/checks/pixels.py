@@ -1,5 +1,4 @@
-"""Checks image files by what they hold, and brings widths, heights and boxes into the frame that
-MMDetection sees."""
+"""Checks what image files hold, and brings sizes and boxes into the frame MMDetection sees."""
 
 from __future__ import annotations
 
@@ -72,8 +71,7 @@ def _kinds(image: Probe) -> list[str]:
 
 
 class _Frames:
-    """The numbers of the tables that a size may change, as arrays: a row of a DataFrame at a time
-    is slow."""
+    """What a size may change, as arrays: a row of a DataFrame at a time is slow."""
 
     def __init__(self, labels: Labels, findings: Findings) -> None:
         self.labels, self.findings = labels, findings
@@ -154,8 +152,7 @@ def _is_scaled(declared: Size, displayed: Size) -> bool:
 
 
 def _turned(boxes: np.ndarray, stored: Size, orientation: int) -> np.ndarray:
-    """Boxes (n, 4) x, y, w, h of the stored picture of `stored` (width, height), in the picture as
-    EXIF shows it."""
+    """Boxes (n, 4) x, y, w, h of a picture of the size `stored`, as EXIF shows them."""
     x, y, w, h = boxes.T
     width, height = stored
     if orientation in SWAPPED:

@@ -30,8 +30,7 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
 
 
 def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
-    """Classes without a box at all, with fewer than `rare`, or absent from one split that has
-    labels."""
+    """Classes without a box, with fewer than `rare`, or absent from a split that has labels."""
     classes = sets["train"].classes
     counts = {name: part.boxes_per_class().sum(0) for name, part in sets.items()}
     total = np.sum(list(counts.values()), axis=0)
@@ -60,8 +59,7 @@ def check_shared(sets: dict[str, Labels], findings: Findings) -> None:
 
 
 def _image_keys(part: Labels) -> list[Any]:
-    """What two splits have in common that share an image: its bytes, or its name where there are
-    none."""
+    """Equal for one image in two splits: its bytes' digest, or its name where it was not read."""
     keys = []
     for name, probe in zip(part.images["file_name"], part.images["probe"]):
         keys.append(probe.digest if probe and probe.digest else name)

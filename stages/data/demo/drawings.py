@@ -54,8 +54,7 @@ class Sprite:
 
 
 def noise(rng, width, height, columns, rows):
-    """Smooth noise (height, width) float32 of about unit variance, with columns x rows independent
-    cells."""
+    """Smooth float32 noise (height, width), variance about 1, of columns x rows free cells."""
     grid = rng.standard_normal((max(2, int(rows)), max(2, int(columns))), dtype=np.float32)
     return cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -92,8 +91,7 @@ def mirrored(half):
 
 
 def rounded(points, times):
-    """Chaikin's corner cutting of a closed polygon: a pass cuts a quarter off each end of each
-    side."""
+    """Chaikin's corner cutting of a closed polygon: a quarter off each end of each side."""
     points = np.asarray(points, np.float64)
     for _ in range(times):
         following = np.roll(points, -1, axis=0)
@@ -103,8 +101,7 @@ def rounded(points, times):
 
 
 def cushion(inset, stretch, radius):
-    """A rectangle with round corners, inset and radius relative to the width; stretch = width /
-    height."""
+    """A rectangle with round corners; inset, radius: of the width; stretch = width / height."""
     corner = np.pi / 2 * (np.arange(6) / 5)
     arc = np.stack([np.cos(corner), np.sin(corner)], 1) * radius
     far = np.array([1, 1 / stretch]) - inset - radius
@@ -125,8 +122,7 @@ def filling(points):
 
 
 def sheen(across, low, strength):
-    """Brightness of a shiny upright cylinder: a highlight left of the middle, a thin reflex, dark
-    edges."""
+    """Brightness of a shiny upright cylinder: a highlight on the left, a reflex, dark edges."""
     highlight = np.exp(-(((across - 0.33) / 0.13) ** 2))
     reflex = 0.4 * np.exp(-(((across - 0.84) / 0.05) ** 2))
     return low + strength * (highlight + reflex) + 0.4 * low * np.sin(np.pi * across)

@@ -93,15 +93,13 @@ IMAGES_WITH = (0, 25, 25, 20, 15, 10, 5)
 AT_BORDER = 0.166
 # Distance to the border that all other boxes keep, as a share of the image side.
 MARGIN = 0.02
-# Deviation of the study's box centres from the middle, as a share of the image side: 0.22 across,
-# 0.19 down.
+# Deviation of the study's box centres from the middle, across and down, of the image side.
 CENTRE_SD = (0.22, 0.19)
 
 # Images and boxes are dealt out in blocks, each an even sample of its distribution: of 147 boxes, 9
 # are batteries.
 IMAGE_BLOCK, BOX_BLOCK = 60, 147
-# Boxes dealt out together are mostly of one class. 3 give 1.84 classes per image; the study has
-# 1.93.
+# Boxes dealt out together are mostly of one class. 3 give 1.84 classes an image; the study's 1.93.
 MATES = 3
 
 
@@ -162,8 +160,7 @@ def render(folder: Path, images: int, image_size: int, seed: int) -> dict[str, l
 
     size = {"width": image_size, "height": image_size}
     entries, annotations = [], []
-    # Threads, because OpenCV and NumPy let go of the interpreter in their loops and processes start
-    # slowly.
+    # Threads: OpenCV and NumPy release the interpreter in their loops, and processes start slowly.
     with ThreadPoolExecutor(machine.cpus()) as pool:
         scenes = pool.map(draw_image, range(images), plan(seed, images))
         # disable=None: a bar on a terminal alone.
@@ -188,8 +185,7 @@ def render(folder: Path, images: int, image_size: int, seed: int) -> dict[str, l
 
 
 def _dealt(seed, stream, count, block, together):
-    """`count` numbers in [0, 1): each `block` evenly spread, shuffled in runs of `together`
-    neighbours."""
+    """`count` numbers in [0, 1), each `block` evenly spread, in shuffled runs of `together`."""
     runs = np.arange(block).reshape(-1, together)
     start = np.random.default_rng(np.random.SeedSequence([seed, stream, block])).random()
     dealt = []
@@ -215,8 +211,7 @@ def _measured(rng, label, crowd):
 
 
 def _placed(rng, items):
-    """Gives each item a centre with little overlap and an order: large ones mostly below small
-    ones."""
+    """Gives each item a centre with little overlap, and an order: large ones mostly come first."""
     order = np.argsort([-np.log(item.side) + rng.normal(0, 0.25) for item in items])
     occupied, placed = np.empty((0, 4)), []
     for index in order:

@@ -8,8 +8,7 @@ import numpy as np
 
 from stages.data.demo.drawings import DRAWERS, noise
 
-# An object of which more than this share lies under later ones is not labelled: a person would not
-# see it.
+# An object with more than this share under later ones is not labelled: a person would not see it.
 HIDDEN = 0.75
 # Cover, of 255, from which a pixel counts as the object's: half covered.
 SOLID = 128
@@ -59,8 +58,7 @@ def draw(rng, items, image_size):
     for index, area in enumerate(areas):
         if visible[index] < (1 - HIDDEN) * area:
             boxes[index] = None
-    # The ground's noise serves again, mirrored: drawing another would take a fifth of the picture's
-    # time.
+    # The ground's noise serves again, mirrored: another would take a fifth of the picture's time.
     return _lit(rng, canvas, grain[::-1, ::-1]), boxes
 
 
@@ -70,8 +68,7 @@ def ground(rng, grain, image_size):
 
     grain is white noise of variance 1, (image_size, image_size) float32.
     """
-    # Python floats from here on: a NumPy float64 scalar turns every plane into float64, at twice
-    # the time.
+    # Python floats from here on: NumPy's float64 would make every plane float64, in twice the time.
     angle = float(rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12))
     axis = (np.arange(image_size, dtype=np.float32) + 0.5) / image_size
     along = axis[None] * math.cos(angle) + axis[:, None] * math.sin(angle)
@@ -122,13 +119,11 @@ def _turned(rng, item, image_size):
     image.
     """
     ratio, aspect = np.exp(item.elongation), np.exp(item.log_aspect)
-    # A turned rectangle 1 x ratio has a box of aspect (cos + ratio sin) / (sin + ratio cos); hence
-    # the angle.
+    # From the aspect of a turned rectangle 1 x ratio: (cos + ratio sin) / (sin + ratio cos).
     angle = np.arctan2(ratio * aspect - 1, ratio - aspect)
     cos, sin = np.cos(angle), np.sin(angle)
     breadth = item.side * image_size / np.sqrt((cos + ratio * sin) * (sin + ratio * cos))
-    # Small drawings need subpixels, or their details alias; from 60 px on antialiased edges are
-    # enough.
+    # Small drawings need subpixels, or their details alias; from 60 px antialiasing is enough.
     fine = int(np.clip(np.ceil(60 / breadth), 1, 6))
     width = max(8, round(breadth * fine))
     sprite = DRAWERS[item.label](rng, width, max(width, round(breadth * ratio * fine)))
@@ -141,8 +136,7 @@ def _turned(rng, item, image_size):
     outline, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate(outline)[:, 0] @ turn.T
     extent = np.ptp(points, axis=0) + 1
-    # A turned silhouette is smaller than its turned canvas, so what was really drawn decides on the
-    # scale.
+    # A turned silhouette is smaller than its turned canvas: what was drawn decides on the scale.
     turn = turn * (item.side * image_size * fine / np.sqrt(extent.prod()))
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * [sprite.width, sprite.height] @ turn.T
     patch = np.ceil((np.ptp(corners, axis=0) / fine) + 2).astype(int)
@@ -150,8 +144,7 @@ def _turned(rng, item, image_size):
     matrix = np.concatenate([turn, shift[:, None]], 1)
     size = tuple(int(side) for side in patch * fine)
     final = tuple(int(side) for side in patch)
-    # Outside the drawing its edge colours go on, so that blending cannot darken the rim; its cover
-    # does not.
+    # Outside the drawing its edge colours (not its cover) go on, lest blending darken the rim.
     colour = cv2.warpAffine(sprite.colour, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpAffine(sprite.cover, matrix, size)
     x, y = np.round(np.array(item.centre) * image_size - patch / 2).astype(int)
@@ -162,8 +155,7 @@ def _turned(rng, item, image_size):
 
 
 def _overlap(shape, corner, image_size):
-    """The part of a patch, its upper left corner at (x, y), that lies in the image: slices of the
-    patch and of the image."""
+    """Where a patch with its upper left corner at (x, y) lies in the image: slices of both."""
     height, width = shape
     x, y = corner
     x0, x1 = max(x, 0), min(x + width, image_size)

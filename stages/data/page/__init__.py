@@ -1,2 +1,1 @@
-"""The page of the data report: what a dataset is, what was wrong with it, how its splits are
-balanced."""
+"""The page of the data report: what a dataset is, its faults, how its splits are balanced."""

@@ -38,8 +38,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """`outlines`: split number and SVG path of each step line; `limits`: x of COCO's limits between
-    sizes; `labels`: the sizes' names."""
+    """`outlines`: split number and SVG path of step lines; `limits`: x of those between sizes."""
 
     bars: list[Bar]
     x_ticks: Ticks
@@ -141,8 +140,7 @@ def side_chart(areas: dict[str, np.ndarray]) -> Chart | None:
 def _size_bands(
     low: float, end: float, x_of: Callable[[float], float]
 ) -> tuple[list[float], Ticks]:
-    """x of COCO's limits between two sides, and the names of the bands between that have room for
-    them, with their x."""
+    """x of COCO's limits between two sides; the sizes' names that have room, with their x."""
     limits, labels = [], []
     # Of a square of that area.
     sides = [math.sqrt(area) for area in SIZE_LIMITS]
@@ -160,8 +158,7 @@ def _size_bands(
 
 
 def per_image_chart(numbers: dict[str, np.ndarray]) -> Chart | None:
-    """Boxes of each image (counts) per split as grouped bars, shares of the split's images; None
-    without images."""
+    """Boxes per image (counts) of each split as grouped bars, shares of its images, if any."""
     present = {split: values for split, values in numbers.items() if len(values)}
     if not present:
         return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
 
+from stages.data.findings import EXAMPLES
 from stages.data.page import charts, words
-from stages.data.page.findings import findings
-from stages.data.page.sheet import Row, sheet
+from stages.data.page.figures import Row, Shots, sheet
 from stages.files import replacing
 from stages.study.counts import count
 
@@ -24,6 +26,9 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _REPORT = Path(__file__).resolve().parents[2] / "report" / "templates"
 # So many classes of the contact sheet are all open; of more only the first few are.
 _OPEN_ALL, _OPEN_FEW = 100, 12
+# So many findings with pictures are open when the page is.
+_OPEN = 3
+_COLUMNS = ("split", "entry", "file", "label", "box", "before", "after", "note")
 
 
 def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) -> None:
@@ -60,8 +65,9 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
     rows: list[Row] = []
     hidden = 0
     classes = []
+    folder = root if report["pixels"] != "none" else None
     if sets:
-        rows, hidden = sheet(report, sets, root)
+        rows, hidden = sheet(report, sets, folder)
         classes = charts.class_rows(splits, report["classes"])
     unlabelled = [split for split, counts in splits.items() if not counts["labelled"]]
     areas, numbers = {}, {}
@@ -79,7 +85,7 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "is_stopped": words.headline(report).startswith("Stopped"),
         "verdict": words.verdict(report),
         "facts": words.facts(report),
-        "findings": findings(report, sets, root),
+        "findings": _findings(report, Shots(sets, folder)),
         "splits": _split_rows(splits, report["balance"]),
         "grouping": words.grouping(report["groups"]),
         "classes": classes,
@@ -100,6 +106,71 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
     }
 
 
+def _findings(report: dict, pictures: Shots) -> list[dict]:
+    """The report's findings in its order, each with what the template shows besides: width (percent
+    of the bar, logarithmic), share (part of all entries of the unit, "" where that is unknown),
+    rest (what the examples leave out), columns, shots, is_open."""
+    totals = {"classes": len(report["classes"])}
+    for unit in ("images", "boxes"):
+        totals[unit] = sum(file[unit] for file in report["files"])
+    largest_count = max((entry["count"] for entry in report["findings"]), default=0)
+    open_findings = 0
+    result = []
+    for entry in report["findings"]:
+        shots = pictures.of(entry["examples"])
+        is_open = entry["action"] == "fatal"
+        if shots and entry["severity"] != "info" and open_findings < _OPEN:
+            is_open = True
+        open_findings += is_open
+        amount = count(entry["count"], entry["unit"])
+        examples = list(map(_cells, entry["examples"]))
+        rest = f"The first {len(examples)} of {amount}."
+        if len(examples) < EXAMPLES:
+            # Such as ids that were all renumbered: one place stands for many.
+            rest = f"{count(len(examples), 'rows')} for all of {amount}."
+        additions = {
+            "amount": amount,
+            "share": _share(entry, totals.get(entry["unit"], 0)),
+            "width": round(100 * math.log1p(entry["count"]) / math.log1p(largest_count or 1), 2),
+            "columns": [column for column in _COLUMNS if any(map(itemgetter(column), examples))],
+            "examples": examples,
+            "rest": rest,
+            "shots": shots,
+            "is_open": is_open,
+        }
+        result.append({**entry, **additions})
+    return result
+
+
+def _share(entry: dict, total: int) -> str:
+    if not 0 < entry["count"] <= total:
+        return ""
+    return f"{words.percent(entry['count'] / total)} of {entry['unit']}"
+
+
+def _cells(example: dict) -> dict[str, str]:
+    cells = {column: _cell(example[column]) for column in _COLUMNS}
+    # Neither, one or both of the split and its annotation file.
+    cells["split"] = " · ".join(filter(None, (cells["split"], example["source"])))
+    return cells
+
+
+def _cell(value: object) -> str:
+    """Text as it is, nothing as "", a box to a tenth of a pixel even where some of its values are
+    no numbers."""
+    if isinstance(value, list):
+        return ", ".join(map(_side, value))
+    return "" if value is None else str(value)
+
+
+def _side(value: object) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if abs(value) < 1e7:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.3g}"
+
+
 def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]:
     images = sum(counts["images"] for counts in splits.values()) or 1
     rows = []
@@ -111,8 +182,7 @@ def _split_rows(splits: dict[str, dict], balance: dict[str, dict]) -> list[dict]
 
 
 def _absent(classes: list[dict]) -> list[str]:
-    """A sentence for each split that lacks classes which others have, and for classes without a
-    single box."""
+    """A sentence for each split that lacks classes of others, and for classes without a box."""
     nowhere: list[str] = []
     missing: dict[str, list[str]] = {}
     for row in classes:

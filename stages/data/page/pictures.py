@@ -1,5 +1,4 @@
-"""One picture of a page: the piece of an image that is worth showing, as JPEG, and its boxes as
-SVG paths."""
+"""One picture of a page: the piece of an image worth showing, as JPEG, and boxes as SVG paths."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ log = logging.getLogger(__name__)
 Box = Sequence[float]
 # Width and height.
 Size = tuple[int, int]
-# A box under this part of the image's longer side is zoomed in on; the piece is so many times its
-# longer side.
+# A box under this part of the image's longer side is shown in a piece of so many times its own.
 _SMALL, _CONTEXT = 1 / 11, 6
 # Less than this part of the longer side past the edge is not seen on the whole image.
 _SLIGHT = 0.03
@@ -36,12 +34,9 @@ _LOCATOR = 0.17
 
 @dataclass(frozen=True)
 class Window:
-    """A piece of the displayed image in its whole pixels; x and y may be negative. `at` is the point
-    of interest, 0..1 of it.
-
-    `padded` where it reaches past the image; `words` say how far the box does, "" where it does
-    not.
-    """
+    """A piece of the displayed image in whole pixels; x and y may be negative. `at` is the point of
+    interest, 0..1 of it; `padded` where it reaches past the image; `words` say how far the box does,
+    "" where it does not."""
 
     x: int
     y: int
@@ -80,8 +75,7 @@ class Picture:
 
 
 def inside(root: Path, file_name: str) -> Path | None:
-    """The file `file_name` under `root` with all links followed, None where there is none or it
-    leads outside."""
+    """The file under `root`, all links followed; None where there is none or it lies outside."""
     try:
         path = (root / file_name).resolve()
         if boundary(root).holds(str(path)) and path.is_file():
@@ -148,8 +142,7 @@ def choose_window(size: Size, focus: Box | None, least: int = 36) -> Window:
     if focus is None:
         return whole
     x, y, w, h = focus
-    # Turned the right way round, and cut one image away from it: nothing further off fits a
-    # picture.
+    # Turned the right way round, and cut one image away from it: the rest fits no picture.
     x0, x1 = np.clip(sorted((x, x + w)), -width, 2 * width).tolist()
     y0, y1 = np.clip(sorted((y, y + h)), -height, 2 * height).tolist()
     over = _overhang(focus, size)
@@ -198,8 +191,7 @@ def _past(over: dict[str, float]) -> str:
 def _around(
     x: float, y: float, side: float, size: Size, over: dict[str, float], words: str
 ) -> Window:
-    """A square around a point; moved into the image where the box lies inside, hanging over its
-    edge otherwise."""
+    """A square around a point, moved into the image except where the box reaches past its edge."""
     side = math.ceil(side)
     x0, y0 = round(x - side / 2), round(y - side / 2)
     if "left" not in over and "right" not in over:
@@ -265,8 +257,7 @@ def _jpeg(image: Image.Image, quality: int, most_bytes: int) -> str:
 def _locator(
     window: Window, size: Size, long_side: int, scale: float
 ) -> tuple[tuple[float, ...], ...]:
-    """The image and the piece of it, in the corner of the canvas farthest from the point of
-    interest."""
+    """The image and its shown piece, in the corner farthest from the point of interest."""
     small = _LOCATOR * long_side / max(size)
     width, height = size[0] * small, size[1] * small
     x: float = 5
@@ -287,8 +278,7 @@ def _rounded(sides: Iterable[float]) -> tuple[float, ...]:
 
 
 def _path(boxes: Sequence[Box], window: Window, scale: float, most: int) -> str:
-    """The first `most` boxes that touch the window, each cut not far outside of it: the canvas
-    hides the rest."""
+    """The first `most` boxes that touch the window, cut not far outside of the canvas."""
     parts = []
     for x, y, width, height in boxes:
         low_x, high_x = sorted((x - window.x, x + width - window.x))

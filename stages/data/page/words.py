@@ -1,5 +1,4 @@
-"""What the page says: numbers as text, sentences that follow from the report, names that stay on
-their line."""
+"""What the page says: numbers as text, sentences about the report, names that keep their line."""
 
 from __future__ import annotations
 
