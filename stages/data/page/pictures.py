@@ -35,8 +35,8 @@ _LOCATOR = 0.17
 @dataclass(frozen=True)
 class Window:
     """A piece of the displayed image in whole pixels; x and y may be negative. `at` is the point of
-    interest, 0..1 of it; `padded` where it reaches past the image; `words` say how far the box does,
-    "" where it does not."""
+    interest, 0..1 of it; `padded` where it reaches past the image; `words`, if any, say how far the
+    box does."""
 
     x: int
     y: int
