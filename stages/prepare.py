@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import load, split
+from stages.data import groups, load, split
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
@@ -84,7 +84,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             report.update(
                 classes=loaded.sets["train"].classes,
                 files=loaded.files,
-                groups=load.group_summary(loaded.sets, loaded.pairs, data.group),
+                groups=groups.summary(loaded.sets, loaded.pairs, data.group),
             )
             check_not_empty(loaded.sets, root, findings)
             divided = split.divide(loaded.sets, data, seed)

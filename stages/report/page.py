@@ -10,7 +10,8 @@ import jinja2
 
 from stages.errors import InputError
 from stages.files import replacing
-from stages.report import curves, table, texts
+from stages.report import curves, header, table, texts
+from stages.report.header import ReportContext
 from stages.report.pictures import scores
 from stages.report.pictures.errors import WORDS, confusion, errors
 from stages.report.pictures.gallery import gallery
@@ -18,7 +19,6 @@ from stages.report.pictures.groups import groups
 from stages.report.shown_cells import Shown, page_cells, shown_cells
 from stages.report.summary import cell_files, compare_csv, summary_json
 from stages.report.table import ALL, COSTS, MAIN, MISSING, SCORES
-from stages.report.texts import ReportContext
 from stages.report.verdicts import card, hypotheses, pairs, pareto, standing
 from stages.report.verdicts.learning_curve import ShareFigure
 from stages.results.cell import ROW_KEYS, CellResult
@@ -63,7 +63,7 @@ def write_report(
         # Of an earlier selection, where DVC has not emptied the folder.
         if f"cells/{path.name}" not in files:
             path.unlink()
-    log.info("report of %s in %s", texts.coverage(cells, context), folder)
+    log.info("report of %s in %s", header.coverage(cells, context), folder)
 
 
 def render(
@@ -86,17 +86,17 @@ def render(
         "judgement": judgement,
         "short": judgement.short,
         "context": context,
-        "title": texts.title(cells, context),
-        "introduction": texts.introduction(cells, context),
-        "remarks": texts.training(cells, judgement),
-        "facts": texts.facts(cells, context),
+        "title": header.title(cells, context),
+        "introduction": header.introduction(cells, context),
+        "remarks": header.training(cells, judgement),
+        "facts": header.facts(cells, context),
         "page": page,
         "cells": rows,
         "panels": [curves.Panel(name, page.values()) for name in curves.PANELS],
         "panel_frame": curves.FRAME,
         "classes": table.class_tables(cells),
         "best_classes": _best_classes(judgement),
-        "data": texts.data_rows(context),
+        "data": header.data_rows(context),
     }
     files = {
         "summary.json": summary_json(cells, judgement),
@@ -137,7 +137,7 @@ def _columns(rows: Sequence[CellResult], judgement: Judgement) -> dict[str, obje
         "column_top": tops,
         "deciding": judgement.metric.replace("/", "_", 1),
         "legend_column": SCORES["val", "bbox_mAP_50"],
-        "highest": texts.highest(judged, judgement),
+        "highest": header.highest(judged, judgement),
     }
 
 
