@@ -125,7 +125,7 @@ class Panel:
             else:
                 self.empty.append(cell.short)
             for column in cell.result.history.values():
-                self.last = max(self.last, *column.steps[-1:])
+                self.last = max([self.last, *column.steps[-1:]])
         limit = max(peaks, default=0.0)
         if self.is_loss and peaks:
             limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))

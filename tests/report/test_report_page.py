@@ -10,7 +10,7 @@ import pytest
 from report_cells import EPOCHS, NAMES, STEPS, Page, load_all, rendered, report
 from report_judgements import judged
 
-from stages.report.curves import Panel, grouped_means, running_mean
+from stages.report.curves import EMPTY, Panel, grouped_means, running_mean
 from stages.report.shown_cells import page_cells
 from stages.report.texts import escape
 from stages.results.files import Series
@@ -117,6 +117,13 @@ def test_a_diverging_cell_does_not_flatten_the_others(cells):
     panel = Panel("train/loss", page_cells([wild_cell, *cells[1:]], judged(cells)).values())
     assert panel.top < 100 and panel.cut == [NAMES[0]]
     assert Panel("train/loss", page_cells(cells, judged(cells)).values()).cut == []
+
+
+def test_a_curve_without_any_value_is_named(cells):
+    never = dataclasses.replace(cells[0], history=cells[0].history | {"val/bbox_mAP_50": EMPTY})
+    page = page_cells([never, *cells[1:]], judged(cells))
+    panel = Panel("val/bbox_mAP_50", page.values())
+    assert panel.empty == [page[NAMES[0]].short] and len(panel.lines) == len(cells) - 1
 
 
 def test_the_loss_curve_ends_at_the_train_loss_of_the_table(cells):
