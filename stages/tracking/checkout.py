@@ -19,6 +19,7 @@ WITHOUT_GIT = (
     "no git repository here: all stages run and record their commit as unknown, but dvc exp and dvc "
     "metrics diff need one: git init && make set-up && git add --all && git commit -m start"
 )
+_LOCKS = (":(top,exclude)dvc.lock", ":(top,exclude)*/dvc.lock")
 # A shell's exit status where there is no such program.
 NO_PROGRAM = 127
 # What git itself prints where it refuses the folder of another user.
@@ -56,12 +57,15 @@ def look(root: Path = ROOT) -> Checkout:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The checked-out commit, with "+changes" after it where tracked files differ; or UNKNOWN."""
+    """The checked-out commit, with "+changes" after it where tracked files differ; or UNKNOWN.
+
+    dvc.lock does not count: DVC writes into it what the stages before have made.
+    """
     head = git(root, "rev-parse", "HEAD")
     if head.returncode or not look(root).tracked:
         return UNKNOWN
     # Not `git status`: it would look at every untracked image.
-    changes = git(root, "diff", "--name-only", "HEAD")
+    changes = git(root, "diff", "--name-only", "HEAD", "--", ":(top)", *_LOCKS)
     return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
 
 

@@ -48,6 +48,24 @@ def test_the_commit_of_a_repository_that_holds_the_project(inside, git, tmp_path
     assert checkout.commit(project) == f"{commit}+changes"
 
 
+@pytest.mark.parametrize("inside", ["", "vision/study"])
+def test_what_dvc_records_of_its_stages_is_no_change(inside, git, tmp_path):
+    top, project = tmp_path / "top", tmp_path / "top" / inside
+    committed(git, top, project)
+    (project / "stages").mkdir()
+    locks = [project / "dvc.lock", project / "stages" / "dvc.lock"]
+    for lock in locks:
+        lock.write_text("schema: '2.0'\n", encoding="utf-8")
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--message", "locks")
+    for lock in locks:
+        lock.write_text("schema: '2.0'\nstages: {}\n", encoding="utf-8")
+    assert checkout.commit(project) == git(top, "rev-parse", "HEAD")
+    (project / "stages" / "lock.py").touch()
+    git(top, "add", str(project / "stages" / "lock.py"))
+    assert checkout.commit(project).endswith("+changes")
+
+
 def test_without_a_repository_the_commit_is_unknown(git, tmp_path):
     assert checkout.commit(tmp_path) == "unknown"
     assert checkout.warnings(tmp_path) == [checkout.WITHOUT_GIT]
