@@ -185,10 +185,10 @@ class _Search:
         order = shuffled[np.lexsort((-self.square[shuffled], rarest[shuffled]))]
         # Part -> its boxes per stratum.
         total, due = self.total.T.tolist(), self.due.tolist()
-        inverse, square = self.inverse.tolist(), self.square.tolist()
+        inverse, square, begins = self.inverse.tolist(), self.square.tolist(), start.tolist()
         lacking = len(total) * due.count(True)
         for group in order.tolist():
-            own = slice(start[group], start[group + 1])
+            own = slice(begins[group], begins[group + 1])
             strata, boxes, weights = column[own].tolist(), value[own].tolist(), pull[own].tolist()
             rise = []
             for part, numbers in enumerate(total):

@@ -107,23 +107,33 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
     if raw.folder:
         prefix = raw.folder.rstrip("/") + "/"
     copied_not = {*_IMAGE_FIELDS, group}
-    rows = []
+    # A column at a time: pandas takes half a second longer for the rows of 100,000 images.
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for entry in entries:
         name = entry["file_name"]
         # An absolute name starts from nowhere else; names.py says what becomes of it.
         if name.strip() and not is_absolute(name):
             name = prefix + name
-        width, height = _side(entry.get("width")), _side(entry.get("height"))
-        own_group = _group(entry.get(group)) if group else None
         further = {}
         for key, value in entry.items():
             # Text, a number that JSON has, or nothing.
             if key not in copied_not and (value is None or is_id(value)):
                 further[key] = value
-        rows.append((name, width, height, own_group, 0, raw.name, entry["id"], further, None))
-    # pandas would make other types of some columns of objects.
-    table = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
-    return table.astype(dict.fromkeys(("width", "height", "group_number"), np.int64))
+        columns["file_name"].append(name)
+        columns["width"].append(_side(entry.get("width")))
+        columns["height"].append(_side(entry.get("height")))
+        columns["group"].append(_group(entry.get(group)) if group else None)
+        columns["source_id"].append(entry["id"])
+        columns["other"].append(further)
+    columns["group_number"] = [0] * len(entries)
+    columns["source"] = [raw.name] * len(entries)
+    columns["probe"] = [None] * len(entries)
+    table = {}
+    for name, values in columns.items():
+        # pandas would make other types of some columns of objects.
+        dtype = np.int64 if name in ("width", "height", "group_number") else object
+        table[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(table)
 
 
 def _group(value: Any) -> Any:
