@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.verdict.best import Standing, differences, standings
+from stages.verdict.best import Standing, standings
 from stages.verdict.choice import choose, highest
 from stages.verdict.costs import Candidate
+from stages.verdict.differences import differences
 from stages.verdict.pairs import Pair, compare
 from stages.verdict.replicates import Replicates, Statistic, draw
 

@@ -34,7 +34,8 @@ import numpy as np
 from benchmarks.evaluation import DETECTIONS, FOLD, generated, prepared, renumbered
 from stages.scoring.engine import AREAS
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
-from stages.verdict.best import differences, standings
+from stages.verdict.best import standings
+from stages.verdict.differences import differences
 from stages.verdict.matches import match
 from stages.verdict.pairs import Pair, compare
 from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate

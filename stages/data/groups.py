@@ -47,12 +47,12 @@ def summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:
     """The groups over all splits, for the report. pairs: of look-alikes; column: the field of an
     image that names its group."""
     images = pd.concat([part.images for part in sets.values()])
-    sizes = images["group_number"].value_counts()
+    sizes = images["group_number"].value_counts().tolist()
     return {
         "column": column if images["group"].notna().any() else None,
         "images": len(images),
         "groups": len(sizes),
-        "largest": int(sizes.max()) if len(sizes) else 0,
+        "largest": max(sizes, default=0),
         "near_duplicate_pairs": pairs,
     }
 

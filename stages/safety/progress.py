@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from tqdm import tqdm
 
-from stages.tracking.upload import TrainingRun
+from stages.tracking.training_run import TrainingRun
 from stages.training.history import HistoryHook, last_epoch_loss
 
 

@@ -19,7 +19,7 @@ from stages.study import names
 from stages.study.params import Study
 from stages.tracking import cells, provenance
 from stages.tracking.contents import Description, dataset
-from stages.tracking.upload import TrainingRun
+from stages.tracking.training_run import TrainingRun
 from stages.training import history
 from stages.training.cell_file import ResolvedCell
 from stages.training.runner import Training, count_images

@@ -1,33 +1,30 @@
 """The one way into MLflow: a run is sent what it lacks of what it should hold, while its training
-goes on, when that is done, and by stages.sync."""
+goes on (training_run.py), when that is done, and by stages.sync."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stages.study.counts import count
 from stages.tracking import store
 from stages.tracking.contents import (
     BYTES_PER_S,
     Contents,
-    Description,
     Point,
     Stored,
     batches,
     missing_files,
     missing_points,
-    now,
     points_of,
     put_file,
     send_points,
     stored_points,
 )
 from stages.tracking.runs import Runs, owner_tags, restoring
-from stages.tracking.sending import NeedsPerson, Sender, Unsent, is_final, without_password
+from stages.tracking.sending import Sender, Unsent, is_final, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,8 +34,6 @@ log = logging.getLogger(__name__)
 
 # Rows of a history that are made into points at a time, so that memory stays bounded.
 ROWS = 200
-# After a signal to stop: the state is saved, and batch systems kill after 30 s.
-KILLED_PATIENCE_S = 20.0
 
 
 @dataclass
@@ -208,83 +203,6 @@ class Upload:
         return total
 
 
-class TrainingRun:
-    """The run of a training that is going on: it is sent what it lacks at its start, after every
-    epoch and at its end, from a thread, so that the training never waits for the tracker.
-
-    The tracker may be lost and come back at any time: history, metrics and checkpoints are on disk
-    before, so that what has not arrived by the end is named in one line, and stages.sync sends it.
-
-    training_id: of the training, which keeps it through interruptions, with the `run_id` that it
-    had; its points are not sent twice.
-    """
-
-    def __init__(
-        self, description: Description, training_id: str | None = None, run_id: str | None = None
-    ) -> None:
-        self._contents = Contents(training_id or uuid4().hex, description, run_id, status=None)
-        self._sender = Sender()
-        self._upload = Upload(self._contents, is_own=True, moved=self._sender.moved)
-        self._is_first = True
-        # Read now: in the sending thread, params.yaml may be half-edited.
-        store.experiment_name()
-        self._sender.put(self._send)
-
-    @property
-    def run_id(self) -> str | None:
-        """None before MLflow has answered."""
-        return self._contents.run_id
-
-    @property
-    def training_id(self) -> str:
-        return self._contents.training_id
-
-    def record(self) -> dict[str, Any]:
-        """For run.json: what finds the run, or makes it again on another server."""
-        tracking = asdict(self._contents.description)
-        return {"run_id": self.run_id, "training_id": self.training_id, "tracking": tracking}
-
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The whole history so far, which is on disk already."""
-        contents = self._contents
-        contents.rows = rows
-        contents.moments += [now()] * (len(rows) - len(contents.moments))
-        self._sender.put(self._send)
-
-    def metrics(self, metrics: dict[str, float | None], step: int) -> None:
-        """Single numbers at one step; None is left out."""
-        for name, value in metrics.items():
-            if value is not None:
-                self._contents.numbers.append((name, value, now(), step))
-        self._sender.put(self._send)
-
-    def end(self, status: str) -> None:
-        """Closes the run as FINISHED, FAILED or KILLED; waits for the rest, but not for ever."""
-        self._contents.status = status
-        self._sender.put(self._send)
-        unsent = self._sender.finish(KILLED_PATIENCE_S if status == "KILLED" else None)
-        lacking = self.lacking()
-        _say(self._contents, unsent, count(lacking, "points") if lacking else "the rest")
-
-    def lacking(self) -> int:
-        """How many points have not arrived."""
-        return self._upload.lacking()
-
-    def _send(self) -> None:
-        client, experiment = store.open_client()
-        if self._is_first:
-            with store.turn():
-                closed = Runs(client, experiment).close_vanished(but=self.training_id)
-            if closed:
-                names = ", ".join(closed)
-                log.info("MLflow: closed as KILLED, their processes are gone: %s", names)
-            self._is_first = False
-        sent = self._upload.send(client, experiment)
-        if sent.deleted:
-            restore = restoring(sent.deleted)
-            raise NeedsPerson(f"the run was deleted; {restore} brings it back")
-
-
 def send(contents: Contents, suffix: str = "") -> None:
     """Completes a run in a thread, as long as PATIENCE_S allows; one line says what is pending.
 
@@ -294,10 +212,10 @@ def send(contents: Contents, suffix: str = "") -> None:
     upload = Upload(contents, moved=sender.moved)
     sender.put(lambda: upload.send(*store.open_client(suffix), again=True))
     size = sum(path.stat().st_size for path in contents.files.values())
-    _say(contents, sender.finish(large_s=size / BYTES_PER_S), "a part")
+    say_pending(contents, sender.finish(large_s=size / BYTES_PER_S), "a part")
 
 
-def _say(contents: Contents, unsent: Unsent | None, lacking: str) -> None:
+def say_pending(contents: Contents, unsent: Unsent | None, lacking: str) -> None:
     """The line that names what has not arrived."""
     name = contents.description.name
     if unsent and unsent.is_refused:

@@ -16,6 +16,7 @@ from stages.study.params import ROOT, Study
 from stages.verdict import best, choice, holding, learning_curve
 from stages.verdict.best import Standing
 from stages.verdict.costs import candidate_of, front
+from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness, fair_pairs, uneven_repeats
 from stages.verdict.hypotheses import Finding, judge
@@ -59,7 +60,7 @@ def conclude(
     scored = {name: runs[name] for name in runs if estimates[name][metric] is not None}
     standings: dict[str, Standing] = {}
     if highest is not None and highest in scored:
-        joint = best.differences(scored, verdicts[metric], statistic)
+        joint = differences(scored, verdicts[metric], statistic)
         standings = best.standings(joint, highest, margin, metric in measured.thin())
     good = {name: results[name].files.details for name in good_cells(standings)}
     images = {name: results[name].run.get("train_images") for name in rows}

@@ -12,6 +12,7 @@ from stages.results.cell import CellResult
 from stages.study.params import ROOT, Hypothesis, known
 from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.costs import Candidate, front
+from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
@@ -89,7 +90,7 @@ def standings_of(
         for one in pairs_of(known_, error)
         for pair in (one, one.swapped())
     }
-    found = best.Differences(
+    found = Differences(
         tuple(known_),
         score[:, None] - score,
         np.full((number, number), error),

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from benchmarks.verdict_rules import simulate
-from stages.verdict.best import Differences, differences, standings
+from stages.verdict.best import standings
+from stages.verdict.differences import Differences, differences
 from stages.verdict.estimates import POWER, SCATTER, WIDER, Estimate
 from stages.verdict.pairs import compare
 from stages.verdict.replicates import Replicates, Statistic
