@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONUTF8 := 1
 # How many cells train at once: make repro JOBS=1. Left out, the CPUs and the memory of this machine decide.
 JOBS ?=
+# DVC locks the folder before and after each stage, and gives up after three seconds: of seven cells at a time, two did.
+DVC := dvc --wait-for-lock
 # The cells that did not end well in the last `make cells`, a name a line.
 FAILED := .work/failed
 SHELL := bash
@@ -36,9 +38,9 @@ set-up: $(VENV)/installed  ## what every target does first: DVC with git or with
 # A cell that fails stops no other: the report is written without it, and the last line names it.
 repro: install  ## the whole study, JOBS cells at a time: data, training, analysis, costs, report
 	@python -m stages.check_cache missing
-	@dvc repro compose
-	@if dvc status --quiet || $(MAKE) --no-print-directory cells; then dvc repro; else \
-		dvc repro --single-item costs compare; \
+	@$(DVC) repro compose
+	@if $(DVC) status --quiet || $(MAKE) --no-print-directory cells; then $(DVC) repro; else \
+		$(DVC) repro --single-item costs compare; \
 		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
 			"Mend the cause, which each cell has said above, and run make repro again: it runs these alone" >&2; exit 1; fi
 
@@ -48,23 +50,23 @@ repro: install  ## the whole study, JOBS cells at a time: data, training, analys
 # have ended, in dvc repro: beside a training nothing would be measured but the training.
 STAGES = $(foreach stage,train predict analyse,stages/dvc.yaml:$(stage)@CELL)
 EACH = xargs -I CELL -P $(or $(JOBS),$$(python -m stages.jobs cells || echo 1)) $(SHELL) $(.SHELLFLAGS) \
-	'dvc repro --single-item $(STAGES) 2>&1 | cat || { echo CELL >>$(FAILED); exit 1; }'
+	'$(DVC) repro --single-item $(STAGES) 2>&1 | cat || { echo CELL >>$(FAILED); exit 1; }'
 
 cells: install  ## train, predict and analyse the selected cells, JOBS at a time
 	@mkdir -p $(dir $(FAILED)) && : >$(FAILED)
-	@dvc repro --quiet compose
+	@$(DVC) repro --quiet compose
 	@python -m stages.plan >$(FAILED).plan
-	@awk '{print "stages/dvc.yaml:weights@" $$1}' $(FAILED).plan | xargs dvc repro --single-item --keep-going || true
+	@awk '{print "stages/dvc.yaml:weights@" $$1}' $(FAILED).plan | xargs $(DVC) repro --single-item --keep-going || true
 	@sort -rnk2 $(FAILED).plan | awk '{print $$1}' | $(EACH) || true
 	@test ! -s $(FAILED)
 
 costs: install  ## measure latency, memory and throughput of the selected cells on this machine, and report them
-	@dvc repro --single-item --force costs
-	@dvc repro
+	@$(DVC) repro --single-item --force costs
+	@$(DVC) repro
 
 prune: install  ## delete what removed rows have left behind: models, predictions, metrics; DVC's cache keeps all of it
 	@python -m stages.prune
-	@test ! -e reports/summary.json || dvc repro --single-item costs compare
+	@test ! -e reports/summary.json || $(DVC) repro --single-item costs compare
 
 check-cache: install  ## drop what is damaged in DVC's cache and locks, put back what is lost; after a disk error
 	@python -m stages.check_cache all
@@ -73,7 +75,7 @@ accept: install  ## record finished cells as up to date where rewritten code sti
 	@python -m stages.accept
 
 fit: install  ## memory, minutes and disk of each selected cell, from a few measured steps
-	@dvc repro --quiet prepare
+	@$(DVC) repro --quiet prepare
 	@python -m stages.fit
 
 gpu-pack: install  ## gpu-pack/: measurements for ten minutes on a bare GPU machine; DATA=photographs [WEIGHTS=folder]

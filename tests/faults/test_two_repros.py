@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import contextmanager
 
 import psutil
 import pytest
+import zc.lockfile
 from conftest import Project, trained
 from finished import FPN, IDLE, only_line, stage_process
 
@@ -32,6 +37,33 @@ def start(study: Project, *command: str) -> subprocess.Popen:
 def idle(study: Project) -> bool:
     """Nothing is left to do, and every result is whole: DVC compares them with its lock files."""
     return IDLE in study.run("dvc", "repro").stdout
+
+
+@contextmanager
+def locked(study: Project, seconds: float):
+    """DVC's lock of the folder is taken, for so long."""
+    (study.folder / ".dvc/tmp").mkdir(exist_ok=True)
+    lock = zc.lockfile.LockFile(str(study.folder / ".dvc/tmp/lock"))
+    timer = threading.Timer(seconds, lock.close)
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_make_waits_for_another_dvc(study: Project, make: Callable):
+    """DVC gives up after three seconds, and on many cores so many cells come and go that some would."""
+    with locked(study, 5):
+        assert "Unable to acquire lock" in study.run("dvc", "repro", "plan", check=False).stdout
+    with locked(study, 5):
+        make("cells")
+    assert idle(study)
+
+
+def test_a_stage_waits_for_another_dvc(study: Project):
+    program = "from stages import dvc_command, program; program.run(dvc_command.status, 'status', '')"
+    with locked(study, 5):
+        done = study.run(sys.executable, "-c", program)
+    assert "status: waiting for another DVC process that works in this folder" in done.stdout
 
 
 def test_two_repros_at_once(study: Project):
