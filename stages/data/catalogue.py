@@ -122,11 +122,11 @@ near_duplicates | info | keep | pairs of images | images that look alike | A spl
 box_malformed | error | drop fatal | boxes | boxes that are not four numbers | [x, y, width, height] in pixels is expected.
 box_not_finite | error | drop fatal | boxes | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
 box_normalised | error | repair fatal | boxes | files whose boxes are shares of the image | Of 95 boxes in 100 every number lies in 0..1; scaled to pixels.
-box_corner_encoded | error | repair keep fatal | boxes | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height. Read so, they leave the image; read as corners, all fit.
+box_corner_encoded | error | repair keep fatal | boxes | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height, YOLO the middle in place of x, y. Read so, they leave the image; read as corners, all fit.
 box_rotated | warning | repair keep drop fatal | boxes | rectangles that are turned | CVAT writes the upright rectangle and attributes.rotation; the upright box around the turned one was taken.
 box_negative_size | error | drop repair fatal | boxes | boxes of negative width or height | repair takes the other corner as the origin.
 box_zero_size | error | drop fatal | boxes | boxes without an area | They have nothing to learn from and turn losses to NaN.
-box_wholly_outside | error | drop fatal | boxes | boxes outside of their image | There is nothing to see.
+box_wholly_outside | error | drop fatal | boxes | boxes outside of their image | There is nothing to see. Where all are, the numbers are not what the format says: COCO and VOC have pixels, YOLO has shares of the image from 0 to 1.
 box_outside | warning | repair keep drop fatal | boxes | boxes that reach over the edge | Clipped to the image.
 box_edge | info | keep repair | boxes | boxes that reach over the edge by a pixel or less | Rounding.
 box_tiny | warning | keep drop | boxes | boxes under data.tiny_pixels | The shorter side; hardly visible after scaling, and AP of small boxes hangs on them.

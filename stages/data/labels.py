@@ -37,7 +37,8 @@ class Labels:
     COCO fields), probe (of its file, None where none was opened). boxes: image (row of images),
     label (index into classes), x, y, w, h (pixels), area, iscrowd, source, source_id, entry
     (position in COCO's list, or the place in a label file as text). relative: boxes are still
-    shares of the image's width and height.
+    shares of the image's width and height. centred: its file gives the middle of a box, not a
+    corner.
     """
 
     split: str
@@ -45,6 +46,7 @@ class Labels:
     images: pd.DataFrame
     boxes: pd.DataFrame
     relative: bool = False
+    centred: bool = False
 
     def keep_boxes(self, keep: np.ndarray) -> None:
         """Leaves the boxes where `keep` (boxes,) is True."""

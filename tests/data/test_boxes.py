@@ -76,6 +76,17 @@ def test_a_file_of_corners_is_read_as_such(tmp_path):
     assert left[:2] == [(50, 45, 40, 25), (51, 45, 39, 26)]
 
 
+def test_corners_in_a_file_of_middles_are_read_as_such(tmp_path):
+    """A YOLO line `class x1 y1 x2 y2` has been read as the middle and the size of a box."""
+    made = labels([[(x1 - x2 / 2, y1 - y2 / 2, x2, y2) for x1, y1, x2, y2 in corners(200)]])
+    made.centred = True
+    findings = Findings({}, tmp_path / "changes.csv")
+    check_boxes(made, 8, findings)
+    assert {finding["code"] for finding in findings.as_list()} == {"box_corner_encoded"}
+    left = made.boxes[list("xywh")].to_numpy().tolist()
+    assert left[:2] == [[50, 45, 40, 25], [51, 45, 39, 26]]
+
+
 @pytest.mark.parametrize(("misfits", "corner_encoded"), [(2, True), (3, False)])
 def test_a_file_in_which_more_than_a_hundredth_fits_no_corners_is_not_one_of_corners(
     misfits, corner_encoded, tmp_path

@@ -158,10 +158,14 @@ def _check_encoding(check: _Checker) -> None:
         check.apply("box_normalised", every, box * np.tile(size, 2))
         return
     outside = (box[:, :2] + box[:, 2:] > size + _EDGE).any(axis=1)
-    fits = (box[:, 2:] > box[:, :2]).all(axis=1) & (box[:, 2:] <= size + _EDGE).all(axis=1)
+    # The first two numbers in the file are the middle of a box where x, y, w, h were made of it.
+    first, second = box[:, :2], box[:, 2:]
+    if check.labels.centred:
+        first = first + second / 2
+    fits = (second > first).all(axis=1) & (second <= size + _EDGE).all(axis=1)
     many = outside.sum() >= _CORNER_LEAST and outside.mean() >= _CORNER_OUTSIDE
     if many and (~fits).mean() <= _CORNER_MISFIT:
-        corners = np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1)
+        corners = np.concatenate([first, second - first], axis=1)
         check.apply("box_corner_encoded", every, corners)
 
 

@@ -37,7 +37,7 @@ def tables(
     for key in sorted(nested.keys() - _IMAGE_FIELDS - {group}):
         findings.counted("fields_not_copied", nested[key], **raw.origin, entry="images", before=key)
     boxes = BoxEntries(raw, images, row, category, classes, findings).table()
-    return Labels(raw.split, classes, images, boxes, raw.relative)
+    return Labels(raw.split, classes, images, boxes, relative=raw.relative, centred=raw.relative)
 
 
 def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dict[Any, int]]:
