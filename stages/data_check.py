@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stages.data.catalogue import checked
 from stages.data.discover import block, discover, write
-from stages.data.disk import walk
+from stages.data.disk import OTHER_SUFFIXES, Tree, walk
 from stages.prepare import prepare
 from stages.program import InputError, run
 from stages.study import params, paths
@@ -46,7 +46,7 @@ def main(root: str) -> None:
                 getattr(data, split).images or ".",
             )
     checks = data
-    if data.source != "yolo" and data.pixels != "none" and not walk(Path(data.root)).images:
+    if data.source != "yolo" and data.pixels != "none" and not has_images(walk(Path(data.root))):
         log.warning(
             "no image of %s is there: labels alone are checked (data.pixels: none)", data.root
         )
@@ -59,6 +59,12 @@ def main(root: str) -> None:
             log.info('a policy is tried with make data-check ROOT=%s POLICY="CODE=ACTION"', root)
         raise
     _show(data)
+
+
+def has_images(tree: Tree) -> bool:
+    """Whether anything in a set may be its images, also what prepare will refuse to open: files of
+    other suffixes, and links out of the set."""
+    return bool(tree.images or tree.links or next(tree.paths(*OTHER_SUFFIXES), ""))
 
 
 def changed_policy(text: str, policy: dict[str, str]) -> dict[str, str]:

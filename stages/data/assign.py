@@ -19,6 +19,8 @@ from operator import mul
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from stages.study.counts import count
+
 # Groups on each side of one table of exchanges: all of a small set, a sample of a larger one.
 _BLOCK = 256
 _TABLES = 4000  # looked at in all
@@ -53,7 +55,9 @@ def assign(
         raise ValueError(f"shares {share.tolist()} are not positive numbers of sum 1")
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < len(share):
-        raise ValueError(f"{len(names)} groups of images cannot be divided into {len(share)} parts")
+        raise ValueError(
+            f"{count(len(names), 'groups')} of images cannot be divided into {len(share)} parts"
+        )
     strata = np.flatnonzero(counts.any(axis=0))
     # The last rows are an empty group in every part: exchanging a group with it is a move.
     boxes = np.zeros((len(names) + len(share), 1 + len(strata)))

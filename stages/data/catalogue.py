@@ -99,7 +99,7 @@ path_unicode_form | warning | repair fatal | files of images | file names in ano
 image_missing | error | fatal drop | files of images | images that are not there | Restore them or check data.root and the split's images folder. drop goes on without them.
 image_unreferenced | info | keep | files of images | image files that no entry names | They take no part; often their labels were lost.
 image_empty_file | error | drop fatal | files of images | image files of 0 bytes | Copy them again.
-image_not_an_image | error | drop fatal | files of images | files that are no image | Text, HTML or another format under an image's name.
+image_not_an_image | error | drop fatal | files of images | files that are no image | Text, HTML or another format under an image's name. Save HEIC and AVIF as JPEG or PNG.
 image_unreadable | error | drop fatal | files of images | image files that cannot be opened | A folder, a broken link or no permission.
 image_truncated | error | drop fatal | files of images | images that end too early | OpenCV fills the rest with grey without a word, and a model trains on it.
 image_corrupt | error | drop fatal | files of images | images that cannot be decoded | Copy them again.

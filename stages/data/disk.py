@@ -18,6 +18,8 @@ from stages.study.params import ROOT
 # What MMDetection's default loader, OpenCV, reads.
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff"}
 IMAGE_SUFFIXES |= {".webp", ".gif", ".ppm", ".pgm", ".jp2"}
+# Of photographs, too, whether OpenCV reads them or not.
+OTHER_SUFFIXES = {".jfif", ".pjpeg", ".heic", ".heif", ".avif", ".jxl", ".dng", ".tga", ".exr"}
 # What ext4, NTFS and APFS take at most for one name, in bytes, and Linux for a path.
 _LONGEST, _LONGEST_PATH = 255, 4095
 # Relative, in its shortest form, of letters that every file system takes.

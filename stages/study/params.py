@@ -77,6 +77,7 @@ def check(study: Study) -> None:
     if study.scale not in study.scales:
         problem = f"scale: {study.scale!r} has no block under scales"
         raise StudyError(f"{problem}; there are: {', '.join(study.scales)}")
+    _check_cases(study)
     if not study.cells:
         raise StudyError(
             "cells: no cell is listed; add a row such as "
@@ -104,6 +105,18 @@ def check(study: Study) -> None:
     _check_twins(study)
     _check_metric(study.verdicts.metric)
     _check_selection(study, parts)
+
+
+def _check_cases(study: Study) -> None:
+    """Raises StudyError where rows have one name but for its case: one folder on macOS."""
+    lowered: dict[str, str] = {}
+    for name in study.cells:
+        twin = lowered.setdefault(name.lower(), name)
+        if twin != name:
+            raise StudyError(
+                f"cells.{name}: differs from {twin} by case only, and both would be one folder on "
+                "macOS and Windows; give it another name"
+            )
 
 
 def _check_part(problem: str, name: str, fragments: list[str]) -> None:

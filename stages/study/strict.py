@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -66,6 +67,9 @@ def read(kind: Any, value: Any, key: str) -> Any:
         return [read(get_args(kind)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    # YAML's .inf and .nan: no training and no JSON has a use for them.
+    is_number = kind is not float or not isinstance(value, float) or math.isfinite(value)
+    _expect(is_number, key, "a finite number", value)
     # bool is an int to Python, but `epochs: yes` is a mistake.
     is_mistaken = isinstance(value, bool) and kind is not bool
     _expect(isinstance(value, kind) and not is_mistaken, key, _NAMES[kind], value)
@@ -73,6 +77,7 @@ def read(kind: Any, value: Any, key: str) -> Any:
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_COLLECTIONS = {list: "a list", dict: "a mapping"}
 _NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
 
 
@@ -83,12 +88,26 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
     if wanted == _NAMES[str] and not isinstance(value, (dict, list, types.NoneType)):
         hint = "; put it in quotes"
     elif isinstance(value, str) and wanted in _NUMBERS:
-        with contextlib.suppress(ValueError):
-            hint = f"; write {_NUMBERS[wanted](value)!r} without quotes"
+        hint = _number_hint(_NUMBERS[wanted], value)
     elif isinstance(value, str) and wanted == _NAMES[bool]:
         hint = "; write true or false without quotes"
-    kind = _NAMES.get(type(value), type(value).__name__)
-    raise StudyError(f"{key}: expected {wanted}, found {kind} {value!r}{hint}")
+    elif wanted == _NAMES[int] and isinstance(value, float) and value.is_integer():
+        hint = f"; write {int(value)}"
+    if value is None:
+        text = "nothing"
+    elif type(value) in _NAMES:
+        text = f"{_NAMES[type(value)]} {value!r}"
+    else:
+        text = f"{_COLLECTIONS.get(type(value), type(value).__name__)} {value!r}"
+    raise StudyError(f"{key}: expected {wanted}, found {text}{hint}")
+
+
+def _number_hint(kind: Callable[[str], float], text: str) -> str:
+    with contextlib.suppress(ValueError, OverflowError):
+        number = kind(text)
+        if math.isfinite(number):
+            return f"; write {number!r} without quotes"
+    return ""
 
 
 def _read_dataclass(kind: Any, value: Any, key: str) -> Any:
@@ -112,6 +131,8 @@ def _read_dataclass(kind: Any, value: Any, key: str) -> Any:
 def _describe(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(map(_describe, get_args(kind)))
     return _NAMES.get(kind, "a list" if get_origin(kind) is list else "a mapping")
 
 

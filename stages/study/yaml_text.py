@@ -42,6 +42,8 @@ def loads(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
         problem = " ".join(str(error.problem).split())
+        if "\\t" in problem:
+            problem += "; indent with spaces instead of tabs"
         raise UnreadableYaml(f"{place}not valid YAML: {problem}") from None
     # ValueError: 2024-99-99 is no date.
     except (YAMLError, ValueError) as error:

@@ -183,7 +183,32 @@ def parse(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
     # A null byte is a ValueError in Python 3.11; the others are the parser's answers to deep nesting.
     except (ValueError, MemoryError, RecursionError):
         raise StudyError(f"{key}: at character 1: cannot be read; {ALLOWED}") from None
-    return tuple(dict.fromkeys(_Reader(text, key, levels).steps(tree.body)))
+    steps = tuple(dict.fromkeys(_Reader(text, key, levels).steps(tree.body)))
+    _check_order(steps, key)
+    return steps
+
+
+def _check_order(steps: Sequence[Step], key: str) -> None:
+    """Raises StudyError where a level would have to be lower than itself: r50 < r101 < r50."""
+    above: dict[Level, set[Level]] = {}
+    for step in steps:
+        if step.bound is None:
+            lower, higher = step.left, step.right
+            if step.sign == ">":
+                lower, higher = higher, lower
+            above.setdefault(lower, set()).add(higher)
+    for level in above:
+        reached, waiting = set(), [level]
+        while waiting:
+            for higher in above.get(waiting.pop(), ()):
+                if higher == level:
+                    raise StudyError(
+                        f"{key}: can never hold: {level} would be lower than itself; name each "
+                        "level of an order once, or make it two hypotheses"
+                    )
+                if higher not in reached:
+                    reached.add(higher)
+                    waiting.append(higher)
 
 
 @dataclass(frozen=True)

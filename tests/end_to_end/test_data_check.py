@@ -15,8 +15,9 @@ from recognised_exports import build, recognise
 
 from stages import data_check
 from stages.data.discover import block, discover, write
-from stages.data.disk import boundary
+from stages.data.disk import boundary, walk
 from stages.data.sources import coco
+from stages.data_check import has_images
 from stages.errors import InputError
 from stages.study import params
 from stages.study.params import ROOT
@@ -213,6 +214,21 @@ def test_nothing_outside_is_opened_to_recognise_a_set(tmp_path):
     (root / "train.json").symlink_to(outside.root / "annotations/instances_default.json")
     with pytest.raises(InputError, match="neither COCO"):
         recognise(root)
+
+
+@pytest.mark.parametrize("photographs", ["a.heic", "images/b.AVIF", "link"])
+def test_photographs_that_cannot_be_opened_are_not_taken_for_labels_alone(photographs, tmp_path):
+    """prepare is to name each, rather than to be told to open none."""
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    (root / "train.json").write_text("{}")
+    assert not has_images(walk(root))
+    if photographs == "link":
+        (tmp_path / "elsewhere").mkdir()
+        (root / "link").symlink_to(tmp_path / "elsewhere")
+    else:
+        (root / photographs).write_bytes(b"")
+    assert has_images(walk(root))
 
 
 def as_links(root: Path, cache: Path, prefix: str = "files/md5/") -> None:

@@ -76,6 +76,32 @@ def test_the_studys_rows_are_all_there():
         ),
         (assign("scales/miniature/epochs", 0), "scales.miniature.epochs: 0 is below"),
         (
+            assign("scales/miniature/epochs", 2.0),
+            "scales.miniature.epochs: expected a whole number, found a number 2.0; write 2",
+        ),
+        (
+            assign("scales/miniature/lr/sgd", float("inf")),
+            "scales.miniature.lr.sgd: expected a finite number, found a number inf",
+        ),
+        (
+            assign(f"cells/{FIRST}/lr", float("inf")),
+            f"cells.{FIRST}.lr: expected a finite number, found a number inf",
+        ),
+        (
+            assign("data/tiny_pixels", float("nan")),
+            "data.tiny_pixels: expected a finite number, found a number nan",
+        ),
+        (assign("hypotheses", None), "hypotheses: expected a list, found nothing"),
+        (assign("backbone", ["r50"]), "backbone: expected text, found a list ['r50']"),
+        (
+            lambda values: values["hypotheses"][0].pop("holds"),
+            "hypotheses[0].holds: missing; it must be text or a mapping",
+        ),
+        (
+            lambda values: values["cells"].update({FIRST.upper(): values["cells"][FIRST]}),
+            f"cells.{FIRST.upper()}: differs from {FIRST} by case only",
+        ),
+        (
             assign("scales/miniature/milestones", [3]),
             "scales.miniature.milestones: milestones [3] must rise and lie",
         ),
@@ -382,3 +408,13 @@ def test_null_in_a_row_is_as_good_as_no_key(tmp_path, key):
     assert repr(compose(FIRST, study, ["a"], "images")) == repr(
         compose(FIRST, load(), ["a"], "images")
     )
+
+
+def test_text_that_is_no_finite_number_is_not_to_be_written_without_quotes(tmp_path):
+    with pytest.raises(StudyError, match=r"expected a number, found text 'NaN'$"):
+        read(tmp_path, assign("verdicts/margin", "NaN"))
+
+
+def test_a_tab_is_named_with_its_remedy():
+    with pytest.raises(yaml_text.UnreadableYaml, match=r"^line 2: .*; indent with spaces"):
+        yaml_text.loads("a:\n\tb: 1\n")

@@ -104,3 +104,15 @@ def test_the_position_is_that_of_the_wrong_part():
 def test_a_wrong_row_is_one_line_with_its_key(change, message):
     with pytest.raises(StudyError, match=message):
         check(stated(SIX[0] | {"where": {}} | change), LEVELS)
+
+
+@pytest.mark.parametrize(
+    "text", ["r50 < r101 < r50", "r50 < r101 and r50 > r101", "r50 < {r101, x101} < r50"]
+)
+def test_an_order_that_contradicts_itself_is_refused_before_any_training(text):
+    with pytest.raises(StudyError, match=r"^key: can never hold: r50 would be lower than itself"):
+        parse(text, "key", LEVELS)
+
+
+def test_levels_between_two_others_may_be_named_by_both():
+    assert len(parse("r50 < r101 > x101 and r50 < x101", "key", LEVELS)) == 3

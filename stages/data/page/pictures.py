@@ -110,7 +110,8 @@ def draw(
             uri, size = _photograph(path.read_bytes(), focus, least, long_side, most_bytes)
         # Pillow's readers raise nearly anything on a broken or oversized file.
         except Exception as error:
-            log.info("%s: drawn without its pixels: %s", path, error)
+            # The findings say what is wrong with the file; there may be thousands.
+            log.debug("%s: drawn without its pixels: %s", path, error)
     if size is None or min(size) < 1:
         return None
     window = choose_window(size, focus, least)

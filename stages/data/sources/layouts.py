@@ -3,6 +3,7 @@ hold and by where their names lead; and what every recogniser makes splits of.""
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 from collections import Counter
@@ -150,7 +151,7 @@ def _label_stems(tree: Tree, folder: str) -> list[str]:
 def _is_label(text: bytes) -> bool:
     """A whole number of a class, and four numbers or more."""
     try:
-        numbers = list(map(float, text.split(b"\n", 1)[0].split()))
+        numbers = list(map(float, text.removeprefix(codecs.BOM_UTF8).split(b"\n", 1)[0].split()))
     except ValueError:
         return False
     return len(numbers) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()

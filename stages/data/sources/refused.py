@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 from collections.abc import Callable
@@ -166,6 +167,26 @@ def _text(tree: Tree, path: str) -> Format | None:
     if line.count(",") >= 7 and _are_numbers(line.rstrip(",").split(",")):
         remedy = "convert it to COCO or YOLO (Ultralytics' VisDrone.yaml has a converter)"
         return Format("VisDrone's or MOT's text", remedy)
+    if posixpath.splitext(posixpath.basename(path))[0] in tree.stems:
+        return _nearly_yolo(tree, path, line)
+    return None
+
+
+def _nearly_yolo(tree: Tree, path: str, line: str) -> Format | None:
+    """By the first line of a text file that has an image's name, and no line of YOLO's."""
+    remedy = f"YOLO has `class x y width height` in a line, as in `0 0.5 0.5 0.1 0.2`, not `{line}`"
+    if tree.beginning(path, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return Format("text in UTF-16", "save such files as UTF-8")
+    if len(line.split(",")) in (5, 6) and _are_numbers(line.split(",")):
+        return Format("a label file with commas between its numbers", remedy)
+    words = line.split()
+    if len(words) < 5:
+        return None
+    if _are_numbers(line.replace(",", ".").split()):
+        return Format("a label file with commas in its numbers", remedy)
+    if _are_numbers(words[1:]) and not _are_numbers(words[:1]):
+        remedy += "; a class is its number, from 0, in the names of data.yaml or classes.txt"
+        return Format("a label file with names of classes", remedy)
     return None
 
 

@@ -160,6 +160,14 @@ def labelimg_yolo(export: Export) -> None:
     export.yolo(".")
 
 
+@reads("yolo", train=(".", "."))
+def yolo_of_windows_notepad(export: Export) -> None:
+    """A byte order mark at the start of each file."""
+    labelimg_yolo(export)
+    for path in export.root.glob("*.txt"):
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+
+
 @reads(
     "coco",
     train=("train/_annotations.coco.json", "train"),

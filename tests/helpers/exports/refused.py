@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 
 from exports.export import CLASSES, HEIGHT, WIDTH, Export, refuses
 
@@ -130,6 +131,36 @@ def visdrone(export: Export) -> None:
         export.text(
             f"annotations/{name[:-4]}.txt", *(f"{x},{y},{w},{h},1,4,0,0" for _, x, y, w, h in boxes)
         )
+
+
+def yolo_lines(export: Export, change: Callable[[str], str], encoding: str = "utf-8") -> None:
+    """YOLO's layout, with its lines changed."""
+    export.images("images/train")
+    export.text("data.yaml", "names: [cup, lid]")
+    for name in export.boxes:
+        path = export.root / "labels/train" / f"{name[:-4]}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(change("0 0.5 0.5 0.1 0.2\n"), encoding=encoding)
+
+
+@refuses("commas between its numbers", "`class x y width height`", "not `0,0.5,0.5,0.1,0.2`")
+def yolo_with_commas_between(export: Export) -> None:
+    yolo_lines(export, lambda line: line.replace(" ", ","))
+
+
+@refuses("commas in its numbers", "`class x y width height`")
+def yolo_with_decimal_commas(export: Export) -> None:
+    yolo_lines(export, lambda line: line.replace(".", ","))
+
+
+@refuses("names of classes", "data.yaml")
+def yolo_with_names(export: Export) -> None:
+    yolo_lines(export, lambda line: line.replace("0 ", "cup ", 1))
+
+
+@refuses("text in UTF-16", "save such files as UTF-8")
+def yolo_in_utf16(export: Export) -> None:
+    yolo_lines(export, str, "utf-16")
 
 
 @refuses("Parquet", "datasets")
