@@ -77,7 +77,7 @@ def read(kind: Any, value: Any, key: str) -> Any:
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-_COLLECTIONS = {list: "a list", dict: "a mapping"}
+_COLLECTIONS: dict[type, str] = {list: "a list", dict: "a mapping"}
 _NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
 
 

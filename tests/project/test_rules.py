@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pytest
+
 from stages.data import catalogue
 from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT
@@ -79,6 +81,12 @@ def test_the_files_of_a_cell_lie_where_the_graph_says():
 
 def test_the_page_of_data_checks_is_the_catalogue():
     assert (ROOT / "docs/data-checks.md").read_text(encoding="utf-8") == catalogue.as_markdown()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md"])
+def test_the_number_of_checks_is_that_of_the_catalogue(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) checks", text) == [str(len(catalogue.CHECKS))]
 
 
 def test_no_committed_file_names_a_machine_or_a_registry():
