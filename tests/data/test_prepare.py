@@ -114,19 +114,25 @@ def test_look_alikes_stay_together(tmp_path):
 
 def test_folds_are_disjoint_complete_and_share_their_test_set(tmp_path):
     write(tmp_path, make_set(tmp_path, 25))
-    folds = [prepared(tmp_path, folds=4, fold=fold)[0] for fold in range(4)]
+    folds, beside = [], []
+    # Each has written the others as well, the last of them again from the first.
+    for fold in (0, 1, 2, 3, 0):
+        sets, _ = prepared(tmp_path, folds=4, fold=fold)
+        if folds:
+            folder = tmp_path / "prepared/folds" / str(len(folds) - 1)
+            beside.append(
+                {
+                    split: json.loads((folder / f"{split}.json").read_text())
+                    for split in ("train", "val")
+                }
+            )
+        folds.append(sets)
+    assert folds.pop() == folds[0]
     assert len({json.dumps(sets["test"]) for sets in folds}) == 1
     held = [files(sets["val"]) for sets in folds]
     assert sum(map(len, held)) == len(set.union(*held)) == 20
     assert all(files(sets["train"]) | files(sets["val"]) == set.union(*held) for sets in folds)
-    # Each of them has written the others as well.
-    for own, sets in enumerate(folds):
-        prepared(tmp_path, folds=4, fold=(own + 1) % 4)
-        beside = {
-            split: json.loads((tmp_path / f"prepared/folds/{own}/{split}.json").read_text())
-            for split in ("train", "val")
-        }
-        assert beside == {split: sets[split] for split in beside}
+    assert beside == [{"train": sets["train"], "val": sets["val"]} for sets in folds]
     assert set(json.loads((tmp_path / "prepared/folds.json").read_text())) == {"1", "2", "3"}
     with pytest.raises(StudyError, match=r"data\.fold: 4 is not one of 4 folds"):
         params.check_data(data_of(tmp_path, folds=4, fold=4))

@@ -60,7 +60,9 @@ def test_make_waits_for_another_dvc(study: Project, make: Callable):
 
 
 def test_a_stage_waits_for_another_dvc(study: Project):
-    program = "from stages import dvc_command, program; program.run(dvc_command.status, 'status', '')"
+    program = (
+        "from stages import dvc_command, program; program.run(dvc_command.status, 'status', '')"
+    )
     with locked(study, 5):
         done = study.run(sys.executable, "-c", program)
     assert "status: waiting for another DVC process that works in this folder" in done.stdout

@@ -109,5 +109,12 @@ def same(ours: tuple[list[float], np.ndarray], theirs: tuple[list[float], np.nda
         np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-9, equal_nan=True)
 
 
+def first_images(coco: dict, number: int) -> dict:
+    """The set of the first images alone."""
+    images = coco["images"][:number]
+    ids = {image["id"] for image in images}
+    return cut({**coco, "images": images}, lambda box: box["image_id"] in ids)
+
+
 def cut(coco: dict, keep) -> dict:
     return {**coco, "annotations": [box for box in coco["annotations"] if keep(box)]}

@@ -7,9 +7,11 @@ import dataclasses
 import functools
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from conftest import empty_store
 from report_cells import NAMES, load_all
 
 from stages.comparison import run as comparison
@@ -28,6 +30,8 @@ def _server(folder) -> Server:
 @functools.cache
 def _folder(base) -> Path:
     (base / "tracker").mkdir()
+    # MLflow's migrations take seconds, once for all workers.
+    shutil.copy(empty_store(), base / "tracker" / "store.db")
     return base / "tracker"
 
 

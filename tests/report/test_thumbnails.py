@@ -46,7 +46,7 @@ def test_missing_broken_and_hostile_images_leave_a_place_with_their_name(tmp_pat
 
 
 def test_an_image_is_stored_once_and_small(tmp_path):
-    made.write_data(tmp_path, images=40, size=(1200, 900))
+    made.write_data(tmp_path, images=18, size=(1200, 900))
 
     def late(image, classes):
         return enlarged(made.perfect(image)) if image > 12 else []
