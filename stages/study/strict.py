@@ -77,7 +77,7 @@ def read(kind: Any, value: Any, key: str) -> Any:
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-_COLLECTIONS: dict[type, str] = {list: "a list", dict: "a mapping"}
+_KINDS: dict[type, str] = {**_NAMES, list: "a list", dict: "a mapping"}
 _NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
 
 
@@ -93,12 +93,9 @@ def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
         hint = "; write true or false without quotes"
     elif wanted == _NAMES[int] and isinstance(value, float) and value.is_integer():
         hint = f"; write {int(value)}"
-    if value is None:
-        text = "nothing"
-    elif type(value) in _NAMES:
-        text = f"{_NAMES[type(value)]} {value!r}"
-    else:
-        text = f"{_COLLECTIONS.get(type(value), type(value).__name__)} {value!r}"
+    text = "nothing"
+    if value is not None:
+        text = f"{_KINDS.get(type(value), type(value).__name__)} {value!r}"
     raise StudyError(f"{key}: expected {wanted}, found {text}{hint}")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import graphlib
 import itertools
 import math
 import warnings
@@ -190,25 +191,20 @@ def parse(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
 
 def _check_order(steps: Sequence[Step], key: str) -> None:
     """Raises StudyError where a level would have to be lower than itself: r50 < r101 < r50."""
-    above: dict[Level, set[Level]] = {}
+    order: graphlib.TopologicalSorter[Level] = graphlib.TopologicalSorter()
     for step in steps:
-        if step.bound is None:
-            lower, higher = step.left, step.right
-            if step.sign == ">":
-                lower, higher = higher, lower
-            above.setdefault(lower, set()).add(higher)
-    for level in above:
-        reached, waiting = set(), [level]
-        while waiting:
-            for higher in above.get(waiting.pop(), ()):
-                if higher == level:
-                    raise StudyError(
-                        f"{key}: can never hold: {level} would be lower than itself; name each "
-                        "level of an order once, or make it two hypotheses"
-                    )
-                if higher not in reached:
-                    reached.add(higher)
-                    waiting.append(higher)
+        if step.bound is None and step.sign == "<":
+            order.add(step.right, step.left)
+        elif step.bound is None:
+            order.add(step.left, step.right)
+    try:
+        order.prepare()
+    except graphlib.CycleError as error:
+        cycle = " < ".join(str(level) for level in error.args[1])
+        raise StudyError(
+            f"{key}: can never hold: it says {cycle}; name each level of an order once, or make "
+            "it two hypotheses"
+        ) from None
 
 
 @dataclass(frozen=True)

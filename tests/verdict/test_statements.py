@@ -107,11 +107,28 @@ def test_a_wrong_row_is_one_line_with_its_key(change, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["r50 < r101 < r50", "r50 < r101 and r50 > r101", "r50 < {r101, x101} < r50"]
+    ("text", "cycle"),
+    [
+        ("r50 < r101 < r50", {"r50", "r101"}),
+        ("r50 < r101 and r50 > r101", {"r50", "r101"}),
+        ("r50 < {r101} < x101 < r50", {"r50", "r101", "x101"}),
+    ],
 )
-def test_an_order_that_contradicts_itself_is_refused_before_any_training(text):
-    with pytest.raises(StudyError, match=r"^key: can never hold: r50 would be lower than itself"):
+def test_an_order_that_contradicts_itself_is_refused_before_any_training(text, cycle):
+    with pytest.raises(
+        StudyError, match=r"^key: can never hold: it says [^;]+; name each"
+    ) as caught:
         parse(text, "key", LEVELS)
+    named = str(caught.value).partition("it says ")[2].partition(";")[0].split(" < ")
+    assert set(named) == cycle and named[0] == named[-1]
+    # As the expression has it: each is lower than the next.
+    steps = {(named[place], named[place + 1]) for place in range(len(cycle))}
+    assert ("r50", "r101") in steps
+
+
+def test_a_set_between_a_level_and_itself_is_refused():
+    with pytest.raises(StudyError, match=r"^key: can never hold: it says "):
+        parse("r50 < {r101, x101} < r50", "key", LEVELS)
 
 
 def test_levels_between_two_others_may_be_named_by_both():
