@@ -191,6 +191,16 @@ def _check_batch(study: Study, name: str, cell: Cell) -> None:
 
 def check_data(data: Data) -> None:
     names.check_data_set(data.name)
+    if data.root.startswith("~"):
+        raise StudyError(
+            f"data.root: {data.root!r}: ~ stands for your home folder in a shell alone; write "
+            f"{Path(data.root).expanduser()}"
+        )
+    if data.val_share + data.test_share >= 1 and not (data.val.files or data.test.files):
+        raise StudyError(
+            f"data.val_share, data.test_share: {data.val_share:g} and {data.test_share:g} leave no "
+            "images to train on"
+        )
     if data.source != "demo" and not data.train.files:
         raise StudyError(
             "data.train.annotations: empty; name the annotation file, or the folder of label files"

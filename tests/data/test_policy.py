@@ -84,6 +84,7 @@ POLICIES = [
     ("category_variants_in_one_file", "repair", lambda broken: None),
     ("category_of_other_separators", "repair", lambda broken: None),
     ("xml_of_a_class_in_another_case", "repair", call("can", "CAN")),
+    ("classes_from_one", "repair", lambda broken: None),
     ("link_out_of_the_root", "keep", add_outside),
     ("image_of_nothing", "drop", lose("images/006.png")),
     ("file_twice", "drop", lose("images/005.jpg")),

@@ -181,6 +181,11 @@ def test_the_studys_rows_are_all_there():
             "data.folds: val has annotation",
         ),
         (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
+        (assign("data/root", "~/set"), "data.root: '~/set': ~ stands for your home folder"),
+        (
+            lambda values: values["data"].update(val_share=0.5, test_share=0.5),
+            "data.val_share, data.test_share: 0.5 and 0.5 leave no images to train on",
+        ),
         (assign("data/folds", 2), "data.folds: the demo set has val images of its own"),
         (
             assign(f"cells/{FIRST}/fold", 1),

@@ -46,7 +46,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             # Nothing in VOC needs entities; a kilobyte of them may unfold to gigabytes.
             if b"<!ENTITY" in data:
                 raise ValueError("declares XML entities")
-            tree = ElementTree.fromstring(data)
+            tree = _parsed(data)
         except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
             findings.report("label_file_broken", origin, note=str(error))
             continue
@@ -87,6 +87,17 @@ def _xml_files(
         note = "neither a list of images nor a folder of XML files"
         findings.report("annotation_file_missing", origin, note=note)
     return files
+
+
+def _parsed(data: bytes) -> ElementTree.Element:
+    """The tags without their namespaces. Raises ParseError, and ValueError for XML that is no VOC file:
+    it would pass for an image without objects."""
+    tree = ElementTree.fromstring(data)
+    for element in tree.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    if tree.tag != "annotation" and tree.find("object") is None:
+        raise ValueError(f"no VOC file: <{tree.tag}> without an <object>, not <annotation>")
+    return tree
 
 
 def _add(

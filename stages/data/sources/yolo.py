@@ -70,6 +70,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
             place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
             _read_lines(texts.get(stem, ""), kinds, raw, place, findings)
+    _check_class_numbers(raw, findings)
     return raw
 
 
@@ -98,6 +99,37 @@ def _read_lines(
                 "at": f"line {line}",
             }
         )
+
+
+def _check_class_numbers(raw: Raw, findings: Findings) -> None:
+    """Reports labels whose classes are 1 to K where the names have the numbers 0 to K - 1.
+
+    A policy of repair holds for every split: one without a box of class K cannot be told.
+    """
+    code = "class_numbers_from_one"
+    numbers = set()
+    for entry in raw.annotations:
+        if isinstance(entry["category_id"], int):
+            numbers.add(entry["category_id"])
+    names = [category["id"] for category in raw.categories]
+    count = len(names)
+    if not numbers or names != list(range(count)):
+        return
+    is_repaired = findings.action(code) == "repair"
+    is_shifted = min(numbers) > 0 and max(numbers) == count
+    if not (is_shifted or is_repaired):
+        return
+    findings.report(
+        code,
+        raw.origin,
+        before=f"classes {min(numbers)} to {max(numbers)}",
+        after=f"classes {min(numbers) - 1} to {max(numbers) - 1}",
+        note=f"the names are those of classes 0 to {count - 1}",
+    )
+    if is_repaired:
+        for entry in raw.annotations:
+            if isinstance(entry["category_id"], int):
+                entry["category_id"] -= 1
 
 
 def _box(

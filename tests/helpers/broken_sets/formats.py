@@ -21,6 +21,12 @@ def xml_cut(broken: BrokenSet) -> None:
 
 
 @case("label_file_broken", kind="voc", also="image_unreferenced")
+def xml_of_another_kind(broken: BrokenSet) -> None:
+    broken.edit(XML, lambda text: "<svg><rect/></svg>")
+    lose_third(broken)
+
+
+@case("label_file_broken", kind="voc", also="image_unreferenced")
 def xml_of_entities(broken: BrokenSet) -> None:
     """A thousand million laughs."""
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))

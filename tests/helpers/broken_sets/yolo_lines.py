@@ -1,4 +1,5 @@
-"""YOLO label lines with more numbers than a box: keypoints, corners, polygons, confidences."""
+"""YOLO label lines with more numbers than a box (keypoints, corners, polygons, confidences) or with
+classes from 1."""
 
 from __future__ import annotations
 
@@ -19,6 +20,16 @@ def change_lines(broken: BrokenSet, change: Callable[[Sequence[float]], Sequence
             lines.append(
                 " ".join([label, *map(str, change([float(number) for number in numbers]))])
             )
+        path.write_text("\n".join(lines) + "\n")
+
+
+@case("class_numbers_from_one", kind="yolo", says="classes 1 to 3", after="classes 0 to 2")
+def classes_from_one(broken: BrokenSet) -> None:
+    for path in (broken.root / "labels").iterdir():
+        lines = []
+        for line in path.read_text().splitlines():
+            label, *numbers = line.split()
+            lines.append(" ".join([str(int(label) + 1), *numbers]))
         path.write_text("\n".join(lines) + "\n")
 
 

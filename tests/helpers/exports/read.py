@@ -153,6 +153,17 @@ def labelimg_voc(export: Export) -> None:
     export.voc(".", path="C:\\Users\\somebody\\")
 
 
+@reads("voc", train=("Annotations", "images"))
+def voc_in_a_namespace(export: Export) -> None:
+    """As converters write it that keep to a schema."""
+    export.images("images")
+    export.voc("Annotations")
+    for path in (export.root / "Annotations").iterdir():
+        text = path.read_text()
+        namespace = '<annotation xmlns="http://example.org/voc">'
+        path.write_text(text.replace("<annotation>", namespace))
+
+
 @reads("yolo", train=(".", "."))
 def labelimg_yolo(export: Export) -> None:
     export.text("classes.txt", *CLASSES)
