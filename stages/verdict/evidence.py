@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stages.study.counts import count, form
+from stages.verdict.expressions import Step
 from stages.verdict.selected_rows import Trained
-from stages.verdict.statements import TRAIN_LOSS, Step
+from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.wording import MOST, chance, corrected, level, row, shortened, signed, value
 
 Outcome = Literal["supported", "rejected", "undecided"]

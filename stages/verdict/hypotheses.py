@@ -19,10 +19,11 @@ from stages.study.counts import count, is_or_are
 from stages.study.schema import Hypothesis
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
+from stages.verdict.expressions import Levels
 from stages.verdict.fairness import Fairness
 from stages.verdict.pairs import levels as levels_of
 from stages.verdict.selected_rows import Trained, pairs_of
-from stages.verdict.statements import TRAIN_LOSS, Levels, check
+from stages.verdict.statements import TRAIN_LOSS, check
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
 # must swap it.

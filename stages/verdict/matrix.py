@@ -18,6 +18,7 @@ from stages.verdict.best import Standing
 from stages.verdict.costs import candidate_of, front
 from stages.verdict.differences import differences
 from stages.verdict.estimates import Estimate
+from stages.verdict.expressions import TRAIN_SHARE
 from stages.verdict.fairness import Fairness, fair_pairs, uneven_repeats
 from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
@@ -25,7 +26,7 @@ from stages.verdict.measured import Measured, measure
 from stages.verdict.pairs import Pair
 from stages.verdict.selected_rows import Trained, groups
 from stages.verdict.settings import settings_of
-from stages.verdict.statements import TRAIN_LOSS, TRAIN_SHARE
+from stages.verdict.statements import TRAIN_LOSS
 
 Estimates = Mapping[str, Mapping[str, Estimate | None]]
 

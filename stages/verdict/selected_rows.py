@@ -13,7 +13,8 @@ from itertools import combinations
 from stages.study import params
 from stages.study.params import Cell, Study
 from stages.verdict import wording
-from stages.verdict.statements import COMPARABLE, FACTORS, TRAIN_SHARE, Level, Step, check
+from stages.verdict.expressions import COMPARABLE, FACTORS, TRAIN_SHARE, Level, Step
+from stages.verdict.statements import check
 
 # What a row may set for itself beside the factors -> run.json's key of it.
 OVERRIDES = {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.verdict.statements import FACTORS, TRAIN_SHARE, Level, is_share
+from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
 MOST = 6

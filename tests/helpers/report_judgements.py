@@ -14,11 +14,12 @@ from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.costs import Candidate, front
 from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
+from stages.verdict.expressions import FACTORS
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, levels
 from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import FACTORS, TRAIN_LOSS
+from stages.verdict.statements import TRAIN_LOSS
 
 METRIC = "val/bbox_mAP_50"
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}

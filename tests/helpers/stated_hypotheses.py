@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stages.study.params import ROOT, known
 from stages.study.strict import read
-from stages.verdict.statements import FACTORS
+from stages.verdict.expressions import FACTORS
 
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
 

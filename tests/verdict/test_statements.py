@@ -6,7 +6,8 @@ import pytest
 from stated_hypotheses import LEVELS, SIX, stated
 
 from stages.study.strict import StudyError
-from stages.verdict.statements import LONGEST, TRAIN_LOSS, check, parse
+from stages.verdict.expressions import LONGEST, parse
+from stages.verdict.statements import TRAIN_LOSS, check
 
 HOSTILE = [
     "__import__('os')",

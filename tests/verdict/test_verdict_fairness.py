@@ -15,9 +15,9 @@ from stages.study.params import ROOT
 from stages.tracking import provenance
 from stages.verdict import consequences
 from stages.verdict.consequences import RULES, rule_of
+from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare
 from stages.verdict.settings import Settings, flatten, trains_batch_norm
-from stages.verdict.statements import FACTORS
 
 KNOWN = {
     "scale": "full",

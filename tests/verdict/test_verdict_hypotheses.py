@@ -10,10 +10,11 @@ from stated_hypotheses import LEVELS, SIX, compared, stated
 
 from stages.study.strict import StudyError
 from stages.verdict.estimates import Estimate
+from stages.verdict.expressions import FACTORS, parse
 from stages.verdict.hypotheses import false_alarms, judge
 from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, FACTORS, TRAIN_LOSS, check, parse
+from stages.verdict.statements import EVERY, TRAIN_LOSS, check
 
 # Of a normal variable, for 95 %.
 Z = 1.959964
