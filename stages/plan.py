@@ -14,7 +14,7 @@ from pathlib import Path
 from stages.data import catalogue
 from stages.errors import InputError
 from stages.files import write_json
-from stages.model import config_file
+from stages.model import fragments
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
 from stages.safety import memory
@@ -33,7 +33,7 @@ def main() -> None:
     study = params.load()
     for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
-            config_file.check_fragment(part, fragment)
+            fragments.check(part, fragment)
     catalogue.checked(study.data.policy)
     statements.check(study.hypotheses, params.levels(study))
     check_classes(study)

@@ -83,6 +83,10 @@ def run(main: Callable[..., None], stage: str, arguments: str = "") -> None:
     except (StudyError, InputError) as error:
         logging.error("%s", error)
         sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read the output has read enough: plan | head. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno not in DISK:
             raise

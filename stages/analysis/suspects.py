@@ -17,6 +17,8 @@ from stages.scoring.tables import iou_with
 ELSEWHERE = 0.3
 # Detections that overlap by this are of the same thing, whatever their classes.
 SAME = 0.5
+# A detection with this share of its area in a box of its class is of that object.
+PART = 0.5
 
 
 def suspects(inspected: Inspection, score: float, iou: float = 0.5) -> list[dict[str, Any]]:
@@ -84,11 +86,12 @@ def unlabelled(inspected: Inspection, score: float) -> list[dict[str, Any]]:
 
     [{image_id, file_name, boxes, seen: [{class, bbox, score}]}], plain, by image id; images without
     such a detection are absent. boxes: how many are labelled; seen: by falling score, of detections
-    of the same object the first. Nothing within a crowd counts.
+    of the same object the first. Nothing within a crowd counts, nor what lies by half or more within
+    a box of its own class: it is a part of that object.
     """
     truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
     free = inspected.shown(score)
-    free[pairs.detection[pairs.iou > ELSEWHERE]] = False
+    free[pairs.detection[(pairs.iou > ELSEWHERE) | _parts(inspected)]] = False
     order = detections.ranking()
     by_image: dict[int, list[int]] = {}
     for index in order[free[order]].tolist():
@@ -116,6 +119,17 @@ def unlabelled(inspected: Inspection, score: float) -> list[dict[str, Any]]:
             }
         )
     return images
+
+
+def _parts(inspected: Inspection) -> np.ndarray:
+    """(P,) bool: the pairs whose detection lies by PART or more within a box of its own class."""
+    truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
+    own = detections.boxes[pairs.detection, 2:].prod(axis=1)
+    labelled = truth.boxes[pairs.box, 2:].prod(axis=1)
+    # From iou = common / (own + labelled - common).
+    common = pairs.iou * (own + labelled) / (1 + pairs.iou)
+    same = detections.category[pairs.detection] == truth.category[pairs.box]
+    return same & ~truth.crowd[pairs.box] & (common >= PART * own)
 
 
 def unlabelled_by_all(

@@ -152,8 +152,8 @@ def _keep_detections(test_cfg: dict, count: int) -> None:
 def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> dict:
     cell, training = study.cell(name), study.training
     passes, last = schedule.passes(cell, study), schedule.epochs(cell, study)
-    optimizer = _read(root / "configs" / "optimizers" / f"{cell.optimizer}.py").to_dict()
-    wrapper = optimizer["optim_wrapper"]
+    optimizer = _read(root / "configs" / "optimizers" / f"{cell.optimizer}.py")
+    wrapper = optimizer.optim_wrapper.to_dict()
     wrapper["optimizer"]["lr"] = schedule.learning_rate(cell, study)
     if training.clip_grad:
         wrapper["clip_grad"] = dict(max_norm=training.clip_grad)
@@ -176,7 +176,7 @@ def _schedule(name: str, study: Study, root: Path, train_images: int | None) -> 
         linear = dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=rising)
         schedulers.insert(0, linear)
     return dict(
-        **optimizer,
+        optim_wrapper=wrapper,
         # The rate above is scaled already; MMDetection's own switch stays off.
         auto_scale_lr=dict(enable=False, base_batch_size=schedule.REFERENCE_BATCH),
         train_cfg=loop,

@@ -1,5 +1,5 @@
-"""Reads MMDetection configs as data: models/<cell>/config.py, which a cache or a remote may hand
-back, and the fragments in configs/, which a row of params.yaml names. None is run as a program."""
+"""Reads models/<cell>/config.py, which a cache or a remote may hand back, as data: it is not run as
+a program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
 from stages.study.params import ROOT
-from stages.study.strict import StudyError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -25,16 +24,6 @@ _REMEDY = (
 )
 # MMDetection opens these files while a dataset is built, and may unpickle what it finds.
 _REFUSED = {"proposal_file", "_base_"}
-# What a fragment must set, itself or in a file that it is based on, and what for.
-NEEDED = {
-    "detector": {"model.type": "the class of the detector"},
-    "backbone": {
-        "model.backbone.type": "the class of the backbone",
-        "model.neck.in_channels": "the channels of its outputs, which the neck takes",
-    },
-    "neck": {"model.neck.type": "the class of the neck"},
-    "optimizer": {"optim_wrapper.optimizer.type": "the class of the optimizer"},
-}
 
 
 def read(path: Path, *needed: str) -> Config:
@@ -56,7 +45,7 @@ def read(path: Path, *needed: str) -> Config:
         raise InputError(
             f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}"
         )
-    # A second of imports, which the check of fragments needs none of.
+    # A second of imports, which known_types needs none of.
     from mmengine.config import Config
 
     try:
@@ -122,7 +111,7 @@ def _value(node: ast.expr) -> Any:
 
 def _dict(node: ast.expr) -> dict[Any, Any]:
     values: dict[Any, Any] = {}
-    for key, value in _entries(node):
+    for key, value in entries(node):
         if not isinstance(key, str | int) or key in values:
             raise _NotData(node, "has a key that is computed or there twice")
         values[key] = _value(value)
@@ -130,7 +119,7 @@ def _dict(node: ast.expr) -> dict[Any, Any]:
     return values
 
 
-def _entries(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
+def entries(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
     """Key and value of each entry of {...} or dict(...), or of each keyword of a call.
 
     The key is None for **mapping, and where it is computed.
@@ -170,17 +159,17 @@ def known_types(root: Path = ROOT) -> frozenset[str]:
         visited.add(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             types.update(_types(node))
-            files += _bases(node, path)
+            files += bases(node, path)
     return frozenset(types)
 
 
 def _types(node: ast.AST) -> Iterator[str]:
-    for key, value in _entries(node):
+    for key, value in entries(node):
         if key == "type" and isinstance(value, ast.Constant) and str(value.value).isidentifier():
             yield value.value
 
 
-def _bases(node: ast.AST, path: Path) -> Iterator[Path]:
+def bases(node: ast.AST, path: Path) -> Iterator[Path]:
     """The files that `_base_` names, where the node assigns it."""
     if not isinstance(node, ast.Assign):
         return
@@ -201,73 +190,3 @@ def _base(name: str, path: Path) -> Path:
     if spec and spec.origin:
         folder = Path(spec.origin).parent
     return folder / ".mim" / "configs" / rest
-
-
-def check_fragment(part: str, name: str, root: Path = ROOT) -> None:
-    """Raises StudyError where a fragment lacks what it is for: one line with the file, the key and
-    its purpose.
-
-    part: a key of NEEDED. A file that does more than assign values is taken on trust.
-    """
-    path = Path("configs") / f"{part}s" / f"{name}.py"
-    try:
-        keys = set(_keys((root / path).resolve(), root.resolve()))
-    except _Computed:
-        return
-    for key, purpose in NEEDED[part].items():
-        if key not in keys:
-            raise StudyError(f"{path}: lacks {key}, {purpose}; see docs/extending.md")
-
-
-class _Computed(Exception):
-    """The file does more than assign values."""
-
-
-def _keys(path: Path, root: Path, above: tuple[Path, ...] = ()) -> Iterator[str]:
-    """The dotted keys of all that a config file and its bases assign.
-
-    above: the files that it is a base of, the nearest last. Raises StudyError with the file, below
-    `root` where it is, that cannot be read.
-    """
-    for line in _statements(path, root, above):
-        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
-            continue
-        if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
-            raise _Computed
-        name = line.targets[0].id
-        if name == "_base_":
-            for base in _bases(line, path):
-                yield from _keys(base, root, (*above, path))
-        else:
-            yield from _dotted(name, line.value)
-
-
-def _statements(path: Path, root: Path, above: tuple[Path, ...]) -> list[ast.stmt]:
-    place = _below(path, root)
-    if path in above:
-        raise StudyError(f"{place}: _base_ leads back to the file itself")
-    try:
-        return ast.parse(path.read_text(encoding="utf-8")).body
-    except SyntaxError as error:
-        # None for a null, which no line is named for.
-        raise StudyError(f"{place}: line {error.lineno or 1}: {error.msg}") from None
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        if above:
-            raise StudyError(f"{_below(above[-1], root)}: _base_ {place}: {reason}") from None
-        raise StudyError(f"{place}: {reason}") from None
-    # Bytes that are no UTF-8.
-    except ValueError as error:
-        raise StudyError(f"{place}: is no Python file ({error})") from None
-
-
-def _below(path: Path, root: Path) -> Path:
-    if not path.is_relative_to(root):
-        return path
-    return path.relative_to(root)
-
-
-def _dotted(key: str, value: ast.expr) -> Iterator[str]:
-    yield key
-    for name, entry in _entries(value):
-        yield from _dotted(f"{key}.{name}", entry)

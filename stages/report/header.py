@@ -151,6 +151,8 @@ def _each(
         value = cell.run.get(key, absent)
         if isinstance(value, dict):
             value = ", ".join(f"{name} {version}" for name, version in value.items())
+        if isinstance(value, float):
+            value = f"{value:g}"
         counts[MISSING if value in (None, "") else str(value)[:longest]] += 1
     if len(counts) == 1:
         return next(iter(counts))

@@ -84,7 +84,7 @@ class CellResult:
     """
 
     name: str
-    row: dict
+    row: dict[str, Any]
     scores: dict[str, dict[str, float | None]]
     train_loss: float | None
     train_minutes: float | None
@@ -92,7 +92,7 @@ class CellResult:
     history: dict[str, Series]
     epoch_steps: int
     lost_steps: int
-    run: dict
+    run: dict[str, Any]
     per_class: dict[str, tuple[ClassScore, ...]]
     files: CellFiles = field(compare=False, repr=False)
     costs: Mapping[str, float | None] = field(default_factory=dict)

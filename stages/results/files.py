@@ -123,11 +123,11 @@ def curves(rows: Sequence[Row]) -> dict[str, Series]:
     for column in sorted(rows[0].keys() - set(PLACES)):
         steps, values = [], []
         for row in rows:
-            value = row[column]
-            if value is None or not math.isfinite(value):
+            step, value = row["step"], row[column]
+            if step is None or value is None or not math.isfinite(value):
                 continue
             if value >= 0 or not column.startswith("val/"):
-                steps.append(int(row["step"]))
+                steps.append(int(step))
                 values.append(value)
         result[column] = Series(tuple(steps), tuple(values))
     return result

@@ -45,7 +45,12 @@ class Description:
     datasets: list[dict[str, str]] = field(default_factory=list)
 
     def cut_tags(self) -> dict[str, str]:
-        return {key: str(value)[:TAG_LENGTH] for key, value in self.tags.items() if value}
+        """Those that say something: a seed of 0 does."""
+        tags = {}
+        for key, value in self.tags.items():
+            if value not in (None, ""):
+                tags[key] = str(value)[:TAG_LENGTH]
+        return tags
 
     def complete(self, client: MlflowClient, run: Run) -> int:
         """Sends the params, tags and datasets that the run lacks; gives how many. Sent twice, they

@@ -23,13 +23,15 @@ comparisons (Dunnett 1955, "A multiple comparison procedure for comparing severa
 control"). Which cell is the highest, chance has its part in: it draws the differences down. The
 upper end therefore takes the quantile over every cell of S as the control. With that of the highest
 alone, 9 to 27 % of the studies of 13 equal cells called one of them worse. Where the lower end
-reaches further than the bound on the loss, the bound is taken to be that, so that a cell that is
-shown to be within the margin is as good by its interval too.
+reaches further than Hsu's bound on the loss, the bound is taken to be that, so that a cell that is
+shown to be within the margin is as good by its interval too. The cell of highest score has no such
+interval, and Hsu's bound alone.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,14 +85,26 @@ def standings(
     top = names.index(highest)
     critical = _critical(differences)
     possible = _confidence_set(differences, critical)
-    low, high = _intervals(differences, top, possible)
-    losses = np.maximum(_losses(differences, critical, possible), 0 - low)
+    down, up = _downward(differences, top), _upward(differences, top, possible)
+    centre, error = differences.centre[:, top], differences.error[:, top]
+    low, high = np.clip(centre - down * error, -1, 1), np.clip(centre + up * error, -1, 1)
+    low[top] = high[top] = 0
+    # What a cell may lose against the highest is no less than its interval says.
+    critical[:, top] = np.maximum(critical[:, top], down)
+    losses = _losses(differences, critical, possible)
     p_best, expected = _probabilities(differences, top)
     result = {}
     for index, name in enumerate(names):
         images, repeats = None, None
         if losses[index] > margin and not thin and high[index] >= -margin:
-            images, repeats = _needed(differences, critical, possible, index, margin)
+            if centre[index] <= -margin:
+                # It would be shown to lose more than the margin.
+                images, repeats = _needed(differences, index, {top: float(up[index])}, margin)
+            else:
+                rivals = {}
+                for rival in np.flatnonzero(possible).tolist():
+                    rivals[rival] = float(critical[index, rival])
+                images, repeats = _needed(differences, index, rivals, margin)
         result[name] = Standing(
             p_best=float(p_best[index]),
             expected_loss=float(expected[index]),
@@ -143,24 +157,20 @@ def _probabilities(differences: Differences, top: int) -> tuple[np.ndarray, np.n
     return (wins / wins.sum(axis=0)).mean(axis=1), np.minimum(best - scores, 1).mean(axis=1)
 
 
-def _intervals(
-    differences: Differences, top: int, possible: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) and (K,): the ends of each cell's interval against the cell of highest score. possible
-    (K,) bool: the cells that may be the best, and so might have come out as the highest."""
-    noise = differences.noise
-    centre, error = differences.centre[:, top], differences.error[:, top]
-    freedom = differences.freedom[:, top]
-    down = np.quantile(np.abs(noise[:, top]).max(axis=0), 1 - ALPHA)
-    controls = np.union1d(np.flatnonzero(possible), [top])
-    largest = np.zeros(noise.shape[2])
-    for control in controls:
-        np.maximum(largest, np.abs(noise[:, control]).max(axis=0), out=largest)
-    up = np.quantile(largest, 1 - ALPHA)
-    low = np.clip(centre - _student(down, freedom) * error, -1, 1)
-    high = np.clip(centre + _student(up, freedom) * error, -1, 1)
-    low[top] = high[top] = 0
-    return low, high
+def _downward(differences: Differences, top: int) -> np.ndarray:
+    """(K,): how many errors the lower end of a cell's interval against the cell of highest score lies
+    below the difference."""
+    largest = np.abs(differences.noise[:, top]).max(axis=0)
+    return _student(np.quantile(largest, 1 - ALPHA), differences.freedom[:, top])
+
+
+def _upward(differences: Differences, top: int, possible: np.ndarray) -> np.ndarray:
+    """(K,): how many errors the upper end lies above it. possible (K,) bool: the cells that may be
+    the best, and so might have come out as the highest."""
+    largest = np.zeros(differences.noise.shape[2])
+    for control in np.union1d(np.flatnonzero(possible), [top]):
+        np.maximum(largest, np.abs(differences.noise[:, control]).max(axis=0), out=largest)
+    return _student(np.quantile(largest, 1 - ALPHA), differences.freedom[:, top])
 
 
 def _word(is_highest: bool, low: float, high: float, margin: float, thin: bool) -> Word:
@@ -176,25 +186,23 @@ def _word(is_highest: bool, low: float, high: float, margin: float, thin: bool) 
 
 
 def _needed(
-    differences: Differences, critical: np.ndarray, rivals: np.ndarray, index: int, margin: float
+    differences: Differences, index: int, rivals: Mapping[int, float], margin: float
 ) -> tuple[int | None, int | None]:
     """How many images, or repeats, would show that the cell loses no more than the margin against
-    any of the rivals, or, where one is better by more than it, that the cell loses more than it
-    against that one. None where no number does for all."""
-    names, gaps = differences.names, differences.centre[:, index]
-    others = [rival for rival in np.flatnonzero(rivals).tolist() if rival != index]
-    if not others:
-        return None, None
-    widest = max(others, key=lambda rival: gaps[rival])
-    if gaps[widest] >= margin:
-        others = [widest]
+    any of the rivals, or that it loses more. rivals: each with the quantile of its bound. None where
+    no number does for all."""
+    names = differences.names
     images, repeats = [], []
-    for rival in others:
+    for rival, quantile in rivals.items():
+        if rival == index:
+            continue
         estimate = differences.estimates[names[index], names[rival]]
-        distance = margin - float(gaps[rival])
-        numbers = needed(estimate, distance, float(critical[index, rival]))
+        distance = margin - float(differences.centre[rival, index])
+        numbers = needed(estimate, distance, quantile)
         images.append(numbers[0] or math.inf)
         repeats.append(numbers[1] or math.inf)
+    if not images:
+        return None, None
     return _whole(max(images)), _whole(max(repeats))
 
 

@@ -4,7 +4,6 @@ cost."""
 from __future__ import annotations
 
 import math
-import operator
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +81,8 @@ def costs_less(first: Candidate, second: Candidate, key: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Dominated:
-    """A cell that each member `by` equals or beats in score and every cost, one beaten at least."""
+    """A cell that each member `by` equals or beats in score and every cost, one beaten at least.
+    Costs whose spreads overlap are equal."""
 
     name: str
     by: tuple[str, ...]
@@ -151,36 +151,35 @@ def front(
         if any(candidate.cost(key) is not None for candidate in candidates):
             measured.append(key)
     incomplete = []
-    # Name, values: the score below 0 and the costs, all the lower the better.
-    placed: list[tuple[str, list[float]]] = []
+    placed = []
     for candidate in candidates:
         lacks = [] if math.isfinite(candidate.points) else ["score"]
-        values = [-candidate.points]
-        for key in measured:
-            cost = candidate.cost(key)
-            values.append(math.inf if cost is None else cost)
-            if cost is None:
-                lacks.append(key)
+        lacks += [key for key in measured if candidate.cost(key) is None]
         if lacks:
             incomplete.append(Incomplete(candidate.name, tuple(lacks)))
         else:
-            placed.append((candidate.name, values))
-    placed.sort(key=lambda entry: (entry[1][0], entry[0]))
-    members = {}
-    for name, values in placed:
-        if not any(_beats(rival, values) for _, rival in placed):
-            members[name] = values
+            placed.append(candidate)
+    placed.sort(key=lambda candidate: (-candidate.points, candidate.name))
+    beaten_by = {}
+    for candidate in placed:
+        beaten_by[candidate.name] = [
+            rival.name for rival in placed if _beats(rival, candidate, measured)
+        ]
+    members = tuple(name for name, rivals in beaten_by.items() if not rivals)
     dominated = []
-    for name, values in placed:
-        by = tuple(member for member, rival in members.items() if _beats(rival, values))
-        if by:
+    for name, rivals in beaten_by.items():
+        if rivals:
+            # Overlaps are not transitive: where no member beats it, whoever does is named.
+            by = tuple(rival for rival in rivals if rival in members) or tuple(rivals)
             dominated.append(Dominated(name, by))
-    return Front(metric, tuple(measured), tuple(members), tuple(dominated), tuple(incomplete))
+    return Front(metric, tuple(measured), members, tuple(dominated), tuple(incomplete))
 
 
-def _beats(first: list[float], second: list[float]) -> bool:
-    """Whether the first is as low in everything, and lower in something."""
-    return first != second and all(map(operator.le, first, second))
+def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
+    """Whether the first is as good in the score and in every cost, and better in something."""
+    if first.points < second.points or any(costs_less(second, first, key) for key in keys):
+        return False
+    return first.points > second.points or any(costs_less(first, second, key) for key in keys)
 
 
 def _words(keys: Sequence[str]) -> list[str]:

@@ -184,7 +184,7 @@ def compare(
     several = [difference.key for difference in differences if difference.kind == "declared"]
     if len(several) > 1:
         cautions.append(
-            f"No difference between them can be put down to one of {', '.join(several)}."
+            f"No difference between them can be put down to any single one of {', '.join(several)}."
         )
     return Fairness(a.name, b.name, tuple(factors), tuple(differences), tuple(cautions))
 

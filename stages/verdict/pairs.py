@@ -133,10 +133,10 @@ def _judged(
 ) -> tuple[Pair, ...]:
     """differences: (first, second) -> their Estimate; all of them are one family."""
     tests = [difference.test() for difference in differences.values()]
-    holm_levels = zip(*levels([p for _, p in tests]), strict=True)
+    corrected, _, of_pairs = levels([p for _, p in tests])
     pairs = []
-    for names, (above, p), (p_holm, factor, level) in zip(
-        differences, tests, holm_levels, strict=True
+    for names, (above, p), p_holm, level in zip(
+        differences, tests, corrected, of_pairs, strict=True
     ):
         difference = differences[names]
         value, thin = difference.value, difference.thin
@@ -152,7 +152,7 @@ def _judged(
             # So that it holds 0 also where the bias has carried the value across it.
             adjusted = (min(adjusted[0], value), max(adjusted[1], value))
             if not of_losses:
-                images, repeats = needed(difference, value, float(ndtri(1 - ALPHA / (2 * factor))))
+                images, repeats = needed(difference, value, float(ndtri(1 - level / 2)))
         probability = 1 - above if of_losses else above
         pairs.append(
             Pair(*names, outcome, difference, probability, p, p_holm, images, repeats, adjusted)

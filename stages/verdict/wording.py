@@ -68,7 +68,13 @@ def with_interval(difference: float, ends: tuple[float, float]) -> str:
 
 
 def chance(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """With as many digits as tell it from .05."""
+    if p < 0.001:
+        return "p < 0.001"
+    digits = 3
+    while f"{p:.{digits}f}" == f"{0.05:.{digits}f}" and p != 0.05:
+        digits += 1
+    return f"p = {p:.{digits}f}"
 
 
 def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:

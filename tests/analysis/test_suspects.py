@@ -97,6 +97,10 @@ def test_what_is_seen_where_nothing_is_labelled_by_hand(tmp_path):
         tmp_path, [A], (1, 1, SHIFTED, 0.9), (1, 2, SHIFTED, 0.9), (1, 1, FAR, 0.4)
     )
     assert not seen_unlabelled(tmp_path, [(1, 1, FAR, 1)], (1, 1, FAR, 0.9), (1, 2, FAR, 0.9))
+    # A small part of a box is of that object where the classes agree, and may be another where not.
+    part = [BOX[0], BOX[1], BOX[2] / 3, BOX[3] / 3]
+    assert not seen_unlabelled(tmp_path, [A], (1, 1, part, 0.9))
+    assert seen_unlabelled(tmp_path, [A], (1, 2, part, 0.9))[0]["seen"][0]["bbox"] == part
     # Close to a box and yet beside it.
     assert seen_unlabelled(tmp_path, [A], (1, 1, TOUCHING, 0.9))[0]["seen"][0]["bbox"] == TOUCHING
 

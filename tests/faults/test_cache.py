@@ -33,7 +33,7 @@ def ran(output: str) -> list[str]:
     [
         [BEST],
         pytest.param(
-            [f"predictions/{FPN}/val.json", "reports/compare.csv"], marks=pytest.mark.slow
+            [f"predictions/r50/fpn/{FPN}/val.json", "reports/compare.csv"], marks=pytest.mark.slow
         ),
     ],
     ids=["checkpoint", "smaller files"],

@@ -12,7 +12,7 @@ import torch
 from built import one_step
 
 from stages.errors import InputError
-from stages.model import config_file, resolve
+from stages.model import fragments, resolve
 from stages.model.compose import compose
 from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT, StudyError
@@ -57,7 +57,7 @@ def study(tmp_path, monkeypatch) -> params.Study:
 def test_each_part_of_the_page_takes_a_step(study, tmp_path):
     for name, cell in study.cells.items():
         for part in params.PARTS:
-            config_file.check_fragment(part, getattr(cell, part), tmp_path)
+            fragments.check(part, getattr(cell, part), tmp_path)
         cfg = compose(name, study, ["a", "b"], "images", root=tmp_path)
         loss, _ = one_step(cfg.model)
         assert torch.isfinite(loss)
@@ -96,6 +96,18 @@ def test_each_part_of_the_page_takes_a_step(study, tmp_path):
             "lacks optim_wrapper.optimizer.type, the class of the",
         ),
         (
+            "backbones/mine.py",
+            "model = dict(backbone=dict(type='ResNet'), neck=dict(in_channels=[1]))\n"
+            "from_scrach = dict(backbone=dict(frozen_stages=-1))\n",
+            "from_scrach is read by nothing; the file may set model, from_scratch, miniature; is it "
+            "meant for from_scratch?",
+        ),
+        (
+            "optimizers/mine.py",
+            "optim_wrapper = dict(optimizer=dict(type='SGD'))\nauto_scale_lr = dict(enable=True)\n",
+            "mine.py: auto_scale_lr is read by nothing; the file may set optim_wrapper",
+        ),
+        (
             "optimizers/mine.py",
             "optim_wrapper = dict(\n",
             "configs/optimizers/mine.py: line 1: '(' was never closed",
@@ -107,7 +119,7 @@ def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
     with pytest.raises(StudyError) as refused:
-        config_file.check_fragment(path.partition("s/")[0], "mine", tmp_path)
+        fragments.check(path.partition("s/")[0], "mine", tmp_path)
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -131,7 +143,7 @@ def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
     for name, content in files.items():
         (folder / name).write_text(content, encoding="latin-1")
     with pytest.raises(StudyError) as refused:
-        config_file.check_fragment("backbone", "mine", tmp_path)
+        fragments.check("backbone", "mine", tmp_path)
     assert str(refused.value).startswith(f"configs/backbones/{message}")
 
 
@@ -202,7 +214,15 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
 def test_every_fragment_of_the_project_has_what_it_needs():
     for part in params.PARTS:
         for name in params.known(part + "s"):
-            config_file.check_fragment(part, name)
+            fragments.check(part, name)
+
+
+def test_a_name_that_another_one_uses_is_read(tmp_path: Path):
+    (tmp_path / "configs/necks").mkdir(parents=True)
+    (tmp_path / "configs/necks/mine.py").write_text(
+        "norm_cfg = dict(type='GN')\nmodel = dict(neck=dict(type='FPN', norm_cfg=norm_cfg))\n"
+    )
+    fragments.check("neck", "mine", tmp_path)
 
 
 def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
@@ -210,4 +230,4 @@ def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
     (tmp_path / "configs/necks/mine.py").write_text(
         "model = dict()\nmodel.update(neck=dict(type='FPN'))\n"
     )
-    config_file.check_fragment("neck", "mine", tmp_path)
+    fragments.check("neck", "mine", tmp_path)

@@ -79,7 +79,7 @@ def test_nothing_to_show_is_said_in_a_sentence(tmp_path):
         "No cell detects anything on the val split: there is no score to draw.",
     ]
     assert (
-        "12 (100 %) it does not find. 0 detections lie"
+        "12 (100 %) it does not find. 0 detections take no box"
         in confusion(silent).matrices[0].sentences[0]
     )
     bare, judged = study(tmp_path / "bare", {A: made.perfect}, labelled=())

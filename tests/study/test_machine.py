@@ -211,6 +211,21 @@ def test_a_real_affinity_is_heeded():
     assert done.stdout == "1\n"
 
 
+def test_a_reader_that_has_read_enough_is_no_fault():
+    """`python -m stages.plan | head -1` closes the pipe while there is more to say."""
+    script = (
+        "from stages.program import run\nimport sys\nsys.argv = ['x']\n"
+        "run(lambda: print('line\\n' * 100_000), 'plan')"
+    )
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -c "$1" | head -1', sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "line\n" and "Traceback" not in done.stderr and not done.stderr
+
+
 def test_another_word_is_refused():
     done = subprocess.run(
         [sys.executable, "-m", "stages.jobs", "nothing"],

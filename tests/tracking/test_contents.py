@@ -9,6 +9,7 @@ import pytest
 from stages.errors import InputError
 from stages.results.files import ResultFile, read_rows
 from stages.tracking.contents import (
+    Description,
     batches,
     missing_points,
     moments_of,
@@ -51,6 +52,11 @@ def test_a_value_that_differs_is_sent_with_a_later_time():
 )
 def test_stores_keep_nan_and_the_largest_number_in_place_of_infinity(stored, value, expected):
     assert same(stored, value) == expected
+
+
+def test_a_seed_of_0_is_a_tag_and_what_is_not_known_is_none():
+    tags = {"seed": 0, "fold": 1, "experiment": "", "commit": None}
+    assert Description("r50", {}, tags).cut_tags() == {"seed": "0", "fold": "1"}
 
 
 def test_rows_give_a_point_for_every_number():

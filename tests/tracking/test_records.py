@@ -155,6 +155,7 @@ def test_the_mlflow_run_is_complete(finished, client, run):
     ]
     assert "test/bbox_mAP_50" in run.data.metrics
     assert run.data.params["backbone"] == "r50" and run.data.params["seed"] == "3"
+    assert run.data.tags["seed"] == "3"
     assert (
         run.data.tags["dvc.stage"] == f"stages/dvc.yaml:train@{R50}"
         or R50 in run.data.tags["dvc.stage"]

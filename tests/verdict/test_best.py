@@ -130,12 +130,18 @@ def test_equal_cells_share_and_one_cell_is_the_best():
 def test_how_many_images_would_show_it():
     found = standings(joint({"top": 0.5, "b": 0.49}), "top", 0.005)
     quantile, power = stats.t.ppf(0.95, FREEDOM), stats.norm.ppf(POWER)
+    # The highest has a bound to one side, another cell also the two ends of its interval.
+    both_sides = stats.t.ppf(0.975, FREEDOM)
     # top leads by .01 and may lose .005: a distance of .015; b loses .01, which is .005 more than it may.
     assert found["top"].images_needed == pytest.approx(
         100 * ((quantile + power) * 0.01 / 0.015) ** 2, rel=0.05
     )
     assert found["b"].images_needed == pytest.approx(
-        100 * ((quantile + power) * 0.01 / 0.005) ** 2, rel=0.05
+        100 * ((both_sides + power) * 0.01 / 0.005) ** 2, rel=0.05
+    )
+    within = standings(joint({"top": 0.5, "b": 0.49}), "top", 0.02)
+    assert within["b"].images_needed == pytest.approx(
+        100 * ((both_sides + power) * 0.01 / 0.01) ** 2, rel=0.05
     )
     # What is shown, or shown to lose more, needs no more.
     sure = standings(joint({"top": 0.5, "b": 0.4}), "top", 0.012)

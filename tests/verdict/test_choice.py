@@ -97,6 +97,17 @@ def test_ties_dominate_nobody():
     assert found.members == ("a", "b") and found.dominated[0].by == ("a", "b")
 
 
+def test_costs_that_overlap_are_equal_on_the_front():
+    """Half a MiB of memory, less than it varies from round to round, keeps no worse cell on the front."""
+    spread = {"peak_memory_mib": (15.1, 18.8)}
+    better = dataclasses.replace(cell("better", 0.5, 10, peak_memory_mib=15.56), spread=spread)
+    worse = cell("worse", 0.4, 11, peak_memory_mib=15.5)
+    found = front([better, worse], METRIC)
+    assert found.members == ("better",) and found.dominated[0].by == ("better",)
+    apart = dataclasses.replace(worse, costs={**worse.costs, "peak_memory_mib": 15.0})
+    assert front([better, apart], METRIC).members == ("better", "worse")
+
+
 def test_an_unmeasured_cost_places_nobody():
     found = front(
         [

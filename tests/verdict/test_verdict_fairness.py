@@ -249,7 +249,7 @@ def test_all_pairs_of_params_yaml_that_differ_in_one_factor_are_fair(composed):
             seen.add(differing[0])
             assert not found.cautions
         else:
-            assert "put down to one of" in found.cautions[0]
+            assert "put down to any single one of" in found.cautions[0]
             assert set(differing[1:]) <= keys(compare(a, b, differing[:1])), (
                 "an undeclared factor confounds"
             )

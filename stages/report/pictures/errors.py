@@ -235,7 +235,7 @@ def _matrix(cell: Shown, table: Mapping[str, Any]) -> Matrix:
             number = counts[index, classes].sum()
             fields.append(_field(labelled, column, number, totals[index], classes == [index]))
         noun = "boxes" if labelled else "detections"
-        rows.append((labelled or "nothing", count(totals[index], noun), fields))
+        rows.append((labelled or "no box", count(totals[index], noun), fields))
     titles = [column for column, _ in columns]
     return Matrix(
         cell, titles, rows, _sentences(cell, counts, names, totals), table["score"], table["iou"]
@@ -259,10 +259,7 @@ def _field(labelled: str, column: str, number: int, total: int, right: bool) -> 
 
 def _title(labelled: str, column: str, number: int, total: int, right: bool) -> str:
     if not labelled:
-        return (
-            f"{number:,} of {count(total, 'detections')} where nothing is labelled are taken for "
-            f"{column}"
-        )
+        return f"{number:,} of {count(total, 'detections')} that take no box are of class {column}"
     text = f"{number:,} of {count(total, 'boxes')} of {labelled}"
     if column == "nothing":
         return f"{text} not found"
@@ -272,7 +269,7 @@ def _title(labelled: str, column: str, number: int, total: int, right: bool) -> 
 def _sentences(
     cell: Shown, counts: np.ndarray, names: Sequence[str], totals: np.ndarray
 ) -> list[str]:
-    """The commonest confusions, what is found at all, and what is seen where nothing is."""
+    """The commonest confusions, what is found at all, and what is left over."""
     size = len(names)
     confused = counts[:size, :size].copy()
     labelled, right, lost = totals[:size].sum(), confused.trace(), counts[:size, size].sum()
@@ -284,7 +281,8 @@ def _sentences(
     sentence = (
         f"Of {count(labelled, 'boxes')} {cell.short} finds {share(right)} with the right class and "
         f"{share(labelled - right - lost)} with a wrong one; {share(lost)} it does not find. "
-        f"{count(totals[size], 'detections')} lie where nothing is labelled."
+        f"{count(totals[size], 'detections')} take no box: they lie poorly on one, are a second one "
+        "of it, or lie on nothing."
     )
     texts = []
     for place in np.argsort(-confused, axis=None, kind="stable")[:3].tolist():

@@ -1,4 +1,4 @@
-// Singles out cells in all panels and tables, and sorts tables. The page is complete without it.
+// Singles out cells in all panels and tables, and sorts tables.
 (() => {
   const all = [...document.querySelectorAll("[data-cell]")];
   const pinned = new Set();

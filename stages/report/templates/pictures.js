@@ -1,4 +1,4 @@
-// Shows what a list names: the cell beside the others, another chart or matrix. Without it the first ones stay.
+// Shows what a list names: the cell beside the others, another chart or matrix. Without scripts all charts and matrices stand below one another.
 (() => {
   for (const list of document.querySelectorAll("select[data-picks]")) {
     const parts = document.querySelectorAll(`[data-pick="${list.dataset.picks}"]`);

@@ -129,14 +129,32 @@ def _cost(judgement: Judgement, chosen: str) -> str:
         best = judgement.short(choice.best or "")
         text += f", {gain} {best} with {amount(highest)} {unit}".rstrip()
     if not choice.cheaper:
-        return f"{text}; no cheaper cell may be as good."
-    cheapest = choice.cheaper[0]
+        return f"{text}; {_not_cheaper(judgement, chosen, choice.cost, cost)}."
+    # Of the cheaper ones the one that a reader may trade most safely.
+    safest = min(choice.cheaper, key=lambda possible: possible.loss_high)
     if len(choice.cheaper) == 1:
-        return f"{text}. {_possible(cheapest, judgement)}."
+        return f"{text}. {_possible(safest, judgement)}."
     return (
         f"{text}. {len(choice.cheaper)} cheaper cells may be good enough; "
-        f"{judgement.short(cheapest.name)} would save {percent(cheapest.saved)}, but could lose up "
-        f"to {value(cheapest.loss_high)}."
+        f"{judgement.short(safest.name)} would save {percent(safest.saved)}, but could lose up "
+        f"to {value(safest.loss_high)}."
+    )
+
+
+def _not_cheaper(judgement: Judgement, chosen: str, key: str, cost: float) -> str:
+    """Why no cell is named as cheaper: none may be as good, or the rounds of those overlap with the
+    chosen one's. cost: the chosen one's."""
+    lower = []
+    for name, standing in judgement.standings.items():
+        own = judgement.costs.get(name, {}).get(key)
+        may_do = standing.interval[1] >= -judgement.margin
+        if name != chosen and own is not None and own < cost and may_do:
+            lower.append(f"{judgement.short(name)} ({amount(own)})")
+    if not lower:
+        return "no cheaper cell may be as good"
+    return (
+        f"that of {enumeration(lower)} is not shown to be lower, since it varied between rounds by "
+        "as much as they are apart"
     )
 
 
