@@ -13,6 +13,8 @@ JOBS ?=
 DVC := dvc --wait-for-lock
 # The cells that did not end well in the last `make cells`, a name a line.
 FAILED := .work/failed
+# Not $(MAKE) itself: make -n runs each line that has that word, and would train the study.
+AGAIN = $(firstword $(MAKE)) --no-print-directory
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
@@ -39,7 +41,7 @@ set-up: $(VENV)/installed  ## what every target does first: DVC with git or with
 repro: install  ## the whole study, JOBS cells at a time: data, training, analysis, costs, report
 	@python -m stages.check_cache missing
 	@$(DVC) repro compose
-	@if $(DVC) status --quiet || $(MAKE) --no-print-directory cells; then $(DVC) repro; else \
+	@if $(DVC) status --quiet || $(AGAIN) cells; then $(DVC) repro; else \
 		$(DVC) repro --single-item costs compare; \
 		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
 			"Mend the cause, which each cell has said above, and run make repro again: it runs these alone" >&2; exit 1; fi

@@ -19,11 +19,14 @@ from stages.errors import InputError
 from stages.program import run
 from stages.study import params
 from stages.study.counts import count, is_or_are
+from stages.verdict.wording import shortened
 
 if TYPE_CHECKING:
     from stages.acceptance.stale import Stale
 
 log = logging.getLogger(__name__)
+
+_MOST_NAMES = 3
 
 
 def main() -> None:
@@ -88,9 +91,9 @@ def show(cells: Sequence[Stale]) -> None:
             different = trial.differences(folders.then(cell), folders.now(cell))
             if different:
                 raise InputError(
-                    f"{cell.name}: {len(different)} of its weights are not the same bits after "
-                    f"{trial.STEPS * trial.EPOCHS} steps ({', '.join(different[:3])}, ...); nothing "
-                    "is recorded, and dvc repro trains what is stale"
+                    f"{cell.name}: not the same bits after {trial.STEPS * trial.EPOCHS} steps: "
+                    f"{', '.join(shortened(different, _MOST_NAMES))}; nothing is recorded, and dvc "
+                    "repro trains what is stale"
                 )
 
 

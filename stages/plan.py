@@ -17,7 +17,7 @@ from stages.files import write_json
 from stages.model import fragments
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
-from stages.safety import memory
+from stages.safety import gpus, memory
 from stages.study import group_metrics, params, paths
 from stages.study.counts import count, form
 from stages.study.strict import StudyError
@@ -43,6 +43,8 @@ def main() -> None:
             "set it to the folder of your images and annotation files"
         )
     selected = study.selected()
+    if study.training.amp != "none" or study.training.processes > 1:
+        gpus.check(study)
     for name, cell in selected.items():
         memory.check_shared(name, cell, study)
     log.info(

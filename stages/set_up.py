@@ -6,10 +6,13 @@ Run alone: python -m stages.set_up, which each target of make does first.
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 
 from configobj import ConfigObj
 
 from stages.dvc_command import dvc
+from stages.errors import InputError
 from stages.program import run
 from stages.study.params import ROOT
 from stages.tracking import checkout
@@ -21,7 +24,9 @@ LOCAL_CONFIG = ROOT / ".dvc/config.local"
 
 
 def main() -> None:
-    """Raises InputError where DVC's local config cannot be written."""
+    """Raises InputError where DVC's local config cannot be written, or .venv was made in another
+    folder."""
+    check_moved(Path(sys.prefix))
     repository = checkout.look()
     if repository.tracked:
         use_git()
@@ -31,6 +36,20 @@ def main() -> None:
         identify()
     for line in checkout.warnings():
         log.warning("%s", line)
+
+
+def check_moved(environment: Path) -> None:
+    """Programs of an environment name its Python by the path that it was made at."""
+    script = environment / "bin" / "dvc"
+    if not script.is_file():
+        return
+    first = script.read_bytes().partition(b"\n")[0].decode(errors="replace")
+    python = Path(first.removeprefix("#!").strip())
+    if first.startswith("#!/") and not python.exists():
+        raise InputError(
+            f"{environment} was made as {python.parent.parent}, and its programs start no more; "
+            "make clean, and the same command again"
+        )
 
 
 def do_without_git() -> None:

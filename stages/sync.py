@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from stages.comparison.run import AGAIN, REPORT, SUFFIX, SUMMARY
+from stages.files import sha256
 from stages.program import InputError, run
 from stages.study import names, params, paths
 from stages.study.counts import count, is_or_are
@@ -77,6 +79,7 @@ def main() -> None:
         count(total.files, "files"),
         without_password(store.uri()),
     )
+    comparison()
     if damaged:
         raise InputError(
             f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro "
@@ -103,6 +106,16 @@ def data(tags: dict[str, str]) -> None:
     client, experiment = trying(lambda: store.open_client(store.DATA))
     sent = trying(lambda: Upload(contents).send(client, experiment))
     log.info("data %s: %s", report["digest"][:12], sent)
+
+
+def comparison() -> None:
+    """A line where MLflow lacks the comparison of reports/, and so its verdicts and its champion."""
+    if not (paths.REPORTS / SUMMARY).is_file():
+        return
+    client, experiment = trying(lambda: store.open_client(SUFFIX))
+    condition = f"tags.{REPORT} = '{sha256(paths.REPORTS / SUMMARY)}'"
+    if not trying(lambda: client.search_runs([experiment], condition, max_results=1)):
+        log.info("the comparison of %s is not there yet; %s sends it", paths.REPORTS, AGAIN)
 
 
 def trying(step: Callable[[], T]) -> T:

@@ -77,14 +77,17 @@ def promote(
         return f"{text} and its {ALIAS}."
     holder = client.get_model_version(name, number)
     scale = holder.tags.get("scale", study.scale)
+    row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
     if scale == study.scale:
-        row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
         result = champion.contest(client, holder, row, judgement, study, root)
     else:
         # A miniature shows that a cell trains; its numbers are not those of the full model.
         reason = f"it was trained at scale {scale}"
         result = champion.Contest(study.scale == "full", reason)
     cell = judgement.short(holder.tags.get("cell", "another cell"))
+    if row is None and holder.tags.get("cell") in runs:
+        # Its numbers are not those of the row that has its name today.
+        cell = f"an earlier training of {cell}"
     reason = judgement.named(result.reason)
     if not result.moves:
         return f"{text}; its {ALIAS} stays version {number}, {cell}: {reason}."

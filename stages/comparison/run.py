@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.comparison import outcomes, registry
+from stages.files import sha256
 from stages.results.cell import CellResult
 from stages.study.params import Study
 from stages.tracking import provenance, store
@@ -33,9 +34,12 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 60.0
 # Added to the name of the cells' experiment.
 SUFFIX = "-comparisons"
+# The tag with the SHA-256 of the report's summary, by which sync tells whether MLflow has it.
+REPORT = "report"
+SUMMARY = "summary.json"
 # Names of more cells are counted, not told.
 _MOST = 4
-_AGAIN = "`dvc repro --force --single-item compare`"
+AGAIN = "`dvc repro --force --single-item compare`"
 
 
 def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
@@ -58,7 +62,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
             without_password(store.uri()),
             unsent.reason,
             folder,
-            _AGAIN,
+            AGAIN,
         )
     elif messages.unknown:
         names = shortened(messages.unknown, _MOST)
@@ -67,7 +71,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
             "`make sync` makes them again, and %s then adds it",
             without_password(store.uri()),
             ", ".join(names),
-            _AGAIN,
+            AGAIN,
         )
 
 
@@ -112,6 +116,7 @@ class _Messages:
             **provenance.source_tags("stages.compare"),
             **owner_tags(),
             "mlflow.note.content": outcomes.note(self.judgement),
+            REPORT: sha256(self.folder / SUMMARY),
         }
         with store.turn():
             comparisons.close_vanished(but=self.digest)

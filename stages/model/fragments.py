@@ -14,7 +14,10 @@ from stages.study.strict import StudyError
 
 # What a fragment must set, itself or in a file that it is based on, and what for.
 NEEDED = {
-    "detector": {"model.type": "the class of the detector"},
+    "detector": {
+        "model.type": "the class of the detector",
+        "model.test_cfg": "how its detections are chosen",
+    },
     "backbone": {
         "model.backbone.type": "the class of the backbone",
         "model.neck.in_channels": "the channels of its outputs, which the neck takes",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
-from stages.safety import lock, memory
+from stages.safety import gpus, lock, memory
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -44,7 +44,7 @@ def main(name: str) -> None:
     with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
-        check_gpus(study)
+        gpus.check(study)
         if study.training.processes == 1:
             finish(name, study, cell)
             return
@@ -69,24 +69,6 @@ def resolve(name: str, study: Study) -> None:
         raise InputError(
             f"{path}: is not what params.yaml says now; run dvc repro compose first, and dvc "
             "checkout brings back the files of the training before"
-        )
-
-
-def check_gpus(study: Study) -> None:
-    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
-    processes, where there are some. NCCL would say so after half a minute, in pages."""
-    import torch
-
-    wanted, gpus = study.training.processes, torch.cuda.device_count()
-    if study.training.amp != "none" and not gpus:
-        raise InputError(
-            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; "
-            "set it to none"
-        )
-    if 0 < gpus < wanted:
-        raise InputError(
-            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine "
-            f"has {gpus}; set it to {gpus}"
         )
 
 

@@ -151,7 +151,15 @@ def _check_twins(study: Study) -> None:
     # Rows that differ in the seed and the fold alone are repeats of a cell.
     twins: dict[Cell, str] = {}
     for name, cell in study.cells.items():
-        row = dataclasses.replace(cell, seed=study.seed_of(cell), fold=study.fold_of(cell))
+        scale = study.training
+        row = dataclasses.replace(
+            cell,
+            seed=study.seed_of(cell),
+            fold=study.fold_of(cell),
+            lr=scale.lr[cell.optimizer] if cell.lr is None else cell.lr,
+            epochs=cell.epochs or scale.epochs,
+            batch_size=cell.batch_size or scale.batch_size,
+        )
         if row in twins:
             raise StudyError(
                 f"cells.{name}: the same row as {twins[row]}; remove one, or give it another seed or "
@@ -191,6 +199,8 @@ def _check_batch(study: Study, name: str, cell: Cell) -> None:
 
 def check_data(data: Data) -> None:
     names.check_data_set(data.name)
+    if data.source != "demo" and not data.root.strip():
+        raise StudyError("data.root: empty; name the folder of your images and annotation files")
     if data.root.startswith("~"):
         raise StudyError(
             f"data.root: {data.root!r}: ~ stands for your home folder in a shell alone; write "
@@ -223,9 +233,12 @@ def check_data(data: Data) -> None:
 def _check_milestones(milestones: list[int], epochs: int, key: str) -> None:
     inside = all(1 <= milestone < epochs for milestone in milestones)
     if not inside or milestones != sorted(set(milestones)):
+        remedy = ""
+        if key.startswith("cells."):
+            remedy = "; the scale's milestones hold for every row, and [] is none"
         raise StudyError(
             f"{key}: milestones {milestones} must rise and lie between 1 and {epochs - 1}, "
-            f"before the last of {epochs} epochs"
+            f"before the last of {epochs} epochs{remedy}"
         )
 
 

@@ -35,6 +35,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 # A bare machine has no network, and nothing here may wait for one.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Its bars would stand between the lines of compare.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # Addresses of runs between the progress lines.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 

@@ -66,6 +66,11 @@ def obstacles(
     if estimate and estimate.thin:
         boxes, are = count(estimate.boxes, "boxes"), is_or_are(estimate.boxes)
         against.append(f"{metric} rests on {boxes}, which {are} too few to decide")
+    if estimate and judgement.margin >= estimate.value:
+        against.append(
+            f"a detector that finds nothing would pass: the margin is {judgement.margin:g}, and the "
+            f"highest {metric} {estimate.value:.3f}; set verdicts.margin below it, or train longer"
+        )
     for pair in contradictions(judgement):
         against.append(
             f"on the test split {pair.first} loses more than {judgement.margin:g} against "

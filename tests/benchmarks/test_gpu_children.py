@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from benchmarks.gpu.children import Children, Context
 from stages.errors import InputError
-from stages.safety import guard
+from stages.safety import gpus
 from stages.study import params
 
 
@@ -67,16 +67,16 @@ def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
     ended(int((tmp_path / "grandchild").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("gpus, refused", [(0, False), (1, True), (2, False), (8, False)])
-def test_more_processes_than_gpus_are_refused_in_a_line(gpus, refused, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+@pytest.mark.parametrize("present, refused", [(0, False), (1, True), (2, False), (8, False)])
+def test_more_processes_than_gpus_are_refused_in_a_line(present, refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: present)
     study = params.load()
     scale = dataclasses.replace(study.training, processes=2)
     study = dataclasses.replace(study, scales={**study.scales, study.scale: scale})
     if not refused:
-        guard.check_gpus(study)
+        gpus.check(study)
         return
     with pytest.raises(
         InputError, match=r"^scales.miniature.processes: 2 processes .* has 1; set it to 1$"
     ):
-        guard.check_gpus(study)
+        gpus.check(study)

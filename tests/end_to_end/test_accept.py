@@ -125,14 +125,15 @@ def test_one_bit_is_a_difference(change, names):
     then = {"neck": torch.ones(2), "head": torch.ones(3)}
     now = {name: tensor.clone() for name, tensor in then.items()}
     change(now)
-    assert differences(Outcome(then, "step\n1\n"), Outcome(now, "step\n1\n")) == names
+    assert differences(Outcome(then, "step\n1\n", ""), Outcome(now, "step\n1\n", "")) == names
 
 
 def test_another_history_with_the_same_weights_is_a_difference():
     tensors = {"head": torch.ones(3)}
-    assert differences(Outcome(tensors, "step\n1\n"), Outcome(tensors, "step\n2\n")) == [
-        "history.csv"
-    ]
+    then = Outcome(tensors, "step\n1\n", "[0.5]")
+    assert differences(then, Outcome(tensors, "step\n2\n", "[0.5]")) == ["history.csv"]
+    [scores] = differences(then, Outcome(tensors, "step\n1\n", "[0.25]"))
+    assert scores.startswith("the scores")
 
 
 def finished_cell(
@@ -229,11 +230,23 @@ def test_the_same_bits_are_recorded_and_others_refused(tmp_path):
     assert entry["cells"] == entry["shown_by"] == [R50]
     status = project.run("dvc", "status", "--json", stages[1]).stdout.splitlines()[-1]
     assert status == "{}"
-    path = project.folder / "stages/training/order.py"
-    text = path.read_text(encoding="utf-8")
-    edited = text.replace('"seed": cfg.randomness.seed,', '"seed": cfg.randomness.seed + 1,')
-    assert edited != text
-    path.write_text(edited, encoding="utf-8")
-    done = project.run("python", "-m", "stages.accept", check=False)
-    assert done.returncode == 1 and "are not the same bits after" in done.stdout, done.stdout
+    for name, before, after, said in (
+        (
+            "training/order.py",
+            '"seed": cfg.randomness.seed,',
+            '"seed": cfg.randomness.seed + 1,',
+            "",
+        ),
+        # The last weights of a few steps show neither of these two.
+        ("training/best.py", 'value > self.best["', 'value < self.best["', "best.pth: "),
+        ("training/image_cache.py", "= image.reshape(", "= 255 - image.reshape(", ""),
+    ):
+        path = project.folder / "stages" / name
+        text = path.read_text(encoding="utf-8")
+        assert before in text
+        path.write_text(text.replace(before, after), encoding="utf-8")
+        done = project.run("python", "-m", "stages.accept", check=False)
+        path.write_text(text, encoding="utf-8")
+        assert done.returncode == 1 and "not the same bits after" in done.stdout, done.stdout
+        assert said in done.stdout
     assert len(json.loads((project.folder / provenance.ACCEPTED).read_text(encoding="utf-8"))) == 1

@@ -31,6 +31,7 @@ TYPED = {
     "dvc repro stages/dvc.yaml:{}@{}": FAULTS,
     "git config --global --add": f"{CHECKOUT}the_repository_of_another_user_until_the_command_is_typed",
     "make accept": "faults/test_commands.py::test_commands_of_make",
+    "make clean": "project/test_set_up.py::test_make_clean_takes_the_environment_away",
     "make costs": "faults/test_commands.py::test_commands_of_make",
     "make prune": "faults/test_commands.py::test_commands_of_make",
     "make data-check": "faults/test_commands.py::test_commands_of_make",

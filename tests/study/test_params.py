@@ -181,6 +181,14 @@ def test_the_studys_rows_are_all_there():
             "data.folds: val has annotation",
         ),
         (assign("data/fold", 1), "data.fold: 1 is not one of 1 folds"),
+        (
+            lambda values: values["data"].update(source="coco", root=" "),
+            "data.root: empty; name the folder",
+        ),
+        (
+            assign("cells/again", {**VALUES["cells"][FIRST], "epochs": 3}),
+            f"cells.again: the same row as {FIRST}",
+        ),
         (assign("data/root", "~/set"), "data.root: '~/set': ~ stands for your home folder"),
         (
             lambda values: values["data"].update(val_share=0.5, test_share=0.5),

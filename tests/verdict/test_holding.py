@@ -69,6 +69,14 @@ def test_what_is_not_shown_is_most_probable(cells):
     assert holds(neither, *NOTHING)[1].endswith("where 0.01 is accepted.")
 
 
+def test_a_margin_that_a_blind_detector_would_pass_does_not_hold(cells):
+    found = sure(cells)
+    highest = found.estimates[CASCADE][METRIC].value
+    yes, why = holds(dataclasses.replace(found, margin=highest), *NOTHING)
+    assert not yes and "a detector that finds nothing would pass" in why
+    assert holds(dataclasses.replace(found, margin=highest - 0.001), *NOTHING)[0]
+
+
 def test_obstacles_are_all_named(cells):
     thin = dataclasses.replace(sure(cells).estimates[CASCADE][METRIC], boxes=99, thin=True)
     estimates = {**sure(cells).estimates, CASCADE: {**sure(cells).estimates[CASCADE], METRIC: thin}}
