@@ -154,7 +154,9 @@ def front(
     placed = []
     for candidate in candidates:
         lacks = [] if math.isfinite(candidate.points) else ["score"]
-        lacks += [key for key in measured if candidate.cost(key) is None]
+        for key in measured:
+            if candidate.cost(key) is None:
+                lacks.append(key)
         if lacks:
             incomplete.append(Incomplete(candidate.name, tuple(lacks)))
         else:
@@ -162,9 +164,11 @@ def front(
     placed.sort(key=lambda candidate: (-candidate.points, candidate.name))
     beaten_by = {}
     for candidate in placed:
-        beaten_by[candidate.name] = [
-            rival.name for rival in placed if _beats(rival, candidate, measured)
-        ]
+        rivals = []
+        for rival in placed:
+            if _beats(rival, candidate, measured):
+                rivals.append(rival.name)
+        beaten_by[candidate.name] = rivals
     members = tuple(name for name, rivals in beaten_by.items() if not rivals)
     dominated = []
     for name, rivals in beaten_by.items():
