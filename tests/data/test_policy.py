@@ -217,3 +217,23 @@ def test_the_catalogue_is_whole():
         assert check.actions and set(check.actions) <= {"keep", "drop", "repair", "fatal"}
         # A fault of which a training could learn nonsense is not kept in silence.
         assert check.severity != "error" or check.actions[0] != "keep" or check.code == "json_nan"
+
+
+@pytest.mark.parametrize("zero", ["labels/003.txt", "elsewhere/labels/003.txt"])
+def test_classes_from_zero_under_the_policy_of_an_earlier_set(zero, healthy, tmp_path):
+    """class_numbers_from_one: repair was right for that set; a label of class 0, of any split, shows that here it is
+    not."""
+    broken = healthy.copy(tmp_path / "set", "yolo")
+    if zero.startswith("elsewhere"):
+        for path in (broken.root / "labels").iterdir():
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(line for line in lines if not line.startswith("0")))
+        (broken.root / zero).parent.mkdir(parents=True)
+        (broken.root / zero).write_text("0 0.5 0.5 0.25 0.25\n")
+        for name, boxes in broken.expected.items():
+            broken.expected[name] = [box for box in boxes if box[0] != "can"]
+    policy = {"class_numbers_from_one": "repair"}
+    outcome = Outcome(broken, tmp_path / "prepared", policy)
+    found = outcome.found["class_numbers_from_one"]
+    assert found["action"] == "kept" and "not repaired" in found["examples"][0]["note"]
+    assert outcome.boxes() == broken.expected

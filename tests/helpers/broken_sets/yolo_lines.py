@@ -33,6 +33,11 @@ def classes_from_one(broken: BrokenSet) -> None:
         path.write_text("\n".join(lines) + "\n")
 
 
+@case("box_malformed", kind="yolo")
+def line_of_a_class_alone(broken: BrokenSet) -> None:
+    broken.edit(TXT, lambda text: text + "0\n")
+
+
 def add_keypoints(box: Sequence[float]) -> Sequence[float]:
     x, y, w, h = box
     points = [(x + share * w, y - share * h) for share in (-0.5, -0.2, 0.1, 0.4)]
