@@ -52,6 +52,7 @@ label_file_broken | error | drop fatal | files | label files that cannot be read
 names_missing | error | fatal | files | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
 names_count | warning | keep fatal | files | nc of another number than names | The names were taken as they are listed. YOLO refuses such a file: look for a name that was lost.
 class_numbers_from_one | error | fatal repair keep | files | YOLO labels that number the classes from 1 | YOLO numbers them from 0. No label has class 0 and some have the number of classes: read as they are, every box has the name of the class after its own. repair takes 1 from each number of the set.
+class_zero_unused | warning | keep fatal | files | YOLO labels in which class 0 alone is not used | All other classes are. If the labels number the classes from 1 and the last one has no box, every box has the name of the class after its own: look at the pictures. data.policy.class_numbers_from_one: repair takes 1 from each number.
 names_differ | warning | keep fatal | files | lists of class names that differ | Those of the YAML file were taken. Labels that were made by the other list have other classes.
 category_ids_from_zero | info | repair | files | category ids that start at 0 | Renumbered from 1.
 category_id_gaps | info | repair | categories | gaps in the category ids | Renumbered without gaps; models count classes without them.
@@ -77,6 +78,7 @@ annotation_ids_from_zero | warning | repair | files | annotation ids that start 
 annotation_id_duplicate | warning | repair fatal | entries | annotation ids that occur twice | pycocotools keeps the last one only; renumbered.
 annotation_id_missing | info | repair | entries | annotations without an id | Numbered.
 annotation_image_unknown | error | drop fatal | entries | annotations of an image that is not listed | There is nothing to train on.
+ids_off_by_one | error | fatal keep | files | ids of which each is one more or one less than those listed | One of the two lists counts from 0 and the other from 1: read as they are, every box has another class or another image. Number both alike.
 annotation_category_unknown | error | drop fatal | entries | annotations of a category that is not listed | Their class cannot be told.
 fields_not_copied | info | keep | entries | fields beyond detection | Segmentations, attributes and lists stay in your file; source_id leads back to them.
 filename_stale | warning | repair keep fatal | entries | VOC files whose <filename> is another image | Files were renamed after they were labelled: the image of the XML's own name was taken, as most readers do. keep goes by <filename>.

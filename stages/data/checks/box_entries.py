@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,7 @@ class BoxEntries:
             values = different.tolist()
         index = [listed.get(_as_listed(value, listed), _ABSENT) for value in values]
         rows = np.array(index, dtype=np.int64)[inverse]
+        self._check_numbering(key, values, listed)
         as_text = np.array([value not in listed for value in values], dtype=bool)[inverse]
 
         def place(at: int) -> dict[str, Any]:
@@ -117,6 +118,23 @@ class BoxEntries:
 
         self.findings.rows("id_not_integer", np.flatnonzero(as_text & (rows > _ABSENT)), place)
         return rows
+
+    def _check_numbering(self, key: str, values: Iterable[Any], listed: dict[Any, int]) -> None:
+        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from 1
+        in the other. Most of them are listed too, for another image or class."""
+        used = {value for value in values if type(value) is int}
+        # YOLO labels from 1 have a check of their own, and a repair.
+        if used <= listed.keys() or (0 in listed and not self.raw.coco):
+            return
+        for shift in (-1, 1):
+            if used != {number + shift for number in listed if type(number) is int}:
+                continue
+            self.findings.report(
+                "ids_off_by_one",
+                self.origin,
+                before=f"{key} {min(used)} to {max(used)},",
+                note=f"but the ids listed are {min(used) - shift} to {max(used) - shift}",
+            )
 
     def _check_references(self) -> None:
         image_ids = self.entries.column("image_id")

@@ -109,6 +109,12 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
     is_repaired = findings.action(code) == "repair"
     is_shifted = min(numbers) > 0 and max(numbers) == count
     if not (is_shifted or is_repaired):
+        # Class K may be without a box, or else class 0. Another split may have it.
+        is_last_or_first = count >= 3 and numbers == set(range(1, count))
+        if is_last_or_first and _file_with_class_zero(root) is None:
+            note = f"the names are those of classes 0 to {count - 1}"
+            before = f"classes 1 to {count - 1}"
+            findings.report("class_zero_unused", raw.origin, before=before, note=note)
         return
     before = f"classes {min(numbers)} to {max(numbers)}"
     if is_repaired:

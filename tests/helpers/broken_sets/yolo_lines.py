@@ -33,6 +33,16 @@ def classes_from_one(broken: BrokenSet) -> None:
         path.write_text("\n".join(lines) + "\n")
 
 
+@case("class_zero_unused", kind="yolo", also="category_unused")
+def classes_from_one_without_the_last(broken: BrokenSet) -> None:
+    """Boxes of the class 0 gone, the others stay: nothing tells this from a set from 1 without boxes of the last."""
+    for path in (broken.root / "labels").iterdir():
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith("0")))
+    for name, boxes in broken.expected.items():
+        broken.expected[name] = [box for box in boxes if box[0] != "can"]
+
+
 @case("box_malformed", kind="yolo")
 def line_of_a_class_alone(broken: BrokenSet) -> None:
     broken.edit(TXT, lambda text: text + "0\n")
