@@ -83,6 +83,7 @@ annotation_category_unknown | error | drop fatal | entries | annotations of a ca
 fields_not_copied | info | keep | entries | fields beyond detection | Segmentations, attributes and lists stay in your file; source_id leads back to them.
 filename_stale | warning | repair keep fatal | entries | VOC files whose <filename> is another image | Files were renamed after they were labelled: the image of the XML's own name was taken, as most readers do. keep goes by <filename>.
 filename_incomplete | info | repair fatal | entries | VOC files whose <filename> has another suffix or folder than the image | The image of that name was taken.
+voc_from_zero | warning | keep fatal | files | VOC boxes with xmin or ymin 0 | VOC counts pixels from 1, so 1 was taken from all corners. Where a program counted from 0, every box is a pixel too far left and up: add 1 to them.
 difficult_as_crowd | info | keep | entries | VOC objects marked difficult | Carried over as iscrowd: neither trained on nor counted as missed.
 polygon_as_box | info | repair drop | entries | YOLO polygons in place of boxes | The box around the polygon was taken.
 keypoints_dropped | info | repair fatal | entries | YOLO boxes with keypoints | The box of the first four numbers was taken, by kpt_shape of data.yaml or because it holds the keypoints.
@@ -126,6 +127,8 @@ box_malformed | error | drop fatal | boxes | boxes that are not four numbers | [
 box_not_finite | error | drop fatal | boxes | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
 box_normalised | error | repair fatal | boxes | files whose boxes are shares of the image | Of 95 boxes in 100 every number lies in 0..1; scaled to pixels.
 box_corner_encoded | error | repair keep fatal | boxes | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height, YOLO the middle in place of x, y. Read so, they leave the image; read as corners, all fit.
+box_read_otherwise | error | fatal keep | files | files whose boxes have their numbers in another order or unit than the format has | Read as the format has them, boxes leave their images; read in the one way that is named, all fit. Write them as COCO's x, y, width, height in pixels, VOC's corners in pixels, or YOLO's middle, width and height in shares.
+boxes_near_origin | warning | keep fatal | files | files of which no box reaches into the right or lower half of its image | Of many boxes in pixels some do. Numbers up to 100 may be percent, and up to 1000 thousandths; or the images are larger than those that were labelled. Look at the pictures.
 box_rotated | warning | repair keep drop fatal | boxes | rectangles that are turned | CVAT writes the upright rectangle and attributes.rotation; the upright box around the turned one was taken.
 box_negative_size | error | drop repair fatal | boxes | boxes of negative width or height | repair takes the other corner as the origin.
 box_zero_size | error | drop fatal | boxes | boxes without an area | They have nothing to learn from and turn losses to NaN.
