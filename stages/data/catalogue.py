@@ -88,6 +88,8 @@ difficult_as_crowd | info | keep | entries | VOC objects marked difficult | Carr
 polygon_as_box | info | repair drop | entries | YOLO polygons in place of boxes | The box around the polygon was taken.
 keypoints_dropped | info | repair fatal | entries | YOLO boxes with keypoints | The box of the first four numbers was taken, by kpt_shape of data.yaml or because it holds the keypoints.
 confidence_dropped | warning | repair drop fatal | entries | YOLO boxes with a confidence | Predictions rather than labels? The box of the first four numbers was taken.
+track_dropped | info | repair fatal | entries | YOLO boxes with the number of a track | The box of the first four numbers was taken. Images of one video are much alike: where they are, data.group keeps them on one side of a split.
+line_read_otherwise | error | fatal keep | files | YOLO labels with a number beside the box that is neither a confidence nor a track at its end | Boxes read from such lines are wrong. Write the class, then x, y, width and height of an upright box, as shares of the image.
 line_doubtful | error | drop keep fatal | entries | YOLO lines that may be keypoints or polygons | Write kpt_shape: [keypoints, 2 or 3 numbers each] into data.yaml. keep takes them for polygons.
 label_without_image | warning | keep fatal | entries | label files without an image | Nothing can be trained on; often an image was lost or renamed.
 path_invalid | error | drop fatal | files of images | file names that no file system takes | Empty, too long or with control characters.

@@ -1,5 +1,5 @@
 """Reads YOLO labels: one text file per image, a line per box, of numbers as shares of the image: a
-box, a polygon, or a box with keypoints or a confidence after it."""
+box, a polygon, or a box with keypoints, a confidence or a track after it."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
     kinds = LineKinds(texts.values(), keypoint_shape(root))
+    if kinds.fault:
+        findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
         source = (Path(annotations) / f"{stem}.txt").as_posix()
         for name in files:
@@ -167,6 +169,7 @@ def _box(
     codes = {
         "polygon": ("polygon_as_box", f"{len(numbers) // 2} points", "the box around them"),
         "keypoints": ("keypoints_dropped", f"{len(numbers) - 4} numbers after the box", "the box"),
+        "track": ("track_dropped", f"track {numbers[-1]:g}", "the box"),
         "confidence": ("confidence_dropped", f"confidence {numbers[-1]:g}", "the box"),
     }
     if kind in codes:

@@ -4,6 +4,7 @@ classes from 1."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from broken_sets.base import HEIGHT, WIDTH, BrokenSet
 from broken_sets.case import case
@@ -82,6 +83,28 @@ def predicted_keypoints(broken: BrokenSet) -> None:
 @case("confidence_dropped", kind="yolo", after="the box")
 def predictions(broken: BrokenSet) -> None:
     broken.edit(TXT, lambda text: text.replace("\n", " 0.91\n"))
+
+
+@case("track_dropped", kind="yolo", after="the box")
+def tracks(broken: BrokenSet) -> None:
+    number = count(1)
+    change_lines(broken, lambda box: [*box, next(number)])
+
+
+@case("track_dropped", kind="yolo", after="the box")
+def tracks_with_confidences(broken: BrokenSet) -> None:
+    number = count(0)
+    change_lines(broken, lambda box: [*box, 0.75, next(number)])
+
+
+@case("line_read_otherwise", kind="yolo", says="the confidence comes before the box")
+def confidences_before_boxes(broken: BrokenSet) -> None:
+    change_lines(broken, lambda box: [0.91, *box])
+
+
+@case("line_read_otherwise", kind="yolo", says="perhaps an angle")
+def angles_after_boxes(broken: BrokenSet) -> None:
+    change_lines(broken, lambda box: [*box, 1.57 * box[0]])
 
 
 @case("line_doubtful", kind="yolo", also="keypoints_dropped")
