@@ -149,6 +149,12 @@ def check_not_empty(sets: dict[str, Labels], root: Path, findings: Findings) -> 
         # A test set may be without labels.
         elif not len(labels.boxes) and name != "test":
             missing = "box"
+        elif name != "test" and (labels.boxes["iscrowd"] == 1).all():
+            raise InputError(
+                f"data: all {len(labels.boxes)} boxes of the {name} files under {root} are crowds "
+                "(iscrowd 1, ignore, or difficult 1 of VOC), which are neither learnt nor scored; "
+                "set iscrowd, ignore and difficult to 0 for objects"
+            )
         else:
             continue
         message = f"data: no {missing} of the {name} files under {root} is left"

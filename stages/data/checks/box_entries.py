@@ -14,6 +14,8 @@ from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
 # Degrees: less moves no edge of a box by a pixel.
 _UPRIGHT = 0.01
+# Text that is no.
+_FALSE = {"", "0", "0.0", "false", "no", "none", "null"}
 # In place of a row: an id that no list has. -1 is one that a list has and that cannot be used.
 _ABSENT = -2
 
@@ -177,9 +179,10 @@ class BoxEntries:
             wrong,
             lambda at: {"before": f"iscrowd {shown(written[at])}", "after": "0"},
         )
-        # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
+        # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
+        # YOLO have no such field.
         ignore = self.entries.column("ignore")
-        ignored = np.array(list(map(bool, ignore)), dtype=bool) & (crowd == 0) & self.good
+        ignored = np.array(list(map(_is_true, ignore)), dtype=bool) & (crowd == 0) & self.good
         self.report(
             "ignore_as_crowd",
             ignored,
@@ -216,6 +219,12 @@ class BoxEntries:
             self.good &= ~rotated
         if action in ("repair", "fatal"):
             self.xywh = np.where(rotated[:, None], upright, boxes)
+
+
+def _is_true(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().casefold() not in _FALSE
+    return bool(value)
 
 
 def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -30,9 +30,10 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
 
 
 def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
-    """Classes without a box, with fewer than `rare`, or absent from a split that has labels."""
+    """Classes without a box, with fewer than `rare`, or absent from a split that has labels. Crowds
+    are neither learnt nor scored."""
     classes = sets["train"].classes
-    counts = {name: part.boxes_per_class().sum(0) for name, part in sets.items()}
+    counts = {name: part.scored_per_class() for name, part in sets.items()}
     total = np.sum(list(counts.values()), axis=0)
     for label, boxes in zip(classes, total):
         if boxes == 0:
