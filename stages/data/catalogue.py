@@ -91,6 +91,7 @@ confidence_dropped | warning | repair drop fatal | entries | YOLO boxes with a c
 track_dropped | info | repair fatal | entries | YOLO boxes with the number of a track | The box of the first four numbers was taken. Images of one video are much alike: where they are, data.group keeps them on one side of a split.
 line_read_otherwise | error | fatal keep | files | YOLO labels with a number beside the box that is neither a confidence nor a track at its end | Boxes read from such lines are wrong. Write the class, then x, y, width and height of an upright box, as shares of the image.
 line_doubtful | error | drop keep fatal | entries | YOLO lines that may be keypoints or polygons | Write kpt_shape: [keypoints, 2 or 3 numbers each] into data.yaml. keep takes them for polygons.
+label_file_shared | warning | keep fatal | files | label files of several images | YOLO looks for labels by an image's name without its suffix, so images that differ by that alone have the same boxes. If they are different pictures, rename one.
 label_without_image | warning | keep fatal | entries | label files without an image | Nothing can be trained on; often an image was lost or renamed.
 path_invalid | error | drop fatal | files of images | file names that no file system takes | Empty, too long or with control characters.
 path_foreign | warning | repair drop fatal | files of images | file names of another machine | Addresses, paths that lead out of data.root, or names of which none leads to a file here: the file of the set with the longest common end was taken, where it is the only one and no other name claims it.
@@ -98,7 +99,7 @@ path_absolute | error | repair drop fatal | files of images | absolute file name
 path_climbs | error | drop fatal | files of images | file names that climb out of data.root | Files outside the set are never opened.
 path_not_normal | info | repair fatal | files of images | file names with ./, .. or // inside | Written in their shortest form.
 path_backslash | warning | repair fatal | files of images | file names with backslashes | Made slashes, as on every other system.
-path_link_outside | error | drop keep fatal | files of images | links that lead out of data.root | Files outside the set are not opened, but for those of DVC's cache; keep trusts them.
+path_link_outside | error | drop keep fatal | files of images | links that lead out of data.root | Files outside the set are not opened, but for those of DVC's cache; keep trusts them. DVC does not notice changes behind a link to a folder: dvc repro --force prepare.
 path_case_clash | warning | keep fatal | files of images | file names that differ by case only | They are one file on Windows and macOS.
 path_case_mismatch | warning | repair fatal | files of images | file names in another case than the file | The file's own name was taken.
 path_unicode_form | warning | repair fatal | files of images | file names in another Unicode form than the file | macOS writes accents and Hangul in parts; the file's own name was taken.

@@ -8,6 +8,7 @@ import pytest
 from broken_sets import CASES, BrokenSet, Healthy
 from broken_sets.outcome import Outcome
 
+from stages import prepare
 from stages.data.catalogue import CHECKS
 from stages.study.strict import StudyError
 
@@ -217,6 +218,15 @@ def test_the_catalogue_is_whole():
         assert check.actions and set(check.actions) <= {"keep", "drop", "repair", "fatal"}
         # A fault of which a training could learn nonsense is not kept in silence.
         assert check.severity != "error" or check.actions[0] != "keep" or check.code == "json_nan"
+
+
+def test_changes_that_start_no_stage_are_said():
+    kept = [{"code": "path_link_outside", "action": "kept"}]
+    report = {"source": "coco", "pixels": "none", "findings": kept}
+    pixels, links = prepare._not_noticed(report)
+    assert "data.pixels is none" in pixels and "dvc repro --force prepare" in links
+    dropped = [{**kept[0], "action": "dropped"}]
+    assert prepare._not_noticed({**report, "pixels": "decode", "findings": dropped}) == []
 
 
 @pytest.mark.parametrize("zero", ["labels/003.txt", "elsewhere/labels/003.txt"])

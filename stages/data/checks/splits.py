@@ -51,6 +51,20 @@ def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> Non
             )
 
 
+def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
+    """As `check_classes`, classes that train or val of another fold than the study's own lacks."""
+    for fold, sets in folds.items():
+        counts = {name: part.scored_per_class() for name, part in sets.items()}
+        total = np.sum(list(counts.values()), axis=0)
+        for name, count in counts.items():
+            for at in np.flatnonzero((count == 0) & (total > 0)):
+                findings.report(
+                    "split_class_absent",
+                    {"split": name, "label": sets[name].classes[at]},
+                    before=f"{total[at]} boxes in the other split of fold {fold}",
+                )
+
+
 def check_shared(sets: dict[str, Labels], findings: Findings) -> None:
     """Takes images out of a split that a later one has as well, as the policy says."""
     keys = {name: _image_keys(part) for name, part in sets.items()}

@@ -58,6 +58,9 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
         source = (Path(annotations) / f"{stem}.txt").as_posix()
+        if len(files) > 1 and texts.get(stem):
+            place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
+            findings.report("label_file_shared", place, before=", ".join(files))
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
             place = {"split": split, "source": source, "file": posixpath.join(folder, name)}

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from broken_sets.base import HEIGHT, WIDTH, BrokenSet
+from PIL import Image
+
+from broken_sets.base import HEIGHT, WIDTH, BrokenSet, paint
 from broken_sets.case import case
 
 TXT = "labels/003.txt"
@@ -42,6 +44,12 @@ def classes_from_one_without_the_last(broken: BrokenSet) -> None:
         path.write_text("".join(line for line in lines if not line.startswith("0")))
     for name, boxes in broken.expected.items():
         broken.expected[name] = [box for box in boxes if box[0] != "can"]
+
+
+@case("label_file_shared", kind="yolo")
+def picture_of_a_labelled_name(broken: BrokenSet) -> None:
+    Image.fromarray(paint(99)).save(broken.root / "images" / "003.png")
+    broken.expected["images/003.png"] = broken.expected["images/003.jpg"]
 
 
 @case("box_malformed", kind="yolo")
