@@ -124,12 +124,13 @@ class BoxEntries:
     def _check_numbering(self, key: str, values: Iterable[Any], listed: dict[Any, int]) -> None:
         """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from 1
         in the other. Most of them are listed too, for another image or class."""
-        used = {value for value in values if type(value) is int}
+        used = set(map(_whole, values)) - {None}
         # YOLO labels from 1 have a check of their own, and a repair.
-        if used <= listed.keys() or (0 in listed and not self.raw.coco):
+        if used <= set(map(_whole, listed)) or (0 in listed and not self.raw.coco):
             return
         for shift in (-1, 1):
-            if used != {number + shift for number in listed if type(number) is int}:
+            shifted = {number + shift for number in map(_whole, listed) if number is not None}
+            if used != shifted:
                 continue
             self.findings.report(
                 "ids_off_by_one",
@@ -233,6 +234,15 @@ def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:
         return (values == 1).astype(np.int64), (values != 0) & (values != 1)
     flags = np.array([value == 1 for value in values], dtype=np.int64)
     return flags, np.array([value not in (0, 1) for value in values], dtype=bool)
+
+
+def _whole(value: Any) -> int | None:
+    """The whole number that an id is, or means as text or as 3.0."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return None
 
 
 def _as_listed(value: Any, listed: dict[Any, int]) -> Any:

@@ -45,6 +45,12 @@ def category_ids_of_the_list_from_zero(broken: BrokenSet) -> None:
         entry["id"] -= 1
 
 
+@case("ids_off_by_one", says="category_id 0 to 2")
+def category_ids_of_boxes_as_text_from_zero(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        entry["category_id"] = str(entry["category_id"] - 1)
+
+
 @case("ids_off_by_one", says="image_id 0 to 23")
 def image_ids_of_boxes_from_zero(broken: BrokenSet) -> None:
     for entry in broken.annotations:
