@@ -15,7 +15,7 @@ _OUTSIDE, _MISFIT = 0.05, 0.01
 _LEAST_FOR_CORNERS, _LEAST = 3, 5
 # Boxes of a healthy file that lie nearer to an edge than half their size, if they lie anywhere:
 # fewer could all be elsewhere by chance.
-_NEAR_EDGE, _NEAR_EDGE_SHARE = 5.0, 0.03
+_NEAR_EDGE, _NEAR_EDGE_SHARE = 8.0, 0.03
 # Of thousandths. Boxes of a whole set reach nearly across some image.
 _FAR = 900.0
 _THOUSANDTHS_OUTSIDE = 0.25
