@@ -40,8 +40,26 @@ def main() -> None:
     report = prepare(study.data, study.seed, paths.PREPARED)
     upload.send(cells.of_data_report(report, paths.PREPARED, names.tags(study)), store.DATA)
     group_metrics.check_classes(study, report["classes"])
-    for line in group_metrics.too_few(study, report["splits"]):
+    lines = group_metrics.too_few(study, report["splits"])
+    for line in [*lines, *_not_noticed(report)]:
         log.warning("%s", line)
+
+
+def _not_noticed(report: dict[str, Any]) -> list[str]:
+    """Changes of images that start no stage."""
+    lines = []
+    if report["pixels"] == "none" and report["source"] != "demo":
+        lines.append(
+            "data.pixels is none: images are not read, so nothing trains again when one is "
+            "changed; data.pixels: header would notice"
+        )
+    for finding in report["findings"]:
+        if finding["code"] == "path_link_outside" and finding["action"] == "kept":
+            lines.append(
+                "path_link_outside: DVC does not look into a folder that is a link, so dvc status "
+                "does not tell when an image in it is changed; then run dvc repro --force prepare"
+            )
+    return lines
 
 
 def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
@@ -91,6 +109,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             report["balance"] = split.balance(divided.sets, divided.shares)
             splits.check_shares(divided.sets, divided.shares, findings)
             splits.check_classes(divided.sets, data.rare_boxes, findings)
+            splits.check_folds(divided.folds, findings)
             findings.stop_if_fatal()
             sets, folds = divided.sets, divided.folds
         except InputError as error:
@@ -149,6 +168,12 @@ def check_not_empty(sets: dict[str, Labels], root: Path, findings: Findings) -> 
         # A test set may be without labels.
         elif not len(labels.boxes) and name != "test":
             missing = "box"
+        elif name != "test" and (labels.boxes["iscrowd"] == 1).all():
+            raise InputError(
+                f"data: all {len(labels.boxes)} boxes of the {name} files under {root} are crowds "
+                "(iscrowd 1, ignore, or difficult 1 of VOC), which are neither learnt nor scored; "
+                "set iscrowd, ignore and difficult to 0 for objects"
+            )
         else:
             continue
         message = f"data: no {missing} of the {name} files under {root} is left"

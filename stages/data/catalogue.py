@@ -52,6 +52,7 @@ label_file_broken | error | drop fatal | files | label files that cannot be read
 names_missing | error | fatal | files | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
 names_count | warning | keep fatal | files | nc of another number than names | The names were taken as they are listed. YOLO refuses such a file: look for a name that was lost.
 class_numbers_from_one | error | fatal repair keep | files | YOLO labels that number the classes from 1 | YOLO numbers them from 0. No label has class 0 and some have the number of classes: read as they are, every box has the name of the class after its own. repair takes 1 from each number of the set.
+class_zero_unused | warning | keep fatal | files | YOLO labels in which class 0 alone is not used | All other classes are. If the labels number the classes from 1 and the last one has no box, every box has the name of the class after its own: look at the pictures. data.policy.class_numbers_from_one: repair takes 1 from each number.
 names_differ | warning | keep fatal | files | lists of class names that differ | Those of the YAML file were taken. Labels that were made by the other list have other classes.
 category_ids_from_zero | info | repair | files | category ids that start at 0 | Renumbered from 1.
 category_id_gaps | info | repair | categories | gaps in the category ids | Renumbered without gaps; models count classes without them.
@@ -77,15 +78,20 @@ annotation_ids_from_zero | warning | repair | files | annotation ids that start 
 annotation_id_duplicate | warning | repair fatal | entries | annotation ids that occur twice | pycocotools keeps the last one only; renumbered.
 annotation_id_missing | info | repair | entries | annotations without an id | Numbered.
 annotation_image_unknown | error | drop fatal | entries | annotations of an image that is not listed | There is nothing to train on.
+ids_off_by_one | error | fatal keep | files | ids of which each is one more or one less than those listed | One of the two lists counts from 0 and the other from 1: read as they are, every box has another class or another image. Number both alike.
 annotation_category_unknown | error | drop fatal | entries | annotations of a category that is not listed | Their class cannot be told.
 fields_not_copied | info | keep | entries | fields beyond detection | Segmentations, attributes and lists stay in your file; source_id leads back to them.
 filename_stale | warning | repair keep fatal | entries | VOC files whose <filename> is another image | Files were renamed after they were labelled: the image of the XML's own name was taken, as most readers do. keep goes by <filename>.
 filename_incomplete | info | repair fatal | entries | VOC files whose <filename> has another suffix or folder than the image | The image of that name was taken.
+voc_from_zero | warning | keep fatal | files | VOC boxes with xmin or ymin 0 | VOC counts pixels from 1, so 1 was taken from all corners. Where a program counted from 0, every box is a pixel too far left and up: add 1 to them.
 difficult_as_crowd | info | keep | entries | VOC objects marked difficult | Carried over as iscrowd: neither trained on nor counted as missed.
 polygon_as_box | info | repair drop | entries | YOLO polygons in place of boxes | The box around the polygon was taken.
 keypoints_dropped | info | repair fatal | entries | YOLO boxes with keypoints | The box of the first four numbers was taken, by kpt_shape of data.yaml or because it holds the keypoints.
 confidence_dropped | warning | repair drop fatal | entries | YOLO boxes with a confidence | Predictions rather than labels? The box of the first four numbers was taken.
+track_dropped | info | repair fatal | entries | YOLO boxes with the number of a track | The box of the first four numbers was taken. Images of one video are much alike: where they are, data.group keeps them on one side of a split.
+line_read_otherwise | error | fatal keep | files | YOLO labels with a number beside the box that is neither a confidence nor a track at its end | Boxes read from such lines are wrong. Write the class, then x, y, width and height of an upright box, as shares of the image.
 line_doubtful | error | drop keep fatal | entries | YOLO lines that may be keypoints or polygons | Write kpt_shape: [keypoints, 2 or 3 numbers each] into data.yaml. keep takes them for polygons.
+label_file_shared | warning | keep fatal | files | label files of several images | YOLO looks for labels by an image's name without its suffix, so images that differ by that alone have the same boxes. If they are different pictures, rename one.
 label_without_image | warning | keep fatal | entries | label files without an image | Nothing can be trained on; often an image was lost or renamed.
 path_invalid | error | drop fatal | files of images | file names that no file system takes | Empty, too long or with control characters.
 path_foreign | warning | repair drop fatal | files of images | file names of another machine | Addresses, paths that lead out of data.root, or names of which none leads to a file here: the file of the set with the longest common end was taken, where it is the only one and no other name claims it.
@@ -93,7 +99,7 @@ path_absolute | error | repair drop fatal | files of images | absolute file name
 path_climbs | error | drop fatal | files of images | file names that climb out of data.root | Files outside the set are never opened.
 path_not_normal | info | repair fatal | files of images | file names with ./, .. or // inside | Written in their shortest form.
 path_backslash | warning | repair fatal | files of images | file names with backslashes | Made slashes, as on every other system.
-path_link_outside | error | drop keep fatal | files of images | links that lead out of data.root | Files outside the set are not opened, but for those of DVC's cache; keep trusts them.
+path_link_outside | error | drop keep fatal | files of images | links that lead out of data.root | Files outside the set are not opened, but for those of DVC's cache; keep trusts them. DVC does not notice changes behind a link to a folder: dvc repro --force prepare.
 path_case_clash | warning | keep fatal | files of images | file names that differ by case only | They are one file on Windows and macOS.
 path_case_mismatch | warning | repair fatal | files of images | file names in another case than the file | The file's own name was taken.
 path_unicode_form | warning | repair fatal | files of images | file names in another Unicode form than the file | macOS writes accents and Hangul in parts; the file's own name was taken.
@@ -124,6 +130,8 @@ box_malformed | error | drop fatal | boxes | boxes that are not four numbers | [
 box_not_finite | error | drop fatal | boxes | boxes with NaN, infinity or numbers over a thousand million | One of them turns a whole training to NaN.
 box_normalised | error | repair fatal | boxes | files whose boxes are shares of the image | Of 95 boxes in 100 every number lies in 0..1; scaled to pixels.
 box_corner_encoded | error | repair keep fatal | boxes | files whose boxes are x1, y1, x2, y2 | COCO says x, y, width, height, YOLO the middle in place of x, y. Read so, they leave the image; read as corners, all fit.
+box_read_otherwise | error | fatal keep | files | files whose boxes have their numbers in another order or unit than the format has | Read as the format has them, boxes leave their images; read in the one way that is named, all fit. Write them as COCO's x, y, width, height in pixels, VOC's corners in pixels, or YOLO's middle, width and height in shares.
+boxes_near_origin | warning | keep fatal | files | files of which no box reaches into the right or lower half of its image | Of many boxes in pixels some do. Numbers up to 100 may be percent, and up to 1000 thousandths; or the images are larger than those that were labelled. Look at the pictures.
 box_rotated | warning | repair keep drop fatal | boxes | rectangles that are turned | CVAT writes the upright rectangle and attributes.rotation; the upright box around the turned one was taken.
 box_negative_size | error | drop repair fatal | boxes | boxes of negative width or height | repair takes the other corner as the origin.
 box_zero_size | error | drop fatal | boxes | boxes without an area | They have nothing to learn from and turn losses to NaN.

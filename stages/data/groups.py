@@ -28,8 +28,7 @@ def check(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
     names = images["group"].tolist()
     if data.group not in ("", DEFAULT_GROUP) and all(name is None for name in names):
         findings.report("group_field_absent", {"entry": "data.group", "before": data.group})
-    # Text, because a group may be called 3 or "3"; both are meant to be one.
-    links = [same(None if name is None else str(name) for name in names)]
+    links = [same(map(_as_text, names))]
     alike = np.empty((0, 2), dtype=np.int64)
     if data.pixels != "none":
         identical, alike = _report_twins(images, data.near_duplicate_bits, findings)
@@ -41,6 +40,15 @@ def check(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
             digests = pd.Series([image.digest for image in part.images["probe"]], dtype=object)
             part.keep_images(~digests.duplicated().to_numpy())
     return len(alike)
+
+
+def _as_text(name: Any) -> str | None:
+    """A group may be called 3, 3.0 or "3": all are meant to be one."""
+    if name is None:
+        return None
+    if isinstance(name, float) and name.is_integer():
+        name = int(name)
+    return str(name)
 
 
 def summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:

@@ -92,14 +92,27 @@ class Labels:
         np.add.at(counts, self.boxes["image"].to_numpy() * kinds + kind, np.int32(1))
         return counts.reshape(len(self.images), kinds)
 
+    def scored_per_class(self) -> np.ndarray:
+        """(classes,) numbers of boxes that are learnt and scored: crowds are not."""
+        labels = self.boxes["label"].to_numpy()[self._is_scored()]
+        return np.bincount(labels, minlength=len(self.classes))
+
+    def scored_per_size(self) -> np.ndarray:
+        """(3,) numbers of boxes of each of SIZES that are learnt and scored."""
+        areas = self.boxes["area"].to_numpy()[self._is_scored()]
+        return np.bincount(np.digitize(areas, SIZE_LIMITS), minlength=len(SIZES))
+
+    def _is_scored(self) -> np.ndarray:
+        return self.boxes["iscrowd"].to_numpy() == 0
+
     def summary(self) -> dict[str, Any]:
-        """Counts for the data report: images, boxes, boxes per class and per COCO size."""
+        """Counts for the data report: images, boxes, and those scored per class and per COCO size."""
         return {
             "images": len(self.images),
             "boxes": len(self.boxes),
             "images_without_boxes": int(len(self.images) - self.boxes["image"].nunique()),
-            "classes": dict(zip(self.classes, self.boxes_per_class().sum(0).tolist())),
-            "sizes": dict(zip(SIZES, self.boxes_per_size().sum(0).tolist())),
+            "classes": dict(zip(self.classes, self.scored_per_class().tolist())),
+            "sizes": dict(zip(SIZES, self.scored_per_size().tolist())),
         }
 
     def write_coco(self, path: Path, info: dict[str, Any]) -> None:

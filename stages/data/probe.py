@@ -120,10 +120,7 @@ def probe_file(root: Path, pixels: bool, name: str) -> Probe:
 
 def _opened(data: bytes, decoded: bool) -> Probe:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        orientation = image.getexif().get(ORIENTATION)
-        if orientation not in range(1, 9):
-            # Others mean nothing to OpenCV either.
-            orientation = 1
+        orientation = orientation_of(image)
         width, height = image.size
         # Pillow turns a TIFF by itself, and says so in its size.
         by_pillow = image.format == "TIFF"
@@ -145,6 +142,38 @@ def _opened(data: bytes, decoded: bool) -> Probe:
     if not agreed or deep or animated or pixels.max() <= _BLACK or pixels.min() == pixels.max():
         result = _as_trained(data, result)
     return result._replace(looks=looks(pixels, 1 if by_pillow else orientation))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, as OpenCV finds it: Pillow's getexif also takes it from XMP, and from comments of a
+    PNG."""
+    if image.format == "TIFF":
+        orientation = image.tag_v2.get(ORIENTATION)
+    else:
+        orientation = _exif_orientation(image.info.get("exif", b""))
+    # Others mean nothing to OpenCV either.
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """The first two bytes of the value, whatever type it has: OpenCV takes a LONG of the upper byte
+    first for 0."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "little", b"MM": "big"}.get(exif[:2])
+    if order is None:
+        return 0
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(exif[at : at + size], order)
+
+    start = number(4, 4)
+    for entry in range(number(start, 2)):
+        at = start + 2 + 12 * entry
+        if at + 12 > len(exif):
+            break
+        if number(at, 2) == ORIENTATION:
+            return number(at + 8, 2)
+    return 0
 
 
 def _grey(image: Image.Image) -> np.ndarray:

@@ -132,5 +132,6 @@ def _boxes(metric: str, split: Mapping[str, Any]) -> int:
     if group:
         size = group.size
     if not size:
-        return int(split["boxes"])
+        # Without crowds, which split["boxes"] counts.
+        return int(sum(split["classes"].values()))
     return int(split["sizes"][size])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 
 import cv2
 import mmcv
@@ -51,6 +52,41 @@ def colours() -> Image.Image:
 def test_decoding_is_mmdetections(image_format, mode):
     data = encoded(colours().convert(mode), image_format)
     assert np.array_equal(decode(data), mmcv.imfrombytes(data, flag="color", backend="cv2"))
+
+
+def exif(order: str, kind: str) -> bytes:
+    """EXIF with the orientation 6. order: of the bytes, as struct has it; kind: of the number, likewise."""
+    types = {"H": 3, "I": 4}
+    head = b"MM\0*" if order == ">" else b"II*\0"
+    number = struct.pack(order + kind, 6).ljust(4, b"\0")
+    entry = struct.pack(f"{order}HHI", ORIENTATION, types[kind], 1) + number
+    return b"Exif\0\0" + head + struct.pack(f"{order}IH", 8, 1) + entry + bytes(4)
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+TURNING = {
+    "xmp": {"xmp": XMP},
+    "little short": {"exif": exif("<", "H")},
+    "little long": {"exif": exif("<", "I")},
+    "big short": {"exif": exif(">", "H")},
+    "big long": {"exif": exif(">", "I")},
+    "both": {"exif": exif("<", "H"), "xmp": XMP},
+    "cut": {"exif": exif("<", "H")[:20]},
+}
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("turning", TURNING)
+def test_the_orientation_is_the_one_that_opencv_finds(turning, image_format, tmp_path):
+    """Pillow alone finds it in XMP too, and a LONG of any order of bytes."""
+    data = encoded(colours(), image_format, **TURNING[turning])
+    (tmp_path / "a").write_bytes(data)
+    is_turned = decode(data).shape[:2] == SIZE
+    assert is_turned == (turning in ("little short", "little long", "big short", "both"))
+    assert probe_file(tmp_path, True, "a").orientation == (6 if is_turned else 1)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

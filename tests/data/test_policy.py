@@ -8,6 +8,7 @@ import pytest
 from broken_sets import CASES, BrokenSet, Healthy
 from broken_sets.outcome import Outcome
 
+from stages import prepare
 from stages.data.catalogue import CHECKS
 from stages.study.strict import StudyError
 
@@ -217,3 +218,32 @@ def test_the_catalogue_is_whole():
         assert check.actions and set(check.actions) <= {"keep", "drop", "repair", "fatal"}
         # A fault of which a training could learn nonsense is not kept in silence.
         assert check.severity != "error" or check.actions[0] != "keep" or check.code == "json_nan"
+
+
+def test_changes_that_start_no_stage_are_said():
+    kept = [{"code": "path_link_outside", "action": "kept"}]
+    report = {"source": "coco", "pixels": "none", "findings": kept}
+    pixels, links = prepare._not_noticed(report)
+    assert "data.pixels is none" in pixels and "dvc repro --force prepare" in links
+    dropped = [{**kept[0], "action": "dropped"}]
+    assert prepare._not_noticed({**report, "pixels": "decode", "findings": dropped}) == []
+
+
+@pytest.mark.parametrize("zero", ["labels/003.txt", "elsewhere/labels/003.txt"])
+def test_classes_from_zero_under_the_policy_of_an_earlier_set(zero, healthy, tmp_path):
+    """class_numbers_from_one: repair was right for that set; a label of class 0, of any split, shows that here it is
+    not."""
+    broken = healthy.copy(tmp_path / "set", "yolo")
+    if zero.startswith("elsewhere"):
+        for path in (broken.root / "labels").iterdir():
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(line for line in lines if not line.startswith("0")))
+        (broken.root / zero).parent.mkdir(parents=True)
+        (broken.root / zero).write_text("0 0.5 0.5 0.25 0.25\n")
+        for name, boxes in broken.expected.items():
+            broken.expected[name] = [box for box in boxes if box[0] != "can"]
+    policy = {"class_numbers_from_one": "repair"}
+    outcome = Outcome(broken, tmp_path / "prepared", policy)
+    found = outcome.found["class_numbers_from_one"]
+    assert found["action"] == "kept" and "not repaired" in found["examples"][0]["note"]
+    assert outcome.boxes() == broken.expected

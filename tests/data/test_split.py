@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_labels import labels
 
-from stages.data.checks.splits import check_shared
+from stages.data.checks.splits import check_folds, check_shared
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.probe import Probe
@@ -102,6 +102,22 @@ def labelled(*images: list[int]) -> Labels:
     made = labels([BOXES[:1] * len(classes) for classes in images], classes="abc")
     made.boxes["label"] = np.array([label for classes in images for label in classes], dtype=int)
     return made
+
+
+def test_a_class_that_val_of_another_fold_lacks_is_said(tmp_path):
+    findings = Findings({}, tmp_path / "changes.csv")
+    check_folds(
+        {
+            1: {"train": labelled([0, 1], [2]), "val": labelled([0, 2])},
+            2: {"train": labelled([0]), "val": labelled([0])},
+        },
+        findings,
+    )
+    findings.close()
+    (found,) = findings.as_list()
+    assert found["code"] == "split_class_absent" and found["count"] == 1
+    (place,) = found["examples"]
+    assert (place["label"], place["before"]) == ("b", "1 boxes in the other split of fold 1")
 
 
 def test_balance_by_hand():

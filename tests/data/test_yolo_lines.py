@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from stages.data.sources.yolo import LineKinds, keypoint_shape
+from stages.data.sources.yolo_lines import LineKinds, keypoint_shape
 
 RNG_SEED = 5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
 # Degrees: less moves no edge of a box by a pixel.
 _UPRIGHT = 0.01
+# Text that is no.
+_FALSE = {"", "0", "0.0", "false", "no", "none", "null"}
 # In place of a row: an id that no list has. -1 is one that a list has and that cannot be used.
 _ABSENT = -2
 
@@ -104,6 +106,7 @@ class BoxEntries:
             values = different.tolist()
         index = [listed.get(_as_listed(value, listed), _ABSENT) for value in values]
         rows = np.array(index, dtype=np.int64)[inverse]
+        self._check_numbering(key, values, listed)
         as_text = np.array([value not in listed for value in values], dtype=bool)[inverse]
 
         def place(at: int) -> dict[str, Any]:
@@ -117,6 +120,24 @@ class BoxEntries:
 
         self.findings.rows("id_not_integer", np.flatnonzero(as_text & (rows > _ABSENT)), place)
         return rows
+
+    def _check_numbering(self, key: str, values: Iterable[Any], listed: dict[Any, int]) -> None:
+        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from 1
+        in the other. Most of them are listed too, for another image or class."""
+        used = set(map(_whole, values)) - {None}
+        # YOLO labels from 1 have a check of their own, and a repair.
+        if used <= set(map(_whole, listed)) or (0 in listed and not self.raw.coco):
+            return
+        for shift in (-1, 1):
+            shifted = {number + shift for number in map(_whole, listed) if number is not None}
+            if used != shifted:
+                continue
+            self.findings.report(
+                "ids_off_by_one",
+                self.origin,
+                before=f"{key} {min(used)} to {max(used)},",
+                note=f"but the ids listed are {min(used) - shift} to {max(used) - shift}",
+            )
 
     def _check_references(self) -> None:
         image_ids = self.entries.column("image_id")
@@ -159,9 +180,10 @@ class BoxEntries:
             wrong,
             lambda at: {"before": f"iscrowd {shown(written[at])}", "after": "0"},
         )
-        # Any value that is true, as MMDetection reads it. VOC and YOLO have no such field.
+        # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
+        # YOLO have no such field.
         ignore = self.entries.column("ignore")
-        ignored = np.array(list(map(bool, ignore)), dtype=bool) & (crowd == 0) & self.good
+        ignored = np.array(list(map(_is_true, ignore)), dtype=bool) & (crowd == 0) & self.good
         self.report(
             "ignore_as_crowd",
             ignored,
@@ -200,12 +222,27 @@ class BoxEntries:
             self.xywh = np.where(rotated[:, None], upright, boxes)
 
 
+def _is_true(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().casefold() not in _FALSE
+    return bool(value)
+
+
 def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """(n,) 0 or 1, 0 for anything else, and where there was anything else."""
     if isinstance(values, np.ndarray):
         return (values == 1).astype(np.int64), (values != 0) & (values != 1)
     flags = np.array([value == 1 for value in values], dtype=np.int64)
     return flags, np.array([value not in (0, 1) for value in values], dtype=bool)
+
+
+def _whole(value: Any) -> int | None:
+    """The whole number that an id is, or means as text or as 3.0."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return None
 
 
 def _as_listed(value: Any, listed: dict[Any, int]) -> Any:

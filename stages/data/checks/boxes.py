@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.data.checks import readings
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
 
 # Labelling programs round; a box that is over the edge by this many pixels is not a mistake.
 _EDGE = 1.0
 _ROUNDING = 1e-6
-# Of a file's boxes, as many must leave their image as x, y, w, h, and all but so many be corners.
-_CORNER_LEAST, _CORNER_OUTSIDE, _CORNER_MISFIT = 3, 0.05, 0.01
 _FULL = 0.995
 # Of a file's boxes, as many must lie in 0..1 to be shares of the image. In pixels hardly any does.
 _SHARES = 0.95
@@ -148,7 +147,8 @@ class _Checker:
 
 
 def _check_encoding(check: _Checker) -> None:
-    """Files whose boxes all mean something else: shares of the image, or two corners."""
+    """Files whose boxes all mean something else: shares of the image, two corners, or yet another
+    order of their numbers."""
     box, size = check.xywh, check.size().astype(np.float64)
     if not len(box):
         return
@@ -156,17 +156,28 @@ def _check_encoding(check: _Checker) -> None:
     share = ((box >= 0) & (box <= 1)).all(axis=1).mean()
     if share >= _SHARES and size.min() > 1 and (box % 1).any():
         check.apply("box_normalised", every, box * np.tile(size, 2))
-        return
-    outside = (box[:, :2] + box[:, 2:] > size + _EDGE).any(axis=1)
+        box = check.xywh
     # The first two numbers in the file are the middle of a box where x, y, w, h were made of it.
-    first, second = box[:, :2], box[:, 2:]
+    numbers = box.copy()
     if check.labels.centred:
-        first = first + second / 2
-    fits = (second > first).all(axis=1) & (second <= size + _EDGE).all(axis=1)
-    many = outside.sum() >= _CORNER_LEAST and outside.mean() >= _CORNER_OUTSIDE
-    if many and (~fits).mean() <= _CORNER_MISFIT:
-        corners = np.concatenate([first, second - first], axis=1)
+        numbers[:, :2] += box[:, 2:] / 2
+    if readings.are_corners(numbers, box, size):
+        corners = np.concatenate([numbers[:, :2], numbers[:, 2:] - numbers[:, :2]], axis=1)
         check.apply("box_corner_encoded", every, corners)
+        return
+    other = readings.other_reading(numbers, box, size, check.labels.centred)
+    if other:
+        outside = np.flatnonzero(readings.outside_of(box, size))
+        note = f"{len(outside)} of {len(box)} boxes leave their image; read as {other} all fit"
+        check.findings.report("box_read_otherwise", check.place(outside[0]), note=note)
+    elif readings.are_near_origin(box, size):
+        furthest = box[:, :2] + box[:, 2:]
+        across, down = furthest.max(axis=0)
+        before = (
+            f"x to {across:.0f}, y to {down:.0f}, in images of {size[0, 0]:.0f} x {size[0, 1]:.0f}"
+        )
+        source = {"split": check.labels.split, "source": check.labels.boxes["source"].iat[0]}
+        check.findings.report("boxes_near_origin", source, before=before)
 
 
 def _check_areas(check: _Checker) -> None:

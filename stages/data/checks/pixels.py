@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.data.checks.declared_sizes import Size, are_of_the_file, displayed, size_code
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
 from stages.data.probe import SWAPPED, Probe
-
-# Width and height of an image.
-Size = tuple[int, int]
 
 
 def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> None:
@@ -26,14 +24,15 @@ def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> Non
     """
     frames = _Frames(labels, findings)
     keep = np.ones(len(probes), dtype=bool)
+    # A fault that stops prepare leaves nothing to compare with.
+    size_codes = frames.size_codes(probes)
     for row, image in enumerate(probes):
         codes = [image.fault] if image.fault else _kinds(image)
         for code in codes:
             findings.report(code, labels.place(row), note=image.note or None)
             keep[row] &= findings.action(code) != "drop"
-        # A fault that stops prepare leaves nothing to compare with.
         if not image.fault and keep[row]:
-            keep[row] = frames.check_size(row, image)
+            keep[row] = frames.check_size(row, image, size_codes[row])
     labels.images[["width", "height"]] = frames.sizes
     labels.boxes[list("xywh")] = frames.xywh
     labels.boxes["area"] = frames.area
@@ -84,20 +83,48 @@ class _Frames:
         """Row of an image -> rows of its boxes, where it has any."""
         return self.labels.boxes.groupby("image").indices
 
-    def check_size(self, row: int, image: Probe) -> bool:
+    def size_codes(self, probes: Sequence[Probe]) -> list[str]:
+        """What is wrong with each image's declared size, "" for nothing."""
+        codes = []
+        for image, (width, height) in zip(probes, self.sizes.tolist()):
+            if image.fault:
+                codes.append("")
+            else:
+                codes.append(size_code(image, (width, height), self.labels.relative))
+        for code in ("exif_conflict", "image_resized"):
+            rows = [row for row, found in enumerate(codes) if found == code]
+            if self._are_of_the_file(rows, probes):
+                for row in rows:
+                    codes[row] = "image_size_wrong"
+        return codes
+
+    def _are_of_the_file(self, rows: Sequence[int], probes: Sequence[Probe]) -> bool:
+        """Whether the boxes of the images in `rows` contradict the declared sizes."""
+        boxes, declared, real = [np.empty((0, 4))], [], []
+        for row in rows:
+            at = self.boxes_of.get(row, [])
+            boxes.append(self.xywh[at])
+            declared += [self.sizes[row]] * len(at)
+            real += [displayed(probes[row])] * len(at)
+        table = np.concatenate(boxes)
+        is_finite = np.isfinite(table).all(axis=1)
+        if not is_finite.any():
+            return False
+        return are_of_the_file(
+            table[is_finite], np.array(declared)[is_finite], np.array(real)[is_finite]
+        )
+
+    def check_size(self, row: int, image: Probe, code: str) -> bool:
         """Sets the true size of one image; False where the policy drops it."""
         declared = tuple(self.sizes[row].tolist())
-        stored = displayed = (image.width, image.height)
-        if image.orientation in SWAPPED:
-            displayed = stored[::-1]
-        self.sizes[row] = displayed
-        code = _size_code(image, declared, stored, displayed, self.labels.relative)
+        stored, shown = (image.width, image.height), displayed(image)
+        self.sizes[row] = shown
         if not code:
             return True
         details = {}
         if code != "exif_orientation":
             details["before"] = f"{declared[0]} x {declared[1]}"
-            details["after"] = f"{displayed[0]} x {displayed[1]}"
+            details["after"] = f"{shown[0]} x {shown[1]}"
         if image.orientation != 1:
             details["note"] = f"EXIF orientation {image.orientation}"
         place = self.labels.place(row)
@@ -109,7 +136,7 @@ class _Frames:
             if code == "exif_conflict":
                 boxes = _turned(boxes, stored, image.orientation)
             else:
-                boxes = boxes * (np.tile(displayed, 2) / np.tile(declared, 2))
+                boxes = boxes * (np.tile(shown, 2) / np.tile(declared, 2))
             self._change_boxes(at, boxes, code, place)
         return action != "drop"
 
@@ -125,30 +152,6 @@ class _Frames:
         for entry, before, after in zip(entries, former.tolist(), boxes.tolist()):
             change = {"entry": entry_name(entry), "before": before, "after": after, "box": after}
             self.findings.change(code, {**place, **change})
-
-
-def _size_code(
-    image: Probe, declared: Size, stored: Size, displayed: Size, is_relative: bool
-) -> str:
-    """The fault of a declared size, "" for none. is_relative: the format declares none."""
-    if 0 in declared and not is_relative:
-        return "image_size_missing"
-    if 0 in declared or declared == displayed:
-        # YOLO files have no sizes to begin with, and VOC files need none.
-        return "exif_orientation" if image.orientation != 1 else ""
-    if declared == stored:
-        return "exif_conflict"
-    if _is_scaled(declared, displayed):
-        return "image_resized"
-    return "image_size_wrong"
-
-
-def _is_scaled(declared: Size, displayed: Size) -> bool:
-    """One factor for both sides, up to rounding to whole pixels of the smaller picture."""
-    across = displayed[0] / declared[0]
-    down = displayed[1] / declared[1]
-    slack = 1.0 / min(*declared, *displayed)
-    return abs(across / down - 1) <= 2 * slack and abs(across - 1) > 2 * slack
 
 
 def _turned(boxes: np.ndarray, stored: Size, orientation: int) -> np.ndarray:

@@ -30,9 +30,10 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
 
 
 def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
-    """Classes without a box, with fewer than `rare`, or absent from a split that has labels."""
+    """Classes without a box, with fewer than `rare`, or absent from a split that has labels. Crowds
+    are neither learnt nor scored."""
     classes = sets["train"].classes
-    counts = {name: part.boxes_per_class().sum(0) for name, part in sets.items()}
+    counts = {name: part.scored_per_class() for name, part in sets.items()}
     total = np.sum(list(counts.values()), axis=0)
     for label, boxes in zip(classes, total):
         if boxes == 0:
@@ -48,6 +49,20 @@ def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> Non
                 {"split": name, "label": classes[at]},
                 before=f"{total[at]} boxes in the other splits",
             )
+
+
+def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
+    """As `check_classes`, classes that train or val of another fold than the study's own lacks."""
+    for fold, sets in folds.items():
+        counts = {name: part.scored_per_class() for name, part in sets.items()}
+        total = np.sum(list(counts.values()), axis=0)
+        for name, count in counts.items():
+            for at in np.flatnonzero((count == 0) & (total > 0)):
+                findings.report(
+                    "split_class_absent",
+                    {"split": name, "label": sets[name].classes[at]},
+                    before=f"{total[at]} boxes in the other split of fold {fold}",
+                )
 
 
 def check_shared(sets: dict[str, Labels], findings: Findings) -> None:

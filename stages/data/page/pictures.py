@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from stages.data.disk import boundary
-from stages.data.probe import FORMATS, ORIENTATION, REDUCTIONS, SWAPPED, decode
+from stages.data.probe import FORMATS, REDUCTIONS, SWAPPED, decode, orientation_of
 
 log = logging.getLogger(__name__)
 # x, y, width, height.
@@ -219,7 +219,7 @@ def _photograph(
         size = header.size
         reduction = 1
         if header.format in {"JPEG", "MPO"}:
-            if header.getexif().get(ORIENTATION, 1) in SWAPPED:
+            if orientation_of(header) in SWAPPED:
                 size = size[::-1]
             window = choose_window(size, focus, least)
             # A JPEG is decoded no larger than it will be shown.

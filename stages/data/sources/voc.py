@@ -10,9 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from stages.data.disk import IMAGE_SUFFIXES, form, is_file, read_inside
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Raw, are_finite, number, read_text
+
+# Of all boxes, as many must lie in 0..1 to be shares of the image.
+_SHARES = 0.95
 
 
 def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
@@ -56,6 +61,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             path = posixpath.join(folder, name)
             findings.report(code, origin, file=path, before=filename, after=name)
         _add(tree, name, raw, origin, findings)
+    _check_corners(raw, findings)
     if raw.gathered:
         names = sorted({entry["category_id"] for entry in raw.annotations} - {None})
     numbers = {name: index for index, name in enumerate(names, 1)}
@@ -141,6 +147,28 @@ def _box(item: ElementTree.Element) -> list[Any]:
         return corners
     x1, y1, x2, y2 = corners
     return [x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1]
+
+
+def _check_corners(raw: Raw, findings: Findings) -> None:
+    """Corners in another unit than pixels from 1, by those of all files."""
+    corners = []
+    for entry in raw.annotations:
+        if are_finite(entry["bbox"]):
+            x, y, w, h = entry["bbox"]
+            corners.append([x + 1, y + 1, x + w, y + h])
+    table = np.array(corners).reshape(-1, 4)
+    if not len(table):
+        return
+    is_share = ((table >= 0) & (table <= 1)).all(axis=1)
+    if is_share.mean() >= _SHARES and (table % 1).any():
+        before = f"xmin to ymax {' '.join(f'{side:.4g}' for side in table[0])}"
+        note = "read as shares of the image from 0 to 1 they fit"
+        findings.report("box_read_otherwise", raw.origin, before=before, note=note)
+        return
+    at_zero = int((table[:, :2] == 0).any(axis=1).sum())
+    if at_zero:
+        before = f"xmin or ymin 0 in {at_zero} of {len(table)} boxes"
+        findings.report("voc_from_zero", raw.origin, before=before)
 
 
 class VocImages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken_sets.base import BrokenSet
+from broken_sets.base import CLASSES, BrokenSet
 from broken_sets.case import case
 
 
@@ -31,6 +31,42 @@ def image_without_a_name(broken: BrokenSet) -> None:
 @case("entry_incomplete")
 def category_is_a_number(broken: BrokenSet) -> None:
     broken.categories.append(7)
+
+
+@case("ids_off_by_one", says="category_id 0 to 2")
+def category_ids_of_boxes_from_zero(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        entry["category_id"] -= 1
+
+
+@case("ids_off_by_one", says="the ids listed are 0 to 2")
+def category_ids_of_the_list_from_zero(broken: BrokenSet) -> None:
+    for entry in broken.categories:
+        entry["id"] -= 1
+
+
+@case("ids_off_by_one", says="category_id 0 to 2")
+def category_ids_of_boxes_as_text_from_zero(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        entry["category_id"] = str(entry["category_id"] - 1)
+
+
+@case("ids_off_by_one", says="image_id 0 to 23")
+def image_ids_of_boxes_from_zero(broken: BrokenSet) -> None:
+    for entry in broken.annotations:
+        entry["image_id"] -= 1
+
+
+@case("ids_off_by_one", kind="yolo", says="the ids listed are 1 to 3")
+def names_from_one(broken: BrokenSet) -> None:
+    names = ", ".join(f"{number}: {name}" for number, name in enumerate(CLASSES, 1))
+    (broken.root / "data.yaml").write_text(f"names: {{{names}}}\n")
+
+
+@case("annotation_image_unknown")
+def one_box_of_image_0(broken: BrokenSet) -> None:
+    """Not all of the ids are off by one."""
+    broken.add_box([10, 10, 20, 20], image_id=0)
 
 
 @case("id_not_integer")

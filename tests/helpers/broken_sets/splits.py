@@ -64,6 +64,13 @@ def group_in_train_and_val(broken: BrokenSet) -> None:
     broken.move("val", 0, 6)
 
 
+@case("split_group_shared")
+def group_of_a_number_in_train_and_val(broken: BrokenSet) -> None:
+    """As a table of numbers with gaps writes it."""
+    broken.images[0]["group"], broken.images[10]["group"] = 3, 3.0
+    broken.move("val", 0, 6)
+
+
 @case("split_group_shared", also="near_duplicates")
 def look_alike_in_train_and_test(broken: BrokenSet) -> None:
     with Image.open(broken.path(20)) as image:

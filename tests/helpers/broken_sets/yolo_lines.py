@@ -4,8 +4,11 @@ classes from 1."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
-from broken_sets.base import HEIGHT, WIDTH, BrokenSet
+from PIL import Image
+
+from broken_sets.base import HEIGHT, WIDTH, BrokenSet, paint
 from broken_sets.case import case
 
 TXT = "labels/003.txt"
@@ -31,6 +34,27 @@ def classes_from_one(broken: BrokenSet) -> None:
             label, *numbers = line.split()
             lines.append(" ".join([str(int(label) + 1), *numbers]))
         path.write_text("\n".join(lines) + "\n")
+
+
+@case("class_zero_unused", kind="yolo", also="category_unused")
+def classes_from_one_without_the_last(broken: BrokenSet) -> None:
+    """Boxes of the class 0 gone, the others stay: nothing tells this from a set from 1 without boxes of the last."""
+    for path in (broken.root / "labels").iterdir():
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith("0")))
+    for name, boxes in broken.expected.items():
+        broken.expected[name] = [box for box in boxes if box[0] != "can"]
+
+
+@case("label_file_shared", kind="yolo")
+def picture_of_a_labelled_name(broken: BrokenSet) -> None:
+    Image.fromarray(paint(99)).save(broken.root / "images" / "003.png")
+    broken.expected["images/003.png"] = broken.expected["images/003.jpg"]
+
+
+@case("box_malformed", kind="yolo")
+def line_of_a_class_alone(broken: BrokenSet) -> None:
+    broken.edit(TXT, lambda text: text + "0\n")
 
 
 def add_keypoints(box: Sequence[float]) -> Sequence[float]:
@@ -67,6 +91,28 @@ def predicted_keypoints(broken: BrokenSet) -> None:
 @case("confidence_dropped", kind="yolo", after="the box")
 def predictions(broken: BrokenSet) -> None:
     broken.edit(TXT, lambda text: text.replace("\n", " 0.91\n"))
+
+
+@case("track_dropped", kind="yolo", after="the box")
+def tracks(broken: BrokenSet) -> None:
+    number = count(1)
+    change_lines(broken, lambda box: [*box, next(number)])
+
+
+@case("track_dropped", kind="yolo", after="the box")
+def tracks_with_confidences(broken: BrokenSet) -> None:
+    number = count(0)
+    change_lines(broken, lambda box: [*box, 0.75, next(number)])
+
+
+@case("line_read_otherwise", kind="yolo", says="the confidence comes before the box")
+def confidences_before_boxes(broken: BrokenSet) -> None:
+    change_lines(broken, lambda box: [0.91, *box])
+
+
+@case("line_read_otherwise", kind="yolo", says="perhaps an angle")
+def angles_after_boxes(broken: BrokenSet) -> None:
+    change_lines(broken, lambda box: [*box, 1.57 * box[0]])
 
 
 @case("line_doubtful", kind="yolo", also="keypoints_dropped")
