@@ -17,7 +17,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.data.disk import Tree, walk
 from stages.data.sources import coco, layouts
-from stages.data.sources.layouts import Layout, split_of
+from stages.data.sources.image_folders import Labels, image_folders, split_of, stem_folders
+from stages.data.sources.layouts import Layout
 from stages.data.sources.refused import refusal
 from stages.errors import InputError
 from stages.files import replacing
@@ -115,13 +116,14 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         # A file of the set has the last part of a name: prepare then knows which.
         if last in tree.images or last in tree.stems:
             return
-    folder_of = layouts.stem_folder if layout.stems else layouts.image_folder
+    folders_of = stem_folders if layout.stems else image_folders
     for parent in tree.root.parents[:2]:
         near = tree.root.relative_to(parent).as_posix()
-        folder = folder_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, near)
-        if folder is None:
+        folders = folders_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, Labels(near))
+        if not folders:
             continue
-        advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
+        place = parent / folders[0]
+        advice = f"images of these names lie in {place}: make data-check ROOT={parent}"
         if _PART.search(tree.root.name.casefold()) or split_of(tree.root.name):
             raise InputError(f"{tree.root}: is a part of a set; {advice}")
         log.warning("%s, if they are meant", advice)

@@ -241,11 +241,10 @@ class Tree:
 
     @functools.cached_property
     def stems(self) -> dict[str, list[str]]:
-        """Folders that hold an image of this name without its suffix."""
+        """Paths of image files by their last name without its suffix."""
         index: dict[str, list[str]] = {}
         for path in self.paths(*IMAGE_SUFFIXES):
-            folder, name = posixpath.split(path)
-            index.setdefault(posixpath.splitext(name)[0], []).append(folder)
+            index.setdefault(posixpath.splitext(posixpath.basename(path))[0], []).append(path)
         return index
 
 

@@ -54,6 +54,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
             {
                 "split": raw.split,
                 "annotations": raw.name,
+                "folder": raw.folder,
                 "images": len(raw.images),
                 "boxes": len(raw.annotations),
             }

@@ -15,7 +15,8 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.layouts import Layout, by_split, image_folder, in_root_alone
+from stages.data.sources.image_folders import Labels, image_folders, only
+from stages.data.sources.layouts import Layout, by_split, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
 
@@ -104,11 +105,12 @@ def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
 
 @dataclass(frozen=True)
 class _File:
-    """images: the folder from which its names lead to files, None where none does."""
+    """images: the folder from which its names lead to files; several where nothing tells which is
+    meant, [] where there is none."""
 
     path: str
     names: list[str]
-    images: str | None
+    images: list[str]
     keypoints: bool
     size: int
 
@@ -124,7 +126,7 @@ def recognise(tree: Tree) -> Layout | None:
             candidates += 1
             if in_root_alone(folder, file.images):
                 files.append(file)
-    without_images = [file for file in files if file.images is None]
+    without_images = [file for file in files if not file.images]
     # Beside a folder that is a set of its own, annotations without images are no part of the root
     # either.
     if not files or (len(files) < candidates and files == without_images):
@@ -210,11 +212,16 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
         if "caption" in fields or "segments_info" in fields:
             continue
         names = []
+        sides = {}
         for image in images:
             if isinstance(image, dict) and image.get("file_name"):
-                names.append(str(image["file_name"]))
-        place = image_folder(tree, names, folder)
-        files.append(_File(path, names, place, "keypoints" in fields, sizes[path]))
+                name = str(image["file_name"])
+                names.append(name)
+                size = (image.get("width"), image.get("height"))
+                if all(isinstance(side, int | float) for side in size):
+                    sides[name] = (min(size), max(size))
+        places = image_folders(tree, names, Labels(path, sides))
+        files.append(_File(path, names, places, "keypoints" in fields, sizes[path]))
     return files
 
 
@@ -244,14 +251,18 @@ def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
 def _share(file: _File, twin: _File) -> bool:
     """Whether more than half of the names looked at are the same, and mean the same files."""
     names = set(file.names)
-    same_place = file.images == twin.images or None in (file.images, twin.images)
+    same_place = file.images == twin.images or not (file.images and twin.images)
     return same_place and 2 * len(names & set(twin.names)) > max(len(names), 1)
 
 
 def _source(tree: Tree, split: str, files: list[_File]) -> Source:
     """Raises InputError where the files name images of several folders."""
     # Folder of images -> a file that has its images there.
-    folders = {file.images: file.path for file in files if file.images is not None}
+    folders: dict[str, str] = {}
+    for file in files:
+        folder = only(tree, "coco", file.path, file.images)
+        if folder is not None:
+            folders[folder] = file.path
     if len(folders) > 1:
         places = [f"of {path} in {folder or '.'}" for folder, path in folders.items()]
         raise InputError(
