@@ -99,6 +99,7 @@ path_case_mismatch | warning | repair fatal | files of images | file names in an
 path_unicode_form | warning | repair fatal | files of images | file names in another Unicode form than the file | macOS writes accents and Hangul in parts; the file's own name was taken.
 image_missing | error | fatal drop | files of images | images that are not there | Restore them or check data.root and the split's images folder. drop goes on without them.
 image_unreferenced | info | keep | files of images | image files that no entry names | They take no part; often their labels were lost.
+folder_unread | warning | keep fatal | folders | folders of images that no label names | They take no part, and a split that has no files is made of the other images. Name their labels under data in params.yaml, or move the folder out of the set.
 image_empty_file | error | drop fatal | files of images | image files of 0 bytes | Copy them again.
 image_not_an_image | error | drop fatal | files of images | files that are no image | Text, HTML or another format under an image's name. Save HEIC and AVIF as JPEG or PNG.
 image_unreadable | error | drop fatal | files of images | image files that cannot be opened | A folder, a broken link or no permission.

@@ -15,7 +15,7 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.image_folders import Labels, image_folders, only
+from stages.data.sources.image_folders import Labels, image_folders, only, split_of
 from stages.data.sources.layouts import Layout, by_split, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
@@ -118,25 +118,29 @@ class _File:
 def recognise(tree: Tree) -> Layout | None:
     """Raises InputError where the files of a split name images of several folders, which
     params.yaml cannot say."""
-    files, candidates = [], 0
+    files: list[_File] = []
+    apart: list[_File] = []
     for folder in tree.files:
         if "/" in folder:
             continue
         for file in _coco_files(tree, folder):
-            candidates += 1
-            if in_root_alone(folder, file.images):
-                files.append(file)
+            part = files if in_root_alone(folder, file.images) else apart
+            part.append(file)
     without_images = [file for file in files if not file.images]
     # Beside a folder that is a set of its own, annotations without images are no part of the root
     # either.
-    if not files or (len(files) < candidates and files == without_images):
+    if not files or (apart and files == without_images):
         return None
-    notes: list[str] = []
+    notes = [f"{file.path} is left out: its name says no split, and others do" for file in apart]
     by_path = {file.path: file for file in files}
     sources = {}
     for split, paths in by_split(by_path, notes).items():
         chosen = _without_doubles([by_path[path] for path in paths], notes)
         sources[split] = _source(tree, split, chosen)
+        files_of_train = sources[split].files
+        if split == "train" and len(files_of_train) > 1 and not any(map(split_of, files_of_train)):
+            joined = " and ".join(files_of_train)
+            notes.append(f"{joined} are joined for training: their names say no split")
     lost: list[str] = []
     for file in without_images:
         lost += file.names[:5]

@@ -14,9 +14,11 @@ from stages.errors import InputError
 
 _WORDS = {
     "train": ("train", "training", "trainval"),
-    "val": ("val", "valid", "validation", "dev"),
+    "val": ("val", "valid", "validation", "validierung", "dev"),
     "test": ("test", "testing"),
 }
+# trainAnnotations.json, testset, Trainingsdaten
+_JOINED = re.compile("(.+?)s?(?:annotations?|labels?|data|daten|set|images?|imgs?|instances?)")
 # Folders of the same place in two trees: labels/a and images/a, Annotations and JPEGImages.
 _LABELS = {"label", "labels", "annotation", "annotations", "xml", "xmls", "txt"}
 _IMAGES = {"image", "images", "img", "imgs", "jpegimages"}
@@ -39,8 +41,9 @@ def split_of(path: str) -> str | None:
     """The split that a path names, its last part first: train for a/instances_Train2017.json."""
     for part in reversed(path.split("/")):
         for word in re.findall(r"[a-z]+", part.casefold()):
+            joined = _JOINED.fullmatch(word)
             for split, words in _WORDS.items():
-                if word in words:
+                if word in words or (joined and joined[1] in words):
                     return split
     return None
 

@@ -31,7 +31,11 @@ _FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
 _SIDES = re.compile(rb"<(?:width|height)>\s*([0-9]{1,6})\s*<")
 # Where voc.read looks for the files that a list names, and the lists of the devkit.
 _ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
-_LISTS = {"train": ("train", "trainval", "default"), "val": ("val",), "test": ("test",)}
+_LISTS = {
+    "train": ("train", "trainval", "default"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test",),
+}
 # Lists that lie beside YOLO's labels.
 _NO_LABELS = {"classes", "labels", "train", "valid", "val", "test", "readme"}
 
@@ -51,7 +55,8 @@ class Layout:
 def voc(tree: Tree) -> Layout | None:
     """Folders of XML files, beside their images or in a tree of their own."""
     folders: dict[str, list[str]] = {}
-    lost = []
+    lost: list[str] = []
+    notes: list[str] = []
     for folder in tree.files:
         said = _xml_files(tree, folder)
         if not said:
@@ -70,9 +75,10 @@ def voc(tree: Tree) -> Layout | None:
             folders[folder] = images
             if not images:
                 lost += list(said)[:5]
+        else:
+            notes.append(f"{folder} is left out: its name says no split, and others do")
     if not folders:
         return None
-    notes: list[str] = []
     lists: dict[str, Source] = {}
     for split, names in _LISTS.items():
         for name in names:

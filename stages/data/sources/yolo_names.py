@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from stages.data.disk import read_inside
+from stages.data.disk import is_beside, read_inside
 from stages.data.findings import Findings
 from stages.data.sources.annotations import read_text
 
@@ -28,7 +28,9 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at
     all; here no name is resolved, as no tool writes anything but text in this place.
     """
-    lists = list(filter(Path.is_file, (root / "classes.txt", *sorted(root.glob("*.names")))))
+    lists = [root / "classes.txt"]
+    lists += [file for file in sorted(root.glob("*.names")) if not is_beside(file.name)]
+    lists = list(filter(Path.is_file, lists))
     for file in tables(root):
         place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
@@ -59,7 +61,7 @@ def tables(root: Path) -> list[Path]:
     """The set's YAML files, the likeliest first."""
     files = [root / "data.yaml", root / "dataset.yaml"]
     for pattern in ("*.yaml", "*.yml"):
-        files += sorted(root.glob(pattern))
+        files += [file for file in sorted(root.glob(pattern)) if not is_beside(file.name)]
     return list(filter(Path.is_file, dict.fromkeys(files)))
 
 
