@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stages.data.disk import Tree
+from stages.data.sources import yolo_splits
 from stages.data.sources.image_folders import (
     Labels,
     image_folders,
@@ -111,6 +112,7 @@ def yolo(tree: Tree) -> Layout | None:
     for split, source in _sources(tree, "yolo", folders, notes).items():
         # yolo.read takes "" for no folder at all.
         sets[split] = Source(source.annotations, source.images or ".")
+    sets = yolo_splits.follow(tree, folders, sets, notes)
     return Layout("yolo", sets, lost, stems=True, notes=notes)
 
 
