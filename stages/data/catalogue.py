@@ -52,7 +52,8 @@ label_file_broken | error | drop fatal | files | label files that cannot be read
 names_missing | error | fatal | files | no list of class names | YOLO labels need data.yaml (names: [...]) or classes.txt in data.root.
 names_count | warning | keep fatal | files | nc of another number than names | The names were taken as they are listed. YOLO refuses such a file: look for a name that was lost.
 class_numbers_from_one | error | fatal repair keep | files | YOLO labels that number the classes from 1 | YOLO numbers them from 0. No label has class 0 and some have the number of classes: read as they are, every box has the name of the class after its own. repair takes 1 from each number of the set.
-names_differ | warning | keep fatal | files | lists of class names that differ | Those of the YAML file were taken. Labels that were made by the other list have other classes.
+names_comment | warning | keep fatal | lines | lines with # in a list of class names | Each line is a class, so this one is too, and the classes after it have a number more than without it. Take the line out where the labels were made without it.
+names_differ | warning | keep fatal | files | lists of class names that differ | Those of data.yaml, or else of the first file, were taken. Labels that were made by the other list have other classes.
 category_ids_from_zero | info | repair | files | category ids that start at 0 | Renumbered from 1.
 category_id_gaps | info | repair | categories | gaps in the category ids | Renumbered without gaps; models count classes without them.
 category_order | info | repair | files | categories that are not listed in the order of their ids | The order of the ids is the order of the classes.
