@@ -88,7 +88,7 @@ def _broken_files(tree: Tree) -> list[str]:
     if broken:
         return broken
     if tree.images:
-        _check_annotations_beside(root)
+        _check_annotations_beside(tree)
     raise InputError(
         f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor "
         "YOLO (a text file per image) was recognised; export your set in one of these formats"
@@ -135,16 +135,19 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         )
 
 
-def _check_annotations_beside(root: Path) -> None:
+def _check_annotations_beside(tree: Tree) -> None:
     """Raises InputError for a folder of images whose annotations lie beside it."""
-    parent = root.parent
+    root, parent = tree.root, tree.root.parent
+    own = next(tree.paths(".json", ".xml"), "")
+    words = "images and no annotations"
+    if own:
+        words += f" ({own} is neither COCO nor VOC)"
     for path in walk(parent, _FOLDERS, _DEPTH).paths(".json", ".xml", ".txt", ".yaml"):
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
         if path.split("/")[0] != root.name and (is_near or is_named):
             raise InputError(
-                f"{root}: images and no annotations, which may be {parent / path}; "
-                f"make data-check ROOT={parent}"
+                f"{root}: {words}, which may be {parent / path}; make data-check ROOT={parent}"
             )
 
 

@@ -145,6 +145,15 @@ def test_a_root_one_folder_too_low_names_the_one_that_fits(name, folder, tmp_pat
         recognise(export.root / folder)
 
 
+def test_the_own_file_of_a_folder_too_low_is_named(tmp_path):
+    export = build("label_studio_voc", tmp_path / "set")
+    (export.root / "images/own.json").write_text('{"about": 1}')
+    with pytest.raises(
+        InputError, match=r"annotations \(own\.json is neither COCO nor VOC\), which"
+    ):
+        recognise(export.root / "images")
+
+
 def test_a_file_without_a_split_in_its_name_is_for_training(tmp_path):
     export = Export(tmp_path / "set")
     export.images("images")

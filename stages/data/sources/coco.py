@@ -7,6 +7,7 @@ import json
 import mmap
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,10 +163,13 @@ def broken_files(tree: Tree) -> list[str]:
     return broken
 
 
-def entries(path: Path, key: str, most: int) -> list[Any] | None:
+def entries(
+    path: Path, key: str, most: int, fits: Callable[[list[Any]], bool] | None = None
+) -> list[Any] | None:
     """The first entries of the list `key` of a JSON object; None where there is no such list.
 
-    The file is searched, not parsed: a list deeper inside is taken as well.
+    The file is searched, not parsed: a list deeper inside is taken as well. fits: takes the first
+    entries of a list; one that does not fit is passed over.
     """
     word = f'"{key}"'.encode()
     try:
@@ -175,7 +179,9 @@ def entries(path: Path, key: str, most: int) -> list[Any] | None:
                 begin = _LIST.match(data, at + len(word))
                 if begin:
                     window = data[begin.end() : begin.end() + _WINDOW]
-                    return _decoded(window.decode("utf-8", errors="replace"), most)
+                    values = _decoded(window.decode("utf-8", errors="replace"), most)
+                    if fits is None or fits(values):
+                        return values
                 at = data.find(word, at + 1)
     except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
         pass
@@ -205,8 +211,8 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
             sizes[path] = (tree.root / path).stat().st_size
     files = []
     for path in sorted(sizes, key=lambda path: -sizes[path])[:_FILES]:
-        images = entries(tree.root / path, "images", _NAMES)
-        if images is None or (images and not _is_image(images[0])):
+        images = entries(tree.root / path, "images", _NAMES, _are_images)
+        if images is None:
             continue
         fields: set[str] = set()
         for annotation in entries(tree.root / path, "annotations", 1) or []:
@@ -229,9 +235,13 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
     return files
 
 
-def _is_image(entry: object) -> bool:
-    """Also for an entry that is broken, as long as it is no plain text."""
-    return isinstance(entry, dict) and (not entry or bool(_IMAGE_KEYS & entry.keys()))
+def _are_images(values: list[Any]) -> bool:
+    """Also for a first entry that is broken, as long as it is no plain text; info may have a list
+    called images too."""
+    if not values:
+        return True
+    first = values[0]
+    return isinstance(first, dict) and (not first or bool(_IMAGE_KEYS & first.keys()))
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:

@@ -28,8 +28,9 @@ from stages.study.paths import SPLITS
 # without objects.
 _XML_FILES, _XML_BYTES = 20, 2**14
 _TEXT_FILES, _TEXT_BYTES = 200, 2**12
-_FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
-_SIDES = re.compile(rb"<(?:width|height)>\s*([0-9]{1,6})\s*<")
+_ANNOTATION = re.compile(rb"<(?:[\w.-]+:)?annotation[\s>]")
+_FILENAME = re.compile(rb"<(?:[\w.-]+:)?filename>\s*([^<]+?)\s*</filename>")
+_SIDES = re.compile(rb"<(?:[\w.-]+:)?(?:width|height)>\s*([0-9]{1,6})\s*<")
 # Where voc.read looks for the files that a list names, and the lists of the devkit.
 _ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
 _LISTS = {
@@ -149,8 +150,8 @@ def _xml_files(tree: Tree, folder: str) -> dict[str, _Said]:
     said = {}
     for name in tree.names(folder, ".xml")[:_XML_FILES]:
         text = tree.beginning(posixpath.join(folder, name), _XML_BYTES)
-        has_boxes = b"<polygon>" not in text or b"<bndbox>" in text
-        if not has_boxes or not re.search(rb"<annotation[\s>]", text):
+        has_boxes = b"polygon>" not in text or b"bndbox>" in text
+        if not has_boxes or not _ANNOTATION.search(text):
             continue
         match = _FILENAME.search(text)
         filename = match[1].decode(errors="replace") if match else ""
