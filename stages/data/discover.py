@@ -8,6 +8,7 @@ import io
 import logging
 import posixpath
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,7 @@ def _broken_files(tree: Tree) -> list[str]:
     if fits:
         sets = "the set lies" if len(fits) == 1 else f"{len(fits)} sets lie"
         folders = ", ".join(str(root / folder) for folder in fits[:_NAMED])
-        raise InputError(
-            f"{root}: {sets} below it: {folders}; make data-check ROOT={root / fits[0]}"
-        )
+        raise InputError(f"{root}: {sets} below it: {folders}; {command(root / fits[0])}")
     refused = refusal(tree)
     if refused:
         file, (tool, remedy) = refused
@@ -123,7 +122,7 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         if not folders:
             continue
         place = parent / folders[0]
-        advice = f"images of these names lie in {place}: make data-check ROOT={parent}"
+        advice = f"images of these names lie in {place}: {command(parent)}"
         if _PART.search(tree.root.name.casefold()) or split_of(tree.root.name):
             raise InputError(f"{tree.root}: is a part of a set; {advice}")
         log.warning("%s, if they are meant", advice)
@@ -146,9 +145,12 @@ def _check_annotations_beside(tree: Tree) -> None:
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
         if path.split("/")[0] != root.name and (is_near or is_named):
-            raise InputError(
-                f"{root}: {words}, which may be {parent / path}; make data-check ROOT={parent}"
-            )
+            raise InputError(f"{root}: {words}, which may be {parent / path}; {command(parent)}")
+
+
+def command(root: Path | str) -> str:
+    """What to type into a shell to check the set in `root`."""
+    return f"make data-check ROOT={shlex.quote(str(root))}"
 
 
 def block(path: Path, data: Data) -> str:

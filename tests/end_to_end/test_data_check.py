@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,20 @@ def test_the_set_that_is_written_is_prepared(project, tmp_path):
     written = project.params()["data"]
     assert written["policy"] == {"image_missing": "drop"} and written["root"] == str(export.root)
     assert "prepare: train: 3 images, 6 boxes" in project.run("dvc", "repro", "prepare").stdout
+
+
+def test_the_command_of_a_message_typed_into_a_shell(project, tmp_path):
+    """Neither the shell nor make takes anything in the name for its own."""
+    root = tmp_path / """a [1] ü $HOME $(id) `id` "q" it's"""
+    build("datumaro_coco", root / "set")
+    with pytest.raises(InputError, match="the set lies below it") as caught:
+        recognise(root)
+    typed = shlex.split(str(caught.value).split("; ")[-1])
+    assert typed == ["make", "data-check", f"ROOT={root / 'set'}"]
+    done = project.make("--silent", *typed[1:])
+    assert f"root: {root / 'set'}" in done.stdout.replace('"', '"')
+    refused = project.make("--silent", *typed[1:], "POLICY=box_tiny=$(id)", check=False)
+    assert "box_tiny: '$(id)' is not one of" in refused.stdout
 
 
 @pytest.mark.parametrize(

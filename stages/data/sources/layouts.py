@@ -6,6 +6,7 @@ from __future__ import annotations
 import codecs
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -123,9 +124,10 @@ def check_class_names(tree: Tree) -> None:
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
         if path.endswith((".names", "/classes.txt")):
+            copy = shlex.join(("cp", str(tree.root / path), str(tree.root / "classes.txt")))
             raise InputError(
                 f"{tree.root}: the names of the classes lie in {path}, where prepare does not "
-                f"look; copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+                f"look; copy them: {copy}"
             )
 
 
