@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from stages.data import catalogue
+from stages.data import catalogue, trackable
 from stages.errors import InputError
 from stages.files import write_json
 from stages.model import config_file
@@ -42,6 +42,10 @@ def main() -> None:
             f"data.root: no folder {study.data.root}; "
             "set it to the folder of your images and annotation files"
         )
+    if study.data.source != "demo":
+        line = trackable.obstacle(Path(study.data.root))
+        if line:
+            raise InputError(f"data.root: {line}")
     selected = study.selected()
     for name, cell in selected.items():
         memory.check_shared(name, cell, study)
