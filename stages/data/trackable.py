@@ -20,7 +20,7 @@ def obstacle(root: Path) -> str:
         for name in (*folders, *names):
             if not _is_text(name):
                 path = _shown(Path(place, name))
-                return f"{path}: the name is not UTF-8, which DVC refuses; rename it: convmv"
+                return f"{path}: the name is not UTF-8, which DVC refuses; rename it, with convmv for one"
         for name in names:
             reason = _reason(Path(place, name))
             if reason:

@@ -68,6 +68,13 @@ def test_a_folder_called_images(export, folder):
     assert train(export) == Source("annotations.json", "images")
 
 
+def test_of_two_folders_called_images_the_one_beside_the_file(export):
+    export.images("images")
+    others(export, "a/images")
+    export.coco("annotations.json")
+    assert train(export) == Source("annotations.json", "images")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_the_folder_beside_labels(export, suffix):
     export.images("images/all")

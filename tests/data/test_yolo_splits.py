@@ -48,6 +48,13 @@ def test_the_yaml_file_comes_before_the_names_of_folders(export):
     assert not found.notes
 
 
+def test_a_folder_that_is_left_out_by_its_name_alone(export):
+    folders(export, train="train", val="eval")
+    found = layout(export, "train: images/train", "val: images/eval")
+    assert found.sets == {"train": source("train"), "val": source("eval")}
+    assert not found.notes
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [

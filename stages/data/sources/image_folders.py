@@ -123,6 +123,7 @@ def _meant(tree: Tree, images: dict[str, dict[str, str]], labels: Labels) -> lis
         lambda folder: _agree(labels.sizes, images[folder], _Opened(tree).size),
         lambda folder: _agree(labels.suffixes, images[folder], _suffix),
         lambda folder: place != near and is_below(_place(folder), place),
+        lambda folder: posixpath.dirname(folder) == near and _place(folder) != folder,
         lambda folder: not _IMAGES.isdisjoint(folder.casefold().split("/")),
         lambda folder: len(images[folder]) == most,
     ]

@@ -40,6 +40,7 @@ def follow(
             source, reason = _source(folders, places, followed)
         if source:
             followed[split] = source
+            _take_back(notes, folders, source)
         elif reason:
             notes.append(f"{file}: {split}: {', '.join(entries)} is not followed: {reason}")
     if "train" not in followed:
@@ -49,6 +50,14 @@ def follow(
         if split not in followed and not _overlaps(source, followed):
             kept[split] = source
     return {**kept, **followed}
+
+
+def _take_back(notes: list[str], folders: Mapping[str, list[str]], source: Source) -> None:
+    """Of the lines on folders whose names say no split, those on labels that are read now."""
+    for folder in folders:
+        if is_below(folder, source.annotations.removeprefix(".")):
+            start = f"{folder or '.'} is left out"
+            notes[:] = [note for note in notes if not note.startswith(start)]
 
 
 def _named(tree: Tree) -> tuple[str, dict[str, list[str]]]:
