@@ -15,6 +15,12 @@ DVC := dvc --wait-for-lock
 FAILED := .work/failed
 # Not $(MAKE) itself: make -n runs each line that has that word, and would train the study.
 AGAIN = $(firstword $(MAKE)) --no-print-directory
+# What a person types reaches the programs as it stands: make would expand a $ in it, and the shell run a `.
+override ROOT := $(value ROOT)
+override POLICY := $(value POLICY)
+override DATA := $(value DATA)
+override WEIGHTS := $(value WEIGHTS)
+export ROOT POLICY DATA WEIGHTS
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
@@ -81,11 +87,11 @@ fit: install  ## memory, minutes and disk of each selected cell, from a few meas
 	@python -m stages.fit
 
 gpu-pack: install  ## gpu-pack/: measurements for ten minutes on a bare GPU machine; DATA=photographs [WEIGHTS=folder]
-	@python -m benchmarks.gpu.pack "$(DATA)" "$(WEIGHTS)"
+	@python -m benchmarks.gpu.pack "$$DATA" "$$WEIGHTS"
 
 data-check: install  ## a report on the data set in ROOT=..., without training; WRITE=1 puts it into params.yaml
-	@test -n "$(ROOT)" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
-	@python -m stages.data_check "$(ROOT)"
+	@test -n "$$ROOT" || { echo 'data-check: which folder? make data-check ROOT=/path/to/your/set'; exit 2; }
+	@python -m stages.data_check "$$ROOT"
 
 # Whole files go to a worker, for what their tests share, in the order of tests/conftest.py. Not -n auto, which takes all
 # cores of a container's host.

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from stages.data.catalogue import checked
-from stages.data.discover import block, discover, write
+from stages.data.discover import block, command, discover, write
 from stages.data.disk import OTHER_SUFFIXES, Tree, walk
 from stages.prepare import prepare
 from stages.program import InputError, run
@@ -56,7 +56,7 @@ def main(root: str) -> None:
     except InputError as error:
         _show(data)
         if "data.policy." in str(error):
-            log.info('a policy is tried with make data-check ROOT=%s POLICY="CODE=ACTION"', root)
+            log.info('a policy is tried with %s POLICY="CODE=ACTION"', command(root))
         raise
     _show(data)
 

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from stages.data import catalogue
+from stages.data import catalogue, trackable
 from stages.errors import InputError
 from stages.files import write_json
 from stages.model import fragments
@@ -42,6 +42,10 @@ def main() -> None:
             f"data.root: no folder {study.data.root}; "
             "set it to the folder of your images and annotation files"
         )
+    if study.data.source != "demo":
+        line = trackable.obstacle(Path(study.data.root))
+        if line:
+            raise InputError(f"data.root: {line}")
     selected = study.selected()
     if study.training.amp != "none" or study.training.processes > 1:
         gpus.check(study)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import groups, load, split
+from stages.data import groups, load, split, trackable
 from stages.data.catalogue import CHECKS
 from stages.data.checks import splits
 from stages.data.demo import render
@@ -76,6 +76,9 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         raise InputError(
             f"data.root: no folder {root}; set it to the folder of your images and annotation files"
         )
+    line = trackable.obstacle(root)
+    if line:
+        log.warning("%s", line)
     report: dict[str, Any] = {
         "name": data.display_name,
         "source": data.source,

@@ -53,7 +53,8 @@ names_missing | error | fatal | files | no list of class names | YOLO labels nee
 names_count | warning | keep fatal | files | nc of another number than names | The names were taken as they are listed. YOLO refuses such a file: look for a name that was lost.
 class_numbers_from_one | error | fatal repair keep | files | YOLO labels that number the classes from 1 | YOLO numbers them from 0. No label has class 0 and some have the number of classes: read as they are, every box has the name of the class after its own. repair takes 1 from each number of the set.
 class_zero_unused | warning | keep fatal | files | YOLO labels in which class 0 alone is not used | All other classes are. If the labels number the classes from 1 and the last one has no box, every box has the name of the class after its own: look at the pictures. data.policy.class_numbers_from_one: repair takes 1 from each number.
-names_differ | warning | keep fatal | files | lists of class names that differ | Those of the YAML file were taken. Labels that were made by the other list have other classes.
+names_comment | warning | keep fatal | lines | lines with # in a list of class names | Each line is a class, so this one is too, and the classes after it have a number more than without it. Take the line out where the labels were made without it.
+names_differ | warning | keep fatal | files | lists of class names that differ | Those of data.yaml, or else of the first file, were taken. Labels that were made by the other list have other classes.
 category_ids_from_zero | info | repair | files | category ids that start at 0 | Renumbered from 1.
 category_id_gaps | info | repair | categories | gaps in the category ids | Renumbered without gaps; models count classes without them.
 category_order | info | repair | files | categories that are not listed in the order of their ids | The order of the ids is the order of the classes.
@@ -105,6 +106,7 @@ path_case_mismatch | warning | repair fatal | files of images | file names in an
 path_unicode_form | warning | repair fatal | files of images | file names in another Unicode form than the file | macOS writes accents and Hangul in parts; the file's own name was taken.
 image_missing | error | fatal drop | files of images | images that are not there | Restore them or check data.root and the split's images folder. drop goes on without them.
 image_unreferenced | info | keep | files of images | image files that no entry names | They take no part; often their labels were lost.
+folder_unread | warning | keep fatal | folders | folders of images that no label names | They take no part, and a split that has no files is made of the other images. Name their labels under data in params.yaml, or move the folder out of the set.
 image_empty_file | error | drop fatal | files of images | image files of 0 bytes | Copy them again.
 image_not_an_image | error | drop fatal | files of images | files that are no image | Text, HTML or another format under an image's name. Save HEIC and AVIF as JPEG or PNG.
 image_unreadable | error | drop fatal | files of images | image files that cannot be opened | A folder, a broken link or no permission.

@@ -8,6 +8,7 @@ import io
 import logging
 import posixpath
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.data.disk import Tree, walk
 from stages.data.sources import coco, layouts
-from stages.data.sources.layouts import Layout, split_of
+from stages.data.sources.image_folders import Labels, image_folders, split_of, stem_folders
+from stages.data.sources.layouts import Layout
 from stages.data.sources.refused import refusal
 from stages.errors import InputError
 from stages.files import replacing
@@ -76,9 +78,7 @@ def _broken_files(tree: Tree) -> list[str]:
     if fits:
         sets = "the set lies" if len(fits) == 1 else f"{len(fits)} sets lie"
         folders = ", ".join(str(root / folder) for folder in fits[:_NAMED])
-        raise InputError(
-            f"{root}: {sets} below it: {folders}; make data-check ROOT={root / fits[0]}"
-        )
+        raise InputError(f"{root}: {sets} below it: {folders}; {command(root / fits[0])}")
     refused = refusal(tree)
     if refused:
         file, (tool, remedy) = refused
@@ -87,7 +87,7 @@ def _broken_files(tree: Tree) -> list[str]:
     if broken:
         return broken
     if tree.images:
-        _check_annotations_beside(root)
+        _check_annotations_beside(tree)
     raise InputError(
         f"{root}: neither COCO (JSON with images and annotations), VOC (an XML file per image) nor "
         "YOLO (a text file per image) was recognised; export your set in one of these formats"
@@ -115,13 +115,14 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         # A file of the set has the last part of a name: prepare then knows which.
         if last in tree.images or last in tree.stems:
             return
-    folder_of = layouts.stem_folder if layout.stems else layouts.image_folder
+    folders_of = stem_folders if layout.stems else image_folders
     for parent in tree.root.parents[:2]:
         near = tree.root.relative_to(parent).as_posix()
-        folder = folder_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, near)
-        if folder is None:
+        folders = folders_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, Labels(near))
+        if not folders:
             continue
-        advice = f"images of these names lie in {parent / folder}: make data-check ROOT={parent}"
+        place = parent / folders[0]
+        advice = f"images of these names lie in {place}: {command(parent)}"
         if _PART.search(tree.root.name.casefold()) or split_of(tree.root.name):
             raise InputError(f"{tree.root}: is a part of a set; {advice}")
         log.warning("%s, if they are meant", advice)
@@ -133,17 +134,23 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         )
 
 
-def _check_annotations_beside(root: Path) -> None:
+def _check_annotations_beside(tree: Tree) -> None:
     """Raises InputError for a folder of images whose annotations lie beside it."""
-    parent = root.parent
+    root, parent = tree.root, tree.root.parent
+    own = next(tree.paths(".json", ".xml"), "")
+    words = "images and no annotations"
+    if own:
+        words += f" ({own} is neither COCO nor VOC)"
     for path in walk(parent, _FOLDERS, _DEPTH).paths(".json", ".xml", ".txt", ".yaml"):
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
         if path.split("/")[0] != root.name and (is_near or is_named):
-            raise InputError(
-                f"{root}: images and no annotations, which may be {parent / path}; "
-                f"make data-check ROOT={parent}"
-            )
+            raise InputError(f"{root}: {words}, which may be {parent / path}; {command(parent)}")
+
+
+def command(root: Path | str) -> str:
+    """What to type into a shell to check the set in `root`."""
+    return f"make data-check ROOT={shlex.quote(str(root))}"
 
 
 def block(path: Path, data: Data) -> str:

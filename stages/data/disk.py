@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from pathlib import Path
 
 from stages.study.params import ROOT
@@ -70,6 +71,21 @@ def form(name: str) -> str:
 
 def suffix(name: str) -> str:
     return posixpath.splitext(name)[1].lower()
+
+
+def is_beside(name: str) -> bool:
+    """Whether a name is one of the files, ._a.jpg beside a.jpg, in which macOS keeps what other
+    file systems have no place for. Their suffix is that of the file, their content is not."""
+    return name.startswith("._")
+
+
+def files_below(folder: Path, *suffixes: str) -> list[Path]:
+    """The files of these suffixes in `folder` and below, sorted; .TXT is .txt."""
+    files = []
+    for file in sorted(folder.rglob("*")):
+        if suffix(file.name) in suffixes and not is_beside(file.name):
+            files.append(file)
+    return files
 
 
 class Boundary:
@@ -172,7 +188,8 @@ class Disk:
         return target
 
     def files(self, folder: str) -> list[str]:
-        return [posixpath.join(folder, name) for name in self._entries(folder)]
+        names = filterfalse(is_beside, self._entries(folder))
+        return [posixpath.join(folder, name) for name in names]
 
     def _list(self, folder: str) -> dict[str, bool]:
         """The entries of a folder by name, and whether each is a link."""
@@ -241,11 +258,10 @@ class Tree:
 
     @functools.cached_property
     def stems(self) -> dict[str, list[str]]:
-        """Folders that hold an image of this name without its suffix."""
+        """Paths of image files by their last name without its suffix."""
         index: dict[str, list[str]] = {}
         for path in self.paths(*IMAGE_SUFFIXES):
-            folder, name = posixpath.split(path)
-            index.setdefault(posixpath.splitext(name)[0], []).append(folder)
+            index.setdefault(posixpath.splitext(posixpath.basename(path))[0], []).append(path)
         return index
 
 
@@ -259,7 +275,7 @@ def walk(root: Path, folders: int | None = None, depth: int | None = None) -> Tr
         level = folder.count("/") + 1
         if folder == ".":
             folder, level = "", 0
-        tree.files[folder] = sorted(names)
+        tree.files[folder] = sorted(name for name in names if not is_beside(name))
         if folders is not None and len(tree.files) >= folders:
             break
         followed = []

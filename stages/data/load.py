@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from stages.data import groups, probe
-from stages.data.checks import boxes, entries, names, pixels, splits
+from stages.data.checks import boxes, entries, folders, names, pixels, splits
 from stages.data.checks.categories import Classes
 from stages.data.findings import Findings
 from stages.data.labels import Labels, join
@@ -54,6 +54,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
             {
                 "split": raw.split,
                 "annotations": raw.name,
+                "folder": raw.folder,
                 "images": len(raw.images),
                 "boxes": len(raw.annotations),
             }
@@ -88,6 +89,8 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
         boxes.check_images(whole, data.max_detections, findings)
     for name in sorted(on_disk - referenced):
         findings.report("image_unreferenced", {"file": name})
+    if data.pixels != "none":
+        folders.check_unread(root, referenced, findings)
     loaded.pairs = groups.check(loaded.sets, data, findings)
     splits.check_shared(loaded.sets, findings)
     return loaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,20 @@ def test_the_set_that_is_written_is_prepared(project, tmp_path):
     assert "prepare: train: 3 images, 6 boxes" in project.run("dvc", "repro", "prepare").stdout
 
 
+def test_the_command_of_a_message_typed_into_a_shell(project, tmp_path):
+    """Neither the shell nor make takes anything in the name for its own."""
+    root = tmp_path / """a [1] ü $HOME $(id) `id` "q" it's"""
+    build("datumaro_coco", root / "set")
+    with pytest.raises(InputError, match="the set lies below it") as caught:
+        recognise(root)
+    typed = shlex.split(str(caught.value).split("; ")[-1])
+    assert typed == ["make", "data-check", f"ROOT={root / 'set'}"]
+    done = project.make("--silent", *typed[1:])
+    assert f"root: {root / 'set'}" in done.stdout.replace('"', '"')
+    refused = project.make("--silent", *typed[1:], "POLICY=box_tiny=$(id)", check=False)
+    assert "box_tiny: '$(id)' is not one of" in refused.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "policy"),
     [
@@ -143,6 +158,15 @@ def test_a_root_one_folder_too_low_names_the_one_that_fits(name, folder, tmp_pat
     export = build(name, tmp_path / "set")
     with pytest.raises(InputError, match=f"make data-check ROOT={export.root}$"):
         recognise(export.root / folder)
+
+
+def test_the_own_file_of_a_folder_too_low_is_named(tmp_path):
+    export = build("label_studio_voc", tmp_path / "set")
+    (export.root / "images/own.json").write_text('{"about": 1}')
+    with pytest.raises(
+        InputError, match=r"annotations \(own\.json is neither COCO nor VOC\), which"
+    ):
+        recognise(export.root / "images")
 
 
 def test_a_file_without_a_split_in_its_name_is_for_training(tmp_path):

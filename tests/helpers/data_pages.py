@@ -87,7 +87,9 @@ def a_report(**values) -> dict:
         "image_root": "/somewhere",
         "pixels": "decode",
         "classes": CLASSES,
-        "files": [{"split": "train", "annotations": "a.json", "images": 5, "boxes": 61}],
+        "files": [
+            {"split": "train", "annotations": "a.json", "folder": "", "images": 5, "boxes": 61}
+        ],
         "splits": splits,
         "findings": [a_finding()],
         "changes": {"file": "changes.csv", "rows": 123},

@@ -35,7 +35,6 @@ TYPED = {
     "make costs": "faults/test_commands.py::test_commands_of_make",
     "make prune": "faults/test_commands.py::test_commands_of_make",
     "make data-check": "faults/test_commands.py::test_commands_of_make",
-    'make data-check ROOT=%s POLICY="CODE=ACTION"': "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT={}": "faults/test_commands.py::test_commands_of_make",
     "make data-check ROOT=/path/to/your/set": "faults/test_commands.py::test_commands_of_make",
     "make set-up": "faults/test_commands.py::test_commands_of_make",

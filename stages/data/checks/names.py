@@ -29,7 +29,7 @@ from stages.data.disk import (
 )
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.sources.layouts import split_of
+from stages.data.sources.image_folders import split_of
 
 # What an ordinary name below the root has none of; sets of 100,000 images have little else.
 _SUSPECT = re.compile(r"^[/\\]|:[/\\]|(^|[/\\])\.\.([/\\]|$)")

@@ -115,7 +115,8 @@ def facts(report: dict) -> list[tuple[str, list[str]]]:
 
 def _file_line(file: dict) -> str:
     images, boxes = count(file["images"], "images"), count(file["boxes"], "boxes")
-    return f"{file['annotations']} ({file['split']}): {images}, {boxes}"
+    folder = file["folder"] or "."
+    return f"{file['annotations']} ({file['split']}): {images} in {folder}, {boxes}"
 
 
 def grouping(groups: dict) -> str:

@@ -7,6 +7,7 @@ import json
 import mmap
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.layouts import Layout, by_split, image_folder, in_root_alone
+from stages.data.sources.image_folders import Labels, image_folders, only, split_of
+from stages.data.sources.layouts import Layout, by_split, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
 
@@ -104,11 +106,12 @@ def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
 
 @dataclass(frozen=True)
 class _File:
-    """images: the folder from which its names lead to files, None where none does."""
+    """images: the folder from which its names lead to files; several where nothing tells which is
+    meant, [] where there is none."""
 
     path: str
     names: list[str]
-    images: str | None
+    images: list[str]
     keypoints: bool
     size: int
 
@@ -116,25 +119,29 @@ class _File:
 def recognise(tree: Tree) -> Layout | None:
     """Raises InputError where the files of a split name images of several folders, which
     params.yaml cannot say."""
-    files, candidates = [], 0
+    files: list[_File] = []
+    apart: list[_File] = []
     for folder in tree.files:
         if "/" in folder:
             continue
         for file in _coco_files(tree, folder):
-            candidates += 1
-            if in_root_alone(folder, file.images):
-                files.append(file)
-    without_images = [file for file in files if file.images is None]
+            part = files if in_root_alone(folder, file.images) else apart
+            part.append(file)
+    without_images = [file for file in files if not file.images]
     # Beside a folder that is a set of its own, annotations without images are no part of the root
     # either.
-    if not files or (len(files) < candidates and files == without_images):
+    if not files or (apart and files == without_images):
         return None
-    notes: list[str] = []
+    notes = [f"{file.path} is left out: its name says no split, and others do" for file in apart]
     by_path = {file.path: file for file in files}
     sources = {}
     for split, paths in by_split(by_path, notes).items():
         chosen = _without_doubles([by_path[path] for path in paths], notes)
         sources[split] = _source(tree, split, chosen)
+        files_of_train = sources[split].files
+        if split == "train" and len(files_of_train) > 1 and not any(map(split_of, files_of_train)):
+            joined = " and ".join(files_of_train)
+            notes.append(f"{joined} are joined for training: their names say no split")
     lost: list[str] = []
     for file in without_images:
         lost += file.names[:5]
@@ -156,10 +163,13 @@ def broken_files(tree: Tree) -> list[str]:
     return broken
 
 
-def entries(path: Path, key: str, most: int) -> list[Any] | None:
+def entries(
+    path: Path, key: str, most: int, fits: Callable[[list[Any]], bool] | None = None
+) -> list[Any] | None:
     """The first entries of the list `key` of a JSON object; None where there is no such list.
 
-    The file is searched, not parsed: a list deeper inside is taken as well.
+    The file is searched, not parsed: a list deeper inside is taken as well. fits: takes the first
+    entries of a list; one that does not fit is passed over.
     """
     word = f'"{key}"'.encode()
     try:
@@ -169,7 +179,9 @@ def entries(path: Path, key: str, most: int) -> list[Any] | None:
                 begin = _LIST.match(data, at + len(word))
                 if begin:
                     window = data[begin.end() : begin.end() + _WINDOW]
-                    return _decoded(window.decode("utf-8", errors="replace"), most)
+                    values = _decoded(window.decode("utf-8", errors="replace"), most)
+                    if fits is None or fits(values):
+                        return values
                 at = data.find(word, at + 1)
     except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
         pass
@@ -199,8 +211,8 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
             sizes[path] = (tree.root / path).stat().st_size
     files = []
     for path in sorted(sizes, key=lambda path: -sizes[path])[:_FILES]:
-        images = entries(tree.root / path, "images", _NAMES)
-        if images is None or (images and not _is_image(images[0])):
+        images = entries(tree.root / path, "images", _NAMES, _are_images)
+        if images is None:
             continue
         fields: set[str] = set()
         for annotation in entries(tree.root / path, "annotations", 1) or []:
@@ -210,17 +222,26 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
         if "caption" in fields or "segments_info" in fields:
             continue
         names = []
+        sides = {}
         for image in images:
             if isinstance(image, dict) and image.get("file_name"):
-                names.append(str(image["file_name"]))
-        place = image_folder(tree, names, folder)
-        files.append(_File(path, names, place, "keypoints" in fields, sizes[path]))
+                name = str(image["file_name"])
+                names.append(name)
+                size = (image.get("width"), image.get("height"))
+                if all(isinstance(side, int | float) for side in size):
+                    sides[name] = (min(size), max(size))
+        places = image_folders(tree, names, Labels(path, sides))
+        files.append(_File(path, names, places, "keypoints" in fields, sizes[path]))
     return files
 
 
-def _is_image(entry: object) -> bool:
-    """Also for an entry that is broken, as long as it is no plain text."""
-    return isinstance(entry, dict) and (not entry or bool(_IMAGE_KEYS & entry.keys()))
+def _are_images(values: list[Any]) -> bool:
+    """Also for a first entry that is broken, as long as it is no plain text; info may have a list
+    called images too."""
+    if not values:
+        return True
+    first = values[0]
+    return isinstance(first, dict) and (not first or bool(_IMAGE_KEYS & first.keys()))
 
 
 def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
@@ -244,14 +265,18 @@ def _without_doubles(files: list[_File], notes: list[str]) -> list[_File]:
 def _share(file: _File, twin: _File) -> bool:
     """Whether more than half of the names looked at are the same, and mean the same files."""
     names = set(file.names)
-    same_place = file.images == twin.images or None in (file.images, twin.images)
+    same_place = file.images == twin.images or not (file.images and twin.images)
     return same_place and 2 * len(names & set(twin.names)) > max(len(names), 1)
 
 
 def _source(tree: Tree, split: str, files: list[_File]) -> Source:
     """Raises InputError where the files name images of several folders."""
     # Folder of images -> a file that has its images there.
-    folders = {file.images: file.path for file in files if file.images is not None}
+    folders: dict[str, str] = {}
+    for file in files:
+        folder = only(tree, "coco", file.path, file.images)
+        if folder is not None:
+            folders[folder] = file.path
     if len(folders) > 1:
         places = [f"of {path} in {folder or '.'}" for folder, path in folders.items()]
         raise InputError(

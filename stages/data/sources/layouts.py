@@ -6,28 +6,39 @@ from __future__ import annotations
 import codecs
 import posixpath
 import re
-from collections import Counter
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from stages.data.disk import Tree, form, is_file
+from stages.data.disk import Tree
+from stages.data.sources import yolo_splits
+from stages.data.sources.image_folders import (
+    Labels,
+    image_folders,
+    is_below,
+    only,
+    split_of,
+    stem_folders,
+)
 from stages.errors import InputError
 from stages.study.params import Source
 from stages.study.paths import SPLITS
 
-_WORDS = {
-    "train": ("train", "training", "trainval"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
 # Files of a folder that are looked at, and bytes of each. Of YOLO's many may be empty, for images
 # without objects.
 _XML_FILES, _XML_BYTES = 20, 2**14
 _TEXT_FILES, _TEXT_BYTES = 200, 2**12
-_FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
+_ANNOTATION = re.compile(rb"<(?:[\w.-]+:)?annotation[\s>]")
+_FILENAME = re.compile(rb"<(?:[\w.-]+:)?filename>\s*([^<]+?)\s*</filename>")
+_SIDES = re.compile(rb"<(?:[\w.-]+:)?(?:width|height)>\s*([0-9]{1,6})\s*<")
 # Where voc.read looks for the files that a list names, and the lists of the devkit.
 _ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
-_LISTS = {"train": ("train", "trainval", "default"), "val": ("val",), "test": ("test",)}
+_LISTS = {
+    "train": ("train", "trainval", "default"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test",),
+}
 # Lists that lie beside YOLO's labels.
 _NO_LABELS = {"classes", "labels", "train", "valid", "val", "test", "readme"}
 
@@ -46,54 +57,64 @@ class Layout:
 
 def voc(tree: Tree) -> Layout | None:
     """Folders of XML files, beside their images or in a tree of their own."""
-    folders: dict[str, str | None] = {}
-    lost = []
+    folders: dict[str, list[str]] = {}
+    lost: list[str] = []
+    notes: list[str] = []
     for folder in tree.files:
-        stems, filenames = _xml_files(tree, folder)
-        if not stems:
+        said = _xml_files(tree, folder)
+        if not said:
             continue
-        images = stem_folder(tree, stems, folder)
-        if images is None:
-            images = image_folder(tree, filenames, folder)
+        sizes, suffixes = {}, {}
+        for stem, image in said.items():
+            suffixes[stem] = posixpath.splitext(image.filename)[1].lower()
+            if image.size:
+                sizes[stem] = image.size
+        labels = Labels(folder, sizes, {stem: end for stem, end in suffixes.items() if end})
+        images = stem_folders(tree, said, labels)
+        if not images:
+            filenames = [image.filename for image in said.values() if image.filename]
+            images = image_folders(tree, filenames, Labels(folder))
         if in_root_alone(folder, images):
             folders[folder] = images
-            if images is None:
-                lost += stems[:5]
+            if not images:
+                lost += list(said)[:5]
+        else:
+            notes.append(f"{folder} is left out: its name says no split, and others do")
     if not folders:
         return None
-    notes: list[str] = []
     lists: dict[str, Source] = {}
     for split, names in _LISTS.items():
         for name in names:
             if f"{name}.txt" in tree.files.get(_IMAGE_SETS, ()) and _ANNOTATIONS in folders:
-                images = folders[_ANNOTATIONS] or ""
+                images = only(tree, "voc", _ANNOTATIONS, folders[_ANNOTATIONS]) or ""
                 lists.setdefault(split, Source(f"{_IMAGE_SETS}/{name}.txt", images))
-    sets = lists if "train" in lists else _sources(tree, folders, notes)
+    sets = lists if "train" in lists else _sources(tree, "voc", folders, notes)
     return Layout("voc", sets, lost, stems=True, notes=notes)
 
 
 def yolo(tree: Tree) -> Layout | None:
     """Folders of text files, a line of numbers per box, whose names are those of images."""
-    folders: dict[str, str | None] = {}
+    folders: dict[str, list[str]] = {}
     lost = []
     named = _has_class_names(tree)
     for folder in tree.files:
         stems = _label_stems(tree, folder)
         if not stems:
             continue
-        images = stem_folder(tree, stems, folder)
+        images = stem_folders(tree, stems, Labels(folder))
         # Without images and names a table of numbers may be anything.
-        if named or (images is not None and in_root_alone(folder, images)):
+        if named or (images and in_root_alone(folder, images)):
             folders[folder] = images
-            if images is None:
+            if not images:
                 lost += stems[:5]
     if not folders:
         return None
     notes: list[str] = []
     sets = {}
-    for split, source in _sources(tree, folders, notes).items():
+    for split, source in _sources(tree, "yolo", folders, notes).items():
         # yolo.read takes "" for no folder at all.
         sets[split] = Source(source.annotations, source.images or ".")
+    sets = yolo_splits.follow(tree, folders, sets, notes)
     return Layout("yolo", sets, lost, stems=True, notes=notes)
 
 
@@ -103,9 +124,10 @@ def check_class_names(tree: Tree) -> None:
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
         if path.endswith((".names", "/classes.txt")):
+            copy = shlex.join(("cp", str(tree.root / path), str(tree.root / "classes.txt")))
             raise InputError(
                 f"{tree.root}: the names of the classes lie in {path}, where prepare does not "
-                f"look; copy them: cp '{tree.root / path}' '{tree.root / 'classes.txt'}'"
+                f"look; copy them: {copy}"
             )
 
 
@@ -115,22 +137,32 @@ def _has_class_names(tree: Tree) -> bool:
     return is_listed or bool(tree.names("", ".yaml", ".yml", ".names"))
 
 
-def _xml_files(tree: Tree, folder: str) -> tuple[list[str], list[str]]:
-    """Of the first VOC files: the names without a suffix, and what <filename> says.
+class _Said(NamedTuple):
+    """What a VOC file says of its image; size: the smaller side and the larger, or None."""
+
+    filename: str
+    size: tuple[float, float] | None
+
+
+def _xml_files(tree: Tree, folder: str) -> dict[str, _Said]:
+    """What the first VOC files say, by their names without a suffix.
 
     LabelMe's XML has the same outermost element, and polygons in place of boxes.
     """
-    stems, filenames = [], []
+    said = {}
     for name in tree.names(folder, ".xml")[:_XML_FILES]:
         text = tree.beginning(posixpath.join(folder, name), _XML_BYTES)
-        has_boxes = b"<polygon>" not in text or b"<bndbox>" in text
-        if not has_boxes or not re.search(rb"<annotation[\s>]", text):
+        has_boxes = b"polygon>" not in text or b"bndbox>" in text
+        if not has_boxes or not _ANNOTATION.search(text):
             continue
-        stems.append(posixpath.splitext(name)[0])
         match = _FILENAME.search(text)
-        if match:
-            filenames.append(match[1].decode(errors="replace"))
-    return stems, filenames
+        filename = match[1].decode(errors="replace") if match else ""
+        sides = [float(side) for side in _SIDES.findall(text)[:2]]
+        size = None
+        if len(sides) == 2 and min(sides) > 0:
+            size = (min(sides), max(sides))
+        said[posixpath.splitext(name)[0]] = _Said(filename, size)
+    return said
 
 
 def _label_stems(tree: Tree, folder: str) -> list[str]:
@@ -157,20 +189,23 @@ def _is_label(text: bytes) -> bool:
     return len(numbers) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()
 
 
-def _sources(tree: Tree, folders: dict[str, str | None], notes: list[str]) -> dict[str, Source]:
-    """folders: of annotations -> of images. Raises InputError where a split is not one folder."""
+def _sources(
+    tree: Tree, source: str, folders: dict[str, list[str]], notes: list[str]
+) -> dict[str, Source]:
+    """folders: of annotations -> of images. Raises InputError where a split is not one folder, or
+    the folder of its images cannot be told."""
     splits = by_split(folders, notes)
     sets = {}
     for split, own in splits.items():
         top = _common_folder(own)
         for name, elsewhere in splits.items():
-            if name != split and any(_is_below(folder, top) for folder in elsewhere):
+            if name != split and any(is_below(folder, top) for folder in elsewhere):
                 raise InputError(
                     f"{tree.root}: the labels of {split} lie in {' and '.join(own)}; put them into "
                     "one folder, and their images likewise"
                 )
-        images = [folders[folder] for folder in own if folders[folder] is not None]
-        sets[split] = Source(top or ".", _common_folder(images))
+        images = [only(tree, source, folder, folders[folder]) for folder in own]
+        sets[split] = Source(top or ".", _common_folder(filter(None, images)))
     return sets
 
 
@@ -191,17 +226,7 @@ def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str
     return {split: named[split] for split in SPLITS if split in named}
 
 
-def split_of(path: str) -> str | None:
-    """The split that a path names, its last part first: train for a/instances_Train2017.json."""
-    for part in reversed(path.split("/")):
-        for word in re.findall(r"[a-z]+", part.casefold()):
-            for split, words in _WORDS.items():
-                if word in words:
-                    return split
-    return None
-
-
-def in_root_alone(folder: str, images: str | None) -> bool:
+def in_root_alone(folder: str, images: list[str]) -> bool:
     """Whether a folder of annotations belongs to the root, rather than to a set of its own one
     level below.
 
@@ -209,49 +234,9 @@ def in_root_alone(folder: str, images: str | None) -> bool:
     elsewhere.
     """
     top = folder.split("/")[0]
-    if not folder or split_of(top) is not None or images is None:
+    if not folder or split_of(top) is not None or not images:
         return True
-    return not _is_below(images, top)
-
-
-def image_folder(tree: Tree, names: Iterable[str], near: str = "") -> str | None:
-    """The folder from which most of `names` lead to image files; None where none of them does.
-
-    near: the folder of the annotations, which decides where several folders have the same names.
-    """
-    votes: Counter[str] = Counter()
-    for name in names:
-        short = posixpath.normpath(name.replace("\\", "/"))
-        end = form(f"/{short}")
-        for path in tree.images.get(form(posixpath.basename(short)), ()):
-            if form(f"/{path}").endswith(end):
-                # Both have as many parts at their end, however long these are in either form.
-                votes["/".join(path.split("/")[: -len(short.split("/"))])] += 1
-        votes.update(link for link in tree.links if is_file(tree.root / link / short))
-    return _elected(votes, near)
-
-
-def stem_folder(tree: Tree, stems: Iterable[str], near: str = "") -> str | None:
-    """As image_folder, for last names without a suffix."""
-    votes: Counter[str] = Counter()
-    for stem in stems:
-        votes.update(tree.stems.get(stem, ()))
-        for link in tree.links:
-            path = tree.root / link / stem
-            if any(is_file(path.with_name(stem + end)) for end in (".jpg", ".jpeg", ".png")):
-                votes[link] += 1
-    return _elected(votes, near)
-
-
-def _elected(votes: Counter[str], near: str) -> str | None:
-    """Of several with most votes: `near` itself, one in it, one of its split, the shortest."""
-
-    def rank(folder: str) -> tuple:
-        is_inside = bool(near) and _is_below(folder, near)
-        same_split = split_of(folder) is not None and split_of(folder) == split_of(near)
-        return (votes[folder], folder == near, is_inside, same_split, -len(folder), folder)
-
-    return max(votes, key=rank, default=None)
+    return not is_below(images[0], top)
 
 
 def _common_folder(folders: Iterable[str]) -> str:
@@ -262,8 +247,3 @@ def _common_folder(folders: Iterable[str]) -> str:
             break
         shared.append(level[0])
     return "/".join(shared)
-
-
-def _is_below(folder: str, top: str) -> bool:
-    """Whether `folder` is `top` or lies in it; "" is the root."""
-    return not top or folder == top or folder.startswith(f"{top}/")

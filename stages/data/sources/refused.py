@@ -105,6 +105,12 @@ categories are its class-map
     convert it to COCO
 { type task: Ultralytics' NDJSON
     convert it to YOLO with ultralytics.data.converter.convert_ndjson_to_yolo
+[ image_id bbox: a list of COCO's detections or annotations
+    give the file that has the lists images, annotations and categories
+{ images annotations, { images categories: JSON whose images are not COCO's
+    COCO has a list of objects, "images": [{"id": 1, "file_name": "a.jpg"}, ...]
+{ annotations categories: COCO's JSON without the list images
+    give it its images, as a list: "images": [{"id": 1, "file_name": "a.jpg"}, ...]
 """)
 # A signature: columns.
 _CSV = _table("""
@@ -210,6 +216,7 @@ _RECOGNISERS: dict[tuple[str, ...], Callable[[Tree, str], Format | None]] = {
     (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z"): _by_name(
         "an archive", "unpack it into a folder of its own and give that as ROOT ({path})"
     ),
+    (".gz", ".bz2", ".xz", ".zst"): _by_name("a compressed file", "unpack it ({path})"),
 }
 
 

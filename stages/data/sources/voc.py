@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from stages.data.disk import IMAGE_SUFFIXES, form, is_file, read_inside
+from stages.data.disk import IMAGE_SUFFIXES, files_below, form, is_file, read_inside
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Raw, are_finite, number, read_text
 
@@ -84,11 +84,12 @@ def _xml_files(
             return []
         for line in filter(None, map(str.strip, text.splitlines())):
             # A name, which may have spaces, or a name and 1, 0 or -1.
-            whole = root / "Annotations" / f"{line}.xml"
             first = root / "Annotations" / f"{line.split()[0]}.xml"
-            files.append(whole if is_file(whole) else first)
+            likely = [root / "Annotations" / f"{line}.xml", first]
+            likely += [file.with_suffix(".XML") for file in likely]
+            files.append(next(filter(is_file, likely), first))
     elif place.is_dir():
-        files = sorted(place.rglob("*.xml"))
+        files = files_below(place, ".xml")
     if not files:
         note = "neither a list of images nor a folder of XML files"
         findings.report("annotation_file_missing", origin, note=note)
@@ -181,12 +182,11 @@ class VocImages:
         # By the path with and without its suffix, and by the last name without.
         self._by_path: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
-        for file in sorted(folder.rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                path = file.relative_to(folder)
-                for key in (path, path.with_suffix("")):
-                    self._by_path[key.as_posix()].append(path.as_posix())
-                self._by_stem[path.stem].append(path.as_posix())
+        for file in files_below(folder, *IMAGE_SUFFIXES):
+            path = file.relative_to(folder)
+            for key in (path, path.with_suffix("")):
+                self._by_path[key.as_posix()].append(path.as_posix())
+            self._by_stem[path.stem].append(path.as_posix())
 
     def match(self, file: Path, filename: str) -> tuple[str, str]:
         """The image of the XML file `file`, from the folder of images, and the code of what is to

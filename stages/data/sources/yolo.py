@@ -7,7 +7,7 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
-from stages.data.disk import IMAGE_SUFFIXES, read_inside
+from stages.data.disk import IMAGE_SUFFIXES, files_below, read_inside
 from stages.data.findings import Findings
 from stages.data.sources import yolo_names
 from stages.data.sources.annotations import Raw, are_finite, number
@@ -32,12 +32,12 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
         return None
     raw = Raw(split, annotations, folder, categories=categories, relative=True)
     pictures: dict[Path, list[str]] = {}
-    for file in sorted(images.rglob("*")):
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            name = file.relative_to(images)
-            pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
+    for file in files_below(images, *IMAGE_SUFFIXES):
+        name = file.relative_to(images)
+        pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
     texts: dict[Path, str] = {}
-    for file in sorted(labels.rglob("*.txt")):
+    sources: dict[Path, str] = {}
+    for file in files_below(labels, ".txt"):
         place = {"split": split, "source": file.relative_to(root).as_posix()}
         stem = file.relative_to(labels).with_suffix("")
         # Where labels lie beside the images, as some programs put them, the list of classes does
@@ -47,6 +47,9 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
                 findings.report("label_without_image", place)
             continue
         try:
+            if stem in texts:
+                raise ValueError(f"{sources[stem]} is a label file of the same image")
+            sources[stem] = place["source"]
             texts[stem] = read_inside(file, root).decode("utf-8-sig")
         except (OSError, ValueError) as error:
             image = posixpath.join(folder, pictures[stem][0])
@@ -57,7 +60,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     if kinds.fault:
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
-        source = (Path(annotations) / f"{stem}.txt").as_posix()
+        source = sources.get(stem) or (Path(annotations) / f"{stem}.txt").as_posix()
         if len(files) > 1 and texts.get(stem):
             place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
             findings.report("label_file_shared", place, before=", ".join(files))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stages.data.disk import read_inside
+from stages.data.disk import is_beside, read_inside
 from stages.data.findings import Findings
 from stages.data.sources.annotations import read_text
 
@@ -28,8 +29,15 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at
     all; here no name is resolved, as no tool writes anything but text in this place.
     """
-    lists = list(filter(Path.is_file, (root / "classes.txt", *sorted(root.glob("*.names")))))
-    for file in tables(root):
+    lists = [root / "classes.txt"]
+    lists += [file for file in sorted(root.glob("*.names")) if not is_beside(file.name)]
+    lists = list(filter(Path.is_file, lists))
+    # Programs that write labels put it beside them.
+    labels = Path(origin["source"])
+    inner = [root / folder / "classes.txt" for folder in (labels, *labels.parents)]
+    beside = list(filter(Path.is_file, inner))
+    files = tables(root)
+    for index, file in enumerate(files):
         place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
         if text is None:
@@ -44,13 +52,22 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
             if count not in (None, str(len(categories))):
                 note = f"{len(categories)} names"
                 findings.report("names_count", place, before=f"nc: {count}", note=note)
-            _compare([category["name"] for category in categories], lists, place, findings)
+            names = [category["name"] for category in categories]
+            _compare(names, dict.fromkeys([*lists, *beside]), place, findings)
+            _compare_tables(categories, files[index + 1 :], place, findings)
             return categories
     for file in lists:
-        text = read_text(file, {**origin, "source": file.name}, findings)
+        place = {**origin, "source": file.name}
+        text = read_text(file, place, findings)
         if text is None:
             return None
-        return _numbered(_lines(text))
+        names = _lines(text)
+        for number, name in enumerate(names):
+            if name.startswith("#"):
+                findings.report("names_comment", place, before=f"class {number}: {name}")
+        others = [other for other in (*lists, *beside) if other != file]
+        _compare(names, others, place, findings)
+        return _numbered(names)
     findings.report("names_missing", origin, file=root)
     return None
 
@@ -59,7 +76,7 @@ def tables(root: Path) -> list[Path]:
     """The set's YAML files, the likeliest first."""
     files = [root / "data.yaml", root / "dataset.yaml"]
     for pattern in ("*.yaml", "*.yml"):
-        files += sorted(root.glob(pattern))
+        files += [file for file in sorted(root.glob(pattern)) if not is_beside(file.name)]
     return list(filter(Path.is_file, dict.fromkeys(files)))
 
 
@@ -130,8 +147,25 @@ def _numbered(names: list[str]) -> list[dict[str, Any]]:
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 
+def _compare_tables(
+    categories: list[dict[str, Any]], files: list[Path], place: dict[str, Any], findings: Findings
+) -> None:
+    """Reports other YAML files that have other names."""
+    for file in files:
+        try:
+            others, _ = _parse(read_inside(file, file.parent).decode("utf-8-sig"), file.parent)
+        except (yaml.YAMLError, OSError, ValueError, RecursionError):
+            continue
+        if others and others != categories:
+            before = f"{file.name}: {', '.join(other['name'] for other in others)}"
+            names = ", ".join(category["name"] for category in categories)
+            findings.report(
+                "names_differ", place, before=before, note=f"{place['source']}: {names}"
+            )
+
+
 def _compare(
-    names: list[str], lists: list[Path], place: dict[str, Any], findings: Findings
+    names: list[str], lists: Iterable[Path], place: dict[str, Any], findings: Findings
 ) -> None:
     """Reports lists of other names."""
     for file in lists:

@@ -166,6 +166,23 @@ def class_names_in_two_orders(broken: BrokenSet) -> None:
     (broken.root / "classes.txt").write_text("bag\ncan\ncup\n")
 
 
+@case("names_differ", kind="yolo")
+def class_names_in_two_orders_beside_the_labels(broken: BrokenSet) -> None:
+    (broken.root / "labels/classes.txt").write_text("bag\ncan\ncup\n")
+
+
+@case("names_differ", kind="yolo")
+def class_names_of_two_yaml_files(broken: BrokenSet) -> None:
+    (broken.root / "coco8.yaml").write_text("names: [bag, can, cup]\n")
+
+
+@case("names_comment", kind="yolo", also="category_unused")
+def class_list_with_a_comment(broken: BrokenSet) -> None:
+    """At its end, where it moves no class."""
+    (broken.root / "data.yaml").unlink()
+    (broken.root / "classes.txt").write_text("can\nbag\ncup\n# of 2024\n")
+
+
 @case("category_name_empty", kind="yolo", says="categories[1]")
 def class_list_with_a_gap(broken: BrokenSet) -> None:
     (broken.root / "data.yaml").unlink()

@@ -87,7 +87,7 @@ def name_of_the_longest_end(broken: BrokenSet) -> None:
     rename(broken, 4, "a/003.jpg", "a/003.jpg")
 
 
-@case("path_absolute", action="drop")
+@case("path_absolute", action="drop", also="folder_unread")
 def name_that_two_images_end_with(broken: BrokenSet) -> None:
     """Neither is meant more than the other, and no entry names them."""
     for folder in ("a", "b"):
@@ -96,7 +96,7 @@ def name_that_two_images_end_with(broken: BrokenSet) -> None:
     broken.add_image("/content/drive/twice.jpg")
 
 
-@case("path_absolute", action="drop")
+@case("path_absolute", action="drop", also="folder_unread")
 def two_names_that_claim_one_image(broken: BrokenSet) -> None:
     (broken.root / "a").mkdir()
     shutil.copy(broken.path(2), broken.root / "a" / "once.jpg")
@@ -109,7 +109,7 @@ def address_of_an_image_with_an_entry(broken: BrokenSet) -> None:
     broken.add_image("https://host.example/003.jpg")
 
 
-@case("path_absolute", action="drop")
+@case("path_absolute", action="drop", also="folder_unread")
 def name_of_an_image_of_a_split_of_its_own(broken: BrokenSet) -> None:
     (broken.root / "val").mkdir()
     shutil.copy(broken.path(2), broken.root / "val" / "added.png")
@@ -227,6 +227,13 @@ def name_that_two_files_could_mean(broken: BrokenSet) -> None:
     for name in ("added.PNG", "Added.png"):
         shutil.copy(broken.path(2), broken.root / "images" / name)
     broken.add_image("ADDED.png")
+
+
+@case("folder_unread")
+def folder_without_labels(broken: BrokenSet) -> None:
+    (broken.root / "test").mkdir()
+    for index in range(2):
+        shutil.copy(broken.path(index), broken.root / "test")
 
 
 @case("image_unreferenced")

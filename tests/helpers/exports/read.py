@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from exports.export import CLASSES, Export, reads
 
 
@@ -162,6 +164,24 @@ def voc_in_a_namespace(export: Export) -> None:
         text = path.read_text()
         namespace = '<annotation xmlns="http://example.org/voc">'
         path.write_text(text.replace("<annotation>", namespace))
+
+
+@reads("voc", train=("Annotations", "images"))
+def voc_with_the_prefix_of_a_namespace(export: Export) -> None:
+    export.images("images")
+    export.voc("Annotations")
+    for path in (export.root / "Annotations").iterdir():
+        text = re.sub("<(/?)([a-z])", r"<\1ns:\2", path.read_text())
+        start = '<ns:annotation xmlns:ns="http://example.org/voc">'
+        path.write_text(text.replace("<ns:annotation>", start))
+
+
+@reads("coco", train=("a.json", "images"))
+def coco_with_a_list_images_of_its_info(export: Export) -> None:
+    export.images("images")
+    export.coco("a.json")
+    text = (export.root / "a.json").read_text()
+    (export.root / "a.json").write_text(text.replace("{", '{"about": {"images": ["a", "b"]}, ', 1))
 
 
 @reads("yolo", train=(".", "."))

@@ -256,3 +256,31 @@ def bdd100k(export: Export) -> None:
             for name, boxes in export.boxes.items()
         ],
     )
+
+
+@refuses("whose images are not COCO's", '"images": [{"id": 1')
+def coco_with_a_mapping_of_images(export: Export) -> None:
+    export.images("images")
+    images = {str(number): {"id": number, "file_name": name} for number, name in enumerate("ab")}
+    export.json("a.json", {"images": images, "annotations": [], "categories": []})
+
+
+@refuses("without the list images", '"images": [{"id": 1')
+def coco_without_images(export: Export) -> None:
+    export.images("images")
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    export.json("a.json", {"annotations": [box], "categories": [{"id": 1, "name": "can"}]})
+
+
+@refuses("a list of COCO's detections", "the lists images, annotations and categories")
+def coco_detections(export: Export) -> None:
+    export.images("images")
+    export.json(
+        "results.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]
+    )
+
+
+@refuses("a compressed file", "unpack it (a.json.gz)")
+def coco_compressed(export: Export) -> None:
+    export.images("images")
+    (export.root / "a.json.gz").write_bytes(b"\x1f\x8b")

@@ -1,0 +1,59 @@
+"""What lies in a set and keeps DVC from reading it: DVC would end in another line than ours, or wait
+without end, before prepare starts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+# Folders that DVC passes over.
+_SKIPPED = {".git", ".hg", ".dvc"}
+
+
+def obstacle(root: Path) -> str:
+    """The first entry of the set that DVC cannot take, why, and the remedy; "" where all is well."""
+    if not _is_text(str(root)):
+        return f"{_shown(root)}: the name is not UTF-8, which DVC refuses; rename the folder"
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        for name in (*folders, *names):
+            if not _is_text(name):
+                path = _shown(Path(place, name))
+                return f"{path}: the name is not UTF-8, which DVC refuses; rename it, with convmv for one"
+        for name in names:
+            reason = _reason(Path(place, name))
+            if reason:
+                path = _shown(Path(place, name))
+                return f"{path}: {reason}, which DVC refuses; move it out of the set"
+    return ""
+
+
+def _reason(path: Path) -> str:
+    if path.name == ".dvcignore":
+        return "a .dvcignore within a set"
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "a link that leads to no file"
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return "neither a file nor a folder"
+    return ""
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(path: Path) -> str:
+    """In one line, whatever is in it."""
+    letters = []
+    for letter in os.fsencode(path).decode("utf-8", errors="backslashreplace"):
+        if not letter.isprintable():
+            letter = letter.encode("unicode_escape").decode("ascii")
+        letters.append(letter)
+    return "".join(letters)
