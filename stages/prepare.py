@@ -56,8 +56,8 @@ def _not_noticed(report: dict[str, Any]) -> list[str]:
     for finding in report["findings"]:
         if finding["code"] == "path_link_outside" and finding["action"] == "kept":
             lines.append(
-                "path_link_outside: DVC does not look into a folder that is a link, so dvc status "
-                "does not tell when an image in it is changed; then run dvc repro --force prepare"
+                "path_link_outside: DVC does not look into a folder that is a link, and does not "
+                "tell when an image in it is changed; then run dvc repro --force prepare"
             )
     return lines
 

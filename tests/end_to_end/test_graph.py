@@ -163,7 +163,8 @@ def test_a_removed_and_restored_row_comes_from_the_run_cache(matrix):
     (matrix.folder / "stages/dvc.lock").unlink()
     matrix.set_params(lambda values: values.update(cells={R50: row, **values["cells"]}))
     output = matrix.run("dvc", "repro").stdout
-    assert ran(output) == set()
+    # It alone is to run again: MLflow has the verdicts of two cells by now.
+    assert ran(output) == {"compare"}
     assert report(matrix)["cells"] == 3
     assert (matrix.folder / "models" / R50 / "best.pth").is_file()
 
@@ -224,7 +225,8 @@ def test_cells_that_differ_in_their_rows_alone_are_compared_fairly(finished):
         assert fair.factors == factors and fair.fair, fair.sentence
         # Both files were read: nothing is unknown but that the tests edit params.yaml after the commit.
         assert all(
-            "no commit holds" in one or "put down to one of" in one for one in fair.cautions
+            "no commit holds" in one or "put down to any single one of" in one
+            for one in fair.cautions
         ), fair.cautions
 
 

@@ -21,6 +21,7 @@ SLOW = pytest.mark.slow
         ("dvc checkout --force", f"metrics/r50/fpn/{FPN}/history.csv"),
         ("dvc repro compose", f"data/cells/{FPN}.py"),
         ("dvc repro prepare", "data/prepared/val.json"),
+        pytest.param("dvc repro --force prepare", "data/prepared/val.json", marks=SLOW),
         ("dvc repro stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py"),
         pytest.param(
             "dvc repro --force stages/dvc.yaml:train@r50-fpn", f"models/{FPN}/config.py", marks=SLOW
