@@ -43,11 +43,15 @@ $(VENV)/installed: requirements.txt
 set-up: $(VENV)/installed  ## what every target does first: DVC with git or without, a git identity, what does not work here
 	@python -m stages.set_up
 
+# A report that DVC has from its run cache is not told to MLflow, whose verdicts and champion would go on being those of
+# another comparison. compare leaves the summary here that MLflow had last.
+TOLD = test ! -e .work/told.json || cmp --silent reports/summary.json .work/told.json
+COMPARE = $(DVC) repro --force --single-item compare
 # A cell that fails stops no other: the report is written without it, and the last line names it.
 repro: install  ## the whole study, JOBS cells at a time: data, training, analysis, costs, report
 	@python -m stages.check_cache missing
 	@$(DVC) repro compose
-	@if $(DVC) status --quiet || $(AGAIN) cells; then $(DVC) repro; else \
+	@if $(DVC) status --quiet || $(AGAIN) cells; then $(DVC) repro && { $(TOLD) || $(COMPARE); }; else \
 		$(DVC) repro --single-item costs compare; \
 		test ! -s $(FAILED) || echo "repro: failed: $$(xargs <$(FAILED)). The report leaves out what has no results." \
 			"Mend the cause, which each cell has said above, and run make repro again: it runs these alone" >&2; exit 1; fi

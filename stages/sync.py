@@ -109,13 +109,18 @@ def data(tags: dict[str, str]) -> None:
 
 
 def comparison() -> None:
-    """A line where MLflow lacks the comparison of reports/, and so its verdicts and its champion."""
+    """A line where the last comparison in MLflow, whose verdicts and champion it has, is not that of
+    reports/."""
     if not (paths.REPORTS / SUMMARY).is_file():
         return
     client, experiment = trying(lambda: store.open_client(SUFFIX))
-    condition = f"tags.{REPORT} = '{sha256(paths.REPORTS / SUMMARY)}'"
-    if not trying(lambda: client.search_runs([experiment], condition, max_results=1)):
-        log.info("the comparison of %s is not there yet; %s sends it", paths.REPORTS, AGAIN)
+    runs = trying(
+        lambda: client.search_runs(
+            [experiment], order_by=["attributes.end_time DESC"], max_results=1
+        )
+    )
+    if not runs or runs[0].data.tags.get(REPORT) != sha256(paths.REPORTS / SUMMARY):
+        log.info("the last comparison there is not that of %s; %s sends it", paths.REPORTS, AGAIN)
 
 
 def trying(step: Callable[[], T]) -> T:

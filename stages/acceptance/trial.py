@@ -53,7 +53,7 @@ detections = []
 for place, box in enumerate(json.load(open(sys.argv[1]))["annotations"]):
     x, y, width, height = box["bbox"]
     for turn in range(3):
-        moved = [x + width * turn * place % 7 / 20, y, width, height * (1 + turn / 9)]
+        moved = [x + width * (turn * place % 7) / 20, y, width, height * (1 + turn / 9)]
         detections.append({"image_id": box["image_id"], "category_id": box["category_id"],
                            "bbox": moved, "score": (1 + (place * 3 + turn) * 7 % 97) / 100})
 print(json.dumps([kept, BoxMetric(sys.argv[1]).compute_metrics([detections])]))

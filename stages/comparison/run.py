@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.comparison import outcomes, registry
-from stages.files import sha256
+from stages.files import sha256, write_text
 from stages.results.cell import CellResult
+from stages.study import paths
 from stages.study.params import Study
 from stages.tracking import provenance, store
 from stages.tracking.contents import BATCH, TAG_LENGTH, batches, now, same, send_points
@@ -37,6 +38,8 @@ SUFFIX = "-comparisons"
 # The tag with the SHA-256 of the report's summary, by which sync tells whether MLflow has it.
 REPORT = "report"
 SUMMARY = "summary.json"
+# The summary that MLflow was told last.
+TOLD = paths.SCRATCH / "told.json"
 # Names of more cells are counted, not told.
 _MOST = 4
 AGAIN = "`dvc repro --force --single-item compare`"
@@ -55,6 +58,9 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
         sender.put(send)
     unsent = sender.finish(PATIENCE_S)
     messages.over = True
+    if not unsent:
+        # For make, which has compare run again where DVC restores another report.
+        write_text(TOLD, (folder / SUMMARY).read_text(encoding="utf-8"))
     if unsent:
         logger.warning(
             "MLflow at %s has not taken all of this comparison (%s). The report in %s is complete; "

@@ -18,7 +18,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.data.disk import Tree, walk
 from stages.data.sources import coco, layouts
-from stages.data.sources.image_folders import Labels, image_folders, split_of, stem_folders
+from stages.data.sources.image_folders import LabelFiles, image_folders, split_of, stem_folders
 from stages.data.sources.layouts import Layout
 from stages.data.sources.refused import refusal
 from stages.errors import InputError

@@ -126,7 +126,7 @@ def _stop_message(finding: dict[str, Any]) -> str:
     alternatives = [action for action in CHECKS[code].actions if action != "fatal"]
     if alternatives:
         message += f" Or set data.policy.{code} to {' or '.join(alternatives)}."
-    return _one_line(message)
+    return one_line(message)
 
 
 def _help(check: Check, action: str) -> str:
@@ -173,7 +173,7 @@ def shown(value: Any) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Names may hold line ends, marks that turn the text round, and halves of characters."""
     letters = []
     for letter in text:

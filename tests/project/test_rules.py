@@ -31,15 +31,12 @@ def keys(value):
             yield from keys(item)
 
 
-def test_nothing_but_compare_is_kept_from_the_run_cache():
+def test_nothing_switches_the_run_cache_off():
     # Measured: `cache: false` on any out, or `persist: true`, and DVC no longer restores the stage from its run cache.
-    # compare alone is to run again: it tells MLflow.
-    switched = []
     for name in FILES:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        assert not re.search(r"cache:\s*false", text)
-        switched += re.findall(r"(\S+): \{persist:\s*true", text)
-    assert switched == ["{reports/report.md"]
+        assert not re.search(
+            r"cache:\s*false|persist:\s*true", (ROOT / name).read_text(encoding="utf-8")
+        )
 
 
 def test_no_parameter_has_a_name_that_the_run_cache_ignores():

@@ -16,7 +16,7 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.image_folders import Labels, image_folders, only, split_of
+from stages.data.sources.image_folders import LabelFiles, image_folders, only, split_of
 from stages.data.sources.layouts import Layout, by_split, in_root_alone
 from stages.errors import InputError
 from stages.study.params import Source
@@ -230,7 +230,7 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
                 size = (image.get("width"), image.get("height"))
                 if all(isinstance(side, int | float) for side in size):
                     sides[name] = (min(size), max(size))
-        places = image_folders(tree, names, Labels(path, sides))
+        places = image_folders(tree, names, LabelFiles(path, sides))
         files.append(_File(path, names, places, "keypoints" in fields, sizes[path]))
     return files
 

@@ -28,7 +28,7 @@ _OPENED, _MANY = 8, 0.75
 
 
 @dataclass
-class Labels:
+class LabelFiles:
     """A file or a folder of labels: where it lies, and what it says of its images, by their names:
     width and height, and the suffix of the file."""
 
@@ -53,7 +53,7 @@ def is_below(folder: str, top: str) -> bool:
     return not top or folder == top or folder.startswith(f"{top}/")
 
 
-def image_folders(tree: Tree, names: Iterable[str], labels: Labels) -> list[str]:
+def image_folders(tree: Tree, names: Iterable[str], labels: LabelFiles) -> list[str]:
     """The folder from which most of `names` lead to image files; several where nothing tells which
     is meant, [] where no name leads to a file."""
     images: dict[str, dict[str, str]] = {}
@@ -71,7 +71,7 @@ def image_folders(tree: Tree, names: Iterable[str], labels: Labels) -> list[str]
     return _meant(tree, images, labels)
 
 
-def stem_folders(tree: Tree, stems: Iterable[str], labels: Labels) -> list[str]:
+def stem_folders(tree: Tree, stems: Iterable[str], labels: LabelFiles) -> list[str]:
     """As image_folders, for last names without a suffix."""
     images: dict[str, dict[str, str]] = {}
     for stem in stems:
@@ -105,7 +105,7 @@ def only(tree: Tree, source: str, labels: str, folders: list[str]) -> str | None
     return next(iter(folders), None)
 
 
-def _meant(tree: Tree, images: dict[str, dict[str, str]], labels: Labels) -> list[str]:
+def _meant(tree: Tree, images: dict[str, dict[str, str]], labels: LabelFiles) -> list[str]:
     """images: folder -> name -> path. The shortest first, where several hold the same files."""
     most = max(map(len, images.values()), default=0)
     folders = [folder for folder in images if len(images[folder]) >= _MANY * most]

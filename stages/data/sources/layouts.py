@@ -14,7 +14,7 @@ from typing import NamedTuple
 from stages.data.disk import Tree
 from stages.data.sources import yolo_splits
 from stages.data.sources.image_folders import (
-    Labels,
+    LabelFiles,
     image_folders,
     is_below,
     only,
@@ -69,11 +69,11 @@ def voc(tree: Tree) -> Layout | None:
             suffixes[stem] = posixpath.splitext(image.filename)[1].lower()
             if image.size:
                 sizes[stem] = image.size
-        labels = Labels(folder, sizes, {stem: end for stem, end in suffixes.items() if end})
+        labels = LabelFiles(folder, sizes, {stem: end for stem, end in suffixes.items() if end})
         images = stem_folders(tree, said, labels)
         if not images:
             filenames = [image.filename for image in said.values() if image.filename]
-            images = image_folders(tree, filenames, Labels(folder))
+            images = image_folders(tree, filenames, LabelFiles(folder))
         if in_root_alone(folder, images):
             folders[folder] = images
             if not images:
@@ -101,7 +101,7 @@ def yolo(tree: Tree) -> Layout | None:
         stems = _label_stems(tree, folder)
         if not stems:
             continue
-        images = stem_folders(tree, stems, Labels(folder))
+        images = stem_folders(tree, stems, LabelFiles(folder))
         # Without images and names a table of numbers may be anything.
         if named or (images and in_root_alone(folder, images)):
             folders[folder] = images

@@ -158,22 +158,20 @@ def labelimg_voc(export: Export) -> None:
 @reads("voc", train=("Annotations", "images"))
 def voc_in_a_namespace(export: Export) -> None:
     """As converters write it that keep to a schema."""
-    export.images("images")
-    export.voc("Annotations")
-    for path in (export.root / "Annotations").iterdir():
-        text = path.read_text()
-        namespace = '<annotation xmlns="http://example.org/voc">'
-        path.write_text(text.replace("<annotation>", namespace))
+    in_a_namespace(export, "", '<annotation xmlns="http://example.org/voc">')
 
 
 @reads("voc", train=("Annotations", "images"))
 def voc_with_the_prefix_of_a_namespace(export: Export) -> None:
+    in_a_namespace(export, "ns:", '<ns:annotation xmlns:ns="http://example.org/voc">')
+
+
+def in_a_namespace(export: Export, prefix: str, start: str) -> None:
     export.images("images")
     export.voc("Annotations")
     for path in (export.root / "Annotations").iterdir():
-        text = re.sub("<(/?)([a-z])", r"<\1ns:\2", path.read_text())
-        start = '<ns:annotation xmlns:ns="http://example.org/voc">'
-        path.write_text(text.replace("<ns:annotation>", start))
+        text = re.sub("<(/?)([a-z])", rf"<\1{prefix}\2", path.read_text())
+        path.write_text(text.replace(f"<{prefix}annotation>", start))
 
 
 @reads("coco", train=("a.json", "images"))
