@@ -118,7 +118,7 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
     folders_of = stem_folders if layout.stems else image_folders
     for parent in tree.root.parents[:2]:
         near = tree.root.relative_to(parent).as_posix()
-        folders = folders_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, Labels(near))
+        folders = folders_of(walk(parent, _FOLDERS, _DEPTH), layout.lost, LabelFiles(near))
         if not folders:
             continue
         place = parent / folders[0]
