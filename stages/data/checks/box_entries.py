@@ -183,7 +183,7 @@ class BoxEntries:
         # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
         # YOLO have no such field.
         ignore = self.entries.column("ignore")
-        ignored = np.array(list(map(_is_true, ignore)), dtype=bool) & (crowd == 0) & self.good
+        ignored = _truths(ignore) & (crowd == 0) & self.good
         self.report(
             "ignore_as_crowd",
             ignored,
@@ -222,10 +222,15 @@ class BoxEntries:
             self.xywh = np.where(rotated[:, None], upright, boxes)
 
 
-def _is_true(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().casefold() not in _FALSE
-    return bool(value)
+def _truths(values: Any) -> np.ndarray:
+    """(n,) which values are true; the text "false" is not."""
+    if isinstance(values, np.ndarray):
+        return np.asarray(values != 0)
+    truths = []
+    for value in values:
+        is_false = isinstance(value, str) and value.strip().casefold() in _FALSE
+        truths.append(bool(value) and not is_false)
+    return np.array(truths, dtype=bool)
 
 
 def _flags(values: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -147,7 +147,7 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
 
 def _file_with_class_zero(root: Path) -> str | None:
     """The first label file in the set, of any split, that has a box of class 0."""
-    for file in sorted(root.rglob("*.txt")):
+    for file in files_below(root, ".txt"):
         try:
             text = read_inside(file, root).decode("utf-8-sig")
         except (OSError, ValueError):
