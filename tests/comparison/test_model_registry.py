@@ -208,6 +208,9 @@ def test_a_retraining_to_the_same_bits_makes_no_version_and_takes_the_mark(here,
     (here / "models" / CASCADE / "best.pth").write_bytes(b"learnt something else")
     third.log(study, judged(third.cells, why="Other bits."))
     assert len(third.client.search_model_versions(f"name = '{name}'")) == 2
+    # The champion is not the training that has its name today.
+    said = third.comparisons()[0].data.tags["champion"]
+    assert f"its champion stays version 1, an earlier training of {CASCADE}: " in said
 
 
 def test_the_champion_can_be_downloaded_with_its_config(tracker, study, tmp_path, monkeypatch):
