@@ -16,17 +16,17 @@ _SKIPPED = {".git", ".hg", ".dvc"}
 def obstacle(root: Path) -> str:
     """The first entry of the set that DVC cannot take, why, and the remedy; "" where all is well."""
     if not _is_text(str(root)):
-        return f"{one_line(str(root))}: the name is not UTF-8, which DVC refuses; rename the folder"
+        return f"{_shown(root)}: the name is not UTF-8, which DVC refuses; rename the folder"
     for place, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in _SKIPPED]
         for name in (*folders, *names):
             if not _is_text(name):
-                path = one_line(str(Path(place, name)))
+                path = _shown(Path(place, name))
                 return f"{path}: the name is not UTF-8, which DVC refuses; rename it, with convmv for one"
         for name in names:
             reason = _reason(Path(place, name))
             if reason:
-                path = one_line(str(Path(place, name)))
+                path = _shown(Path(place, name))
                 return f"{path}: {reason}, which DVC refuses; move it out of the set"
     return ""
 
@@ -49,3 +49,8 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _shown(path: Path) -> str:
+    """In one line, a byte that is no UTF-8 as \\xfc."""
+    return one_line(os.fsencode(path).decode("utf-8", errors="backslashreplace"))
