@@ -20,7 +20,7 @@ from stages.study.schema import (
     Verdicts,
     Weights,
 )
-from stages.study.strict import StudyError, read
+from stages.study.strict import StudyError, validate
 
 # What the rest of the project takes from here, the dataclasses too.
 __all__ = [
@@ -54,7 +54,7 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
         ) from None
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
-    study: Study = read(Study, values, "")
+    study: Study = validate(Study, values, "")
     check(study)
     return study
 

@@ -132,7 +132,7 @@ def leftovers(cells: Mapping[str, Cell], root: Path = ROOT) -> dict[str, list[Pa
     for name, cell in cells.items():
         visited.update(of_cell(name, cell))
     by_row: dict[str, list[Path]] = {}
-    for form in (*_FORMER, *of_cell(_ROW, Cell("*", "*", "*", "*", image_size=0))):
+    for form in (*_FORMER, *of_cell(_ROW, Cell("*", "*", "*", "*", image_size=32))):
         # A folder of the row, or a file that is called as it is.
         place = [part.partition(".")[0] for part in form.parts].index(_ROW)
         for file in sorted(root.glob(str(form).replace(_ROW, "*"))):

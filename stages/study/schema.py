@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic.dataclasses import dataclass
 
 from stages.study.metrics import MAX_DETECTIONS
-from stages.study.strict import StudyError, bounded
+from stages.study.strict import CONFIG, StudyError
 
 ROOT = Path(__file__).resolve().parents[2]
 # The factors of a cell that are fragments in configs/.
@@ -17,15 +19,22 @@ DEFAULT_GROUP = "group"
 # What MLflow's experiments and the registered model were called before a study could have a name.
 DEFAULT_STUDY = "detection-matrix"
 
+PositiveInt = Annotated[StrictInt, Field(ge=1)]
+NonNegativeInt = Annotated[StrictInt, Field(ge=0)]
+PositiveFloat = Annotated[StrictFloat, Field(gt=0)]
+NonNegativeFloat = Annotated[StrictFloat, Field(ge=0)]
+Share = Annotated[StrictFloat, Field(ge=0.01, le=0.5)]
+Seed = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=CONFIG)
 class DemoImages:
-    train: int = bounded(minimum=1)
-    val: int = bounded(minimum=1)
-    test: int = bounded(minimum=1)
+    train: PositiveInt
+    val: PositiveInt
+    test: PositiveInt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Source:
     """Where a split's labels are, and the folder that image names start from, both inside
     Data.root.
@@ -34,8 +43,8 @@ class Source:
     or a list of images (ImageSets/Main/train.txt); yolo: a folder of label files.
     """
 
-    annotations: str | list[str]
-    images: str = ""
+    annotations: StrictStr | list[StrictStr]
+    images: StrictStr = ""
 
     @property
     def files(self) -> list[str]:
@@ -44,31 +53,31 @@ class Source:
         return [name for name in names if name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Data:
     """Where images and boxes come from; a split without annotation files is a share of the train
     images. name: of the data set in the report and in MLflow; it decides nothing of what is
     trained."""
 
     source: Literal["demo", "coco", "voc", "yolo"]
-    root: str
+    root: StrictStr
     train: Source
     val: Source
     test: Source
-    val_share: float = bounded(minimum=0.01, maximum=0.5)
-    test_share: float = bounded(minimum=0.01, maximum=0.5)
-    folds: int = bounded(minimum=1, maximum=100, default=1)
-    fold: int = bounded(minimum=0, default=0)
-    group: str = DEFAULT_GROUP
-    near_duplicate_bits: int = bounded(minimum=0, maximum=127, default=60)
+    val_share: Share
+    test_share: Share
+    folds: StrictInt = Field(ge=1, le=100, default=1)
+    fold: NonNegativeInt = 0
+    group: StrictStr = DEFAULT_GROUP
+    near_duplicate_bits: StrictInt = Field(ge=0, le=127, default=60)
     pixels: Literal["decode", "header", "none"] = "decode"
-    tiny_pixels: float = bounded(minimum=0, default=8)
-    rare_boxes: int = bounded(minimum=0, default=20)
-    max_detections: int = bounded(minimum=1, default=MAX_DETECTIONS)
-    policy: dict[str, str] = field(default_factory=dict)
-    demo_images: DemoImages = field(default_factory=lambda: DemoImages(240, 200, 160))
-    demo_image_size: int = bounded(minimum=64, maximum=4096, default=512)
-    name: str = ""
+    tiny_pixels: NonNegativeFloat = 8
+    rare_boxes: NonNegativeInt = 20
+    max_detections: PositiveInt = MAX_DETECTIONS
+    policy: dict[StrictStr, StrictStr] = Field(default_factory=dict)
+    demo_images: DemoImages = Field(default_factory=lambda: DemoImages(240, 200, 160))
+    demo_image_size: StrictInt = Field(ge=64, le=4096, default=512)
+    name: StrictStr = ""
 
     @property
     def display_name(self) -> str:
@@ -80,55 +89,55 @@ class Data:
         return Path(self.root).resolve().name or self.source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Weights:
     """A file of pretrained weights: an http(s) address or a path. sha256: all 64 hex digits, or as
     many as its publisher gives (at least 8); None trusts the file and says so."""
 
-    source: str
-    licence: str
-    sha256: str | None = None
+    source: StrictStr
+    licence: StrictStr
+    sha256: StrictStr | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Backbone:
     """weights: None where none are published: it starts from random weights at every scale."""
 
     weights: Weights | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Scale:
     """One block of `scales`. `lr` is for REFERENCE_BATCH images a step (see
     stages/model/schedule.py).
 
     reduced: models are cut down; None: in the block `miniature` alone."""
 
-    image_scale: float = bounded(above=0, maximum=4)
-    weights: Literal["none", "imagenet"] = bounded()
-    epochs: int = bounded(minimum=1)
-    batch_size: int = bounded(minimum=1)
-    milestones: list[int] = bounded()
-    warmup_iterations: int = bounded(minimum=0)
-    lr: dict[str, float] = bounded(above=0)
-    clip_grad: float = bounded(minimum=0)
-    workers: int = bounded(minimum=0)
-    threads: int = bounded(minimum=0)
-    device_batch: int = bounded(minimum=0, default=0)
-    processes: int = bounded(minimum=1, default=1)
-    ema: float = bounded(minimum=0, maximum=0.1, default=0.0)
-    early_stopping: int = bounded(minimum=0, default=0)
-    first_validation: int = bounded(minimum=1, default=1)
+    image_scale: Annotated[StrictFloat, Field(gt=0, le=4)]
+    weights: Literal["none", "imagenet"]
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    milestones: list[StrictInt]
+    warmup_iterations: NonNegativeInt
+    lr: dict[StrictStr, PositiveFloat]
+    clip_grad: NonNegativeFloat
+    workers: NonNegativeInt
+    threads: NonNegativeInt
+    device_batch: NonNegativeInt = 0
+    processes: PositiveInt = 1
+    ema: StrictFloat = Field(ge=0, le=0.1, default=0.0)
+    early_stopping: NonNegativeInt = 0
+    first_validation: PositiveInt = 1
     amp: Literal["none", "bf16", "fp16"] = "none"
-    channels_last: bool = False
-    tf32: bool = False
-    cudnn_benchmark: bool = False
-    compile: bool = False
-    image_cache: bool = False
-    reduced: bool | None = None
+    channels_last: StrictBool = False
+    tf32: StrictBool = False
+    cudnn_benchmark: StrictBool = False
+    compile: StrictBool = False
+    image_cache: StrictBool = False
+    reduced: StrictBool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Cell:
     """One row of the matrix; a key given here overrides the scale's, `lr` its optimizer's, `seed`
     the study's, `fold` the data's. A key that is null is as good as none.
@@ -136,19 +145,19 @@ class Cell:
     train_share: of the training images; those of a smaller share are within those of a larger one.
     """
 
-    detector: str
-    backbone: str
-    neck: str
-    optimizer: str
-    image_size: int = bounded(minimum=32, maximum=8192)
-    epochs: int | None = bounded(minimum=1, default=None)
-    batch_size: int | None = bounded(minimum=1, default=None)
-    lr: float | None = bounded(above=0, default=None)
-    device_batch: int | None = bounded(minimum=0, default=None)
-    seed: int | None = bounded(minimum=0, maximum=2**31 - 1, default=None)
-    fold: int | None = bounded(minimum=0, default=None)
-    train_share: float | None = bounded(above=0, maximum=1, default=None)
-    activation_checkpointing: bool | None = False
+    detector: StrictStr
+    backbone: StrictStr
+    neck: StrictStr
+    optimizer: StrictStr
+    image_size: Annotated[StrictInt, Field(ge=32, le=8192)]
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    lr: PositiveFloat | None = None
+    device_batch: NonNegativeInt | None = None
+    seed: Seed | None = None
+    fold: NonNegativeInt | None = None
+    train_share: StrictFloat | None = Field(gt=0, le=1, default=None)
+    activation_checkpointing: StrictBool | None = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation_checkpointing", bool(self.activation_checkpointing))
@@ -157,7 +166,7 @@ class Cell:
             object.__setattr__(self, "train_share", None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Hypothesis:
     """A claim and what must hold for it: an expression (stages/verdict/statements.py), or metric
     -> expression.
@@ -166,41 +175,41 @@ class Hypothesis:
     its metrics.
     """
 
-    claim: str
-    holds: str | dict[str, str]
-    where: dict[str, str | int | float] = field(default_factory=dict)
-    metric: str | list[str] = "val/bbox_mAP_50"
+    claim: StrictStr
+    holds: StrictStr | dict[StrictStr, StrictStr]
+    where: dict[StrictStr, StrictStr | StrictInt | StrictFloat] = Field(default_factory=dict)
+    metric: StrictStr | list[StrictStr] = "val/bbox_mAP_50"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Verdicts:
     """metric: what decides which cell to ship, one of val; cost: what is to be low
     (stages/verdict/choice.py); replicates: how many resampled splits the intervals rest on; margin:
     the largest loss of the metric, in its units, that is accepted for a lower cost."""
 
-    metric: str = "val/bbox_mAP_50"
+    metric: StrictStr = "val/bbox_mAP_50"
     cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = (
         "latency_ms"
     )
-    replicates: int = bounded(minimum=100, maximum=100_000, default=1000)
-    margin: float = bounded(minimum=0, maximum=1, default=0.01)
+    replicates: StrictInt = Field(ge=100, le=100_000, default=1000)
+    margin: StrictFloat = Field(ge=0, le=1, default=0.01)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Study:
     """All of params.yaml. study: the name of MLflow's experiments and of the registered model."""
 
-    scale: str
-    backbone: str
-    neck: str
-    seed: int = bounded(minimum=0, maximum=2**31 - 1)
-    data: Data = bounded()
-    scales: dict[str, Scale] = bounded()
-    backbones: dict[str, Backbone] = bounded()
-    cells: dict[str, Cell] = bounded()
-    hypotheses: list[Hypothesis] = field(default_factory=list)
-    verdicts: Verdicts = field(default_factory=Verdicts)
-    study: str = DEFAULT_STUDY
+    scale: StrictStr
+    backbone: StrictStr
+    neck: StrictStr
+    seed: Seed
+    data: Data
+    scales: dict[StrictStr, Scale]
+    backbones: dict[StrictStr, Backbone]
+    cells: dict[StrictStr, Cell]
+    hypotheses: list[Hypothesis] = Field(default_factory=list)
+    verdicts: Verdicts = Field(default_factory=Verdicts)
+    study: StrictStr = DEFAULT_STUDY
 
     @property
     def training(self) -> Scale:

@@ -1,4 +1,4 @@
-"""Reads plain YAML values into dataclasses and refuses everything that does not fit."""
+"""Reads plain YAML values into pydantic's dataclasses and refuses everything that does not fit."""
 
 from __future__ import annotations
 
@@ -9,120 +9,121 @@ import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+# For pydantic's dataclasses, whose numbers, texts and truth values are the Strict ones: `epochs:
+# yes` is a mistake, and YAML's .inf and .nan are of use to no training and no JSON.
+CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_KINDS: dict[type, str] = {**_NAMES, list: "a list", dict: "a mapping"}
+_NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
+# pydantic's types of errors.
+_EXPECTED = {
+    "int_type": _NAMES[int],
+    "float_type": _NAMES[float],
+    "finite_number": "a finite number",
+    "string_type": _NAMES[str],
+    "bool_type": _NAMES[bool],
+    "list_type": _KINDS[list],
+    "dict_type": _KINDS[dict],
+    "dataclass_type": _KINDS[dict],
+}
+_BOUNDS = {
+    "greater_than_equal": "is below the least allowed, {ge:.12g}",
+    "less_than_equal": "is above the most allowed, {le:.12g}",
+    "greater_than": "must be greater than {gt:.12g}",
+}
+
+
+# Keys of a mapping that are no text have a type of their own.
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "invalid_key")
+
 
 class StudyError(ValueError):
     """params.yaml cannot be run as it stands; the message is one line with the key and the
     remedy."""
 
 
-def bounded(
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-    **kwargs: Any,
-) -> Any:
-    """A dataclass field whose number must lie in [minimum, maximum], or be greater than `above`.
-
-    Without bounds: a field that must be given, after others that have a default."""
-    return dataclasses.field(
-        metadata={"minimum": minimum, "maximum": maximum, "above": above}, **kwargs
-    )
-
-
-def read(kind: Any, value: Any, key: str) -> Any:
-    """Returns `value` as `kind`: a dataclass, Literal, dict[str, X], list[X], X | None, X | Y | ...
-    or a plain type.
+def validate(kind: Any, value: Any, key: str) -> Any:
+    """Returns `value` as `kind`, a dataclass with CONFIG.
 
     Raises StudyError, naming `key` (dotted, as `dvc exp run -S` takes it) and what is allowed
     there.
     """
-    origin = get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _read_dataclass(kind, value, key)
-    if origin is Literal:
-        if value not in get_args(kind):
-            raise StudyError(
-                f"{key}: {value!r} is not one of {', '.join(map(str, get_args(kind)))}"
-            )
-        return value
-    if origin in (Union, types.UnionType):
-        first, *more = get_args(kind)
-        if more == [types.NoneType]:
-            if value is None:
-                return None
-            return read(first, value, key)
-        for alternative in more:
-            if isinstance(value, get_origin(alternative) or alternative):
-                return read(alternative, value, key)
-        return read(first, value, key)
-    if origin is dict:
-        _expect(isinstance(value, dict), key, "a mapping", value)
-        entries = {}
-        for name, item in value.items():
-            _expect(isinstance(name, str), key, "keys that are text", name)
-            entries[name] = read(get_args(kind)[1], item, f"{key}.{name}")
-        return entries
-    if origin is list:
-        _expect(isinstance(value, list), key, "a list", value)
-        return [read(get_args(kind)[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    # YAML's .inf and .nan: no training and no JSON has a use for them.
-    is_number = kind is not float or not isinstance(value, float) or math.isfinite(value)
-    _expect(is_number, key, "a finite number", value)
-    # bool is an int to Python, but `epochs: yes` is a mistake.
-    is_mistaken = isinstance(value, bool) and kind is not bool
-    _expect(isinstance(value, kind) and not is_mistaken, key, _NAMES[kind], value)
-    return value
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        errors: list[Any] = error.errors(include_url=False)
+    nearest = _nearest(errors, value)
+    path = _path(nearest, value)
+    raise StudyError(f"{_dotted(key, path)}: {_problem(nearest, kind, path)}")
 
 
-_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-_KINDS: dict[type, str] = {**_NAMES, list: "a list", dict: "a mapping"}
-_NUMBERS: dict[str, Callable[[str], float]] = {_NAMES[int]: int, _NAMES[float]: float}
+def _nearest(errors: list[Any], value: Any) -> Any:
+    """The first error, an unknown key before all: it may be the one that is missing. Of a value
+    with alternatives, of the one that it comes nearest to."""
+    errors.sort(key=lambda error: error["type"] not in _UNKNOWN_KEY)
+    nearest, path = errors[0], _path(errors[0], value)
+    for error in errors[1:]:
+        longer = _path(error, value)
+        if len(longer) > len(path) and longer[: len(path)] == path:
+            nearest, path = error, longer
+    return nearest
 
 
-def _expect(fits: bool, key: str, wanted: str, value: Any) -> None:
-    if fits:
-        return
-    hint = ""
-    if wanted == _NAMES[str] and not isinstance(value, (dict, list, types.NoneType)):
-        hint = "; put it in quotes"
-    elif isinstance(value, str) and wanted in _NUMBERS:
-        hint = _number_hint(_NUMBERS[wanted], value)
-    elif isinstance(value, str) and wanted == _NAMES[bool]:
-        hint = "; write true or false without quotes"
-    elif wanted == _NAMES[int] and isinstance(value, float) and value.is_integer():
-        hint = f"; write {int(value)}"
+def _path(error: Any, value: Any) -> list[str | int]:
+    """Where the error is in `value`, without the names that pydantic gives to alternatives."""
+    path = []
+    for part in error["loc"]:
+        is_index = isinstance(value, list) and isinstance(part, int)
+        if is_index or (isinstance(value, dict) and part in value):
+            value = value[part]
+            path.append(part)
+    if error["type"] == "missing":
+        path.append(error["loc"][-1])
+    elif error["loc"][-1:] == ("[key]",):
+        path.pop()
+    return path
+
+
+def _dotted(key: str, path: list[str | int]) -> str:
+    text = key
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "params.yaml"
+
+
+def _problem(error: Any, kind: Any, path: list[str | int]) -> str:
+    """What is wrong, and what is allowed; kind: of the whole value."""
+    value = error["input"]
+    if error["type"] in _UNKNOWN_KEY:
+        fields = dataclasses.fields(_kind_at(kind, path[:-1]))
+        return f"unknown key; allowed here: {', '.join(field.name for field in fields)}"
+    if error["type"] == "missing":
+        return f"missing; it must be {_describe(_kind_at(kind, path))}"
+    if error["type"] == "literal_error":
+        return f"{value!r} is not {_describe(_kind_at(kind, path))}"
+    if error["type"] in _BOUNDS:
+        return f"{value} {_BOUNDS[error['type']].format(**error['ctx'])}"
+    wanted = _EXPECTED[error["type"]]
+    if error["loc"][-1:] == ("[key]",):
+        wanted = "keys that are text"
     text = "nothing"
     if value is not None:
         text = f"{_KINDS.get(type(value), type(value).__name__)} {value!r}"
-    raise StudyError(f"{key}: expected {wanted}, found {text}{hint}")
+    return f"expected {wanted}, found {text}{_hint(wanted, value)}"
 
 
-def _number_hint(kind: Callable[[str], float], text: str) -> str:
-    with contextlib.suppress(ValueError, OverflowError):
-        number = kind(text)
-        if math.isfinite(number):
-            return f"; write {number!r} without quotes"
-    return ""
-
-
-def _read_dataclass(kind: Any, value: Any, key: str) -> Any:
-    _expect(isinstance(value, dict), key or "params.yaml", "a mapping", value)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    prefix = f"{key}." if key else ""
-    for name in value:
-        if name not in fields:
-            raise StudyError(f"{prefix}{name}: unknown key; allowed here: {', '.join(fields)}")
-    hints = get_type_hints(kind)
-    read_values = {}
-    for name, field in fields.items():
-        if name in value:
-            read_values[name] = read(hints[name], value[name], prefix + name)
-            _check_bounds(field, read_values[name], prefix + name)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise StudyError(f"{prefix}{name}: missing; it must be {_describe(hints[name])}")
-    return kind(**read_values)
+def _kind_at(kind: Any, path: list[str | int]) -> Any:
+    """The type of what stands at `path`, where only null is an alternative on the way."""
+    for part in path:
+        is_key = dataclasses.is_dataclass(kind)
+        # The items of a list, the values of a dict.
+        kind = get_type_hints(kind)[str(part)] if is_key else get_args(kind)[-1]
+        if types.NoneType in get_args(kind):
+            kind = get_args(kind)[0]
+    return kind
 
 
 def _describe(kind: Any) -> str:
@@ -133,18 +134,16 @@ def _describe(kind: Any) -> str:
     return _NAMES.get(kind, "a list" if get_origin(kind) is list else "a mapping")
 
 
-def _check_bounds(field: dataclasses.Field[Any], value: Any, key: str) -> None:
-    if not field.metadata or value is None:
-        return
-    minimum, maximum, above = (field.metadata.get(name) for name in ("minimum", "maximum", "above"))
-    numbers = [value]
-    if isinstance(value, dict):
-        numbers = list(value.values())
-    for number in numbers:
-        # The negated forms also refuse NaN.
-        if minimum is not None and not number >= minimum:
-            raise StudyError(f"{key}: {number} is below the least allowed, {minimum}")
-        if maximum is not None and not number <= maximum:
-            raise StudyError(f"{key}: {number} is above the most allowed, {maximum}")
-        if above is not None and not number > above:
-            raise StudyError(f"{key}: {number} must be greater than {above}")
+def _hint(wanted: str, value: Any) -> str:
+    if wanted == _NAMES[str] and not isinstance(value, (dict, list, types.NoneType)):
+        return "; put it in quotes"
+    if isinstance(value, str) and wanted in _NUMBERS:
+        with contextlib.suppress(ValueError, OverflowError):
+            number = _NUMBERS[wanted](value)
+            if math.isfinite(number):
+                return f"; write {number!r} without quotes"
+    if isinstance(value, str) and wanted == _NAMES[bool]:
+        return "; write true or false without quotes"
+    if wanted == _NAMES[int] and isinstance(value, float) and value.is_integer():
+        return f"; write {int(value)}"
+    return ""

@@ -248,6 +248,6 @@ def test_a_missing_root_is_one_line(healthy, tmp_path):
     broken = healthy.copy(tmp_path / "set")
     broken.data["root"] = str(tmp_path / "none")
     # Nothing can be said of a folder that is not there: no report is written.
-    data = strict.read(params.Data, broken.params(), "data")
+    data = strict.validate(params.Data, broken.params(), "data")
     with pytest.raises(InputError, match="none; set it to the folder of your images"):
         prepare.prepare(data, 0, tmp_path / "prepared")

@@ -20,12 +20,12 @@ from stages.errors import InputError
 from stages.study import params, yaml_text
 from stages.study.params import ROOT, Data
 from stages.study.paths import SPLITS
-from stages.study.strict import StudyError, read
+from stages.study.strict import StudyError, validate
 
 
 def data_of(root: Path, **changes) -> Data:
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))["data"]
-    return read(
+    return validate(
         Data,
         {
             **values,

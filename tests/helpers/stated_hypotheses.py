@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stages.study.params import ROOT, known
-from stages.study.strict import read
+from stages.study.strict import validate
 from stages.verdict.expressions import FACTORS
 
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
@@ -58,7 +58,7 @@ SIX = [
 
 
 def stated(*rows) -> list[Hypothesis]:
-    return read(list[Hypothesis], list(rows), "hypotheses")
+    return validate(list[Hypothesis], list(rows), "hypotheses")
 
 
 def compared(finding) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
+from datetime import date
 from typing import get_args, get_type_hints
 
 import pytest
 from changed_params import VALUES, assign, read
 
 from stages.model.compose import compose
-from stages.study.params import ROOT, Verdicts, load
-from stages.study.strict import StudyError
+from stages.study.params import ROOT, Study, Verdicts, load
+from stages.study.strict import StudyError, validate
 
 FIRST = "faster_rcnn-r50-fpn-sgd-512"
 
@@ -322,3 +324,47 @@ def test_null_in_a_row_is_as_good_as_no_key(tmp_path, key):
 def test_text_that_is_no_finite_number_is_not_to_be_written_without_quotes(tmp_path):
     with pytest.raises(StudyError, match=r"expected a number, found text 'NaN'$"):
         read(tmp_path, assign("verdicts/margin", "NaN"))
+
+
+WRONG = (
+    None,
+    True,
+    "x",
+    "3",
+    -1,
+    2.5,
+    float("nan"),
+    [],
+    [1],
+    {},
+    {1: 2},
+    {"a": None},
+    date(2020, 1, 1),
+)
+
+
+def places(value, path=()):
+    """Every key of a nested value, as `assign` takes it."""
+    items = enumerate(value) if isinstance(value, list) else getattr(value, "items", tuple)()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+def test_whatever_stands_under_a_key_is_read_or_is_one_line_that_names_it():
+    """A type of pydantic's errors that strict.py does not know would be a KeyError."""
+    refused = 0
+    for path in places(VALUES):
+        for wrong in WRONG:
+            values = copy.deepcopy(VALUES)
+            parent = values
+            for key in path[:-1]:
+                parent = parent[key]
+            parent[path[-1]] = wrong
+            try:
+                validate(Study, values, "")
+            except StudyError as error:
+                refused += 1
+                assert str(error).startswith(path[0])
+                assert "\n" not in str(error)
+    assert refused > 2000

@@ -26,7 +26,7 @@ class Outcome:
         page: bool = False,
     ) -> None:
         broken.write()
-        data = strict.read(params.Data, {**broken.params(), "policy": policy or {}}, "data")
+        data = strict.validate(params.Data, {**broken.params(), "policy": policy or {}}, "data")
         self.folder, self.error = folder, ""
         self.pages: list[Path] = []
         # No power cut is tested here, and waiting for the disk would take half of the time.
