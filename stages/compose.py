@@ -21,7 +21,7 @@ def main() -> None:
     selected.
 
     Raises StudyError or InputError for a row that the prepared data cannot be trained with,
-    InputError for a backbone whose fragment names other channels than it has.
+    InputError for one that MMDetection cannot build.
     """
     study = params.load()
     # Seconds of imports, after what can be refused at once.

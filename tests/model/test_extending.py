@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from built import one_step
+from mmdet.registry import MODELS
 
 from stages.errors import InputError
-from stages.model import fragments, resolve
+from stages.model import build, fragments, resolve
 from stages.model.compose import compose
 from stages.study import params, paths, yaml_text
 from stages.study.params import ROOT, StudyError
 
+MODEL = "model of configs/detectors/faster_rcnn.py, configs/backbones/r50.py, configs/necks/fpn.py"
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 ROW = {
     "detector": "faster_rcnn",
@@ -148,22 +150,23 @@ def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
 
 
 def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(study, tmp_path):
-    models = {}
+    """The page's own backbone passes; its channels of the other scale, and a stage too few, do not."""
+    resolved = {}
     for name in ("backbone", "neck"):
-        models[name] = compose(name, study, ["a"], "images", root=tmp_path).model.to_dict()
-        resolve.check_channels(study.cells[name].backbone, models[name], tmp_path / "channels.json")
-    wrong = models["backbone"]
-    wrong["neck"]["in_channels"] = [64, 128, 256, 512]
+        resolved[name] = compose(name, study, ["a"], "images", root=tmp_path).to_dict()
+        build.check_build(name, study.cells[name], resolved[name], tmp_path / "built.json")
+    cell, wrong = study.cells["backbone"], resolved["backbone"]
+    wrong["model"]["neck"]["in_channels"] = [64, 128, 256, 512]
     with pytest.raises(InputError) as refused:
-        resolve.check_channels("r18", wrong, tmp_path / "channels.json")
+        build.check_build("backbone", cell, wrong, tmp_path / "built.json")
     assert str(refused.value) == (
         "configs/backbones/r18.py: neck.in_channels is [64, 128, 256, 512], and the outputs of the "
         "backbone have [16, 32, 64, 128] channels; see docs/extending.md"
     )
     # A stage too few: FPN would say so with an assertion of its own.
-    wrong["neck"]["in_channels"] = [16, 32, 64]
+    wrong["model"]["neck"]["in_channels"] = [16, 32, 64]
     with pytest.raises(InputError):
-        resolve.check_channels("r18", wrong, tmp_path / "channels.json")
+        build.check_build("backbone", cell, wrong, tmp_path / "built.json")
 
 
 def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
@@ -191,12 +194,56 @@ def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
     assert not paths.cell(name).exists()
 
 
-def test_a_backbone_that_cannot_be_built_is_named_and_not_refused(tmp_path, caplog):
-    model = {"backbone": {"type": "NoSuchBackbone"}, "neck": {"in_channels": [8]}}
-    resolve.check_channels("mine", model, tmp_path / "channels.json")
-    assert "configs/backbones/mine.py: in_channels is not checked" in caplog.text
-    assert "NoSuchBackbone" in caplog.text
-    assert not (tmp_path / "channels.json").exists()
+@pytest.mark.parametrize(
+    ("key", "value", "files", "reason"),
+    [
+        ("model.neck.type", "FPNN", MODEL, "FPNN is not in the mmdet::model registry"),
+        ("model.neck.widht", 3, MODEL, "FPN.__init__() got an unexpected keyword argument 'widht'"),
+        (
+            "model.roi_head.bbox_head.loss_cls.type",
+            "NoLoss",
+            MODEL,
+            "NoLoss is not in the mmdet::model registry",
+        ),
+        ("model.backbone.depth", 51, MODEL, "invalid depth 51 for resnet"),
+        (
+            "optim_wrapper.optimizer.type",
+            "SGDD",
+            "optimizer of configs/optimizers/sgd.py",
+            "SGDD is not in the mmdet::optimizer registry",
+        ),
+    ],
+)
+def test_what_mmdetection_cannot_build_is_one_line_before_any_training(
+    key, value, files, reason, tmp_path
+):
+    every = params.load()
+    name = "faster_rcnn-r50-fpn-sgd-512"
+    resolved = compose(name, every, ["a"], "images")
+    resolved.merge_from_dict({key: value})
+    with pytest.raises(InputError) as refused:
+        build.check_build(name, every.cell(name), resolved.to_dict(), tmp_path / "built.json")
+    assert str(refused.value) == (
+        f"{name}: MMDetection cannot build the {files}: {reason}; see docs/extending.md"
+    )
+    assert not (tmp_path / "built.json").exists()
+
+
+def test_a_model_that_takes_values_and_not_shapes_is_named_and_not_refused(tmp_path, caplog):
+    @MODELS.register_module(force=True)
+    class TakesValues(torch.nn.Module):
+        def __init__(self, **kwargs):
+            super().__init__()
+            self.first = torch.zeros(1).item()
+
+    every = params.load()
+    name = "faster_rcnn-r50-fpn-sgd-512"
+    resolved = compose(name, every, ["a"], "images").to_dict()
+    resolved["model"]["backbone"] = {"type": "TakesValues"}
+    build.check_build(name, every.cell(name), resolved, tmp_path / "built.json")
+    assert "configs/backbones/r50.py: in_channels is not checked" in caplog.text
+    assert "cannot be called on meta tensors" in caplog.text
+    assert not (tmp_path / "built.json").exists()
 
 
 @pytest.mark.parametrize("scale", ["miniature", "full"])
@@ -208,7 +255,7 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
     names = {cell.backbone: name for name, cell in every.cells.items()}
     for backbone, name in names.items():
         model = compose(name, every, ["a"], "images").model.to_dict()
-        assert resolve.outputs(model["backbone"]) == list(model["neck"]["in_channels"]), backbone
+        assert build.output_channels(model) == list(model["neck"]["in_channels"]), backbone
 
 
 def test_every_fragment_of_the_project_has_what_it_needs():

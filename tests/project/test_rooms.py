@@ -34,6 +34,7 @@ AROUND = (
     "stages/tracking",
     "stages/study",
     "stages/results",
+    "stages/model/build.py",
     "stages/model/compose.py",
     "stages/model/resolve.py",
     "stages/model/schedule.py",
@@ -42,7 +43,7 @@ OBSERVERS = {
     "train": AROUND,
     "weights": (*AROUND, "stages/training"),
     "plan": ("stages/safety", "stages/tracking"),
-    # The ops only for the backbones whose channels are checked.
+    # The ops only for the models that are built as a check.
     "compose": ("stages/safety", "stages/model/ops"),
     "prepare": ("stages/tracking", "stages/results"),
     "predict": AROUND,
