@@ -36,7 +36,7 @@ def is_absolute(name: str) -> bool:
     return name.startswith(("/", "\\")) or _ABSOLUTE.match(name) is not None
 
 
-def inside(name: str, root: Path) -> str:
+def path_inside(name: str, root: Path) -> str:
     """The absolute `name` from `root`, "" where it is not in there."""
     path = Path(posixpath.normpath(name))
     for top in (root.absolute(), root.resolve()):
@@ -64,7 +64,7 @@ def is_possible(name: str, root: Path) -> bool:
     return "Cc" not in map(unicodedata.category, name)
 
 
-def form(name: str) -> str:
+def name_form(name: str) -> str:
     """What names have in common that differ by case or Unicode form alone."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
@@ -169,7 +169,7 @@ class Disk:
         path = ""
         for part in name.split("/"):
             if part not in self._entries(path):
-                alike = self._forms(path)[form(part)]
+                alike = self._forms(path)[name_form(part)]
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
                     return None
@@ -202,7 +202,7 @@ class Disk:
     def _by_form(self, folder: str) -> dict[str, list[str]]:
         forms: dict[str, list[str]] = defaultdict(list)
         for name in self._entries(folder):
-            forms[form(name)].append(name)
+            forms[name_form(name)].append(name)
         return forms
 
 
@@ -253,7 +253,7 @@ class Tree:
         """Paths of image files by their last name, regardless of case and Unicode form."""
         index: dict[str, list[str]] = {}
         for path in self.paths(*IMAGE_SUFFIXES):
-            index.setdefault(form(posixpath.basename(path)), []).append(path)
+            index.setdefault(name_form(posixpath.basename(path)), []).append(path)
         return index
 
     @functools.cached_property

@@ -22,18 +22,18 @@ from stages.study.schema import DEFAULT_GROUP
 _BLOCK = 2048
 
 
-def check(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
+def number_groups(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
     """Numbers the groups over all splits, and reports twins. Returns the pairs of look-alikes."""
     images = pd.concat([part.images.assign(split=split) for split, part in sets.items()])
     names = images["group"].tolist()
     if data.group not in ("", DEFAULT_GROUP) and all(name is None for name in names):
         findings.report("group_field_absent", {"entry": "data.group", "before": data.group})
-    links = [same(map(_as_text, names))]
+    links = [equal_pairs(map(_as_text, names))]
     alike = np.empty((0, 2), dtype=np.int64)
     if data.pixels != "none":
         identical, alike = _report_twins(images, data.near_duplicate_bits, findings)
         links += [identical, alike]
-    numbers = joined(len(images), *links)
+    numbers = linked_groups(len(images), *links)
     for part in sets.values():
         part.images["group_number"], numbers = np.split(numbers, [len(part.images)])
         if data.pixels != "none" and findings.action("image_bytes_duplicate") == "drop":
@@ -51,7 +51,7 @@ def _as_text(name: Any) -> str | None:
     return str(name)
 
 
-def summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:
+def group_summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:
     """The groups over all splits, for the report. pairs: of look-alikes; column: the field of an
     image that names its group."""
     images = pd.concat([part.images for part in sets.values()])
@@ -72,7 +72,7 @@ def _report_twins(
     of their perceptual hash."""
     probes, splits, files = (images[name].tolist() for name in ("probe", "split", "file_name"))
     digests = [image.digest for image in probes]
-    identical = same(digests)
+    identical = equal_pairs(digests)
     alike = look_alikes([image.looks for image in probes], bits)
     differs = [digests[first] != digests[second] for first, second in alike.tolist()]
     alike = alike[np.array(differs, dtype=bool)]
@@ -112,7 +112,7 @@ def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:
     return rows[np.concatenate(pairs)]
 
 
-def same(values: Iterable[Hashable]) -> np.ndarray:
+def equal_pairs(values: Iterable[Hashable]) -> np.ndarray:
     """(pairs, 2) rows that link equal values in a chain; None and b"" are equal to nothing."""
     last: dict[Hashable, int] = {}
     pairs = []
@@ -125,7 +125,7 @@ def same(values: Iterable[Hashable]) -> np.ndarray:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def joined(images: int, *pairs: np.ndarray) -> np.ndarray:
+def linked_groups(images: int, *pairs: np.ndarray) -> np.ndarray:
     """(images,) group numbers of images that `pairs` (n, 2) link, directly or through others."""
     links = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
     is_linked = np.ones(len(links), dtype=bool)

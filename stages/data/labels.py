@@ -162,7 +162,7 @@ def entry_name(entry: int | str) -> str:
     return f"annotations[{entry}]"
 
 
-def join(parts: Sequence[Labels]) -> Labels:
+def join_labels(parts: Sequence[Labels]) -> Labels:
     """Several annotation files as one split. All have the same classes."""
     if len(parts) == 1:
         return parts[0]

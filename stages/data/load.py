@@ -8,17 +8,22 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from stages.data import groups, probe
-from stages.data.checks import boxes, entries, folders, names, pixels, splits
+from stages.data import probe
+from stages.data.checks import boxes, folders, names, pixels
 from stages.data.checks.categories import Classes
+from stages.data.checks.entries import entry_tables
+from stages.data.checks.splits import check_shared_images
 from stages.data.findings import Findings
-from stages.data.labels import Labels, join
-from stages.data.sources import coco, voc, yolo
+from stages.data.groups import number_groups
+from stages.data.labels import Labels, join_labels
 from stages.data.sources.annotations import Raw
+from stages.data.sources.coco import read_coco
+from stages.data.sources.voc import read_voc
+from stages.data.sources.yolo import read_yolo
 from stages.study.params import Data
 from stages.study.paths import SPLITS
 
-READERS = {"coco": coco.read, "voc": voc.read, "yolo": yolo.read}
+READERS = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo}
 
 
 @dataclass
@@ -30,7 +35,7 @@ class Loaded:
     pairs: int = 0
 
 
-def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
+def read_annotations(data: Data, root: Path, findings: Findings) -> list[Raw]:
     """The annotation files as found. Raises InputError where one cannot be read at all."""
     raws = []
     for split in SPLITS:
@@ -43,13 +48,13 @@ def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
     return raws
 
 
-def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Loaded:
+def check_annotations(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Loaded:
     """Checks and mends. Fatal findings are not raised: a report is to name all that is wrong."""
     classes, loaded = Classes(), Loaded()
     parts: list[Labels] = []
     for raw in raws:
         index = classes.read(raw, findings)
-        parts.append(entries.tables(raw, classes.names, index, data.group, findings))
+        parts.append(entry_tables(raw, classes.names, index, data.group, findings))
         loaded.files.append(
             {
                 "split": raw.split,
@@ -82,7 +87,7 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
                 pixels.check_pixels(labels, probes, findings)
             boxes.check_boxes(labels, data.tiny_pixels, findings)
             checked.append(labels)
-        whole = loaded.sets[split] = join(checked)
+        whole = loaded.sets[split] = join_labels(checked)
         # Two annotation files of one split may name the same image.
         names.merge_same(whole, findings)
         boxes.check_doubles(whole, findings)
@@ -91,6 +96,6 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
         findings.report("image_unreferenced", {"file": name})
     if data.pixels != "none":
         folders.check_unread(root, referenced, findings)
-    loaded.pairs = groups.check(loaded.sets, data, findings)
-    splits.check_shared(loaded.sets, findings)
+    loaded.pairs = number_groups(loaded.sets, data, findings)
+    check_shared_images(loaded.sets, findings)
     return loaded

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_labels import labels
 
-from stages.data.checks.splits import check_folds, check_shared
+from stages.data.checks.splits import check_folds, check_shared_images
 from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.probe import Probe
@@ -169,7 +169,7 @@ def test_probes_follow_their_images_when_shared_ones_are_dropped(action, tmp_pat
     findings = Findings(
         {"split_image_shared": action, "split_group_shared": action}, tmp_path / "changes.csv"
     )
-    check_shared(sets, findings)
+    check_shared_images(sets, findings)
     findings.close()
     left = [0, 2, 4] if action == "drop" else [0, 1, 2, 3, 4]
     images = sets["train"].images

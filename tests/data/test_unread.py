@@ -9,8 +9,9 @@ from exports.export import CLASSES
 from recognised_exports import recognise
 
 from stages.data.disk import walk
-from stages.data.sources import coco, layouts
+from stages.data.sources.coco import recognise_coco
 from stages.data.sources.image_folders import split_of
+from stages.data.sources.layouts import recognise_voc
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_sets_beside_a_split(export):
     for folder, split in (("train", "train"), ("batch2", "val")):
         export.images(folder, split)
         export.coco(f"{folder}/_annotations.coco.json", split)
-    layout = coco.recognise(walk(export.root))
+    layout = recognise_coco(walk(export.root))
     assert list(layout.sets) == ["train"]
     assert layout.notes == [
         "batch2/_annotations.coco.json is left out: its name says no split, and others do"
@@ -88,7 +89,7 @@ def test_voc_beside_a_split(export):
     for folder, split in (("train", "train"), ("batch2", "val")):
         export.images(folder, split)
         export.voc(folder, split)
-    assert layouts.voc(walk(export.root)).notes == [
+    assert recognise_voc(walk(export.root)).notes == [
         "batch2 is left out: its name says no split, and others do"
     ]
 
@@ -121,6 +122,6 @@ def test_files_that_are_joined_are_named(export):
     export.images("images")
     export.coco("b.json", "train")
     export.coco("a.json", "val")
-    assert coco.recognise(walk(export.root)).notes == [
+    assert recognise_coco(walk(export.root)).notes == [
         "a.json and b.json are joined for training: their names say no split"
     ]

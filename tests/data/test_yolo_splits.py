@@ -7,8 +7,7 @@ from exports import READ, Export
 from recognised_exports import build, recognise
 
 from stages.data.disk import walk
-from stages.data.sources import layouts
-from stages.data.sources.layouts import Layout
+from stages.data.sources.layouts import Layout, recognise_yolo
 from stages.study.params import Source
 
 NAMES = "names: [can, bag]"
@@ -27,7 +26,7 @@ def folders(export: Export, **splits: str) -> None:
 
 def layout(export: Export, *lines: str) -> Layout:
     export.text("data.yaml", *lines, NAMES)
-    return layouts.yolo(walk(export.root))
+    return recognise_yolo(walk(export.root))
 
 
 def source(folder: str) -> Source:

@@ -20,11 +20,11 @@ from stages.data.disk import (
     SIMPLE,
     Disk,
     Tree,
-    form,
-    inside,
     is_absolute,
     is_possible,
     longest_name,
+    name_form,
+    path_inside,
     walk,
 )
 from stages.data.findings import Findings
@@ -90,7 +90,7 @@ def _shortest(name: str, root: Path) -> str:
     """The path from `root` that a name means, in its shortest form; "" where it leads out."""
     path = name.replace("\\", "/")
     if is_absolute(path):
-        path = inside(path, root)
+        path = path_inside(path, root)
     path = posixpath.normpath(path or "..")
     return "" if path.split("/", 1)[0] == ".." else path
 
@@ -142,7 +142,7 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
             continue
         ranked: dict[int, list[str]] = {}
         split = split_of("/".join(parts[:-1]))
-        for path in tree.images.get(form(parts[-1]), ()):
+        for path in tree.images.get(name_form(parts[-1]), ()):
             # train/1.jpg is not val/1.jpg, however many of them are missing.
             path_split = split_of(posixpath.dirname(path))
             if split is None or path_split is None or split == path_split:
@@ -158,7 +158,7 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
 def _common_end(parts: list[str], path: list[str]) -> int:
     count = 0
     for part, path_part in zip(reversed(parts), reversed(path)):
-        if form(part) != form(path_part):
+        if name_form(part) != name_form(path_part):
             break
         count += 1
     return count
@@ -199,7 +199,7 @@ def _safe_path(name: str, place: dict[str, Any], root: Path, findings: Findings)
         before, path = path, path.replace("\\", "/")
         findings.report("path_backslash", place, file=path, before=before, after=path)
     if is_absolute(path):
-        before, path = path, inside(path, root)
+        before, path = path, path_inside(path, root)
         if not path:
             findings.report("path_absolute", place, "drop", file=before, before=before)
             return None

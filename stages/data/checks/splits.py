@@ -29,7 +29,7 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
             )
 
 
-def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
+def check_boxes_per_class(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
     """Classes without a box, with fewer than `rare`, or absent from a split that has labels. Crowds
     are neither learnt nor scored."""
     classes = sets["train"].classes
@@ -52,7 +52,8 @@ def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> Non
 
 
 def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
-    """As `check_classes`, classes that train or val of another fold than the study's own lacks."""
+    """As `check_boxes_per_class`: classes that train or val of another fold than the study's own
+    lacks."""
     for fold, sets in folds.items():
         counts = {name: part.scored_per_class() for name, part in sets.items()}
         total = np.sum(list(counts.values()), axis=0)
@@ -65,7 +66,7 @@ def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None
                 )
 
 
-def check_shared(sets: dict[str, Labels], findings: Findings) -> None:
+def check_shared_images(sets: dict[str, Labels], findings: Findings) -> None:
     """Takes images out of a split that a later one has as well, as the policy says."""
     keys = {name: _image_keys(part) for name, part in sets.items()}
     _check(sets, keys, "split_image_shared", findings)

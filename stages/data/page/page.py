@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.data.findings import EXAMPLES
 from stages.data.page import charts, words
-from stages.data.page.figures import Row, Shots, sheet
+from stages.data.page.figures import SheetRow, Shots, sheet
 from stages.files import replacing
 from stages.study.counts import count
 
@@ -62,7 +62,7 @@ def _environment() -> jinja2.Environment:
 def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object]:
     """Everything the templates show; they hold words and layout, no arithmetic."""
     splits = report["splits"] if sets else {}
-    rows: list[Row] = []
+    rows: list[SheetRow] = []
     hidden = 0
     classes = []
     folder = root if report["pixels"] != "none" else None

@@ -57,9 +57,10 @@ class Picture:
     """`uri` is a JPEG data URI, "" where only the layout is drawn; `place` is where it lies: x, y,
     width, height.
 
-    All geometry is in units of a canvas of `width` x `height`, whose longer side is what draw() was
-    asked for. `marked` and `others` are SVG path data. `zoom` is 1 for a whole image; above it
-    `locator` holds two rectangles x, y, width, height: the image, and the shown piece of it.
+    All geometry is in units of a canvas of `width` x `height`, whose longer side is what
+    draw_picture() was asked for. `marked` and `others` are SVG path data. `zoom` is 1 for a whole
+    image; above it `locator` holds two rectangles x, y, width, height: the image, and the shown
+    piece of it.
     """
 
     uri: str
@@ -74,7 +75,7 @@ class Picture:
     locator: tuple[tuple[float, ...], ...]
 
 
-def inside(root: Path, file_name: str) -> Path | None:
+def file_inside(root: Path, file_name: str) -> Path | None:
     """The file under `root`, all links followed; None where there is none or it lies outside."""
     try:
         path = (root / file_name).resolve()
@@ -86,7 +87,7 @@ def inside(root: Path, file_name: str) -> Path | None:
     return None
 
 
-def draw(
+def draw_picture(
     path: Path | None,
     size: Size | None,
     marked: Sequence[Box],

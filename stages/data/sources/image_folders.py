@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stages.data.disk import Tree, form, is_file
+from stages.data.disk import Tree, is_file, name_form
 from stages.data.probe import probe_file
 from stages.errors import InputError
 
@@ -59,9 +59,9 @@ def image_folders(tree: Tree, names: Iterable[str], labels: LabelFiles) -> list[
     images: dict[str, dict[str, str]] = {}
     for name in names:
         short = posixpath.normpath(name.replace("\\", "/"))
-        end = form(f"/{short}")
-        for path in tree.images.get(form(posixpath.basename(short)), ()):
-            if form(f"/{path}").endswith(end):
+        end = name_form(f"/{short}")
+        for path in tree.images.get(name_form(posixpath.basename(short)), ()):
+            if name_form(f"/{path}").endswith(end):
                 # Both have as many parts at their end, however long these are in either form.
                 folder = "/".join(path.split("/")[: -len(short.split("/"))])
                 images.setdefault(folder, {})[name] = path

@@ -32,7 +32,7 @@ _TEXT_FILES, _TEXT_BYTES = 200, 2**12
 _ANNOTATION = re.compile(rb"<(?:[\w.-]+:)?annotation[\s>]")
 _FILENAME = re.compile(rb"<(?:[\w.-]+:)?filename>\s*([^<]+?)\s*</filename>")
 _SIDES = re.compile(rb"<(?:[\w.-]+:)?(?:width|height)>\s*([0-9]{1,6})\s*<")
-# Where voc.read looks for the files that a list names, and the lists of the devkit.
+# Where read_voc looks for the files that a list names, and the lists of the devkit.
 _ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
 _LISTS = {
     "train": ("train", "trainval", "default"),
@@ -55,7 +55,7 @@ class Layout:
     notes: list[str] = field(default_factory=list)
 
 
-def voc(tree: Tree) -> Layout | None:
+def recognise_voc(tree: Tree) -> Layout | None:
     """Folders of XML files, beside their images or in a tree of their own."""
     folders: dict[str, list[str]] = {}
     lost: list[str] = []
@@ -92,7 +92,7 @@ def voc(tree: Tree) -> Layout | None:
     return Layout("voc", sets, lost, stems=True, notes=notes)
 
 
-def yolo(tree: Tree) -> Layout | None:
+def recognise_yolo(tree: Tree) -> Layout | None:
     """Folders of text files, a line of numbers per box, whose names are those of images."""
     folders: dict[str, list[str]] = {}
     lost = []
@@ -112,14 +112,14 @@ def yolo(tree: Tree) -> Layout | None:
     notes: list[str] = []
     sets = {}
     for split, source in _sources(tree, "yolo", folders, notes).items():
-        # yolo.read takes "" for no folder at all.
+        # read_yolo takes "" for no folder at all.
         sets[split] = Source(source.annotations, source.images or ".")
     sets = yolo_splits.follow(tree, folders, sets, notes)
     return Layout("yolo", sets, lost, stems=True, notes=notes)
 
 
 def check_class_names(tree: Tree) -> None:
-    """Raises InputError where YOLO's classes lie in a file that yolo.read does not look at."""
+    """Raises InputError where YOLO's classes lie in a file that read_yolo does not look at."""
     if _has_class_names(tree):
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
@@ -132,7 +132,7 @@ def check_class_names(tree: Tree) -> None:
 
 
 def _has_class_names(tree: Tree) -> bool:
-    """Whether the root has a file that yolo.read takes the names of the classes from."""
+    """Whether the root has a file that read_yolo takes the names of the classes from."""
     is_listed = "classes.txt" in tree.files.get("", ())
     return is_listed or bool(tree.names("", ".yaml", ".yml", ".names"))
 

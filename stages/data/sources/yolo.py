@@ -9,12 +9,14 @@ from typing import Any
 
 from stages.data.disk import IMAGE_SUFFIXES, files_below, read_inside
 from stages.data.findings import Findings
-from stages.data.sources import yolo_names
-from stages.data.sources.annotations import Raw, are_finite, number
+from stages.data.sources.annotations import Raw, are_finite, as_number
 from stages.data.sources.yolo_lines import LineKinds, keypoint_shape
+from stages.data.sources.yolo_names import read_class_names
 
 
-def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
+def read_yolo(
+    root: Path, annotations: str, folder: str, split: str, findings: Findings
+) -> Raw | None:
     """annotations: the folder of the label files; folder: that of the images, both inside `root`.
 
     An image without a label file has no boxes, as YOLO has it; images of one name and several
@@ -22,7 +24,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     fatal finding, where one of them is missing.
     """
     origin = {"split": split, "source": annotations}
-    categories = yolo_names.read(root, origin, findings)
+    categories = read_class_names(root, origin, findings)
     labels, images = root / annotations, root / folder
     for place in (labels, images):
         if not place.is_dir():
@@ -80,7 +82,7 @@ def _read_lines(
         words = content.split()
         if not words:
             continue
-        label, *box = map(number, words)
+        label, *box = map(as_number, words)
         if are_finite(box):
             box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
         if box is None:
@@ -153,7 +155,7 @@ def _file_with_class_zero(root: Path) -> str | None:
         except (OSError, ValueError):
             continue
         for line in text.splitlines():
-            label, *numbers = map(number, line.split() or [""])
+            label, *numbers = map(as_number, line.split() or [""])
             if label == 0.0 and len(numbers) >= 4 and are_finite(numbers):
                 return file.relative_to(root).as_posix()
     return None

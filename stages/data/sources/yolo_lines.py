@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from stages.data.sources import yolo_names
-from stages.data.sources.annotations import are_finite, number
+from stages.data.sources.annotations import are_finite, as_number
+from stages.data.sources.yolo_names import yaml_files
 
 # Shares of the image: numbers are rounded, and people place a keypoint on the edge of its box.
 _SLACK = 0.02
@@ -27,7 +27,7 @@ _HARDLY_ANY, _OFTEN = 0.01, 0.2
 
 def keypoint_shape(root: Path) -> tuple[int, int] | None:
     """kpt_shape of the set's YAML file: keypoints of a box, and numbers of a keypoint, 2 or 3."""
-    for file in yolo_names.tables(root):
+    for file in yaml_files(root):
         try:
             # All values are text to this loader: a class that looks like a date ends in no error.
             content = yaml.BaseLoader(file.read_bytes()).get_single_data()
@@ -68,7 +68,7 @@ class LineKinds:
         # Lines of a box and one number or two.
         longer_boxes: dict[int, list[list[float]]] = {5: [], 6: []}
         for line in chain.from_iterable(map(str.splitlines, texts)):
-            numbers = list(map(number, line.split()[1:]))
+            numbers = list(map(as_number, line.split()[1:]))
             length = len(numbers)
             if length < 4 or not are_finite(numbers):
                 continue

@@ -20,7 +20,9 @@ for _kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"):
     _PLAIN_TAGS.add(f"tag:yaml.org,2002:{_kind}")
 
 
-def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
+def read_class_names(
+    root: Path, origin: dict[str, Any], findings: Findings
+) -> list[dict[str, Any]] | None:
     """Categories {"id": class number, "name": text}, as often as they are written: those of
     data.yaml (a list, a mapping of numbers, or the name of a file in `root` with a name a line), of
     another YAML file in `root`, or of the lines of classes.txt or *.names. None, and a fatal
@@ -36,7 +38,7 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     labels = Path(origin["source"])
     inner = [root / folder / "classes.txt" for folder in (labels, *labels.parents)]
     beside = list(filter(Path.is_file, inner))
-    files = tables(root)
+    files = yaml_files(root)
     for index, file in enumerate(files):
         place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
@@ -72,7 +74,7 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     return None
 
 
-def tables(root: Path) -> list[Path]:
+def yaml_files(root: Path) -> list[Path]:
     """The set's YAML files, the likeliest first."""
     files = [root / "data.yaml", root / "dataset.yaml"]
     for pattern in ("*.yaml", "*.yml"):

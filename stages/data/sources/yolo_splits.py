@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from stages.data.disk import IMAGE_SUFFIXES, Tree
-from stages.data.sources import yolo_names
 from stages.data.sources.image_folders import is_below
+from stages.data.sources.yolo_names import yaml_files
 from stages.study.params import Source
 
 _KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -63,7 +63,7 @@ def _take_back(notes: list[str], folders: Mapping[str, list[str]], source: Sourc
 def _named(tree: Tree) -> tuple[str, dict[str, list[str]]]:
     """The YAML file that the names of the classes are taken from, and what it says of each
     split."""
-    for path in yolo_names.tables(tree.root):
+    for path in yaml_files(tree.root):
         if not tree.is_inside(path.name):
             continue
         try:
