@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 
 from stages.data.catalogue import CHECKS
-from stages.data.checks.splits import check_boxes_per_class, check_folds, check_shares
+from stages.data.checks.splits import (
+    check_boxes_per_class,
+    check_folds,
+    check_shares,
+    group_summary,
+)
 from stages.data.demo.render import render_demo
 from stages.data.findings import Findings
-from stages.data.groups import group_summary
 from stages.data.labels import Labels
 from stages.data.load import check_annotations, read_annotations
 from stages.data.page.page import write_page

@@ -25,6 +25,7 @@ from stages.data.disk import (
     longest_name,
     name_form,
     path_inside,
+    suffix,
     walk,
 )
 from stages.data.findings import Findings
@@ -247,7 +248,7 @@ def check_files(labels: Labels, root: Path, findings: Findings) -> set[str]:
     images = set()
     for folder in set(map(posixpath.dirname, names)):
         for path in disk.files(folder):
-            if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+            if suffix(path) in IMAGE_SUFFIXES:
                 images.add(path)
     return images
 

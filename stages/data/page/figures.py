@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.data.page.pictures import Box, Picture, Size, draw_picture, file_inside
+from stages.data.page.pictures import Box, Picture, draw_picture, file_inside
+from stages.data.probe import Size
 from stages.study.counts import count
 
 if TYPE_CHECKING:

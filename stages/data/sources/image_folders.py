@@ -7,8 +7,9 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from stages.data.disk import Tree, is_file, name_form
+from stages.data.disk import Tree, is_file, name_form, suffix
 from stages.data.probe import probe_file
 from stages.errors import InputError
 
@@ -32,7 +33,7 @@ class LabelFiles:
     """A file or a folder of labels: where it lies, and what it says of its images, by their names:
     width and height, and the suffix of the file."""
 
-    path: str = ""
+    path: str
     sizes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ def stem_folders(tree: Tree, stems: Iterable[str], labels: LabelFiles) -> list[s
         for path in tree.stems.get(stem, ()):
             paths = images.setdefault(posixpath.dirname(path), {})
             # Of several suffixes the one that the labels name.
-            if posixpath.splitext(path)[1].lower() == labels.suffixes.get(stem):
+            if suffix(path) == labels.suffixes.get(stem):
                 paths[stem] = path
             paths.setdefault(stem, path)
         for link in tree.links:
@@ -120,8 +121,8 @@ def _meant(tree: Tree, images: dict[str, dict[str, str]], labels: LabelFiles) ->
         lambda folder: split_of(folder) == split,
         lambda folder: folder == near,
         lambda folder: near != "" and is_below(folder, near),
-        lambda folder: _agree(labels.sizes, images[folder], _Opened(tree).size),
-        lambda folder: _agree(labels.suffixes, images[folder], _suffix),
+        lambda folder: _agree(labels.sizes, images[folder], partial(_sides, tree)),
+        lambda folder: _agree(labels.suffixes, images[folder], suffix),
         lambda folder: place != near and is_below(_place(folder), place),
         lambda folder: posixpath.dirname(folder) == near and _place(folder) != folder,
         lambda folder: not _IMAGES.isdisjoint(folder.casefold().split("/")),
@@ -146,20 +147,12 @@ def _place(folder: str) -> str:
     return "/".join(parts)
 
 
-@dataclass
-class _Opened:
-    tree: Tree
-
-    def size(self, path: str) -> tuple[float, float] | None:
-        """The smaller side and the larger, as EXIF may turn the image; None for no image."""
-        if not self.tree.is_inside(path):
-            return None
-        probe = probe_file(self.tree.root, False, path)
-        return min(probe.width, probe.height), max(probe.width, probe.height)
-
-
-def _suffix(path: str) -> str:
-    return posixpath.splitext(path)[1].lower()
+def _sides(tree: Tree, path: str) -> tuple[float, float] | None:
+    """The smaller side and the larger, as EXIF may turn the image; None for no image."""
+    if not tree.is_inside(path):
+        return None
+    probe = probe_file(tree.root, False, path)
+    return min(probe.width, probe.height), max(probe.width, probe.height)
 
 
 def _agree(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stages.data.disk import Tree
+from stages.data.disk import Tree, stem_of, suffix
 from stages.data.sources import yolo_splits
 from stages.data.sources.image_folders import (
     LabelFiles,
@@ -66,10 +66,11 @@ def recognise_voc(tree: Tree) -> Layout | None:
             continue
         sizes, suffixes = {}, {}
         for stem, image in said.items():
-            suffixes[stem] = posixpath.splitext(image.filename)[1].lower()
             if image.size:
                 sizes[stem] = image.size
-        labels = LabelFiles(folder, sizes, {stem: end for stem, end in suffixes.items() if end})
+            if suffix(image.filename):
+                suffixes[stem] = suffix(image.filename)
+        labels = LabelFiles(folder, sizes, suffixes)
         images = stem_folders(tree, said, labels)
         if not images:
             filenames = [image.filename for image in said.values() if image.filename]
@@ -161,7 +162,7 @@ def _xml_files(tree: Tree, folder: str) -> dict[str, _Said]:
         size = None
         if len(sides) == 2 and min(sides) > 0:
             size = (min(sides), max(sides))
-        said[posixpath.splitext(name)[0]] = _Said(filename, size)
+        said[stem_of(name)] = _Said(filename, size)
     return said
 
 
@@ -170,13 +171,12 @@ def _label_stems(tree: Tree, folder: str) -> list[str]:
     stems = []
     has_boxes = False
     for name in tree.names(folder, ".txt")[:_TEXT_FILES]:
-        stem = posixpath.splitext(name)[0]
-        if stem.lower() in _NO_LABELS:
+        if stem_of(name).lower() in _NO_LABELS:
             continue
         text = tree.beginning(posixpath.join(folder, name), _TEXT_BYTES).strip()
         if not text or _is_label(text):
             has_boxes |= bool(text)
-            stems.append(stem)
+            stems.append(stem_of(name))
     return stems if has_boxes else []
 
 
