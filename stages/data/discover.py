@@ -18,8 +18,14 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.data.disk import Tree, walk
 from stages.data.sources.coco import broken_files, recognise_coco
-from stages.data.sources.image_folders import LabelFiles, image_folders, split_of, stem_folders
-from stages.data.sources.layouts import Layout, check_class_names, recognise_voc, recognise_yolo
+from stages.data.sources.image_folders import (
+    LabelFiles,
+    Layout,
+    image_folders,
+    split_of,
+    stem_folders,
+)
+from stages.data.sources.layouts import check_class_names, recognise_voc, recognise_yolo
 from stages.data.sources.refused import refusal
 from stages.errors import InputError
 from stages.files import replacing

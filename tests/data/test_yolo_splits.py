@@ -7,7 +7,8 @@ from exports import READ, Export
 from recognised_exports import build, recognise
 
 from stages.data.disk import walk
-from stages.data.sources.layouts import Layout, recognise_yolo
+from stages.data.sources.image_folders import Layout
+from stages.data.sources.layouts import recognise_yolo
 from stages.study.params import Source
 
 NAMES = "names: [can, bag]"

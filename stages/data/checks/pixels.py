@@ -85,7 +85,7 @@ class _Frames:
     def __init__(self, labels: Labels, findings: Findings) -> None:
         self.labels, self.findings = labels, findings
         self.sizes = labels.images[["width", "height"]].to_numpy(copy=True)
-        self.xywh = labels.boxes[list("xywh")].to_numpy(copy=True)
+        self.xywh = labels.xywh.copy()
         self.area = labels.boxes["area"].to_numpy(copy=True)
 
     @cached_property
@@ -169,13 +169,9 @@ def _turned(boxes: np.ndarray, stored: Size, orientation: int) -> np.ndarray:
 
 
 def _scale_relative(labels: Labels) -> None:
-    if not labels.relative:
-        return
-    size = labels.images[["width", "height"]].to_numpy(dtype=np.float64)[
-        labels.boxes["image"].to_numpy()
-    ]
-    labels.boxes[list("xywh")] = labels.boxes[list("xywh")].to_numpy() * np.tile(size, 2)
-    labels.relative = False
+    if labels.relative:
+        labels.boxes[list("xywh")] = labels.xywh * np.tile(labels.image_sizes(), 2)
+        labels.relative = False
 
 
 def _size_code(image: Probe, declared: Size, is_relative: bool) -> str:

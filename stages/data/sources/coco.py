@@ -16,8 +16,15 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.image_folders import LabelFiles, image_folders, only, split_of
-from stages.data.sources.layouts import Layout, by_split, in_root_alone
+from stages.data.sources.image_folders import (
+    LabelFiles,
+    Layout,
+    by_split,
+    image_folders,
+    in_root_alone,
+    only,
+    split_of,
+)
 from stages.errors import InputError
 from stages.study.params import Source
 

@@ -1,5 +1,6 @@
-"""Finds the folder of the images that labels name, and decides between several that have images of
-the same names: labels on the images of another folder would be wrong without a word."""
+"""Finds the folder of the images that labels name, and which split it is of. Of several that have
+images of the same names one is meant: labels on the images of another folder would be wrong without
+a word."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from functools import partial
 from stages.data.disk import Tree, is_file, name_form, suffix
 from stages.data.probe import probe_file
 from stages.errors import InputError
+from stages.study.params import Source
+from stages.study.paths import SPLITS
 
 _WORDS = {
     "train": ("train", "training", "trainval"),
@@ -36,6 +39,18 @@ class LabelFiles:
     path: str
     sizes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Layout:
+    """lost: some of the names of images that lead to no file, to look for them elsewhere, without a
+    suffix where `stems`. notes: what somebody may have expected to be read and is not."""
+
+    source: str
+    sets: dict[str, Source]
+    lost: list[str] = field(default_factory=list)
+    stems: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def split_of(path: str) -> str | None:
@@ -176,3 +191,53 @@ def _are_copies(tree: Tree, folders: list[dict[str, str]]) -> bool:
         if len(digests) > 1:
             return False
     return True
+
+
+def split_sources(
+    tree: Tree, source: str, folders: dict[str, list[str]], notes: list[str]
+) -> dict[str, Source]:
+    """folders: of annotations -> of images. Raises InputError where a split is not one folder, or
+    the folder of its images cannot be told."""
+    splits = by_split(folders, notes)
+    sets = {}
+    for split, own in splits.items():
+        top = posixpath.commonpath(own)
+        for name, elsewhere in splits.items():
+            if name != split and any(is_below(folder, top) for folder in elsewhere):
+                raise InputError(
+                    f"{tree.root}: the labels of {split} lie in {' and '.join(own)}; put them into "
+                    "one folder, and their images likewise"
+                )
+        images = [only(tree, source, folder, folders[folder]) for folder in own]
+        sets[split] = Source(top or ".", posixpath.commonpath([*filter(None, images)] or [""]))
+    return sets
+
+
+def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str]]:
+    """The paths of annotations that each split has, by their names, in the order of SPLITS.
+
+    Where none names train, those of no split are for training, or else those of the only split:
+    folders called val_0 to val_4 are one set, and FiftyOne calls its only split val. Where one
+    does, `notes` says which are left out.
+    """
+    named: dict[str, list[str]] = {}
+    for path in annotations:
+        named.setdefault(split_of(path) or "", []).append(path)
+    if "train" not in named:
+        named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
+    for path in named.pop("", []):
+        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
+    return {split: named[split] for split in SPLITS if split in named}
+
+
+def in_root_alone(folder: str, images: list[str]) -> bool:
+    """Whether a folder of annotations belongs to the root, rather than to a set of its own one
+    level below.
+
+    It does where it lies in the root itself, in a folder named for a split, or has its images
+    elsewhere.
+    """
+    top = folder.split("/")[0]
+    if not folder or split_of(top) is not None or not images:
+        return True
+    return not is_below(images[0], top)

@@ -10,8 +10,8 @@ from typing import Any
 from stages.data.disk import IMAGE_SUFFIXES, files_below, read_inside
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Raw, are_finite, as_number
-from stages.data.sources.yolo_lines import LineKinds, keypoint_shape
-from stages.data.sources.yolo_names import read_class_names
+from stages.data.sources.yolo_lines import LineKinds
+from stages.data.sources.yolo_names import keypoint_shape, read_class_names
 
 
 def read_yolo(
@@ -37,8 +37,8 @@ def read_yolo(
     for file in files_below(images, *IMAGE_SUFFIXES):
         name = file.relative_to(images)
         pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
-    texts: dict[Path, str] = {}
-    sources: dict[Path, str] = {}
+    # Path without a suffix -> the label file and its text.
+    texts: dict[Path, tuple[str, str]] = {}
     for file in files_below(labels, ".txt"):
         place = {"split": split, "source": file.relative_to(root).as_posix()}
         stem = file.relative_to(labels).with_suffix("")
@@ -50,26 +50,26 @@ def read_yolo(
             continue
         try:
             if stem in texts:
-                raise ValueError(f"{sources[stem]} is a label file of the same image")
-            sources[stem] = place["source"]
-            texts[stem] = read_inside(file, root).decode("utf-8-sig")
+                raise ValueError(f"{texts[stem][0]} is a label file of the same image")
+            texts[stem] = (place["source"], read_inside(file, root).decode("utf-8-sig"))
         except (OSError, ValueError) as error:
             image = posixpath.join(folder, pictures[stem][0])
             findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
-    kinds = LineKinds(texts.values(), keypoint_shape(root))
+    kinds = LineKinds([text for _, text in texts.values()], keypoint_shape(root))
     if kinds.fault:
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
-        source = sources.get(stem) or (Path(annotations) / f"{stem}.txt").as_posix()
-        if len(files) > 1 and texts.get(stem):
+        no_labels = ((Path(annotations) / f"{stem}.txt").as_posix(), "")
+        source, text = texts.get(stem, no_labels)
+        if len(files) > 1 and text:
             place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
             findings.report("label_file_shared", place, before=", ".join(files))
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
             place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
-            _read_lines(texts.get(stem, ""), kinds, raw, place, findings)
+            _read_lines(text, kinds, raw, place, findings)
     _check_class_numbers(raw, root, findings)
     return raw
 
