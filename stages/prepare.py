@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 
 from stages.data.catalogue import CHECKS
-from stages.data.checks.splits import (
-    check_boxes_per_class,
-    check_folds,
-    check_shares,
-    group_summary,
-)
+from stages.data.checks.splits import check_boxes_per_class, check_folds, check_shares
 from stages.data.demo.render import render_demo
 from stages.data.findings import Findings
 from stages.data.labels import Labels
@@ -112,7 +107,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             report.update(
                 classes=loaded.sets["train"].classes,
                 files=loaded.files,
-                groups=group_summary(loaded.sets, loaded.pairs, data.group),
+                groups=loaded.groups,
             )
             check_not_empty(loaded.sets, root, findings)
             divided = divide(loaded.sets, data, seed)
@@ -131,18 +126,14 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         findings.close()
         report["findings"] = findings.as_list()
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
-    report["splits"] = write_splits(sets, report, folder)
+    report["splits"] = write_splits(sets, report, seed, folder)
     shutil.rmtree(folder / "folds", ignore_errors=True)
     # What a training on a fold depends on: the digests of its splits.
     digests: dict[int, dict[str, str]] = {}
     for fold, parts in folds.items():
-        summaries = write_splits(parts, report, folder / "folds" / str(fold))
+        summaries = write_splits(parts, report, seed, folder / "folds" / str(fold))
         digests[fold] = {name: summary["digest"] for name, summary in summaries.items()}
     write_json(folder / "folds.json", digests)
-    for fold, parts in {None: sets, **folds}.items():
-        if parts:
-            path = folder / paths.order(fold).relative_to(paths.PREPARED)
-            write_order(parts["train"], seed, path)
     if sets:
         joined = "".join(part["digest"] for part in report["splits"].values())
         report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
@@ -204,9 +195,10 @@ def _most_dropped(finding: dict[str, Any]) -> str:
 
 
 def write_splits(
-    sets: dict[str, Labels], report: dict[str, Any], folder: Path
+    sets: dict[str, Labels], report: dict[str, Any], seed: int, folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """Writes the COCO file of each split into `folder`; returns their counts and digests."""
+    """Writes the COCO file of each split and the order of the train images into `folder`; returns
+    the splits' counts and digests."""
     folder.mkdir(parents=True, exist_ok=True)
     summaries = {}
     for name, part in sets.items():
@@ -224,6 +216,8 @@ def write_splits(
         part.write_coco(path, info)
         labelled = name != "test" or len(part.boxes) > 0
         summaries[name] = {**part.summary(), "labelled": labelled, "digest": sha256(path)}
+    if sets:
+        _write_order(sets["train"], seed, folder / "order.json")
     return summaries
 
 
@@ -237,7 +231,7 @@ def _images_digest(part: Labels) -> str | None:
     return total.hexdigest()
 
 
-def write_order(part: Labels, seed: int, path: Path) -> None:
+def _write_order(part: Labels, seed: int, path: Path) -> None:
     """Writes the ids of the train images in the order in which a train_share takes them, a list for
     each group."""
     numbers = part.images["group_number"].to_numpy()

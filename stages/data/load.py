@@ -15,7 +15,7 @@ from stages.data.checks.categories import Classes
 from stages.data.checks.entries import entry_tables
 from stages.data.checks.names import check_files, check_foreign, check_names, merge_same
 from stages.data.checks.pixels import check_pixels, check_sizes_only
-from stages.data.checks.splits import check_shared_images, number_groups
+from stages.data.checks.splits import check_shared_images, group_summary, number_groups
 from stages.data.disk import IMAGE_SUFFIXES, stem_of, walk
 from stages.data.findings import Findings
 from stages.data.labels import Labels, join_labels
@@ -32,11 +32,11 @@ READERS = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo}
 
 @dataclass
 class Loaded:
-    """sets: the splits that have files. files: for the report. pairs: of look-alikes."""
+    """sets: the splits that have files. files, groups: for the report."""
 
     sets: dict[str, Labels] = field(default_factory=dict)
     files: list[dict[str, object]] = field(default_factory=list)
-    pairs: int = 0
+    groups: dict[str, object] = field(default_factory=dict)
 
 
 def read_annotations(data: Data, root: Path, findings: Findings) -> list[Raw]:
@@ -99,8 +99,9 @@ def check_annotations(raws: Iterable[Raw], data: Data, root: Path, findings: Fin
         findings.report("image_unreferenced", {"file": name})
     if data.pixels != "none":
         _check_unread(root, referenced, findings)
-    loaded.pairs = number_groups(loaded.sets, data, findings)
+    pairs = number_groups(loaded.sets, data, findings)
     check_shared_images(loaded.sets, findings)
+    loaded.groups = group_summary(loaded.sets, pairs, data.group)
     return loaded
 
 

@@ -49,7 +49,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
     drop = set()
     for position, entry in enumerate(raw.images):
         place = {**origin, "entry": f"images[{position}]"}
-        if not _has_id_and_file(entry):
+        has_id = isinstance(entry, dict) and is_id(entry.get("id"))
+        if not has_id or not isinstance(entry.get("file_name"), str):
             findings.report("entry_incomplete", place, before=entry, note="lacks id or file_name")
             continue
         number, name = entry["id"], entry["file_name"]
@@ -93,12 +94,6 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
         table[keep].reset_index(drop=True),
         {number: new_row[old_row] for number, old_row in row.items()},
     )
-
-
-def _has_id_and_file(entry: Any) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    return is_id(entry.get("id")) and isinstance(entry.get("file_name"), str)
 
 
 def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.DataFrame:

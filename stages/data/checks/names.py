@@ -76,15 +76,14 @@ def check_foreign(parts: list[Labels], root: Path, findings: Findings) -> None:
 
 def _pending(names: list[str], root: Path, disk: Disk) -> tuple[list[int], bool]:
     """Rows of the names to look up, and whether these are all, because none leads to an image."""
-    rows = [row for row, name in enumerate(names) if _leads_out(name, root)]
+    rows = []
+    for row, name in enumerate(names):
+        if _SUSPECT.search(name) and is_possible(name, root) and not _shortest(name, root):
+            rows.append(row)
     rest = set(range(len(names))) - set(rows)
     if rest and not any(_path(names[row], root, disk) for row in sorted(rest)):
         return list(range(len(names))), True
     return rows, False
-
-
-def _leads_out(name: str, root: Path) -> bool:
-    return bool(_SUSPECT.search(name)) and is_possible(name, root) and not _shortest(name, root)
 
 
 def _shortest(name: str, root: Path) -> str:

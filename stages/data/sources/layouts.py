@@ -202,7 +202,11 @@ def _follow_yaml(
             source, reason = _followed(folders, places, followed)
         if source:
             followed[split] = source
-            _take_back(notes, folders, source)
+            # Of the lines on folders whose names say no split, those on labels that are read now.
+            for folder in folders:
+                if is_below(folder, source.annotations.removeprefix(".")):
+                    start = f"{folder or '.'} is left out"
+                    notes[:] = [note for note in notes if not note.startswith(start)]
         elif reason:
             notes.append(f"{file}: {split}: {', '.join(entries)} is not followed: {reason}")
     if "train" not in followed:
@@ -212,14 +216,6 @@ def _follow_yaml(
         if split not in followed and not _overlaps(source, followed):
             kept[split] = source
     return {**kept, **followed}
-
-
-def _take_back(notes: list[str], folders: dict[str, list[str]], source: Source) -> None:
-    """Of the lines on folders whose names say no split, those on labels that are read now."""
-    for folder in folders:
-        if is_below(folder, source.annotations.removeprefix(".")):
-            start = f"{folder or '.'} is left out"
-            notes[:] = [note for note in notes if not note.startswith(start)]
 
 
 def _named_splits(tree: Tree) -> tuple[str, dict[str, list[str]]]:
