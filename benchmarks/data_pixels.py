@@ -23,7 +23,7 @@ from pathlib import Path
 
 import cv2
 
-from stages.data.demo import render
+from stages.data.demo.render import render_demo
 from stages.prepare import prepare
 from stages.study.params import Data, Source
 
@@ -36,7 +36,7 @@ def main(images: int = 5000, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"rendering {images} images of {IMAGE_SIZE} x {IMAGE_SIZE}", file=sys.stderr)
-        content = render.render(folder, images, IMAGE_SIZE, SEED)
+        content = render_demo(folder, images, IMAGE_SIZE, SEED)
         (folder / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
         files = [str(folder / entry["file_name"]) for entry in content["images"]]
         contestants = {

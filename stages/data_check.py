@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from stages.data.catalogue import checked
-from stages.data.discover import block, command, discover, write
+from stages.data.discover import check_command, data_block, discover, write_block
 from stages.data.disk import OTHER_SUFFIXES, Tree, walk
 from stages.prepare import prepare
 from stages.program import InputError, run
@@ -56,7 +56,7 @@ def main(root: str) -> None:
     except InputError as error:
         _show(data)
         if "data.policy." in str(error):
-            log.info('a policy is tried with %s POLICY="CODE=ACTION"', command(root))
+            log.info('a policy is tried with %s POLICY="CODE=ACTION"', check_command(root))
         raise
     _show(data)
 
@@ -81,9 +81,9 @@ def _show(data: params.Data) -> None:
     """Prints the block, or writes it."""
     if os.environ.get("WRITE", "0") in ("", "0"):
         log.info("what params.yaml needs for this set; WRITE=1 writes it:")
-        print(block(_PARAMS, data), end="", flush=True)
+        print(data_block(_PARAMS, data), end="", flush=True)
     else:
-        write(_PARAMS, data)
+        write_block(_PARAMS, data)
         log.info("%s: data names this set now; dvc repro prepare reads it", _PARAMS)
 
 

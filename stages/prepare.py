@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from stages.data import groups, load, split, trackable
 from stages.data.catalogue import CHECKS
-from stages.data.checks import splits
-from stages.data.demo import render
+from stages.data.checks.splits import check_boxes_per_class, check_folds, check_shares
+from stages.data.demo.render import render_demo
 from stages.data.findings import Findings
 from stages.data.labels import Labels
+from stages.data.load import check_annotations, read_annotations
 from stages.data.page.page import write_page
 from stages.data.sources.annotations import Raw
+from stages.data.split import balance, divide, strata, train_order
+from stages.data.trackable import obstacle
 from stages.files import replacing, sha256, write_json, write_text
 from stages.program import InputError, run
 from stages.study import group_metrics, names, params, paths
@@ -76,7 +78,7 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         raise InputError(
             f"data.root: no folder {root}; set it to the folder of your images and annotation files"
         )
-    line = trackable.obstacle(root)
+    line = obstacle(root)
     if line:
         log.warning("%s", line)
     report: dict[str, Any] = {
@@ -101,18 +103,18 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     with replacing(folder / "changes.csv") as temporary:
         findings = Findings(data.policy, temporary)
         try:
-            loaded = load.check(read(data, root, seed, findings), data, root, findings)
+            loaded = check_annotations(read_set(data, root, seed, findings), data, root, findings)
             report.update(
                 classes=loaded.sets["train"].classes,
                 files=loaded.files,
-                groups=groups.summary(loaded.sets, loaded.pairs, data.group),
+                groups=loaded.groups,
             )
             check_not_empty(loaded.sets, root, findings)
-            divided = split.divide(loaded.sets, data, seed)
-            report["balance"] = split.balance(divided.sets, divided.shares)
-            splits.check_shares(divided.sets, divided.shares, findings)
-            splits.check_classes(divided.sets, data.rare_boxes, findings)
-            splits.check_folds(divided.folds, findings)
+            divided = divide(loaded.sets, data, seed)
+            report["balance"] = balance(divided.sets, divided.shares)
+            check_shares(divided.sets, divided.shares, findings)
+            check_boxes_per_class(divided.sets, data.rare_boxes, findings)
+            check_folds(divided.folds, findings)
             findings.stop_if_fatal()
             sets, folds = divided.sets, divided.folds
         except InputError as error:
@@ -124,38 +126,34 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         findings.close()
         report["findings"] = findings.as_list()
         report["changes"] = {"file": "changes.csv", "rows": findings.changed}
-    report["splits"] = write_splits(sets, report, folder)
+    report["splits"] = write_splits(sets, report, seed, folder)
     shutil.rmtree(folder / "folds", ignore_errors=True)
     # What a training on a fold depends on: the digests of its splits.
     digests: dict[int, dict[str, str]] = {}
     for fold, parts in folds.items():
-        summaries = write_splits(parts, report, folder / "folds" / str(fold))
+        summaries = write_splits(parts, report, seed, folder / "folds" / str(fold))
         digests[fold] = {name: summary["digest"] for name, summary in summaries.items()}
     write_json(folder / "folds.json", digests)
-    for fold, parts in {None: sets, **folds}.items():
-        if parts:
-            path = folder / paths.order(fold).relative_to(paths.PREPARED)
-            write_order(parts["train"], seed, path)
     if sets:
         joined = "".join(part["digest"] for part in report["splits"].values())
         report["digest"] = hashlib.sha256(joined.encode()).hexdigest()
     write_json(folder / "report.json", report)
     write_page(report, sets, root, folder / "report.html")
-    say(report, folder)
+    log_report(report, folder)
     if stopped:
         raise stopped
     return report
 
 
-def read(data: Data, root: Path, seed: int, findings: Findings) -> list[Raw]:
+def read_set(data: Data, root: Path, seed: int, findings: Findings) -> list[Raw]:
     """The annotation files as found, or the three demo splits, rendered under `root`."""
     if data.source != "demo":
-        return load.read(data, root, findings)
+        return read_annotations(data, root, findings)
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
         count = getattr(data.demo_images, name)
-        content = render.render(root / name, count, data.demo_image_size, own_seed)
+        content = render_demo(root / name, count, data.demo_image_size, own_seed)
         entries = {key: content[key] for key in ("images", "annotations", "categories")}
         raws.append(Raw(name, f"demo {name}", name, **entries, coco=True))
     return raws
@@ -197,9 +195,10 @@ def _most_dropped(finding: dict[str, Any]) -> str:
 
 
 def write_splits(
-    sets: dict[str, Labels], report: dict[str, Any], folder: Path
+    sets: dict[str, Labels], report: dict[str, Any], seed: int, folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """Writes the COCO file of each split into `folder`; returns their counts and digests."""
+    """Writes the COCO file of each split and the order of the train images into `folder`; returns
+    the splits' counts and digests."""
     folder.mkdir(parents=True, exist_ok=True)
     summaries = {}
     for name, part in sets.items():
@@ -217,6 +216,8 @@ def write_splits(
         part.write_coco(path, info)
         labelled = name != "test" or len(part.boxes) > 0
         summaries[name] = {**part.summary(), "labelled": labelled, "digest": sha256(path)}
+    if sets:
+        _write_order(sets["train"], seed, folder / "order.json")
     return summaries
 
 
@@ -230,17 +231,17 @@ def _images_digest(part: Labels) -> str | None:
     return total.hexdigest()
 
 
-def write_order(part: Labels, seed: int, path: Path) -> None:
+def _write_order(part: Labels, seed: int, path: Path) -> None:
     """Writes the ids of the train images in the order in which a train_share takes them, a list for
     each group."""
     numbers = part.images["group_number"].to_numpy()
     ids = []
-    for rows in split.order(split.strata(part), numbers, seed):
+    for rows in train_order(strata(part), numbers, seed):
         ids.append([row + 1 for row in rows])
     write_text(path, json.dumps(ids))
 
 
-def say(report: dict[str, Any], folder: Path) -> None:
+def log_report(report: dict[str, Any], folder: Path) -> None:
     """The report in a few lines."""
     for name, part in report["splits"].items():
         images, boxes = count(part["images"], "images"), count(part["boxes"], "boxes")

@@ -17,9 +17,15 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.data.disk import Tree, walk
-from stages.data.sources import coco, layouts
-from stages.data.sources.image_folders import LabelFiles, image_folders, split_of, stem_folders
-from stages.data.sources.layouts import Layout
+from stages.data.sources.coco import broken_files, recognise_coco
+from stages.data.sources.image_folders import (
+    LabelFiles,
+    Layout,
+    image_folders,
+    split_of,
+    stem_folders,
+)
+from stages.data.sources.layouts import check_class_names, recognise_voc, recognise_yolo
 from stages.data.sources.refused import refusal
 from stages.errors import InputError
 from stages.files import replacing
@@ -53,22 +59,22 @@ def discover(root: Path, data: Data) -> Data:
             f"{root}: no such folder; give the folder of your images and annotation files"
         )
     tree = walk(root)
-    layout = recognise(tree)
+    layout = recognise_layout(tree)
     if layout is None:
         layout = Layout("coco", {"train": Source(_broken_files(tree))})
     elif layout.lost:
         _check_parents(tree, layout)
     if layout.source == "yolo":
-        layouts.check_class_names(tree)
+        check_class_names(tree)
     for note in layout.notes:
         log.warning("%s", note)
     sets = {split: layout.sets.get(split, Source("")) for split in SPLITS}
     return dataclasses.replace(data, source=layout.source, root=str(root), folds=1, fold=0, **sets)
 
 
-def recognise(tree: Tree) -> Layout | None:
+def recognise_layout(tree: Tree) -> Layout | None:
     """VOC before YOLO before COCO: the first two have a file for each image."""
-    return layouts.voc(tree) or layouts.yolo(tree) or coco.recognise(tree)
+    return recognise_voc(tree) or recognise_yolo(tree) or recognise_coco(tree)
 
 
 def _broken_files(tree: Tree) -> list[str]:
@@ -78,12 +84,12 @@ def _broken_files(tree: Tree) -> list[str]:
     if fits:
         sets = "the set lies" if len(fits) == 1 else f"{len(fits)} sets lie"
         folders = ", ".join(str(root / folder) for folder in fits[:_NAMED])
-        raise InputError(f"{root}: {sets} below it: {folders}; {command(root / fits[0])}")
+        raise InputError(f"{root}: {sets} below it: {folders}; {check_command(root / fits[0])}")
     refused = refusal(tree)
     if refused:
         file, (tool, remedy) = refused
         raise InputError(f"{root / file}: this is {tool}, which prepare does not read; {remedy}")
-    broken = coco.broken_files(tree)
+    broken = broken_files(tree)
     if broken:
         return broken
     if tree.images:
@@ -99,7 +105,7 @@ def _folders_that_fit(tree: Tree) -> list[str]:
     fits: list[str] = []
     for folder in sorted(tree.files, key=lambda path: (path.count("/"), path))[:_FOLDERS]:
         if folder and not any(folder.startswith(f"{top}/") for top in fits):
-            layout = recognise(tree.below(folder))
+            layout = recognise_layout(tree.below(folder))
             # A folder of annotations alone is a part of a set.
             if layout and not layout.lost:
                 fits.append(folder)
@@ -122,7 +128,7 @@ def _check_parents(tree: Tree, layout: Layout) -> None:
         if not folders:
             continue
         place = parent / folders[0]
-        advice = f"images of these names lie in {place}: {command(parent)}"
+        advice = f"images of these names lie in {place}: {check_command(parent)}"
         if _PART.search(tree.root.name.casefold()) or split_of(tree.root.name):
             raise InputError(f"{tree.root}: is a part of a set; {advice}")
         log.warning("%s, if they are meant", advice)
@@ -145,15 +151,17 @@ def _check_annotations_beside(tree: Tree) -> None:
         is_near = "/" not in path and path.endswith((".json", ".xml"))
         is_named = "annot" in path.casefold() or "label" in path.casefold()
         if path.split("/")[0] != root.name and (is_near or is_named):
-            raise InputError(f"{root}: {words}, which may be {parent / path}; {command(parent)}")
+            raise InputError(
+                f"{root}: {words}, which may be {parent / path}; {check_command(parent)}"
+            )
 
 
-def command(root: Path | str) -> str:
+def check_command(root: Path | str) -> str:
     """What to type into a shell to check the set in `root`."""
     return f"make data-check ROOT={shlex.quote(str(root))}"
 
 
-def block(path: Path, data: Data) -> str:
+def data_block(path: Path, data: Data) -> str:
     """The block `data:` of the file `path`, comments and all, with the set of `data` in it."""
     out = io.StringIO()
     _yaml().dump(_changed(path, data), out)
@@ -161,7 +169,7 @@ def block(path: Path, data: Data) -> str:
     return lines.rstrip() + "\n"
 
 
-def write(path: Path, data: Data) -> None:
+def write_block(path: Path, data: Data) -> None:
     """Replaces the file at once; all that has nothing to do with the set stays, comments too."""
     content = _changed(path, data)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:

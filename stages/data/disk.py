@@ -9,7 +9,7 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import filterfalse
 from pathlib import Path
@@ -36,7 +36,7 @@ def is_absolute(name: str) -> bool:
     return name.startswith(("/", "\\")) or _ABSOLUTE.match(name) is not None
 
 
-def inside(name: str, root: Path) -> str:
+def path_inside(name: str, root: Path) -> str:
     """The absolute `name` from `root`, "" where it is not in there."""
     path = Path(posixpath.normpath(name))
     for top in (root.absolute(), root.resolve()):
@@ -64,13 +64,18 @@ def is_possible(name: str, root: Path) -> bool:
     return "Cc" not in map(unicodedata.category, name)
 
 
-def form(name: str) -> str:
+def name_form(name: str) -> str:
     """What names have in common that differ by case or Unicode form alone."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def suffix(name: str) -> str:
     return posixpath.splitext(name)[1].lower()
+
+
+def stem_of(path: str) -> str:
+    """The last name without its suffix."""
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def is_beside(name: str) -> bool:
@@ -88,37 +93,34 @@ def files_below(folder: Path, *suffixes: str) -> list[Path]:
     return files
 
 
-class Boundary:
-    """What belongs to the set below `root`. `top` is the root with all links followed."""
-
-    def __init__(self, root: Path) -> None:
-        self.top = os.path.realpath(root)
-
-    def holds(self, target: str) -> bool:
-        """Whether a path in which all links were followed belongs to the set."""
-        path = Path(target)
-        if path.is_relative_to(self.top):
+def belongs(target: str, root: Path) -> bool:
+    """Whether a path in which all links were followed belongs to the set below `root`."""
+    path, top = Path(target), _followed(root)
+    if path.is_relative_to(top):
+        return True
+    # A set's own config may name any folder as its cache: what DVC has put there is known by its
+    # name alone.
+    for cache in _caches(top):
+        if path.is_relative_to(cache) and _OBJECT.fullmatch(path.relative_to(cache).as_posix()):
             return True
-        # A set's own config may name any folder as its cache: what DVC has put there is known by
-        # its name alone.
-        for cache in self._caches:
-            if path.is_relative_to(cache) and _OBJECT.fullmatch(path.relative_to(cache).as_posix()):
-                return True
-        return False
-
-    @functools.cached_property
-    def _caches(self) -> list[str]:
-        """DVC's cache folders: of the repository that the set lies in, and of this project."""
-        repositories = [ROOT]
-        for folder in (Path(self.top), *Path(self.top).parents):
-            if (folder / ".dvc").is_dir():
-                repositories.insert(0, folder)
-                break
-        caches = map(cache_of, repositories)
-        return [os.path.realpath(cache) for cache in caches if cache]
+    return False
 
 
-boundary = functools.lru_cache(maxsize=16)(Boundary)
+@functools.lru_cache(maxsize=16)
+def _followed(root: Path) -> str:
+    return os.path.realpath(root)
+
+
+@functools.lru_cache(maxsize=16)
+def _caches(top: str) -> list[str]:
+    """DVC's cache folders: of the repository that the set in `top` lies in, and of this project."""
+    repositories = [ROOT]
+    for folder in (Path(top), *Path(top).parents):
+        if (folder / ".dvc").is_dir():
+            repositories.insert(0, folder)
+            break
+    caches = map(cache_of, repositories)
+    return [os.path.realpath(cache) for cache in caches if cache]
 
 
 def cache_of(repository: Path) -> str:
@@ -135,7 +137,7 @@ def cache_of(repository: Path) -> str:
 
 def read_inside(file: Path, root: Path) -> bytes:
     """The bytes of a file. Raises OSError, and ValueError where its path leads out of the set."""
-    if not boundary(root).holds(os.path.realpath(file)):
+    if not belongs(os.path.realpath(file), root):
         raise ValueError("leads out of data.root")
     # A named pipe would be waited for without end.
     if not file.is_file():
@@ -169,7 +171,7 @@ class Disk:
         path = ""
         for part in name.split("/"):
             if part not in self._entries(path):
-                alike = self._forms(path)[form(part)]
+                alike = self._forms(path)[name_form(part)]
                 # Two that differ by case only: neither is meant more than the other.
                 if len(alike) != 1:
                     return None
@@ -183,7 +185,7 @@ class Disk:
         target = os.path.join(self._real(folder), last)  # noqa: PTH118
         if self._entries(folder)[last]:
             target = os.path.realpath(target)
-        if boundary(self.root).holds(target):
+        if belongs(target, self.root):
             return ""
         return target
 
@@ -202,7 +204,7 @@ class Disk:
     def _by_form(self, folder: str) -> dict[str, list[str]]:
         forms: dict[str, list[str]] = defaultdict(list)
         for name in self._entries(folder):
-            forms[form(name)].append(name)
+            forms[name_form(name)].append(name)
         return forms
 
 
@@ -246,22 +248,22 @@ class Tree:
     def is_inside(self, path: str) -> bool:
         """Whether a path is a file of the set: no link out of it, no pipe to be waited for."""
         file = self.root / path
-        return is_file(file) and boundary(self.root).holds(os.path.realpath(file))
+        return is_file(file) and belongs(os.path.realpath(file), self.root)
 
     @functools.cached_property
     def images(self) -> dict[str, list[str]]:
         """Paths of image files by their last name, regardless of case and Unicode form."""
-        index: dict[str, list[str]] = {}
-        for path in self.paths(*IMAGE_SUFFIXES):
-            index.setdefault(form(posixpath.basename(path)), []).append(path)
-        return index
+        return self._images_by(lambda path: name_form(posixpath.basename(path)))
 
     @functools.cached_property
     def stems(self) -> dict[str, list[str]]:
         """Paths of image files by their last name without its suffix."""
+        return self._images_by(stem_of)
+
+    def _images_by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
         index: dict[str, list[str]] = {}
         for path in self.paths(*IMAGE_SUFFIXES):
-            index.setdefault(posixpath.splitext(posixpath.basename(path))[0], []).append(path)
+            index.setdefault(key(path), []).append(path)
         return index
 
 

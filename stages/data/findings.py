@@ -15,7 +15,7 @@ from stages.errors import InputError
 EXAMPLES = 20
 # Characters of an example or of a cell of the changes: an entry as it stands in a file may be a
 # thousand points long.
-LONGEST = 300
+LONGEST_TEXT = 300
 # What alters the set, and so is written to the file of changes.
 CHANGES = ("repair", "drop")
 GRAVEST = ("fatal", "dropped", "repaired", "kept")
@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     if not _is_box(value):
-        return shown(value)
+        return shown_value(value)
     return [round(side, 2) if math.isfinite(side) else str(side) for side in value]
 
 
@@ -158,18 +158,18 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if not _is_box(value):
-        return shown(value)
+        return shown_value(value)
     return " ".join(f"{side:.2f}" for side in value)
 
 
-def shown(value: Any) -> str:
-    """Anything that JSON may hold as text of at most LONGEST characters."""
+def shown_value(value: Any) -> str:
+    """Anything that JSON may hold as text of at most LONGEST_TEXT characters."""
     try:
         text = str(value)
     except (ValueError, RecursionError):  # a number of over 4300 digits, a list of lists of lists
         return f"{type(value).__name__} too long to show"
-    if len(text) > LONGEST:
-        return text[: LONGEST - 3] + "..."
+    if len(text) > LONGEST_TEXT:
+        return text[: LONGEST_TEXT - 3] + "..."
     return text
 
 

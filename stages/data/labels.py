@@ -48,6 +48,16 @@ class Labels:
     relative: bool = False
     centred: bool = False
 
+    @property
+    def xywh(self) -> np.ndarray:
+        """(boxes, 4) x, y, w, h."""
+        return self.boxes[list("xywh")].to_numpy()
+
+    def image_sizes(self) -> np.ndarray:
+        """(boxes, 2) width and height of each box's image."""
+        sizes = self.images[["width", "height"]].to_numpy()
+        return sizes[self.boxes["image"].to_numpy()]
+
     def keep_boxes(self, keep: np.ndarray) -> None:
         """Leaves the boxes where `keep` (boxes,) is True."""
         self.boxes = self.boxes[keep].reset_index(drop=True)
@@ -162,7 +172,7 @@ def entry_name(entry: int | str) -> str:
     return f"annotations[{entry}]"
 
 
-def join(parts: Sequence[Labels]) -> Labels:
+def join_labels(parts: Sequence[Labels]) -> Labels:
     """Several annotation files as one split. All have the same classes."""
     if len(parts) == 1:
         return parts[0]

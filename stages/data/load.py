@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import itertools
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from stages.data import groups, probe
-from stages.data.checks import boxes, entries, folders, names, pixels, splits
+from stages.data import probe
+from stages.data.checks.boxes import check_boxes, check_doubles, check_images
 from stages.data.checks.categories import Classes
+from stages.data.checks.entries import entry_tables
+from stages.data.checks.names import check_files, check_foreign, check_names, merge_same
+from stages.data.checks.pixels import check_pixels, check_sizes_only
+from stages.data.checks.splits import check_shared_images, group_summary, number_groups
+from stages.data.disk import IMAGE_SUFFIXES, stem_of, walk
 from stages.data.findings import Findings
-from stages.data.labels import Labels, join
-from stages.data.sources import coco, voc, yolo
+from stages.data.labels import Labels, join_labels
 from stages.data.sources.annotations import Raw
+from stages.data.sources.coco import read_coco
+from stages.data.sources.image_folders import split_of
+from stages.data.sources.voc import read_voc
+from stages.data.sources.yolo import read_yolo
 from stages.study.params import Data
 from stages.study.paths import SPLITS
 
-READERS = {"coco": coco.read, "voc": voc.read, "yolo": yolo.read}
+READERS = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo}
 
 
 @dataclass
 class Loaded:
-    """sets: the splits that have files. files: for the report. pairs: of look-alikes."""
+    """sets: the splits that have files. files, groups: for the report."""
 
     sets: dict[str, Labels] = field(default_factory=dict)
     files: list[dict[str, object]] = field(default_factory=list)
-    pairs: int = 0
+    groups: dict[str, object] = field(default_factory=dict)
 
 
-def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
+def read_annotations(data: Data, root: Path, findings: Findings) -> list[Raw]:
     """The annotation files as found. Raises InputError where one cannot be read at all."""
     raws = []
     for split in SPLITS:
@@ -43,13 +52,13 @@ def read(data: Data, root: Path, findings: Findings) -> list[Raw]:
     return raws
 
 
-def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Loaded:
+def check_annotations(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Loaded:
     """Checks and mends. Fatal findings are not raised: a report is to name all that is wrong."""
     classes, loaded = Classes(), Loaded()
     parts: list[Labels] = []
     for raw in raws:
         index = classes.read(raw, findings)
-        parts.append(entries.tables(raw, classes.names, index, data.group, findings))
+        parts.append(entry_tables(raw, classes.names, index, data.group, findings))
         loaded.files.append(
             {
                 "split": raw.split,
@@ -64,33 +73,53 @@ def check(raws: Iterable[Raw], data: Data, root: Path, findings: Findings) -> Lo
         # The file's entries are tables now; a large file would otherwise be in memory twice.
         raw.images, raw.annotations = [], []
     if data.pixels != "none":
-        names.check_foreign(parts, root, findings)
+        check_foreign(parts, root, findings)
     for labels in parts:
-        names.check_names(labels, root, findings)
+        check_names(labels, root, findings)
     referenced: set[str] = set()
     on_disk: set[str] = set()
     for split, tables in itertools.groupby(parts, key=attrgetter("split")):
-        checked = []
-        for labels in tables:
+        checked = list(tables)
+        for labels in checked:
             referenced |= set(labels.images["file_name"])
             if data.pixels == "none":
-                pixels.check_sizes_only(labels, findings)
+                check_sizes_only(labels, findings)
             else:
-                on_disk |= names.check_files(labels, root, findings)
+                on_disk |= check_files(labels, root, findings)
                 referenced |= set(labels.images["file_name"])
                 probes = probe.probe(root, labels.images["file_name"].tolist(), data.pixels)
-                pixels.check_pixels(labels, probes, findings)
-            boxes.check_boxes(labels, data.tiny_pixels, findings)
-            checked.append(labels)
-        whole = loaded.sets[split] = join(checked)
+                check_pixels(labels, probes, findings)
+            check_boxes(labels, data.tiny_pixels, findings)
+        whole = loaded.sets[split] = join_labels(checked)
         # Two annotation files of one split may name the same image.
-        names.merge_same(whole, findings)
-        boxes.check_doubles(whole, findings)
-        boxes.check_images(whole, data.max_detections, findings)
+        merge_same(whole, findings)
+        check_doubles(whole, findings)
+        check_images(whole, data.max_detections, findings)
     for name in sorted(on_disk - referenced):
         findings.report("image_unreferenced", {"file": name})
     if data.pixels != "none":
-        folders.check_unread(root, referenced, findings)
-    loaded.pairs = groups.check(loaded.sets, data, findings)
-    splits.check_shared(loaded.sets, findings)
+        _check_unread(root, referenced, findings)
+    pairs = number_groups(loaded.sets, data, findings)
+    check_shared_images(loaded.sets, findings)
+    loaded.groups = group_summary(loaded.sets, pairs, data.group)
     return loaded
+
+
+def _check_unread(root: Path, used: set[str], findings: Findings) -> None:
+    """Reports folders with images below `root` and none of `used`, the paths of images.
+
+    Masks, thumbnails and drawn boxes have the names of the images that they were made of: a folder
+    of these is reported only where it is called like a split.
+    """
+    folders = set(map(posixpath.dirname, used))
+    stems = {stem_of(path) for path in used}
+    tree = walk(root)
+    for folder in sorted(tree.files):
+        names = tree.names(folder, *IMAGE_SUFFIXES)
+        if not names or folder in folders:
+            continue
+        derived = [name for name in names if stem_of(name) in stems]
+        if split_of(folder) is None and 2 * len(derived) > len(names):
+            continue
+        place = {"entry": f"{folder or '.'}/"}
+        findings.report("folder_unread", place, before=f"{len(names)} images")

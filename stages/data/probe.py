@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 from stages import machine
 
+# Width and height of an image.
+Size = tuple[int, int]
 # What OpenCV, MMDetection's default loader, can read; MPO comes with JPEG. Pillow would also try
 # formats whose readers start other programs, as EPS does.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
@@ -78,6 +80,13 @@ class Probe(NamedTuple):
     single_colour: bool = False
     digest: bytes = b""
     looks: bytes = b""
+
+    @property
+    def displayed(self) -> Size:
+        """As EXIF shows the image."""
+        if self.orientation in SWAPPED:
+            return self.height, self.width
+        return self.width, self.height
 
 
 def probe(root: Path, names: Sequence[str], pixels: Literal["decode", "header"]) -> list[Probe]:

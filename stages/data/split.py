@@ -136,7 +136,7 @@ def _folds(
     return parts
 
 
-def order(counts: np.ndarray, groups: np.ndarray, seed: int) -> list[list[int]]:
+def train_order(counts: np.ndarray, groups: np.ndarray, seed: int) -> list[list[int]]:
     """Rows of images, a list for each group, of which every beginning is a small, balanced set: the
     images of a smaller train_share are within those of any larger one.
 

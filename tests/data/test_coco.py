@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from stages.data.findings import Findings
-from stages.data.sources import coco, coco_text
+from stages.data.sources import coco_text
 from stages.data.sources.annotations import Annotations
+from stages.data.sources.coco import parse_coco
 
 BOX = '{"id": %d, "image_id": 1, "category_id": 2, "bbox": [0, 1.5, -9, 9], "area": 81.5, "iscrowd": 0}'
 COLUMNS = (
@@ -85,7 +86,7 @@ def test_blocks_hold_what_json_loads_gives(block, form, findings, monkeypatch):
 
 
 def assert_as_json_loads(text, findings, codes=()):
-    read = coco.parse(text, WHERE, findings)
+    read = parse_coco(text, WHERE, findings)
     annotations, expected = read["annotations"], Annotations.of(json.loads(text)["annotations"])
     assert annotations.incomplete == expected.incomplete and annotations.unread == expected.unread
     assert annotations.malformed == expected.malformed
@@ -104,7 +105,7 @@ def test_every_double_key_and_literal_is_counted_once(findings, monkeypatch):
     listed[70] = listed[70].replace('"image_id": 1', '"image_id": 2, "image_id": 1')
     listed[71] = listed[71].replace('"id"', '"note": "a : b", "id"')
     text = '{"annotations": [' + ", ".join(listed) + "]}"
-    assert len(coco.parse(text, WHERE, findings)["annotations"]) == 200
+    assert len(parse_coco(text, WHERE, findings)["annotations"]) == 200
     counts = {found["code"]: found["count"] for found in findings.as_list()}
     assert counts == {"json_nan": 4, "json_duplicate_key": 1}
 
@@ -176,7 +177,7 @@ def test_an_annotation_unlike_its_neighbours_is_read_as_it_stands(odd, findings,
         '{"annotations": [' + ", ".join(listed) + "]}", findings, ["json_nan"] * ("NaN" in odd)
     )
     listed[0], listed[90] = odd % 90, BOX % 0
-    again = coco.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings)
+    again = parse_coco('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings)
     assert len(again["annotations"]) == 200
 
 
@@ -187,7 +188,7 @@ def test_what_is_no_number_is_no_json(number, findings, monkeypatch):
     monkeypatch.setattr(coco_text, "_BLOCK", 3000)
     listed = [BOX % at for at in range(200)]
     listed[90] = listed[90].replace("81.5", number)
-    assert coco.parse('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings) is None
+    assert parse_coco('{"annotations": [' + ", ".join(listed) + "]}", WHERE, findings) is None
     assert [found["code"] for found in findings.as_list()] == ["json_invalid"]
 
 
@@ -196,7 +197,7 @@ def test_a_file_that_ends_too_early_is_said_with_its_place(cut, findings, monkey
     monkeypatch.setattr(coco_text, "_BLOCK", 300)
     text = json.dumps({"images": [], "annotations": entries(100)}, indent=1)
     text = text[: int(len(text) * cut)]
-    assert coco.parse(text, WHERE, findings) is None
+    assert parse_coco(text, WHERE, findings) is None
     with pytest.raises(json.JSONDecodeError) as error:
         json.loads(text)
     (found,) = findings.as_list()

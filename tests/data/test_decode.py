@@ -13,7 +13,7 @@ import pytest
 from broken_sets.base import paint
 from PIL import Image
 
-from stages.data.page.pictures import draw
+from stages.data.page.pictures import draw_picture
 from stages.data.probe import REDUCTIONS, decode, probe_file
 
 SIZE = (96, 64)
@@ -114,7 +114,7 @@ def test_no_picture_is_none_and_silent(capfd):
 
 def shown(path) -> np.ndarray:
     """The page's picture: (height, width, 3), red first."""
-    uri = draw(path, None, (), long_side=SIZE[0]).uri
+    uri = draw_picture(path, None, (), long_side=SIZE[0]).uri
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
         return np.asarray(image.convert("RGB"), dtype=int)
 
@@ -165,4 +165,4 @@ def test_colours_of_one_brightness_are_several(tmp_path):
 
 def test_an_image_that_pillow_alone_opens_has_no_picture(tmp_path):
     Image.fromarray(paint(5, *SIZE)[..., 0].astype(np.int32)).save(tmp_path / "a.tif")
-    assert draw(tmp_path / "a.tif", SIZE, ()).uri == ""
+    assert draw_picture(tmp_path / "a.tif", SIZE, ()).uri == ""

@@ -7,8 +7,8 @@ import pytest
 
 from stages.data.demo import render as demo
 from stages.data.demo import scene as demo_scene
-from stages.data.demo.render import CLASSES, plan, render
-from stages.data.demo.scene import Item, draw
+from stages.data.demo.render import CLASSES, plan, render_demo
+from stages.data.demo.scene import Item, draw_scene
 
 # Boxes per class in the study's labels; kept apart from the module's copy on purpose.
 STUDY = np.array([3966, 6352, 897, 936, 982, 2943, 1263, 5178, 159, 468])
@@ -25,19 +25,19 @@ def boxes(coco):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
-    return folder, render(folder, 8, 128, 7)
+    return folder, render_demo(folder, 8, 128, 7)
 
 
 def test_same_seed_gives_same_bytes_whatever_the_number_of_workers(small, tmp_path, monkeypatch):
     folder, coco = small
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    assert render(tmp_path, 8, 128, 7) == coco
+    assert render_demo(tmp_path, 8, 128, 7) == coco
     assert files(tmp_path) == files(folder)
 
 
 def test_a_picture_does_not_depend_on_how_many_follow(small, tmp_path):
     folder, coco = small
-    fewer = render(tmp_path, 4, 128, 7)
+    fewer = render_demo(tmp_path, 4, 128, 7)
     assert files(tmp_path)["0003.jpg"] == files(folder)["0003.jpg"]
     assert fewer["annotations"] == [
         entry for entry in coco["annotations"] if entry["image_id"] <= 4
@@ -46,7 +46,7 @@ def test_a_picture_does_not_depend_on_how_many_follow(small, tmp_path):
 
 def test_pictures_and_seeds_differ(small, tmp_path):
     folder, coco = small
-    other = render(tmp_path, 8, 128, 8)
+    other = render_demo(tmp_path, 8, 128, 8)
     contents = [*files(folder).values(), *files(tmp_path).values()]
     assert len(set(contents)) == 16
     assert other["annotations"] != coco["annotations"]
@@ -81,7 +81,7 @@ def alone(monkeypatch, items, image_size=160):
     monkeypatch.setattr(demo_scene, "ground", lambda *_: empty.copy())
     monkeypatch.setattr(demo_scene, "_shadow", lambda *_: None)
     monkeypatch.setattr(demo_scene, "_lit", lambda rng, canvas, grain: canvas)
-    canvas, found = draw(np.random.default_rng(5), items, image_size)
+    canvas, found = draw_scene(np.random.default_rng(5), items, image_size)
     return canvas.max(2) / 1e4 + 1, found
 
 
@@ -154,7 +154,7 @@ def test_class_shares_are_the_studys_drawn_in(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_small_set_has_every_class_and_sane_boxes(seed, tmp_path):
-    coco = render(tmp_path, 240, 64, seed)
+    coco = render_demo(tmp_path, 240, 64, seed)
     counts = np.bincount([entry["category_id"] for entry in coco["annotations"]], minlength=11)[1:]
     assert counts.min() >= 4
     planned = np.bincount(np.concatenate(plan(seed, 240)), minlength=10)
@@ -165,7 +165,7 @@ def test_a_small_set_has_every_class_and_sane_boxes(seed, tmp_path):
 
 
 def test_box_sizes_follow_the_study_but_for_the_small_ones(tmp_path):
-    relative = boxes(render(tmp_path, 240, 128, 11)) / 128
+    relative = boxes(render_demo(tmp_path, 240, 128, 11)) / 128
     sizes = np.sqrt(relative[:, 2] * relative[:, 3])
     # COCO's size limits at 192 px; the study has 1.35, 22.4 and 76.2 % at 1024.
     pixels = sizes * 192
@@ -183,7 +183,7 @@ def test_box_sizes_follow_the_study_but_for_the_small_ones(tmp_path):
 
 
 def test_small_boxes_are_small_at_the_demo_sets_own_size_and_wide_enough_to_learn(tmp_path):
-    found = boxes(render(tmp_path, 12, 192, 3))
+    found = boxes(render_demo(tmp_path, 12, 192, 3))
     sides = np.sqrt(found[:, 2] * found[:, 3])
     small = sides[sides < 32]
     assert len(small) >= 3
@@ -194,5 +194,5 @@ def test_small_boxes_are_small_at_the_demo_sets_own_size_and_wide_enough_to_lear
 @pytest.mark.parametrize("arguments", [(0, 128, 0), (4, 32, 0), (4, 128, -1)])
 def test_impossible_sets_are_refused(tmp_path, arguments):
     with pytest.raises(ValueError, match="at least 1 image of at least 64 px"):
-        render(tmp_path / "demo", *arguments)
+        render_demo(tmp_path / "demo", *arguments)
     assert not (tmp_path / "demo").exists()

@@ -1,4 +1,5 @@
-"""Splits made of the train images: the shares that were asked for, what the report says of them, and shared images."""
+"""Splits made of the train images: the shares that were asked for, what the report says of them, shared images, and
+which images belong together."""
 
 from __future__ import annotations
 
@@ -9,10 +10,17 @@ import pandas as pd
 import pytest
 from made_labels import labels
 
-from stages.data.checks.splits import check_folds, check_shared
+from stages.data.checks import splits
+from stages.data.checks.splits import (
+    check_folds,
+    check_shared_images,
+    equal_pairs,
+    linked_groups,
+    look_alikes,
+)
 from stages.data.findings import Findings
 from stages.data.labels import Labels
-from stages.data.probe import Probe
+from stages.data.probe import HASH_BITS, Probe
 from stages.data.split import balance, divide
 from stages.study.params import Data, load
 
@@ -24,10 +32,10 @@ def data(**changes) -> Data:
     return dataclasses.replace(load().data, source="coco", **changes)
 
 
-def given(images: int = 100, **splits: int) -> dict[str, Labels]:
+def given(images: int = 100, **others: int) -> dict[str, Labels]:
     """So many images of the train files, of which each shows a box of both classes, and of other splits' files."""
     sets = {"train": labels([BOXES] * images)}
-    for name, number in splits.items():
+    for name, number in others.items():
         sets[name] = labels([BOXES] * number, split=name)
     return sets
 
@@ -169,7 +177,7 @@ def test_probes_follow_their_images_when_shared_ones_are_dropped(action, tmp_pat
     findings = Findings(
         {"split_image_shared": action, "split_group_shared": action}, tmp_path / "changes.csv"
     )
-    check_shared(sets, findings)
+    check_shared_images(sets, findings)
     findings.close()
     left = [0, 2, 4] if action == "drop" else [0, 1, 2, 3, 4]
     images = sets["train"].images
@@ -182,3 +190,44 @@ def test_probes_follow_their_images_when_shared_ones_are_dropped(action, tmp_pat
         "also val: val/1.png",
         "also val: val/0.png",
     ]
+
+
+def hashes(*distances: int) -> list[bytes]:
+    """A hash, and others that differ from it in so many of their bits, from the first one on."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 2, HASH_BITS)
+    found = []
+    for distance in distances:
+        bits = first.copy()
+        bits[:distance] ^= 1
+        found.append(np.packbits(bits.astype(np.uint8)).tobytes())
+    return found
+
+
+@pytest.mark.parametrize("bits", [0, 1, 60, 127])
+def test_the_threshold_of_look_alikes_holds(bits):
+    assert look_alikes(hashes(0, bits), bits).tolist() == [[0, 1]]
+    assert look_alikes(hashes(0, bits + 1), bits).tolist() == []
+    # From each other the first and the last differ in twice as many.
+    apart = look_alikes(hashes(0, bits, 2 * bits), bits).tolist()
+    assert apart == ([[0, 1], [0, 2], [1, 2]] if bits == 0 else [[0, 1], [1, 2]])
+
+
+def test_every_pair_is_compared_across_blocks(monkeypatch):
+    monkeypatch.setattr(splits, "_BLOCK", 2)
+    found = look_alikes([b"", *hashes(0, 100, 3, 103, 200)], 10)
+    # Rows count images without pixels too.
+    assert sorted(found.tolist()) == [[1, 3], [2, 4]]
+    assert look_alikes([b"", *hashes(0)], 10).tolist() == look_alikes([], 10).tolist() == []
+
+
+def test_equal_values_are_linked_in_a_chain_and_nothing_is_equal_to_nothing():
+    assert equal_pairs(["a", None, "b", "a", b"", None, b"", "a"]).tolist() == [[0, 3], [3, 7]]
+    assert equal_pairs([]).shape == (0, 2)
+
+
+def test_images_that_are_linked_through_others_are_one_group():
+    joined = linked_groups(6, np.array([[0, 3]]), np.array([[3, 5], [1, 2]]))
+    members = [np.flatnonzero(joined == number).tolist() for number in range(joined.max() + 1)]
+    assert sorted(members) == [[0, 3, 5], [1, 2], [4]]
+    assert linked_groups(3, equal_pairs([])).tolist() == linked_groups(3).tolist() == [0, 1, 2]

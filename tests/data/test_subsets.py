@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 
-from stages.data.split import order
+from stages.data.split import train_order
 from stages.model.resolve import beginning, positions
 from stages.prepare import prepare
 from stages.study import params
@@ -29,7 +29,7 @@ def images(number: int, largest_group: int, seed: int = 0) -> tuple[np.ndarray, 
 @pytest.mark.parametrize(("number", "largest"), [(400, 1), (400, 6), (2000, 3)])
 def test_shares_are_nested_balanced_and_of_whole_groups(number, largest):
     counts, groups = images(number, largest)
-    ordered = order(counts, groups, seed=3)
+    ordered = train_order(counts, groups, seed=3)
     assert sorted(image for members in ordered for image in members) == list(range(number))
     taken = [beginning(ordered, share) for share in SHARES]
     for share, chosen in zip(SHARES, taken):
@@ -48,7 +48,7 @@ def test_shares_are_nested_balanced_and_of_whole_groups(number, largest):
 def test_a_random_half_is_further_from_balance():
     """The measure of the test above is one that a plain draw fails."""
     counts, groups = images(400, 1)
-    half = beginning(order(counts, groups, seed=0), 0.5)
+    half = beginning(train_order(counts, groups, seed=0), 0.5)
     rng = np.random.default_rng(0)
 
     def distance(chosen) -> float:
@@ -81,17 +81,21 @@ def test_single_precision_decides_nothing(number):
     for seed in range(4):
         counts, _ = images(number, 1, seed)
         counts = counts[:, counts.any(axis=0)]
-        ordered = order(counts, np.arange(number), seed)
+        ordered = train_order(counts, np.arange(number), seed)
         assert [members[0] for members in ordered] == plain_order(counts, seed)
 
 
 def test_one_seed_gives_one_order_and_another_another():
     counts, groups = images(300, 3)
-    assert order(counts, groups, 1) == order(counts, groups, 1) != order(counts, groups, 2)
+    assert (
+        train_order(counts, groups, 1)
+        == train_order(counts, groups, 1)
+        != train_order(counts, groups, 2)
+    )
 
 
 def test_images_without_boxes_and_a_share_below_one_group():
-    ordered = order(np.zeros((6, 2), dtype=int), np.array([0, 0, 0, 1, 1, 1]), seed=0)
+    ordered = train_order(np.zeros((6, 2), dtype=int), np.array([0, 0, 0, 1, 1, 1]), seed=0)
     assert len(beginning(ordered, 0.01)) == 3 and len(beginning(ordered, 0.9)) == 6
 
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from stages.data.sources.yolo_lines import LineKinds, keypoint_shape
+from stages.data.sources.yolo_lines import LineKinds
+from stages.data.sources.yolo_names import keypoint_shape
 
 RNG_SEED = 5
 

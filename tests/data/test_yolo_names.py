@@ -9,13 +9,13 @@ from broken_sets import Healthy
 from broken_sets.outcome import Outcome
 
 from stages.data.findings import Findings
-from stages.data.sources import yolo_names
+from stages.data.sources.yolo_names import read_class_names
 
 
 def names(root: Path, tmp_path: Path) -> tuple[dict[int, str], list[dict]]:
     """The names by class number, and the findings."""
     findings = Findings({}, tmp_path / "changes.csv")
-    categories = yolo_names.read(root, {"split": "train", "source": "labels"}, findings)
+    categories = read_class_names(root, {"split": "train", "source": "labels"}, findings)
     findings.close()
     return {category["id"]: category["name"] for category in categories or []}, findings.as_list()
 

@@ -15,9 +15,9 @@ from exports import READ, Export
 from recognised_exports import build, recognise
 
 from stages import data_check
-from stages.data.discover import block, discover, write
-from stages.data.disk import boundary, walk
-from stages.data.sources import coco
+from stages.data.discover import data_block, discover, write_block
+from stages.data.disk import belongs, walk
+from stages.data.sources.coco import first_entries
 from stages.data_check import has_images
 from stages.errors import InputError
 from stages.study import params
@@ -39,12 +39,12 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     data = discover(
         export.root, dataclasses.replace(params.load(path).data, policy={"image_missing": "drop"})
     )
-    text = block(path, data)
+    text = data_block(path, data)
     head, rest = old.split("\ndata:\n")
     tail = rest[rest.index("\n\n") :]
     assert text.startswith("data:\n") and text.endswith("\n")
     pasted = f"{head}\n{text.rstrip()}{tail}"
-    write(path, data)
+    write_block(path, data)
     assert path.read_text(encoding="utf-8") == pasted
     assert params.load(path).data == data
     changed = ("source:", "root:", "train:", "val:", "test:", "policy:")
@@ -62,7 +62,7 @@ def test_a_list_of_files_in_the_block(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     data = discover(export.root, params.load(path).data)
-    write(path, data)
+    write_block(path, data)
     assert params.load(path).data.train == params.Source(["first.json", "second.json"], "images")
 
 
@@ -224,9 +224,9 @@ def test_lists_are_found_wherever_they_stand_in_a_large_file(tmp_path):
     (tmp_path / "a.json").write_text(
         f'\ufeff{{"annotations": [{filler}],\n "images" :\n [ {{"file_name": "a.jpg"}}]}}'
     )
-    assert coco.entries(tmp_path / "a.json", "images", 9) == [{"file_name": "a.jpg"}]
-    assert len(coco.entries(tmp_path / "a.json", "annotations", 9)) == 9
-    assert coco.entries(tmp_path / "a.json", "categories", 9) is None
+    assert first_entries(tmp_path / "a.json", "images", 9) == [{"file_name": "a.jpg"}]
+    assert len(first_entries(tmp_path / "a.json", "annotations", 9)) == 9
+    assert first_entries(tmp_path / "a.json", "categories", 9) is None
 
 
 def test_nothing_outside_is_opened_to_recognise_a_set(tmp_path):
@@ -287,8 +287,8 @@ def test_a_cache_holds_what_dvc_put_there_alone(tmp_path):
     (export.root / "images/train/a0.jpg").symlink_to(secret)
     outcome = Outcome(recognise(export.root), tmp_path / "prepared")
     assert outcome.found["path_link_outside"]["count"] == 1
-    assert not boundary(export.root).holds(str(tmp_path / "ab" / "secret"))
-    assert boundary(export.root).holds(str(tmp_path / "ab" / ("0" * 30)))
+    assert not belongs(str(tmp_path / "ab" / "secret"), export.root)
+    assert belongs(str(tmp_path / "ab" / ("0" * 30)), export.root)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from made_matrix import X101
 from report_cells import report
 
 from stages.data.assign import assign
-from stages.data.split import order
+from stages.data.split import train_order
 from stages.model.compose import compose
 from stages.study.params import Study, load
 
@@ -127,7 +127,7 @@ def test_divisions_of_images(golden):
         parts = assign(counts, groups, shares, seed)
         lines.append(f"{images} images, shares {shares}, seed {seed}")
         lines += textwrap.wrap("".join(map(str, parts.tolist())), 60)
-        ordered = order(counts, groups, seed)
+        ordered = train_order(counts, groups, seed)
         lines += textwrap.wrap(" ".join(str(members[0]) for members in ordered))
     golden("divisions.txt", "\n".join(lines) + "\n")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.findings import Findings, shown
+from stages.data.findings import Findings, shown_value
 from stages.data.labels import entry_name
 from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
@@ -157,7 +157,7 @@ class BoxEntries:
             return
         # One fault per category, one row of the changes per box.
         for at in unlisted:
-            box = shown(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
+            box = shown_value(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
             before = f"category_id {category_ids[at]}, bbox {box}"
             self.findings.change("category_unknown", {**self.place(at), "before": before})
 
@@ -178,7 +178,7 @@ class BoxEntries:
         self.report(
             "iscrowd_invalid",
             wrong,
-            lambda at: {"before": f"iscrowd {shown(written[at])}", "after": "0"},
+            lambda at: {"before": f"iscrowd {shown_value(written[at])}", "after": "0"},
         )
         # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
         # YOLO have no such field.
@@ -187,7 +187,7 @@ class BoxEntries:
         self.report(
             "ignore_as_crowd",
             ignored,
-            lambda at: {"before": f"ignore {shown(ignore[at])}", "after": "iscrowd 1"},
+            lambda at: {"before": f"ignore {shown_value(ignore[at])}", "after": "iscrowd 1"},
         )
         if self.findings.action("ignore_as_crowd") == "repair":
             crowd[ignored] = 1
@@ -274,7 +274,7 @@ def check_ids(ids: Any, key: str, origin: dict[str, Any], findings: Findings) ->
             if value is None:
                 findings.report("annotation_id_missing", place, after="numbered")
             elif type(value) is not int:
-                before = f"id {shown(value)} ({type(value).__name__})"
+                before = f"id {shown_value(value)} ({type(value).__name__})"
                 findings.report("id_not_integer", place, before=before, after="renumbered")
     if key == "annotations":
         for position in np.flatnonzero(usable.duplicated() & usable.notna()):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.data.checks.box_entries import BoxEntries, check_ids
 from stages.data.disk import is_absolute
-from stages.data.findings import Findings, shown
+from stages.data.findings import Findings, shown_value
 from stages.data.labels import Labels
 from stages.data.sources.annotations import Raw, is_id
 
@@ -19,7 +19,7 @@ _COLUMNS = ["file_name", "width", "height", "group", "group_number"]
 _COLUMNS += ["source", "source_id", "other", "probe"]
 
 
-def tables(
+def entry_tables(
     raw: Raw, classes: list[str], category: dict[Any, int], group: str, findings: Findings
 ) -> Labels:
     """category: as Classes.read gives it. group: the field of an image that names its group, or "".
@@ -49,7 +49,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
     drop = set()
     for position, entry in enumerate(raw.images):
         place = {**origin, "entry": f"images[{position}]"}
-        if not _has_id_and_file(entry):
+        has_id = isinstance(entry, dict) and is_id(entry.get("id"))
+        if not has_id or not isinstance(entry.get("file_name"), str):
             findings.report("entry_incomplete", place, before=entry, note="lacks id or file_name")
             continue
         number, name = entry["id"], entry["file_name"]
@@ -95,12 +96,6 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
     )
 
 
-def _has_id_and_file(entry: Any) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    return is_id(entry.get("id")) and isinstance(entry.get("file_name"), str)
-
-
 def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.DataFrame:
     """Labels.images of the entries."""
     prefix = ""
@@ -139,7 +134,7 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
 def _group(value: Any) -> Any:
     """Nothing for what names no group: null, an empty text, NaN."""
     if isinstance(value, (list, dict)):
-        return shown(value)
+        return shown_value(value)
     if not is_id(value) or value == "":
         return None
     return value

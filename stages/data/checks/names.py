@@ -20,11 +20,12 @@ from stages.data.disk import (
     SIMPLE,
     Disk,
     Tree,
-    form,
-    inside,
     is_absolute,
     is_possible,
     longest_name,
+    name_form,
+    path_inside,
+    suffix,
     walk,
 )
 from stages.data.findings import Findings
@@ -75,22 +76,21 @@ def check_foreign(parts: list[Labels], root: Path, findings: Findings) -> None:
 
 def _pending(names: list[str], root: Path, disk: Disk) -> tuple[list[int], bool]:
     """Rows of the names to look up, and whether these are all, because none leads to an image."""
-    rows = [row for row, name in enumerate(names) if _leads_out(name, root)]
+    rows = []
+    for row, name in enumerate(names):
+        if _SUSPECT.search(name) and is_possible(name, root) and not _shortest(name, root):
+            rows.append(row)
     rest = set(range(len(names))) - set(rows)
     if rest and not any(_path(names[row], root, disk) for row in sorted(rest)):
         return list(range(len(names))), True
     return rows, False
 
 
-def _leads_out(name: str, root: Path) -> bool:
-    return bool(_SUSPECT.search(name)) and is_possible(name, root) and not _shortest(name, root)
-
-
 def _shortest(name: str, root: Path) -> str:
     """The path from `root` that a name means, in its shortest form; "" where it leads out."""
     path = name.replace("\\", "/")
     if is_absolute(path):
-        path = inside(path, root)
+        path = path_inside(path, root)
     path = posixpath.normpath(path or "..")
     return "" if path.split("/", 1)[0] == ".." else path
 
@@ -142,7 +142,7 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
             continue
         ranked: dict[int, list[str]] = {}
         split = split_of("/".join(parts[:-1]))
-        for path in tree.images.get(form(parts[-1]), ()):
+        for path in tree.images.get(name_form(parts[-1]), ()):
             # train/1.jpg is not val/1.jpg, however many of them are missing.
             path_split = split_of(posixpath.dirname(path))
             if split is None or path_split is None or split == path_split:
@@ -158,7 +158,7 @@ def _best(name: str, tree: Tree) -> tuple[int, str] | None:
 def _common_end(parts: list[str], path: list[str]) -> int:
     count = 0
     for part, path_part in zip(reversed(parts), reversed(path)):
-        if form(part) != form(path_part):
+        if name_form(part) != name_form(path_part):
             break
         count += 1
     return count
@@ -199,7 +199,7 @@ def _safe_path(name: str, place: dict[str, Any], root: Path, findings: Findings)
         before, path = path, path.replace("\\", "/")
         findings.report("path_backslash", place, file=path, before=before, after=path)
     if is_absolute(path):
-        before, path = path, inside(path, root)
+        before, path = path, path_inside(path, root)
         if not path:
             findings.report("path_absolute", place, "drop", file=before, before=before)
             return None
@@ -247,7 +247,7 @@ def check_files(labels: Labels, root: Path, findings: Findings) -> set[str]:
     images = set()
     for folder in set(map(posixpath.dirname, names)):
         for path in disk.files(folder):
-            if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+            if suffix(path) in IMAGE_SUFFIXES:
                 images.add(path)
     return images
 

@@ -1,4 +1,5 @@
-"""Checks what image files hold, and brings sizes and boxes into the frame MMDetection sees."""
+"""Checks what image files hold and whether they have the size that is declared of them, and brings
+sizes and boxes into the frame MMDetection sees."""
 
 from __future__ import annotations
 
@@ -10,10 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.checks.declared_sizes import Size, are_of_the_file, displayed, size_code
 from stages.data.findings import Findings
 from stages.data.labels import Labels, entry_name
-from stages.data.probe import SWAPPED, Probe
+from stages.data.probe import SWAPPED, Probe, Size
+
+# Pixels over the edge that are rounding.
+_EDGE = 1.0
+# Of the boxes, as many must lie beside the one size and fit the other; and for each of those, so
+# many may be over the edge of that as well, as boxes of a careless labeller are.
+_OVER, _LEAST, _CARELESS = 0.05, 2, 0.25
+# How unlikely it must be that so many boxes fit a smaller size by chance.
+_MANY, _CHANCE = 10, 1e-6
+# Of a side. Rounding of a small picture of a few pixels could be anything.
+_MOST_SLACK = 0.05
 
 
 def check_pixels(labels: Labels, probes: list[Probe], findings: Findings) -> None:
@@ -75,7 +85,7 @@ class _Frames:
     def __init__(self, labels: Labels, findings: Findings) -> None:
         self.labels, self.findings = labels, findings
         self.sizes = labels.images[["width", "height"]].to_numpy(copy=True)
-        self.xywh = labels.boxes[list("xywh")].to_numpy(copy=True)
+        self.xywh = labels.xywh.copy()
         self.area = labels.boxes["area"].to_numpy(copy=True)
 
     @cached_property
@@ -87,37 +97,28 @@ class _Frames:
         """What is wrong with each image's declared size, "" for nothing."""
         codes = []
         for image, (width, height) in zip(probes, self.sizes.tolist()):
-            if image.fault:
-                codes.append("")
-            else:
-                codes.append(size_code(image, (width, height), self.labels.relative))
+            codes.append(_size_code(image, (width, height), self.labels.relative))
         for code in ("exif_conflict", "image_resized"):
             rows = [row for row, found in enumerate(codes) if found == code]
-            if self._are_of_the_file(rows, probes):
+            if self._contradict_declared(rows, probes):
                 for row in rows:
                     codes[row] = "image_size_wrong"
         return codes
 
-    def _are_of_the_file(self, rows: Sequence[int], probes: Sequence[Probe]) -> bool:
-        """Whether the boxes of the images in `rows` contradict the declared sizes."""
-        boxes, declared, real = [np.empty((0, 4))], [], []
-        for row in rows:
-            at = self.boxes_of.get(row, [])
-            boxes.append(self.xywh[at])
-            declared += [self.sizes[row]] * len(at)
-            real += [displayed(probes[row])] * len(at)
-        table = np.concatenate(boxes)
-        is_finite = np.isfinite(table).all(axis=1)
-        if not is_finite.any():
+    def _contradict_declared(self, rows: Sequence[int], probes: Sequence[Probe]) -> bool:
+        """Whether the boxes of the images in `rows` do, and are in the sizes of the files."""
+        image = self.labels.boxes["image"].to_numpy()
+        usable = np.isin(image, rows) & np.isfinite(self.xywh).all(axis=1)
+        if not usable.any():
             return False
-        return are_of_the_file(
-            table[is_finite], np.array(declared)[is_finite], np.array(real)[is_finite]
-        )
+        real = np.array([probe.displayed for probe in probes])
+        at = image[usable]
+        return _are_of_the_file(self.xywh[usable], self.sizes[at], real[at])
 
     def check_size(self, row: int, image: Probe, code: str) -> bool:
         """Sets the true size of one image; False where the policy drops it."""
         declared = tuple(self.sizes[row].tolist())
-        stored, shown = (image.width, image.height), displayed(image)
+        stored, shown = (image.width, image.height), image.displayed
         self.sizes[row] = shown
         if not code:
             return True
@@ -168,10 +169,55 @@ def _turned(boxes: np.ndarray, stored: Size, orientation: int) -> np.ndarray:
 
 
 def _scale_relative(labels: Labels) -> None:
-    if not labels.relative:
-        return
-    size = labels.images[["width", "height"]].to_numpy(dtype=np.float64)[
-        labels.boxes["image"].to_numpy()
-    ]
-    labels.boxes[list("xywh")] = labels.boxes[list("xywh")].to_numpy() * np.tile(size, 2)
-    labels.relative = False
+    if labels.relative:
+        labels.boxes[list("xywh")] = labels.xywh * np.tile(labels.image_sizes(), 2)
+        labels.relative = False
+
+
+def _size_code(image: Probe, declared: Size, is_relative: bool) -> str:
+    """The fault of a declared size, "" for none. is_relative: the format declares none."""
+    if image.fault:
+        return ""
+    if 0 in declared and not is_relative:
+        return "image_size_missing"
+    if 0 in declared or declared == image.displayed:
+        # YOLO files have no sizes to begin with, and VOC files need none.
+        return "exif_orientation" if image.orientation != 1 else ""
+    if declared == (image.width, image.height):
+        return "exif_conflict"
+    if _is_scaled(declared, image.displayed):
+        return "image_resized"
+    return "image_size_wrong"
+
+
+def _are_of_the_file(box: np.ndarray, declared: np.ndarray, real: np.ndarray) -> bool:
+    """Whether boxes (n, 4) x, y, w, h are surely in the `real` sizes (n, 2) of their images' files, and
+    not in the `declared` ones."""
+    box_ends = box[:, :2] + box[:, 2:]
+    over_declared = (box_ends > declared + _EDGE).any(axis=1)
+    over_real = (box_ends > real + _EDGE).any(axis=1) | (box[:, :2] < -_EDGE).any(axis=1)
+    # Careless boxes are over the edge as well, but not with their middle.
+    lie_beside = (box[:, :2] + box[:, 2:] / 2 > declared).any(axis=1)
+    fit_real_alone = int((over_declared & lie_beside & ~over_real).sum())
+    if fit_real_alone >= max(_LEAST, _OVER * len(box)):
+        return bool(over_real.sum() <= _CARELESS * fit_real_alone)
+    if over_real.any() or over_declared.any() or len(box) < _MANY:
+        return False
+    # All fit both. In the larger of two sizes some would reach further.
+    chance = _chance(box, declared, real) - _chance(box, real, declared)
+    return bool(chance < np.log(_CHANCE))
+
+
+def _chance(box: np.ndarray, size: np.ndarray, other_size: np.ndarray) -> float:
+    """Logarithm of the probability that boxes that lie anywhere in `size` fit `other_size`."""
+    room = np.maximum(size - box[:, 2:], _EDGE)
+    other_room = np.clip(other_size - box[:, 2:], _EDGE, room)
+    return float(np.log(other_room / room).sum())
+
+
+def _is_scaled(declared: Size, displayed: Size) -> bool:
+    """One factor for both sides, up to rounding to whole pixels of the smaller picture."""
+    across = displayed[0] / declared[0]
+    down = displayed[1] / declared[1]
+    slack = min(2.0 / min(*declared, *displayed), _MOST_SLACK)
+    return abs(across / down - 1) <= slack and abs(across - 1) > slack

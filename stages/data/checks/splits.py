@@ -1,18 +1,140 @@
-"""Checks what splits share, and which classes they lack."""
+"""Checks which images must stay on one side of every split, those of one group, of the same bytes
+and of the same looks, and what splits share and lack."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import compress
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
 
 from stages.data.findings import Findings
 from stages.data.labels import Labels
+from stages.data.probe import HASH_BITS
+from stages.study.params import Data
 from stages.study.paths import SPLITS
+from stages.study.schema import DEFAULT_GROUP
 
+# Images per block of the distance matrix: 2048 x 2048 floats are 16 MiB.
+_BLOCK = 2048
 # Of a wanted number of images; what a split misses by less is not worth a line.
 _TOLERANCE = 0.1
+
+
+def number_groups(sets: dict[str, Labels], data: Data, findings: Findings) -> int:
+    """Numbers the groups over all splits, and reports twins. Returns the pairs of look-alikes."""
+    images = pd.concat([part.images.assign(split=split) for split, part in sets.items()])
+    names = images["group"].tolist()
+    if data.group not in ("", DEFAULT_GROUP) and all(name is None for name in names):
+        findings.report("group_field_absent", {"entry": "data.group", "before": data.group})
+    links = [equal_pairs(map(_as_text, names))]
+    alike = np.empty((0, 2), dtype=np.int64)
+    if data.pixels != "none":
+        identical, alike = _report_twins(images, data.near_duplicate_bits, findings)
+        links += [identical, alike]
+    numbers = linked_groups(len(images), *links)
+    for part in sets.values():
+        part.images["group_number"], numbers = np.split(numbers, [len(part.images)])
+        if data.pixels != "none" and findings.action("image_bytes_duplicate") == "drop":
+            digests = pd.Series([image.digest for image in part.images["probe"]], dtype=object)
+            part.keep_images(~digests.duplicated().to_numpy())
+    return len(alike)
+
+
+def _as_text(name: Any) -> str | None:
+    """A group may be called 3, 3.0 or "3": all are meant to be one."""
+    if name is None:
+        return None
+    if isinstance(name, float) and name.is_integer():
+        name = int(name)
+    return str(name)
+
+
+def group_summary(sets: dict[str, Labels], pairs: int, column: str) -> dict[str, Any]:
+    """The groups over all splits, for the report. pairs: of look-alikes; column: the field of an
+    image that names its group."""
+    images = pd.concat([part.images for part in sets.values()])
+    sizes = images["group_number"].value_counts().tolist()
+    return {
+        "column": column if images["group"].notna().any() else None,
+        "images": len(images),
+        "groups": len(sizes),
+        "largest": max(sizes, default=0),
+        "near_duplicate_pairs": pairs,
+    }
+
+
+def _report_twins(
+    images: pd.DataFrame, bits: int, findings: Findings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(pairs, 2) rows of the images with the same bytes, and of those that differ in at most `bits`
+    of their perceptual hash."""
+    probes, splits, files = (images[name].tolist() for name in ("probe", "split", "file_name"))
+    digests = [image.digest for image in probes]
+    identical = equal_pairs(digests)
+    alike = look_alikes([image.looks for image in probes], bits)
+    differs = [digests[first] != digests[second] for first, second in alike.tolist()]
+    alike = alike[np.array(differs, dtype=bool)]
+
+    def place(pair: np.ndarray) -> dict[str, object]:
+        first, second = pair
+        before = f"{splits[first]}: {files[first]}"
+        return {"split": splits[second], "file": files[second], "before": before}
+
+    in_one_split = [splits[first] == splits[second] for first, second in identical]
+    inside = identical[in_one_split]
+    findings.rows("image_bytes_duplicate", range(len(inside)), lambda row: place(inside[row]))
+    findings.rows("near_duplicates", range(len(alike)), lambda row: place(alike[row]))
+    return identical, alike
+
+
+def look_alikes(hashes: Sequence[bytes], bits: int) -> np.ndarray:
+    """(pairs, 2) rows i < j whose perceptual hashes differ in at most `bits`; b"" is like nothing.
+
+    Every pair is compared, by matrix products: with bits as -1 and 1, that of two hashes is
+    HASH_BITS - 2 x distance.
+    """
+    rows = np.flatnonzero([len(entry) > 0 for entry in hashes])
+    if len(rows) < 2:
+        return np.empty((0, 2), dtype=np.int64)
+    packed = np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(len(rows), -1)
+    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+    pairs = []
+    starts = range(0, len(rows), _BLOCK)
+    for start in tqdm(starts, "look-alikes", unit="block", delay=2, leave=False):
+        block = signs[start : start + _BLOCK]
+        for column_start in range(start, len(rows), _BLOCK):
+            product = block @ signs[column_start : column_start + _BLOCK].T
+            first, second = np.nonzero(product >= HASH_BITS - 2 * bits)
+            block_pairs = np.stack([first + start, second + column_start], axis=1)
+            pairs.append(block_pairs[block_pairs[:, 0] < block_pairs[:, 1]])
+    return rows[np.concatenate(pairs)]
+
+
+def equal_pairs(values: Iterable[Hashable]) -> np.ndarray:
+    """(pairs, 2) rows that link equal values in a chain; None and b"" are equal to nothing."""
+    last: dict[Hashable, int] = {}
+    pairs = []
+    for row, value in enumerate(values):
+        if value is None or value == b"":
+            continue
+        if value in last:
+            pairs.append((last[value], row))
+        last[value] = row
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def linked_groups(images: int, *pairs: np.ndarray) -> np.ndarray:
+    """(images,) group numbers of images that `pairs` (n, 2) link, directly or through others."""
+    links = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+    is_linked = np.ones(len(links), dtype=bool)
+    graph = coo_matrix((is_linked, (links[:, 0], links[:, 1])), shape=(images, images))
+    return connected_components(graph, directed=False)[1]
 
 
 def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Findings) -> None:
@@ -29,7 +151,7 @@ def check_shares(sets: dict[str, Labels], shares: dict[str, float], findings: Fi
             )
 
 
-def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
+def check_boxes_per_class(sets: dict[str, Labels], rare: int, findings: Findings) -> None:
     """Classes without a box, with fewer than `rare`, or absent from a split that has labels. Crowds
     are neither learnt nor scored."""
     classes = sets["train"].classes
@@ -40,32 +162,38 @@ def check_classes(sets: dict[str, Labels], rare: int, findings: Findings) -> Non
             findings.report("category_unused", {"label": label})
         elif boxes < rare:
             findings.report("category_rare", {"label": label}, before=f"{boxes} boxes")
+    labelled = {name: count for name, count in counts.items() if count.any()}
+    _report_absent(labelled, total, classes, "splits", findings)
+
+
+def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
+    """As `check_boxes_per_class`: classes that train or val of another fold than the study's own
+    lacks."""
+    for fold, sets in folds.items():
+        counts = {name: part.scored_per_class() for name, part in sets.items()}
+        total = np.sum(list(counts.values()), axis=0)
+        others = f"split of fold {fold}"
+        _report_absent(counts, total, sets["train"].classes, others, findings)
+
+
+def _report_absent(
+    counts: dict[str, np.ndarray],
+    total: np.ndarray,
+    classes: list[str],
+    others: str,
+    findings: Findings,
+) -> None:
+    """counts: (classes,) boxes of each split; total: of all splits."""
     for name, count in counts.items():
-        if not count.any():
-            continue
         for at in np.flatnonzero((count == 0) & (total > 0)):
             findings.report(
                 "split_class_absent",
                 {"split": name, "label": classes[at]},
-                before=f"{total[at]} boxes in the other splits",
+                before=f"{total[at]} boxes in the other {others}",
             )
 
 
-def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
-    """As `check_classes`, classes that train or val of another fold than the study's own lacks."""
-    for fold, sets in folds.items():
-        counts = {name: part.scored_per_class() for name, part in sets.items()}
-        total = np.sum(list(counts.values()), axis=0)
-        for name, count in counts.items():
-            for at in np.flatnonzero((count == 0) & (total > 0)):
-                findings.report(
-                    "split_class_absent",
-                    {"split": name, "label": sets[name].classes[at]},
-                    before=f"{total[at]} boxes in the other split of fold {fold}",
-                )
-
-
-def check_shared(sets: dict[str, Labels], findings: Findings) -> None:
+def check_shared_images(sets: dict[str, Labels], findings: Findings) -> None:
     """Takes images out of a split that a later one has as well, as the policy says."""
     keys = {name: _image_keys(part) for name, part in sets.items()}
     _check(sets, keys, "split_image_shared", findings)

@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages import machine
-from stages.data.demo.scene import Item, draw
+from stages.data.demo.scene import Item, draw_scene
 from stages.study.counts import count
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
-class Kind:
+class DemoClass:
     """A class: boxes in the study; mean and deviation of ln(relative size) and of ln(width /
     height).
 
@@ -50,19 +50,19 @@ class Kind:
     most: float
 
 
-KINDS = (
-    Kind("General trash", 3966, -1.21, 0.76, 0.08, 0.74, 0.05, 1.1),
-    Kind("Paper", 6352, -0.78, 0.75, 0.10, 0.66, 0.10, 1.1),
-    Kind("Paper pack", 897, -1.09, 0.59, 0.14, 0.49, 0.35, 0.9),
-    Kind("Metal", 936, -1.09, 0.67, 0.02, 0.60, 0.35, 0.9),
-    Kind("Glass", 982, -0.84, 0.57, -0.22, 0.73, 0.90, 1.4),
-    Kind("Plastic", 2943, -0.96, 0.68, 0.05, 0.65, 0.65, 1.2),
-    Kind("Styrofoam", 1263, -0.60, 0.64, 0.15, 0.65, 0.05, 0.8),
-    Kind("Plastic bag", 5178, -0.67, 0.69, -0.08, 0.58, 0.05, 0.8),
-    Kind("Battery", 159, -1.02, 0.50, 0.06, 0.80, 0.75, 1.3),
-    Kind("Clothing", 468, -0.56, 0.56, -0.01, 0.66, 0.05, 0.6),
+DEMO_CLASSES = (
+    DemoClass("General trash", 3966, -1.21, 0.76, 0.08, 0.74, 0.05, 1.1),
+    DemoClass("Paper", 6352, -0.78, 0.75, 0.10, 0.66, 0.10, 1.1),
+    DemoClass("Paper pack", 897, -1.09, 0.59, 0.14, 0.49, 0.35, 0.9),
+    DemoClass("Metal", 936, -1.09, 0.67, 0.02, 0.60, 0.35, 0.9),
+    DemoClass("Glass", 982, -0.84, 0.57, -0.22, 0.73, 0.90, 1.4),
+    DemoClass("Plastic", 2943, -0.96, 0.68, 0.05, 0.65, 0.65, 1.2),
+    DemoClass("Styrofoam", 1263, -0.60, 0.64, 0.15, 0.65, 0.05, 0.8),
+    DemoClass("Plastic bag", 5178, -0.67, 0.69, -0.08, 0.58, 0.05, 0.8),
+    DemoClass("Battery", 159, -1.02, 0.50, 0.06, 0.80, 0.75, 1.3),
+    DemoClass("Clothing", 468, -0.56, 0.56, -0.01, 0.66, 0.05, 0.6),
 )
-CLASSES = tuple(kind.name for kind in KINDS)
+CLASSES = tuple(kind.name for kind in DEMO_CLASSES)
 
 # Shares of the classes are those of the study to this power: 0 would make them equal, 1 leave them
 # as they are. At 1, in 180 steps from random weights, no cell finds the five rarest of the ten at
@@ -112,7 +112,7 @@ def plan(seed: int, images: int) -> list[np.ndarray]:
     crowds = np.cumsum(IMAGES_WITH) / sum(IMAGES_WITH)
     numbers = _dealt(seed, 1, images, IMAGE_BLOCK, 1)
     counts = np.searchsorted(crowds, numbers, side="right") + 1
-    amounts = np.array([kind.boxes for kind in KINDS]) ** EVENNESS
+    amounts = np.array([kind.boxes for kind in DEMO_CLASSES]) ** EVENNESS
     shares = np.cumsum(amounts) / amounts.sum()
     numbers = _dealt(seed, 2, int(counts.sum()), BOX_BLOCK, MATES)
     labels = np.searchsorted(shares, numbers, side="right")
@@ -130,11 +130,11 @@ def scene(
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     items = _placed(rng, [_measured(rng, int(label), len(labels)) for label in labels])
-    picture, boxes = draw(rng, items, image_size)
+    picture, boxes = draw_scene(rng, items, image_size)
     return picture, [(item.label, box) for item, box in zip(items, boxes, strict=True) if box]
 
 
-def render(folder: Path, images: int, image_size: int, seed: int) -> dict[str, list[dict]]:
+def render_demo(folder: Path, images: int, image_size: int, seed: int) -> dict[str, list[dict]]:
     """Draws `images` scenes of image_size x image_size into `folder` as 0000.jpg, 0001.jpg, ...
 
     Returns COCO's images, annotations and categories, which have ids from 1 (pycocotools reads id 0
@@ -198,7 +198,7 @@ def _dealt(seed, stream, count, block, together):
 
 
 def _measured(rng, label, crowd):
-    kind = KINDS[label]
+    kind = DEMO_CLASSES[label]
     aspect = rng.normal(kind.aspect, NARROWING * kind.aspect_sd)
     aspect = float(np.clip(aspect, -kind.most, kind.most))
     studied = rng.normal(kind.size + CROWDING * np.log(crowd), kind.size_sd)

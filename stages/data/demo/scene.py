@@ -30,7 +30,7 @@ class Item:
     elongation: float
 
 
-def draw(rng, items, image_size):
+def draw_scene(rng, items, image_size):
     """Draws the items in order, later ones on top.
 
     Returns the picture (image_size, image_size, 3) uint8 RGB, and one entry per item: its whole

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.data.page.pictures import Box, Picture, Size, draw, inside
+from stages.data.page.pictures import Box, Picture, draw_picture, file_inside
+from stages.data.probe import Size
 from stages.study.counts import count
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     name: str
     boxes: int
     images: int
     thumbs: list[Figure]
 
 
-def sheet(report: dict, sets: dict[str, Labels], root: Path | None) -> tuple[list[Row], int]:
+def sheet(report: dict, sets: dict[str, Labels], root: Path | None) -> tuple[list[SheetRow], int]:
     """A row per class and one per split without labels, and how many classes have boxes but no room
     for a row. root: None where no file is opened."""
     classes = report["classes"]
@@ -76,15 +77,15 @@ def sheet(report: dict, sets: dict[str, Labels], root: Path | None) -> tuple[lis
             thumbs: list[Figure] = []
             for split, chosen in _spread(images, per_class).items():
                 thumbs += _thumbs(split, sets[split], chosen, name, root)
-            rows.append(Row(name, counts[name], sum(map(len, images.values())), thumbs))
+            rows.append(SheetRow(name, counts[name], sum(map(len, images.values())), thumbs))
         elif not counts[name]:
-            rows.append(Row(name, 0, 0, []))
+            rows.append(SheetRow(name, 0, 0, []))
     for split, labels in sets.items():
         total = len(labels.images)
         if total and not report["splits"][split]["labelled"]:
             chosen = _evenly(list(range(total)), per_class)
             thumbs = _thumbs(split, labels, chosen, None, root)
-            rows.append(Row(f"{split}: no labels", 0, total, thumbs))
+            rows.append(SheetRow(f"{split}: no labels", 0, total, thumbs))
     return rows, len(occurring) - len(with_row)
 
 
@@ -125,8 +126,8 @@ def _thumbs(
         of_class = np.array([labels.classes[label] == name for label in boxes["label"]], dtype=bool)
         sides = boxes[["x", "y", "w", "h"]].to_numpy()
         marked = sides[of_class].tolist()
-        picture = draw(
-            inside(root, file) if root else None,
+        picture = draw_picture(
+            file_inside(root, file) if root else None,
             size,
             marked,
             sides[~of_class].tolist(),
@@ -168,8 +169,8 @@ class Shots:
             return None
         box = _usable(example["box"])
         size, neighbours = self._layout(file, split, box)
-        picture = draw(
-            inside(self.root, file) if self.root else None,
+        picture = draw_picture(
+            file_inside(self.root, file) if self.root else None,
             size,
             [box] if box else [],
             neighbours,

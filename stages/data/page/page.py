@@ -13,8 +13,8 @@ import numpy as np
 
 from stages.data.findings import EXAMPLES
 from stages.data.page import charts, words
-from stages.data.page.figures import Row, Shots, sheet
-from stages.files import replacing
+from stages.data.page.figures import SheetRow, Shots, sheet
+from stages.files import write_text
 from stages.study.counts import count
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ def write_page(report: dict, sets: dict[str, Labels], root: Path, path: Path) ->
     be read is drawn as a plain canvas. Raises KeyError where the report lacks a field, OSError
     where `path` cannot be written.
     """
-    text = _environment().get_template("data_page.html.j2").render(_view(report, sets, Path(root)))
-    with replacing(Path(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+    text = _environment().get_template("data_page.html.j2").render(_view(report, sets, root))
+    write_text(path, text)
     log.info("%s: %s, %.1f MB", path, words.headline(report), len(text.encode()) / 1e6)
 
 
@@ -62,7 +61,7 @@ def _environment() -> jinja2.Environment:
 def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object]:
     """Everything the templates show; they hold words and layout, no arithmetic."""
     splits = report["splits"] if sets else {}
-    rows: list[Row] = []
+    rows: list[SheetRow] = []
     hidden = 0
     classes = []
     folder = root if report["pixels"] != "none" else None

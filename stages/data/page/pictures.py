@@ -13,14 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.data.disk import boundary
-from stages.data.probe import FORMATS, REDUCTIONS, SWAPPED, decode, orientation_of
+from stages.data.disk import belongs
+from stages.data.probe import FORMATS, REDUCTIONS, SWAPPED, Size, decode, orientation_of
 
 log = logging.getLogger(__name__)
 # x, y, width, height.
 Box = Sequence[float]
-# Width and height.
-Size = tuple[int, int]
 # A box under this part of the image's longer side is shown in a piece of so many times its own.
 _SMALL, _CONTEXT = 1 / 11, 6
 # Less than this part of the longer side past the edge is not seen on the whole image.
@@ -57,9 +55,10 @@ class Picture:
     """`uri` is a JPEG data URI, "" where only the layout is drawn; `place` is where it lies: x, y,
     width, height.
 
-    All geometry is in units of a canvas of `width` x `height`, whose longer side is what draw() was
-    asked for. `marked` and `others` are SVG path data. `zoom` is 1 for a whole image; above it
-    `locator` holds two rectangles x, y, width, height: the image, and the shown piece of it.
+    All geometry is in units of a canvas of `width` x `height`, whose longer side is what
+    draw_picture() was asked for. `marked` and `others` are SVG path data. `zoom` is 1 for a whole
+    image; above it `locator` holds two rectangles x, y, width, height: the image, and the shown
+    piece of it.
     """
 
     uri: str
@@ -74,11 +73,11 @@ class Picture:
     locator: tuple[tuple[float, ...], ...]
 
 
-def inside(root: Path, file_name: str) -> Path | None:
+def file_inside(root: Path, file_name: str) -> Path | None:
     """The file under `root`, all links followed; None where there is none or it lies outside."""
     try:
         path = (root / file_name).resolve()
-        if boundary(root).holds(str(path)) and path.is_file():
+        if belongs(str(path), root) and path.is_file():
             return path
     except (OSError, ValueError, RuntimeError):
         # A name too long, a null character, a loop of links.
@@ -86,7 +85,7 @@ def inside(root: Path, file_name: str) -> Path | None:
     return None
 
 
-def draw(
+def draw_picture(
     path: Path | None,
     size: Size | None,
     marked: Sequence[Box],

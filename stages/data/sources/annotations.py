@@ -82,7 +82,7 @@ def is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def number(text: str | None) -> float | str | None:
+def as_number(text: str | None) -> float | str | None:
     """What is no number as it stands."""
     try:
         return float(text)

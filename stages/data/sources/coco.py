@@ -16,8 +16,15 @@ from stages.data.disk import Tree
 from stages.data.findings import Findings
 from stages.data.sources.annotations import Annotations, Raw, read_text
 from stages.data.sources.coco_text import Reader
-from stages.data.sources.image_folders import LabelFiles, image_folders, only, split_of
-from stages.data.sources.layouts import Layout, by_split, in_root_alone
+from stages.data.sources.image_folders import (
+    LabelFiles,
+    Layout,
+    by_split,
+    image_folders,
+    in_root_alone,
+    only,
+    split_of,
+)
 from stages.errors import InputError
 from stages.study.params import Source
 
@@ -32,7 +39,7 @@ _BLANK = re.compile(r"[\s,]*")
 _IMAGE_KEYS = {"file_name", "id", "coco_url"}
 
 
-def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> Raw | None:
+def read_coco(root: Path, name: str, folder: str, split: str, findings: Findings) -> Raw | None:
     """name: the file, from `root`. None, and a fatal finding, where it is missing, empty, not
     UTF-8, not JSON or not COCO.
 
@@ -42,7 +49,7 @@ def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> 
     text = read_text(root / name, origin, findings)
     if text is None:
         return None
-    content = parse(text, origin, findings)
+    content = parse_coco(text, origin, findings)
     if content is None:
         return None
     lists = {key: content.get(key) for key in ("images", "annotations", "categories")}
@@ -59,7 +66,7 @@ def read(root: Path, name: str, folder: str, split: str, findings: Findings) -> 
     return Raw(split, name, folder, **lists, coco=True)
 
 
-def parse(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
+def parse_coco(text: str, origin: dict[str, Any], findings: Findings) -> dict[str, Any] | None:
     """What json.loads gives of an object, {} for anything else; but a list "annotations" at the
     top that is not empty comes as Annotations.
 
@@ -116,7 +123,7 @@ class _File:
     size: int
 
 
-def recognise(tree: Tree) -> Layout | None:
+def recognise_coco(tree: Tree) -> Layout | None:
     """Raises InputError where the files of a split name images of several folders, which
     params.yaml cannot say."""
     files: list[_File] = []
@@ -163,7 +170,7 @@ def broken_files(tree: Tree) -> list[str]:
     return broken
 
 
-def entries(
+def first_entries(
     path: Path, key: str, most: int, fits: Callable[[list[Any]], bool] | None = None
 ) -> list[Any] | None:
     """The first entries of the list `key` of a JSON object; None where there is no such list.
@@ -211,11 +218,11 @@ def _coco_files(tree: Tree, folder: str) -> list[_File]:
             sizes[path] = (tree.root / path).stat().st_size
     files = []
     for path in sorted(sizes, key=lambda path: -sizes[path])[:_FILES]:
-        images = entries(tree.root / path, "images", _NAMES, _are_images)
+        images = first_entries(tree.root / path, "images", _NAMES, _are_images)
         if images is None:
             continue
         fields: set[str] = set()
-        for annotation in entries(tree.root / path, "annotations", 1) or []:
+        for annotation in first_entries(tree.root / path, "annotations", 1) or []:
             if isinstance(annotation, dict):
                 fields.update(annotation)
         # Captions and panoptic segments are COCO too, without boxes.

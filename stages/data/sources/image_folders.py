@@ -1,5 +1,6 @@
-"""Finds the folder of the images that labels name, and decides between several that have images of
-the same names: labels on the images of another folder would be wrong without a word."""
+"""Finds the folder of the images that labels name, and which split it is of. Of several that have
+images of the same names one is meant: labels on the images of another folder would be wrong without
+a word."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from stages.data.disk import Tree, form, is_file
+from stages.data.disk import Tree, is_file, name_form, suffix
 from stages.data.probe import probe_file
 from stages.errors import InputError
+from stages.study.params import Source
+from stages.study.paths import SPLITS
 
 _WORDS = {
     "train": ("train", "training", "trainval"),
@@ -32,9 +36,21 @@ class LabelFiles:
     """A file or a folder of labels: where it lies, and what it says of its images, by their names:
     width and height, and the suffix of the file."""
 
-    path: str = ""
+    path: str
     sizes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Layout:
+    """lost: some of the names of images that lead to no file, to look for them elsewhere, without a
+    suffix where `stems`. notes: what somebody may have expected to be read and is not."""
+
+    source: str
+    sets: dict[str, Source]
+    lost: list[str] = field(default_factory=list)
+    stems: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def split_of(path: str) -> str | None:
@@ -59,9 +75,9 @@ def image_folders(tree: Tree, names: Iterable[str], labels: LabelFiles) -> list[
     images: dict[str, dict[str, str]] = {}
     for name in names:
         short = posixpath.normpath(name.replace("\\", "/"))
-        end = form(f"/{short}")
-        for path in tree.images.get(form(posixpath.basename(short)), ()):
-            if form(f"/{path}").endswith(end):
+        end = name_form(f"/{short}")
+        for path in tree.images.get(name_form(posixpath.basename(short)), ()):
+            if name_form(f"/{path}").endswith(end):
                 # Both have as many parts at their end, however long these are in either form.
                 folder = "/".join(path.split("/")[: -len(short.split("/"))])
                 images.setdefault(folder, {})[name] = path
@@ -78,7 +94,7 @@ def stem_folders(tree: Tree, stems: Iterable[str], labels: LabelFiles) -> list[s
         for path in tree.stems.get(stem, ()):
             paths = images.setdefault(posixpath.dirname(path), {})
             # Of several suffixes the one that the labels name.
-            if posixpath.splitext(path)[1].lower() == labels.suffixes.get(stem):
+            if suffix(path) == labels.suffixes.get(stem):
                 paths[stem] = path
             paths.setdefault(stem, path)
         for link in tree.links:
@@ -120,8 +136,8 @@ def _meant(tree: Tree, images: dict[str, dict[str, str]], labels: LabelFiles) ->
         lambda folder: split_of(folder) == split,
         lambda folder: folder == near,
         lambda folder: near != "" and is_below(folder, near),
-        lambda folder: _agree(labels.sizes, images[folder], _Opened(tree).size),
-        lambda folder: _agree(labels.suffixes, images[folder], _suffix),
+        lambda folder: _agree(labels.sizes, images[folder], partial(_sides, tree)),
+        lambda folder: _agree(labels.suffixes, images[folder], suffix),
         lambda folder: place != near and is_below(_place(folder), place),
         lambda folder: posixpath.dirname(folder) == near and _place(folder) != folder,
         lambda folder: not _IMAGES.isdisjoint(folder.casefold().split("/")),
@@ -146,20 +162,12 @@ def _place(folder: str) -> str:
     return "/".join(parts)
 
 
-@dataclass
-class _Opened:
-    tree: Tree
-
-    def size(self, path: str) -> tuple[float, float] | None:
-        """The smaller side and the larger, as EXIF may turn the image; None for no image."""
-        if not self.tree.is_inside(path):
-            return None
-        probe = probe_file(self.tree.root, False, path)
-        return min(probe.width, probe.height), max(probe.width, probe.height)
-
-
-def _suffix(path: str) -> str:
-    return posixpath.splitext(path)[1].lower()
+def _sides(tree: Tree, path: str) -> tuple[float, float] | None:
+    """The smaller side and the larger, as EXIF may turn the image; None for no image."""
+    if not tree.is_inside(path):
+        return None
+    probe = probe_file(tree.root, False, path)
+    return min(probe.width, probe.height), max(probe.width, probe.height)
 
 
 def _agree(
@@ -183,3 +191,53 @@ def _are_copies(tree: Tree, folders: list[dict[str, str]]) -> bool:
         if len(digests) > 1:
             return False
     return True
+
+
+def split_sources(
+    tree: Tree, source: str, folders: dict[str, list[str]], notes: list[str]
+) -> dict[str, Source]:
+    """folders: of annotations -> of images. Raises InputError where a split is not one folder, or
+    the folder of its images cannot be told."""
+    splits = by_split(folders, notes)
+    sets = {}
+    for split, own in splits.items():
+        top = posixpath.commonpath(own)
+        for name, elsewhere in splits.items():
+            if name != split and any(is_below(folder, top) for folder in elsewhere):
+                raise InputError(
+                    f"{tree.root}: the labels of {split} lie in {' and '.join(own)}; put them into "
+                    "one folder, and their images likewise"
+                )
+        images = [only(tree, source, folder, folders[folder]) for folder in own]
+        sets[split] = Source(top or ".", posixpath.commonpath([*filter(None, images)] or [""]))
+    return sets
+
+
+def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str]]:
+    """The paths of annotations that each split has, by their names, in the order of SPLITS.
+
+    Where none names train, those of no split are for training, or else those of the only split:
+    folders called val_0 to val_4 are one set, and FiftyOne calls its only split val. Where one
+    does, `notes` says which are left out.
+    """
+    named: dict[str, list[str]] = {}
+    for path in annotations:
+        named.setdefault(split_of(path) or "", []).append(path)
+    if "train" not in named:
+        named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
+    for path in named.pop("", []):
+        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
+    return {split: named[split] for split in SPLITS if split in named}
+
+
+def in_root_alone(folder: str, images: list[str]) -> bool:
+    """Whether a folder of annotations belongs to the root, rather than to a set of its own one
+    level below.
+
+    It does where it lies in the root itself, in a folder named for a split, or has its images
+    elsewhere.
+    """
+    top = folder.split("/")[0]
+    if not folder or split_of(top) is not None or not images:
+        return True
+    return not is_below(images[0], top)

@@ -1,5 +1,5 @@
 """Recognises Pascal VOC and YOLO, which have a file of labels for each image, by what their files
-hold and by where their names lead; and what every recogniser makes splits of."""
+hold, by where their names lead, and by what the YAML file of a YOLO set says of its splits."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import codecs
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stages.data.disk import Tree
-from stages.data.sources import yolo_splits
+from stages.data.disk import IMAGE_SUFFIXES, Tree, stem_of, suffix
 from stages.data.sources.image_folders import (
     LabelFiles,
+    Layout,
     image_folders,
+    in_root_alone,
     is_below,
     only,
-    split_of,
+    split_sources,
     stem_folders,
 )
+from stages.data.sources.yolo_names import yaml_contents
 from stages.errors import InputError
 from stages.study.params import Source
-from stages.study.paths import SPLITS
 
 # Files of a folder that are looked at, and bytes of each. Of YOLO's many may be empty, for images
 # without objects.
@@ -32,30 +31,20 @@ _TEXT_FILES, _TEXT_BYTES = 200, 2**12
 _ANNOTATION = re.compile(rb"<(?:[\w.-]+:)?annotation[\s>]")
 _FILENAME = re.compile(rb"<(?:[\w.-]+:)?filename>\s*([^<]+?)\s*</filename>")
 _SIDES = re.compile(rb"<(?:[\w.-]+:)?(?:width|height)>\s*([0-9]{1,6})\s*<")
-# Where voc.read looks for the files that a list names, and the lists of the devkit.
+# Where read_voc looks for the files that a list names, and the lists of the devkit.
 _ANNOTATIONS, _IMAGE_SETS = "Annotations", "ImageSets/Main"
 _LISTS = {
     "train": ("train", "trainval", "default"),
     "val": ("val", "valid", "validation"),
     "test": ("test",),
 }
+# What the YAML file of a YOLO set calls its splits.
+_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 # Lists that lie beside YOLO's labels.
 _NO_LABELS = {"classes", "labels", "train", "valid", "val", "test", "readme"}
 
 
-@dataclass
-class Layout:
-    """lost: some of the names of images that lead to no file, to look for them elsewhere, without a
-    suffix where `stems`. notes: what somebody may have expected to be read and is not."""
-
-    source: str
-    sets: dict[str, Source]
-    lost: list[str] = field(default_factory=list)
-    stems: bool = False
-    notes: list[str] = field(default_factory=list)
-
-
-def voc(tree: Tree) -> Layout | None:
+def recognise_voc(tree: Tree) -> Layout | None:
     """Folders of XML files, beside their images or in a tree of their own."""
     folders: dict[str, list[str]] = {}
     lost: list[str] = []
@@ -66,10 +55,11 @@ def voc(tree: Tree) -> Layout | None:
             continue
         sizes, suffixes = {}, {}
         for stem, image in said.items():
-            suffixes[stem] = posixpath.splitext(image.filename)[1].lower()
             if image.size:
                 sizes[stem] = image.size
-        labels = LabelFiles(folder, sizes, {stem: end for stem, end in suffixes.items() if end})
+            if suffix(image.filename):
+                suffixes[stem] = suffix(image.filename)
+        labels = LabelFiles(folder, sizes, suffixes)
         images = stem_folders(tree, said, labels)
         if not images:
             filenames = [image.filename for image in said.values() if image.filename]
@@ -88,11 +78,11 @@ def voc(tree: Tree) -> Layout | None:
             if f"{name}.txt" in tree.files.get(_IMAGE_SETS, ()) and _ANNOTATIONS in folders:
                 images = only(tree, "voc", _ANNOTATIONS, folders[_ANNOTATIONS]) or ""
                 lists.setdefault(split, Source(f"{_IMAGE_SETS}/{name}.txt", images))
-    sets = lists if "train" in lists else _sources(tree, "voc", folders, notes)
+    sets = lists if "train" in lists else split_sources(tree, "voc", folders, notes)
     return Layout("voc", sets, lost, stems=True, notes=notes)
 
 
-def yolo(tree: Tree) -> Layout | None:
+def recognise_yolo(tree: Tree) -> Layout | None:
     """Folders of text files, a line of numbers per box, whose names are those of images."""
     folders: dict[str, list[str]] = {}
     lost = []
@@ -111,15 +101,15 @@ def yolo(tree: Tree) -> Layout | None:
         return None
     notes: list[str] = []
     sets = {}
-    for split, source in _sources(tree, "yolo", folders, notes).items():
-        # yolo.read takes "" for no folder at all.
+    for split, source in split_sources(tree, "yolo", folders, notes).items():
+        # read_yolo takes "" for no folder at all.
         sets[split] = Source(source.annotations, source.images or ".")
-    sets = yolo_splits.follow(tree, folders, sets, notes)
+    sets = _follow_yaml(tree, folders, sets, notes)
     return Layout("yolo", sets, lost, stems=True, notes=notes)
 
 
 def check_class_names(tree: Tree) -> None:
-    """Raises InputError where YOLO's classes lie in a file that yolo.read does not look at."""
+    """Raises InputError where YOLO's classes lie in a file that read_yolo does not look at."""
     if _has_class_names(tree):
         return
     for path in (*tree.paths(".names"), *tree.paths(".txt")):
@@ -132,7 +122,7 @@ def check_class_names(tree: Tree) -> None:
 
 
 def _has_class_names(tree: Tree) -> bool:
-    """Whether the root has a file that yolo.read takes the names of the classes from."""
+    """Whether the root has a file that read_yolo takes the names of the classes from."""
     is_listed = "classes.txt" in tree.files.get("", ())
     return is_listed or bool(tree.names("", ".yaml", ".yml", ".names"))
 
@@ -161,7 +151,7 @@ def _xml_files(tree: Tree, folder: str) -> dict[str, _Said]:
         size = None
         if len(sides) == 2 and min(sides) > 0:
             size = (min(sides), max(sides))
-        said[posixpath.splitext(name)[0]] = _Said(filename, size)
+        said[stem_of(name)] = _Said(filename, size)
     return said
 
 
@@ -170,13 +160,12 @@ def _label_stems(tree: Tree, folder: str) -> list[str]:
     stems = []
     has_boxes = False
     for name in tree.names(folder, ".txt")[:_TEXT_FILES]:
-        stem = posixpath.splitext(name)[0]
-        if stem.lower() in _NO_LABELS:
+        if stem_of(name).lower() in _NO_LABELS:
             continue
         text = tree.beginning(posixpath.join(folder, name), _TEXT_BYTES).strip()
         if not text or _is_label(text):
             has_boxes |= bool(text)
-            stems.append(stem)
+            stems.append(stem_of(name))
     return stems if has_boxes else []
 
 
@@ -189,61 +178,120 @@ def _is_label(text: bytes) -> bool:
     return len(numbers) >= 5 and numbers[0] >= 0 and numbers[0].is_integer()
 
 
-def _sources(
-    tree: Tree, source: str, folders: dict[str, list[str]], notes: list[str]
+def _follow_yaml(
+    tree: Tree, folders: dict[str, list[str]], sets: dict[str, Source], notes: list[str]
 ) -> dict[str, Source]:
-    """folders: of annotations -> of images. Raises InputError where a split is not one folder, or
-    the folder of its images cannot be told."""
-    splits = by_split(folders, notes)
-    sets = {}
-    for split, own in splits.items():
-        top = _common_folder(own)
-        for name, elsewhere in splits.items():
-            if name != split and any(is_below(folder, top) for folder in elsewhere):
-                raise InputError(
-                    f"{tree.root}: the labels of {split} lie in {' and '.join(own)}; put them into "
-                    "one folder, and their images likewise"
-                )
-        images = [only(tree, source, folder, folders[folder]) for folder in own]
-        sets[split] = Source(top or ".", _common_folder(filter(None, images)))
-    return sets
-
-
-def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str]]:
-    """The paths of annotations that each split has, by their names, in the order of SPLITS.
-
-    Where none names train, those of no split are for training, or else those of the only split:
-    folders called val_0 to val_4 are one set, and FiftyOne calls its only split val. Where one
-    does, `notes` says which are left out.
-    """
-    named: dict[str, list[str]] = {}
-    for path in annotations:
-        named.setdefault(split_of(path) or "", []).append(path)
+    """`sets`, which the names of folders have given, as the YAML file has them, where it names
+    folders of the set; where it does not, a line says so: somebody has chosen them. folders: of
+    labels -> of their images."""
+    file, named = _named_splits(tree)
     if "train" not in named:
-        named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
-    for path in named.pop("", []):
-        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
-    return {split: named[split] for split in SPLITS if split in named}
+        return sets
+    followed: dict[str, Source] = {}
+    for split, entries in named.items():
+        places = [_place(tree, entry) for entry in entries]
+        source, reason = None, ""
+        if None in places:
+            reason = "the set has no such folder or file"
+        elif any(place.endswith(".txt") for place in places):
+            if not _is_listed(tree, places, sets.get(split)):
+                reason = (
+                    "lists of images are not read; move the images into a folder for each split"
+                )
+        else:
+            source, reason = _followed(folders, places, followed)
+        if source:
+            followed[split] = source
+            # Of the lines on folders whose names say no split, those on labels that are read now.
+            for folder in folders:
+                if is_below(folder, source.annotations.removeprefix(".")):
+                    start = f"{folder or '.'} is left out"
+                    notes[:] = [note for note in notes if not note.startswith(start)]
+        elif reason:
+            notes.append(f"{file}: {split}: {', '.join(entries)} is not followed: {reason}")
+    if "train" not in followed:
+        return sets
+    kept = {}
+    for split, source in sets.items():
+        if split not in followed and not _overlaps(source, followed):
+            kept[split] = source
+    return {**kept, **followed}
 
 
-def in_root_alone(folder: str, images: list[str]) -> bool:
-    """Whether a folder of annotations belongs to the root, rather than to a set of its own one
-    level below.
+def _named_splits(tree: Tree) -> tuple[str, dict[str, list[str]]]:
+    """The YAML file that the names of the classes are taken from, and what it says of each
+    split."""
+    for path, content in yaml_contents(tree.root):
+        if not tree.is_inside(path.name):
+            continue
+        if not isinstance(content, dict) or not content.get("names"):
+            continue
+        named = {}
+        for key, value in content.items():
+            split = _KEYS.get(str(key).casefold())
+            entries = value if isinstance(value, list) else [value]
+            if split and entries and all(isinstance(entry, str) and entry for entry in entries):
+                named[split] = entries
+        return path.name, named
+    return "", {}
 
-    It does where it lies in the root itself, in a folder named for a split, or has its images
-    elsewhere.
-    """
-    top = folder.split("/")[0]
-    if not folder or split_of(top) is not None or not images:
-        return True
-    return not is_below(images[0], top)
+
+def _place(tree: Tree, entry: str) -> str | None:
+    """The folder or the list of the set that an entry means, perhaps on another machine."""
+    parts = [part for part in entry.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    if not parts:
+        return ""
+    for start in range(len(parts)):
+        path = "/".join(parts[start:])
+        folder, name = posixpath.split(path)
+        if path in tree.files or name in tree.files.get(folder, ()):
+            return path
+    return None
 
 
-def _common_folder(folders: Iterable[str]) -> str:
-    """The deepest folder that holds all of `folders`, "" for the root."""
-    shared = []
-    for level in zip(*(filter(None, folder.split("/")) for folder in folders)):
-        if len(set(level)) > 1:
-            break
-        shared.append(level[0])
-    return "/".join(shared)
+def _followed(
+    folders: dict[str, list[str]], places: list[str], earlier: dict[str, Source]
+) -> tuple[Source | None, str]:
+    """The labels whose images lie in `places`, or why it cannot be they."""
+    if len(places) > 1:
+        return None, "one folder for each split is read; put the others below it"
+    [place] = places
+    labels = []
+    for folder, images in folders.items():
+        if any(is_below(path, place) for path in images):
+            labels.append(folder)
+    if not labels:
+        return None, "no labels of these images were found"
+    # The folder that holds all of them, which is one of them or above.
+    top = posixpath.commonpath(labels)
+    if any(is_below(folder, top) for folder in folders if folder not in labels):
+        return None, f"their labels lie in {top or '.'}, which has those of other images too"
+    source = Source(top or ".", place or ".")
+    if _overlaps(source, earlier):
+        return None, "an earlier split has the same images"
+    return source, ""
+
+
+def _overlaps(source: Source, sets: dict[str, Source]) -> bool:
+    for earlier in sets.values():
+        first, second = source.images, earlier.images
+        if "." in (first, second) or is_below(first, second) or is_below(second, first):
+            return True
+    return False
+
+
+def _is_listed(tree: Tree, places: list[str], source: Source | None) -> bool:
+    """Whether the lists name the images of the split's folder and no others."""
+    if source is None:
+        return False
+    listed = set()
+    for place in places:
+        text = tree.beginning(place, 2**24).decode(errors="replace")
+        for line in filter(None, map(str.strip, text.splitlines())):
+            listed.add(posixpath.basename(line.replace("\\", "/")))
+    top = source.images.removeprefix(".")
+    images = set()
+    for folder in tree.files:
+        if is_below(folder, top):
+            images.update(tree.names(folder, *IMAGE_SUFFIXES))
+    return listed == images

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from stages.data.disk import Tree
+from stages.data.disk import Tree, stem_of
 
 # Files of one suffix in a folder that are looked at, and bytes of each: of text, and of JSON.
 _FILES, _BYTES, _JSON_BYTES = 5, 2**14, 2**18
@@ -173,7 +173,7 @@ def _text(tree: Tree, path: str) -> Format | None:
     if line.count(",") >= 7 and _are_numbers(line.rstrip(",").split(",")):
         remedy = "convert it to COCO or YOLO (Ultralytics' VisDrone.yaml has a converter)"
         return Format("VisDrone's or MOT's text", remedy)
-    if posixpath.splitext(posixpath.basename(path))[0] in tree.stems:
+    if stem_of(path) in tree.stems:
         return _nearly_yolo(tree, path, line)
     return None
 

@@ -12,15 +12,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from stages.data.disk import IMAGE_SUFFIXES, files_below, form, is_file, read_inside
+from stages.data.disk import IMAGE_SUFFIXES, files_below, is_file, name_form, read_inside
 from stages.data.findings import Findings
-from stages.data.sources.annotations import Raw, are_finite, number, read_text
+from stages.data.sources.annotations import Raw, are_finite, as_number, read_text
 
 # Of all boxes, as many must lie in 0..1 to be shares of the image.
 _SHARES = 0.95
 
 
-def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
+def read_voc(
+    root: Path, annotations: str, folder: str, split: str, findings: Findings
+) -> Raw | None:
     """annotations: a folder of XML files, or a text file that lists image names
     (ImageSets/Main/train.txt), whose XML files are then those in data.root/Annotations. None, and a
     fatal finding, where there is nothing to read.
@@ -112,7 +114,7 @@ def _add(
 ) -> None:
     """Adds the image `name` and its objects."""
     image: dict[str, Any] = {"id": len(raw.images) + 1, "file_name": name}
-    size = [number(tree.findtext(f"size/{side}")) for side in ("width", "height")]
+    size = [as_number(tree.findtext(f"size/{side}")) for side in ("width", "height")]
     # 0 or nothing means that the size is not known; the image file has it.
     if are_finite(size) and min(size) > 0:
         image.update(width=size[0], height=size[1])
@@ -126,7 +128,7 @@ def _add(
         # What CVAT adds to an object, the rotation of a rectangle among it.
         attributes = {}
         for attribute in item.iterfind("attributes/attribute"):
-            attributes[attribute.findtext("name") or ""] = number(attribute.findtext("value"))
+            attributes[attribute.findtext("name") or ""] = as_number(attribute.findtext("value"))
         raw.annotations.append(
             {
                 "id": len(raw.annotations) + 1,
@@ -143,7 +145,7 @@ def _add(
 def _box(item: ElementTree.Element) -> list[Any]:
     """x, y, width, height; the corners as they are written where they are no numbers."""
     sides = ("xmin", "ymin", "xmax", "ymax")
-    corners = [number(item.findtext(f"bndbox/{side}")) for side in sides]
+    corners = [as_number(item.findtext(f"bndbox/{side}")) for side in sides]
     if set(map(type, corners)) != {float}:
         return corners
     x1, y1, x2, y2 = corners
@@ -201,9 +203,9 @@ class VocImages:
         if own is None:
             return self._without_own(file, filename, last, named)
         # Case, Unicode form and backslashes alone are for the check of file names to mend.
-        if not filename or form(own) == form(filename.replace("\\", "/")):
+        if not filename or name_form(own) == name_form(filename.replace("\\", "/")):
             return filename or own, ""
-        if form(_stem(own)) == form(_stem(last)):
+        if name_form(_stem(own)) == name_form(_stem(last)):
             # A folder that is written out is as good as the XML's own.
             if named == filename and "/" in filename:
                 return filename, ""

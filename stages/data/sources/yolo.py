@@ -9,12 +9,14 @@ from typing import Any
 
 from stages.data.disk import IMAGE_SUFFIXES, files_below, read_inside
 from stages.data.findings import Findings
-from stages.data.sources import yolo_names
-from stages.data.sources.annotations import Raw, are_finite, number
-from stages.data.sources.yolo_lines import LineKinds, keypoint_shape
+from stages.data.sources.annotations import Raw, are_finite, as_number
+from stages.data.sources.yolo_lines import LineKinds
+from stages.data.sources.yolo_names import keypoint_shape, read_class_names
 
 
-def read(root: Path, annotations: str, folder: str, split: str, findings: Findings) -> Raw | None:
+def read_yolo(
+    root: Path, annotations: str, folder: str, split: str, findings: Findings
+) -> Raw | None:
     """annotations: the folder of the label files; folder: that of the images, both inside `root`.
 
     An image without a label file has no boxes, as YOLO has it; images of one name and several
@@ -22,7 +24,7 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     fatal finding, where one of them is missing.
     """
     origin = {"split": split, "source": annotations}
-    categories = yolo_names.read(root, origin, findings)
+    categories = read_class_names(root, origin, findings)
     labels, images = root / annotations, root / folder
     for place in (labels, images):
         if not place.is_dir():
@@ -35,8 +37,8 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
     for file in files_below(images, *IMAGE_SUFFIXES):
         name = file.relative_to(images)
         pictures.setdefault(name.with_suffix(""), []).append(name.as_posix())
-    texts: dict[Path, str] = {}
-    sources: dict[Path, str] = {}
+    # Path without a suffix -> the label file and its text.
+    texts: dict[Path, tuple[str, str]] = {}
     for file in files_below(labels, ".txt"):
         place = {"split": split, "source": file.relative_to(root).as_posix()}
         stem = file.relative_to(labels).with_suffix("")
@@ -48,26 +50,26 @@ def read(root: Path, annotations: str, folder: str, split: str, findings: Findin
             continue
         try:
             if stem in texts:
-                raise ValueError(f"{sources[stem]} is a label file of the same image")
-            sources[stem] = place["source"]
-            texts[stem] = read_inside(file, root).decode("utf-8-sig")
+                raise ValueError(f"{texts[stem][0]} is a label file of the same image")
+            texts[stem] = (place["source"], read_inside(file, root).decode("utf-8-sig"))
         except (OSError, ValueError) as error:
             image = posixpath.join(folder, pictures[stem][0])
             findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
-    kinds = LineKinds(texts.values(), keypoint_shape(root))
+    kinds = LineKinds([text for _, text in texts.values()], keypoint_shape(root))
     if kinds.fault:
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
-        source = sources.get(stem) or (Path(annotations) / f"{stem}.txt").as_posix()
-        if len(files) > 1 and texts.get(stem):
+        no_labels = ((Path(annotations) / f"{stem}.txt").as_posix(), "")
+        source, text = texts.get(stem, no_labels)
+        if len(files) > 1 and text:
             place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
             findings.report("label_file_shared", place, before=", ".join(files))
         for name in files:
             raw.images.append({"id": len(raw.images) + 1, "file_name": name})
             place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
-            _read_lines(texts.get(stem, ""), kinds, raw, place, findings)
+            _read_lines(text, kinds, raw, place, findings)
     _check_class_numbers(raw, root, findings)
     return raw
 
@@ -80,7 +82,7 @@ def _read_lines(
         words = content.split()
         if not words:
             continue
-        label, *box = map(number, words)
+        label, *box = map(as_number, words)
         if are_finite(box):
             box = _box(box, kinds, {**origin, "entry": f"line {line}"}, findings)
         if box is None:
@@ -153,7 +155,7 @@ def _file_with_class_zero(root: Path) -> str | None:
         except (OSError, ValueError):
             continue
         for line in text.splitlines():
-            label, *numbers = map(number, line.split() or [""])
+            label, *numbers = map(as_number, line.split() or [""])
             if label == 0.0 and len(numbers) >= 4 and are_finite(numbers):
                 return file.relative_to(root).as_posix()
     return None

@@ -6,12 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 
-import yaml
-
-from stages.data.sources import yolo_names
-from stages.data.sources.annotations import are_finite, number
+from stages.data.sources.annotations import are_finite, as_number
 
 # Shares of the image: numbers are rounded, and people place a keypoint on the edge of its box.
 _SLACK = 0.02
@@ -23,20 +19,6 @@ _SOME, _LEAST = 0.05, 3
 # Of the boxes after a confidence, hardly any leaves its image; of a confidence and the first three
 # numbers of a box many do.
 _HARDLY_ANY, _OFTEN = 0.01, 0.2
-
-
-def keypoint_shape(root: Path) -> tuple[int, int] | None:
-    """kpt_shape of the set's YAML file: keypoints of a box, and numbers of a keypoint, 2 or 3."""
-    for file in yolo_names.tables(root):
-        try:
-            # All values are text to this loader: a class that looks like a date ends in no error.
-            content = yaml.BaseLoader(file.read_bytes()).get_single_data()
-            count, width = map(int, content["kpt_shape"])
-        except (OSError, yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError):
-            continue
-        if count > 0 and width in (2, 3):
-            return count, width
-    return None
 
 
 class LineKinds:
@@ -68,7 +50,7 @@ class LineKinds:
         # Lines of a box and one number or two.
         longer_boxes: dict[int, list[list[float]]] = {5: [], 6: []}
         for line in chain.from_iterable(map(str.splitlines, texts)):
-            numbers = list(map(number, line.split()[1:]))
+            numbers = list(map(as_number, line.split()[1:]))
             length = len(numbers)
             if length < 4 or not are_finite(numbers):
                 continue

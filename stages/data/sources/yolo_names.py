@@ -1,9 +1,9 @@
-"""Reads the class names of a YOLO set as the text that is written."""
+"""Reads the class names of a YOLO set as the text that is written, and what else its YAML file says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,13 @@ from stages.data.sources.annotations import read_text
 _PLAIN_TAGS = {None, "!"}
 for _kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"):
     _PLAIN_TAGS.add(f"tag:yaml.org,2002:{_kind}")
+# What a file raises that cannot be read, or is no YAML.
+_UNREADABLE = (OSError, yaml.YAMLError, ValueError, RecursionError)
 
 
-def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[str, Any]] | None:
+def read_class_names(
+    root: Path, origin: dict[str, Any], findings: Findings
+) -> list[dict[str, Any]] | None:
     """Categories {"id": class number, "name": text}, as often as they are written: those of
     data.yaml (a list, a mapping of numbers, or the name of a file in `root` with a name a line), of
     another YAML file in `root`, or of the lines of classes.txt or *.names. None, and a fatal
@@ -29,14 +33,12 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
     YAML 1.1 would turn the names yes and no to True and False, 010 to 8, and a date to no text at
     all; here no name is resolved, as no tool writes anything but text in this place.
     """
-    lists = [root / "classes.txt"]
-    lists += [file for file in sorted(root.glob("*.names")) if not is_beside(file.name)]
-    lists = list(filter(Path.is_file, lists))
+    lists = list(filter(Path.is_file, [root / "classes.txt", *_globbed(root, "*.names")]))
     # Programs that write labels put it beside them.
     labels = Path(origin["source"])
     inner = [root / folder / "classes.txt" for folder in (labels, *labels.parents)]
-    beside = list(filter(Path.is_file, inner))
-    files = tables(root)
+    all_lists = dict.fromkeys([*lists, *filter(Path.is_file, inner)])
+    files = _yaml_files(root)
     for index, file in enumerate(files):
         place = {**origin, "source": file.name}
         text = read_text(file, place, findings)
@@ -44,7 +46,7 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
             return None
         try:
             categories, count = _parse(text, root)
-        except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        except _UNREADABLE as error:
             note = " ".join(str(error).split())
             findings.report("names_missing", origin, file=file, note=note)
             return None
@@ -52,32 +54,55 @@ def read(root: Path, origin: dict[str, Any], findings: Findings) -> list[dict[st
             if count not in (None, str(len(categories))):
                 note = f"{len(categories)} names"
                 findings.report("names_count", place, before=f"nc: {count}", note=note)
-            names = [category["name"] for category in categories]
-            _compare(names, dict.fromkeys([*lists, *beside]), place, findings)
-            _compare_tables(categories, files[index + 1 :], place, findings)
+            _check_others(categories, all_lists, files[index + 1 :], place, findings)
             return categories
-    for file in lists:
-        place = {**origin, "source": file.name}
-        text = read_text(file, place, findings)
-        if text is None:
-            return None
-        names = _lines(text)
-        for number, name in enumerate(names):
-            if name.startswith("#"):
-                findings.report("names_comment", place, before=f"class {number}: {name}")
-        others = [other for other in (*lists, *beside) if other != file]
-        _compare(names, others, place, findings)
-        return _numbered(names)
-    findings.report("names_missing", origin, file=root)
+    if not lists:
+        findings.report("names_missing", origin, file=root)
+        return None
+    place = {**origin, "source": lists[0].name}
+    text = read_text(lists[0], place, findings)
+    if text is None:
+        return None
+    categories = _numbered(_lines(text))
+    for category in categories:
+        if category["name"].startswith("#"):
+            before = f"class {category['id']}: {category['name']}"
+            findings.report("names_comment", place, before=before)
+    _check_others(categories, all_lists, (), place, findings)
+    return categories
+
+
+def keypoint_shape(root: Path) -> tuple[int, int] | None:
+    """kpt_shape of the set's YAML file: keypoints of a box, and numbers of a keypoint, 2 or 3."""
+    for _, content in yaml_contents(root):
+        try:
+            count, width = map(int, content["kpt_shape"])
+        except (ValueError, LookupError, TypeError):
+            continue
+        if count > 0 and width in (2, 3):
+            return count, width
     return None
 
 
-def tables(root: Path) -> list[Path]:
+def _globbed(root: Path, pattern: str) -> list[Path]:
+    return [file for file in sorted(root.glob(pattern)) if not is_beside(file.name)]
+
+
+def _yaml_files(root: Path) -> list[Path]:
     """The set's YAML files, the likeliest first."""
     files = [root / "data.yaml", root / "dataset.yaml"]
-    for pattern in ("*.yaml", "*.yml"):
-        files += [file for file in sorted(root.glob(pattern)) if not is_beside(file.name)]
+    files += [*_globbed(root, "*.yaml"), *_globbed(root, "*.yml")]
     return list(filter(Path.is_file, dict.fromkeys(files)))
+
+
+def yaml_contents(root: Path) -> Iterator[tuple[Path, Any]]:
+    """The set's YAML files that can be read, and what they hold. All values are text: a class that
+    looks like a date ends in no error."""
+    for file in _yaml_files(root):
+        try:
+            yield file, yaml.BaseLoader(file.read_bytes()).get_single_data()
+        except _UNREADABLE:
+            continue
 
 
 def _parse(text: str, root: Path) -> tuple[list[dict[str, Any]], str | None]:
@@ -147,33 +172,35 @@ def _numbered(names: list[str]) -> list[dict[str, Any]]:
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 
-def _compare_tables(
-    categories: list[dict[str, Any]], files: list[Path], place: dict[str, Any], findings: Findings
+def _check_others(
+    categories: list[dict[str, Any]],
+    lists: Iterable[Path],
+    yaml_files: Iterable[Path],
+    place: dict[str, Any],
+    findings: Findings,
 ) -> None:
-    """Reports other YAML files that have other names."""
-    for file in files:
-        try:
-            others, _ = _parse(read_inside(file, file.parent).decode("utf-8-sig"), file.parent)
-        except (yaml.YAMLError, OSError, ValueError, RecursionError):
-            continue
-        if others and others != categories:
-            before = f"{file.name}: {', '.join(other['name'] for other in others)}"
-            names = ", ".join(category["name"] for category in categories)
-            findings.report(
-                "names_differ", place, before=before, note=f"{place['source']}: {names}"
-            )
-
-
-def _compare(
-    names: list[str], lists: Iterable[Path], place: dict[str, Any], findings: Findings
-) -> None:
-    """Reports lists of other names."""
+    """Reports files that have other names than those of `place`, which are taken."""
+    names = _names_of(categories)
+    differing = {}
     for file in lists:
         try:
             listed = _lines(read_inside(file, file.parent).decode("utf-8-sig"))
         except (OSError, ValueError):
             continue
         if list(map(str.strip, listed)) != list(map(str.strip, names)):
-            before = f"{file.name}: {', '.join(listed)}"
-            note = f"{place['source']}: {', '.join(names)}"
-            findings.report("names_differ", place, before=before, note=note)
+            differing[file] = listed
+    for file in yaml_files:
+        try:
+            others, _ = _parse(read_inside(file, file.parent).decode("utf-8-sig"), file.parent)
+        except _UNREADABLE:
+            continue
+        if others and others != categories:
+            differing[file] = _names_of(others)
+    for file, listed in differing.items():
+        before = f"{file.name}: {', '.join(listed)}"
+        note = f"{place['source']}: {', '.join(names)}"
+        findings.report("names_differ", place, before=before, note=note)
+
+
+def _names_of(categories: list[dict[str, Any]]) -> list[str]:
+    return [category["name"] for category in categories]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.data.page.pictures import Picture, choose_window, draw, inside
+from stages.data.page.pictures import Picture, choose_window, draw_picture, file_inside
 from stages.report.shown_cells import Shown
 
 LONG_SIDE = 320
@@ -127,9 +127,9 @@ class Album:
     ) -> Photo:
         key = (image_id, tuple(focus))
         if key not in self._photos:
-            path = inside(self._root, name)
+            path = file_inside(self._root, name)
             options = {"least": _LEAST, "long_side": LONG_SIDE, "most_bytes": _MOST_BYTES}
-            picture = draw(path, size, (), focus=focus or None, **options)
+            picture = draw_picture(path, size, (), focus=focus or None, **options)
             fault = ""
             if path is None:
                 fault = "this image is missing"
