@@ -57,7 +57,7 @@ def main(name: str) -> None:
     }
     write_json(paths.per_class(name, cell), per_class)
     write_json(paths.details(name, cell), details)
-    cells.send(name, cell)
+    cells.send_cell(name, cell)
 
 
 def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:
@@ -81,12 +81,12 @@ def _summary(record: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
 
 def _say(name: str, split: str, details: dict[str, Any]) -> None:
     metrics = details["metrics"]
-    scores = f"mAP {show(metrics['bbox_mAP'])}, mAP50 {show(metrics['bbox_mAP_50'])}"
+    scores = f"mAP {score_text(metrics['bbox_mAP'])}, mAP50 {score_text(metrics['bbox_mAP_50'])}"
     nothing = "" if details["detections"] else " (0 detections)"
     log.info("%s: %s %s%s", name, split, scores, nothing)
 
 
-def show(value: float | None) -> str:
+def score_text(value: float | None) -> str:
     """Three digits, or n/a where the split has no such box."""
     return "n/a" if value is None else f"{value:.3f}"
 

@@ -66,7 +66,7 @@ def main() -> None:
     for share in judgement.shares:
         log.info("%s", judgement.named(share.sentence))
     log.info("%s in %s", count(len(cells), "cells"), paths.REPORTS / "index.html")
-    comparison.log(judgement, cells, study, paths.REPORTS)
+    comparison.log_comparison(judgement, cells, study, paths.REPORTS)
 
 
 def strays(study: Study, names: list[str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
-    checkout.say()
+    checkout.log_warnings()
     study = params.load()
     for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
@@ -48,9 +48,9 @@ def main() -> None:
             raise InputError(f"data.root: {line}")
     selected = study.selected()
     if study.training.amp != "none" or study.training.processes > 1:
-        gpus.check(study)
+        gpus.check_gpus(study)
     for name, cell in selected.items():
-        memory.check_shared(name, cell, study)
+        memory.check_shared_memory(name, cell, study)
     log.info(
         "%d of %s at scale %s, seed %d",
         len(selected),

@@ -33,7 +33,7 @@ def main(name: str) -> None:
     cell = study.cell(name)
     record = CellFiles(name, cell).run
     _check_kept(name, record, study)
-    memory.check_shared(name, cell, study)
+    memory.check_shared_memory(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     from stages.inference import Predictor
@@ -49,7 +49,7 @@ def main(name: str) -> None:
     counts = []
     digests = {}
     for split in paths.EVALUATED:
-        with loaders.explained(name, study.scale):
+        with loaders.explained_loader_error(name, study.scale):
             detections = predictor.detections(split)
         text = json.dumps(detections, separators=(",", ":"))
         write_text(paths.predictions(name, cell, split), text)

@@ -34,7 +34,7 @@ def main() -> None:
         do_without_git()
     if repository.tracked and not repository.remedy:
         identify()
-    for line in checkout.warnings():
+    for line in checkout.checkout_warnings():
         log.warning("%s", line)
 
 

@@ -15,7 +15,7 @@ from stages.scoring.tables import Truth
 from stages.study.group_metrics import MIN_BOXES
 
 
-def per_class(inspected: Inspection) -> list[dict[str, Any]]:
+def class_scores(inspected: Inspection) -> list[dict[str, Any]]:
     """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP,
     AP50}}}].
 
@@ -40,7 +40,7 @@ def per_class(inspected: Inspection) -> list[dict[str, Any]]:
     return result
 
 
-def per_size(inspected: Inspection) -> dict[str, dict[str, Any]]:
+def size_scores(inspected: Inspection) -> dict[str, dict[str, Any]]:
     """{all | small | medium | large: {boxes, thin, classes, AP, AP50}}: means over the classes with
     such boxes."""
     precision = inspected.evaluated.precision

@@ -22,7 +22,7 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
     images, boxes, crowds, detections: counts; max_detections: how many detections of a class in an
     image count; score: that threshold; metrics: engine.statistics() by name; classes: how many the
     means run over; worst: image ids, the worst first. The rest is named after its function: sizes:
-    curves.per_size(); errors: tide.effects(); per_image: images.per_image().
+    curves.size_scores(); errors: tide.effects(); per_image: images.per_image().
     """
     truth = inspected.truth
     overall = curves.best_f1(inspected)
@@ -30,7 +30,7 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
         score = overall["threshold"]
     if score is None:
         score = SCORE
-    sizes = curves.per_size(inspected)
+    sizes = curves.size_scores(inspected)
     by_image = images.per_image(inspected, score)
     return {
         "images": len(truth.image_ids),
@@ -42,7 +42,7 @@ def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any
         "metrics": inspected.evaluated.statistics,
         "classes": sizes["all"]["classes"],
         "sizes": sizes,
-        "per_class": curves.per_class(inspected),
+        "per_class": curves.class_scores(inspected),
         "best_f1": overall,
         "curves": curves.precision_recall(inspected),
         "confusion": confusion.confusion(inspected, score),

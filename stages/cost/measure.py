@@ -26,7 +26,7 @@ import torch
 from tqdm import tqdm
 
 from stages import machine
-from stages.cost.subject import Source, Subject
+from stages.cost.subject import CellSource, Subject
 from stages.errors import InputError
 from stages.safety import memory
 
@@ -58,8 +58,8 @@ class Visits:
     batch: int = 1
 
 
-def measure(
-    sources: Sequence[Source],
+def measure_costs(
+    sources: Sequence[CellSource],
     *,
     rounds: int = ROUNDS,
     runs: int = 5,
@@ -132,7 +132,7 @@ def measure(
     }
 
 
-def _fit(sources: Sequence[Source]) -> bool:
+def _fit(sources: Sequence[CellSource]) -> bool:
     total = 0
     for source in sources:
         # One that is missing is named when it is loaded.

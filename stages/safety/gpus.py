@@ -6,7 +6,7 @@ from stages.errors import InputError
 from stages.study.params import Study
 
 
-def check(study: Study) -> None:
+def check_gpus(study: Study) -> None:
     """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
     processes, where there are some. NCCL would say so after half a minute, in pages."""
     import torch

@@ -40,11 +40,11 @@ def main(name: str) -> None:
         with lock.held(name) if _is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
-    memory.check_shared(name, cell, study)
+    memory.check_shared_memory(name, cell, study)
     with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
-        gpus.check(study)
+        gpus.check_gpus(study)
         if study.training.processes == 1:
             finish(name, study, cell)
             return
@@ -129,7 +129,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
-        with memory.explained(name, cell, study):
+        with memory.explained_memory_error(name, cell, study):
             content = train(resolved, study, data, work)
         if content:
             write_text(work.folder / "config.py", resolved.text)
@@ -156,9 +156,9 @@ def train(
     name = cell.name
     cfg = runner.runner_config(cell, work.folder, study.training.image_cache)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bounded(loader, study.training.workers, in_training=True)
+        loaders.bound_loader(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
-    before = states.load(work.folder)
+    before = states.load_state(work.folder)
     record = run = None
     if _is_first():
         record = Record(cell, study, data, work, before)

@@ -27,7 +27,7 @@ _leaving = mmap.mmap(-1, 1)
 _END = object()
 
 
-def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
+def bound_loader(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
     """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes
     at a lost batch.
 
@@ -101,7 +101,7 @@ def explain(error: BaseException, scale: str) -> str:
 
 
 @contextlib.contextmanager
-def explained(name: str, scale: str) -> Iterator[None]:
+def explained_loader_error(name: str, scale: str) -> Iterator[None]:
     """Turns an error of torch's loader into an InputError."""
     try:
         yield

@@ -22,7 +22,7 @@ _PREFETCH = 2
 _TAKEN = 2
 
 
-def check_shared(name: str, cell: Cell, study: Study) -> None:
+def check_shared_memory(name: str, cell: Cell, study: Study) -> None:
     """Raises InputError where /dev/shm lacks room for what the cell's loader processes may need."""
     workers = study.training.workers
     if not workers or not SHARED.is_dir():
@@ -77,7 +77,7 @@ def reset_peak() -> None:
 
 
 @contextlib.contextmanager
-def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
+def explained_memory_error(name: str, cell: Cell, study: Study) -> Iterator[None]:
     """Turns running out of memory into an InputError that says what was asked for and which
     parameter to lower: the next one that changes the training least."""
     import torch

@@ -13,7 +13,7 @@ import torch
 from stages.errors import InputError
 from stages.files import sha256
 from stages.safety import memory
-from stages.safety.states import State
+from stages.safety.states import TrainingState
 from stages.safety.workspace import Workspace
 from stages.study import names
 from stages.study.params import Study
@@ -66,7 +66,7 @@ class Record:
         study: Study,
         data: dict[str, Any],
         work: Workspace,
-        before: State | None,
+        before: TrainingState | None,
     ) -> None:
         self._cell, self._data, self._work = cell, data, work
         tags = {
@@ -92,7 +92,7 @@ class Record:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "best": training.best.best,
         }
-        self.run.metrics(cells.summary(results), rows[-1]["step"])
+        self.run.metrics(cells.training_summary(results), rows[-1]["step"])
         self.run.end("FINISHED")
         return {
             "cell": self._cell.name,

@@ -22,7 +22,7 @@ MEASURED = ("train_loss", "train_minutes", "peak_memory_mib", "parameters")
 DETAILS = "metrics/details.json"
 
 
-def summary(record: dict[str, Any]) -> dict[str, float | None]:
+def training_summary(record: dict[str, Any]) -> dict[str, float | None]:
     """What train logs when it is done, at the last step. Older records lack highest_lr."""
     return {
         **{name: record[name] for name in MEASURED},
@@ -56,7 +56,7 @@ def costs_of(measured: Measured) -> dict[str, float]:
     return result
 
 
-def read(name: str, cell: Cell) -> Contents | None:
+def read_contents(name: str, cell: Cell) -> Contents | None:
     """From the files of a cell as the stages leave them, or as DVC restores them; None before a
     training ended.
 
@@ -79,7 +79,7 @@ def read(name: str, cell: Cell) -> Contents | None:
             finished=finished,
             cell=record.get("cell", ""),
         )
-        for key, value in summary(record).items():
+        for key, value in training_summary(record).items():
             if value is not None:
                 contents.numbers.append((key, value, finished, record["iterations"]))
         if not re.fullmatch(r"[0-9a-f]{32}", record["training_id"]):
@@ -131,11 +131,11 @@ def is_analysed(files: CellFiles) -> bool:
         return False
 
 
-def send(name: str, cell: Cell) -> None:
-    """Completes the run of a trained cell; see upload.send()."""
-    contents = read(name, cell)
+def send_cell(name: str, cell: Cell) -> None:
+    """Completes the run of a trained cell; see send_contents()."""
+    contents = read_contents(name, cell)
     assert contents is not None, "a cell is sent once it is trained"
-    upload.send(contents)
+    upload.send_contents(contents)
 
 
 def of_data_report(report: dict[str, Any], folder: Path, tags: dict[str, str]) -> Contents:

@@ -86,7 +86,7 @@ def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, NO_PROGRAM, "", "no git here")
 
 
-def warnings(root: Path = ROOT) -> list[str]:
+def checkout_warnings(root: Path = ROOT) -> list[str]:
     """A line for each thing that git or DVC cannot do in this folder, with the way out."""
     checkout = look(root)
     lines = [] if checkout.tracked else [WITHOUT_GIT]
@@ -107,8 +107,9 @@ def warnings(root: Path = ROOT) -> list[str]:
     return lines
 
 
-def say() -> None:
-    """Logs warnings(), unless this process runs in make, which has done so at its start."""
+def log_warnings() -> None:
+    """Logs checkout_warnings(), unless this process runs in make, which has done so at its
+    start."""
     if not os.environ.get("MAKELEVEL"):
-        for line in warnings():
+        for line in checkout_warnings():
             log.warning("%s", line)

@@ -203,8 +203,9 @@ class Upload:
         return total
 
 
-def send(contents: Contents, suffix: str = "") -> None:
-    """Completes a run in a thread, as long as PATIENCE_S allows; one line says what is pending.
+def send_contents(contents: Contents, suffix: str = "") -> None:
+    """Completes a run in a thread, as long as SENDING_PATIENCE_S allows; one line says what is
+    pending.
 
     suffix: of the experiment's name.
     """

@@ -25,7 +25,7 @@ def test_images_by_hand(tmp_path):
         0.5,
     )
     # The second box is not missed: a detection below the threshold means it.
-    assert one["errors"] == {**dict.fromkeys(tide.KINDS, 0), "background": 1}
+    assert one["errors"] == {**dict.fromkeys(tide.ERROR_KINDS, 0), "background": 1}
     assert (two["f1"], two["not_found"], two["errors"]["missed"]) == (0, 1, 1)
     assert (three["f1"], three["boxes"], three["wrong"]) == (None, 0, 0)
     assert (four["f1"], four["wrong"]) == (0, 1)

@@ -43,7 +43,7 @@ def committed(git, top: Path, project: Path) -> str:
 def test_the_commit_of_a_repository_that_holds_the_project(inside, git, tmp_path):
     project = tmp_path / "top" / inside
     commit = committed(git, tmp_path / "top", project)
-    assert checkout.commit(project) == commit and checkout.warnings(project) == []
+    assert checkout.commit(project) == commit and checkout.checkout_warnings(project) == []
     (project / "dvc.yaml").write_text("stages: {a: {cmd: b}}\n", encoding="utf-8")
     assert checkout.commit(project) == f"{commit}+changes"
 
@@ -68,7 +68,7 @@ def test_what_dvc_records_of_its_stages_is_no_change(inside, git, tmp_path):
 
 def test_without_a_repository_the_commit_is_unknown(git, tmp_path):
     assert checkout.commit(tmp_path) == "unknown"
-    assert checkout.warnings(tmp_path) == [checkout.WITHOUT_GIT]
+    assert checkout.checkout_warnings(tmp_path) == [checkout.WITHOUT_GIT]
 
 
 def test_a_repository_without_a_commit(git, tmp_path):
@@ -82,7 +82,7 @@ def test_the_commit_of_a_home_directory_is_not_the_projects(git, tmp_path):
     unpacked.mkdir()
     (unpacked / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     assert checkout.commit(unpacked) == "unknown"
-    assert checkout.warnings(unpacked) == [checkout.WITHOUT_GIT]
+    assert checkout.checkout_warnings(unpacked) == [checkout.WITHOUT_GIT]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
@@ -92,14 +92,14 @@ def test_the_repository_of_another_user_until_the_command_is_typed(git, tmp_path
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 12345, 12345)
     assert checkout.commit(folder) == "unknown"
-    [line] = checkout.warnings(folder)
+    [line] = checkout.checkout_warnings(folder)
     assert "another user owns this folder" in line and "dvc exp" in line
     command = line.partition("until you type: ")[2]
     assert (
         command.startswith("git config --global --add safe.directory ") and str(folder) in command
     )
     subprocess.run(command, shell=True, cwd="/", check=True)
-    assert checkout.commit(folder) == commit and checkout.warnings(folder) == []
+    assert checkout.commit(folder) == commit and checkout.checkout_warnings(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_repository_of_another_user_until_the_command_is_typed(git, tmp_path
 def test_names_of_folders_that_dvc_cannot_work_in(name, said, git, tmp_path):
     folder = tmp_path / name
     committed(git, folder, folder)
-    lines = checkout.warnings(folder)
+    lines = checkout.checkout_warnings(folder)
     assert (
         len(lines) == bool(said)
         and said in "".join(lines)

@@ -37,7 +37,7 @@ def here(empty, tmp_path, monkeypatch):
     for name, value in (
         ("FIRST_PAUSE_S", 0.1),
         ("LONGEST_PAUSE_S", 0.4),
-        ("PATIENCE_S", 90),
+        ("SENDING_PATIENCE_S", 90),
         ("QUIET_S", 30),
         ("NEVER_S", 20),
     ):

@@ -91,7 +91,7 @@ def texts(stranger) -> dict[str, str]:
         "page": f"{page.text} {' '.join(titles)}",
         "report.md": (folder / "report.md").read_text(encoding="utf-8"),
         "summary.json": (folder / "summary.json").read_text(encoding="utf-8"),
-        "MLflow's description": outcomes.note(judgement),
+        "MLflow's description": outcomes.comparison_note(judgement),
     }
 
 

@@ -241,7 +241,7 @@ def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
             (2, 2, BOX, 0.5),
         ),
     )
-    one, two = curves.per_class(found)
+    one, two = curves.class_scores(found)
     assert one["best_f1"] == pytest.approx(
         {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
     )
