@@ -17,7 +17,7 @@ from stages.files import write_json
 from stages.model import fragments
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
-from stages.safety import gpus, memory
+from stages.safety.resources import check_gpus, check_shared_memory
 from stages.study import group_metrics, params, paths
 from stages.study.counts import count, form
 from stages.study.strict import StudyError
@@ -48,9 +48,9 @@ def main() -> None:
             raise InputError(f"data.root: {line}")
     selected = study.selected()
     if study.training.amp != "none" or study.training.processes > 1:
-        gpus.check_gpus(study)
+        check_gpus(study)
     for name, cell in selected.items():
-        memory.check_shared_memory(name, cell, study)
+        check_shared_memory(name, cell, study)
     log.info(
         "%d of %s at scale %s, seed %d",
         len(selected),

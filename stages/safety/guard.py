@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
-from stages.safety import gpus, lock, memory
+from stages.safety import lock
+from stages.safety.resources import (
+    check_gpus,
+    check_shared_memory,
+    explained_memory_error,
+)
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -40,11 +45,11 @@ def main(name: str) -> None:
         with lock.held(name) if _is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
-    memory.check_shared_memory(name, cell, study)
+    check_shared_memory(name, cell, study)
     with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
-        gpus.check_gpus(study)
+        check_gpus(study)
         if study.training.processes == 1:
             finish(name, study, cell)
             return
@@ -129,7 +134,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
-        with memory.explained_memory_error(name, cell, study):
+        with explained_memory_error(name, cell, study):
             content = train(resolved, study, data, work)
         if content:
             write_text(work.folder / "config.py", resolved.text)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from stages import program
 from stages.errors import InputError
-from stages.safety import memory
+from stages.safety.resources import SHARED, shared_remedy
 
 # A batch from a disk that works takes seconds.
 WAIT_S = 300
@@ -91,8 +91,8 @@ def explain(error: BaseException, scale: str) -> str:
         return ""
     if _full[0] or "Bus error" in text:
         return (
-            f"{memory.SHARED} is full: a loader process found no room there for its images; "
-            f"{memory.shared_remedy(scale)}"
+            f"{SHARED} is full: a loader process found no room there for its images; "
+            f"{shared_remedy(scale)}"
         )
     return (
         "a loader process was killed, often for want of memory (workers, under "

@@ -12,7 +12,7 @@ import torch
 
 from stages.errors import InputError
 from stages.files import sha256
-from stages.safety import memory
+from stages.safety.resources import peak_mib
 from stages.safety.states import TrainingState
 from stages.safety.workspace import Workspace
 from stages.study import names
@@ -88,7 +88,7 @@ class Record:
             "highest_lr": max(row["lr"] for row in rows),
             "train_loss": history.last_epoch_loss(rows),
             "train_minutes": round(seconds / 60, 4),
-            "peak_memory_mib": memory.peak_mib(),
+            "peak_memory_mib": peak_mib(),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "best": training.best.best,
         }

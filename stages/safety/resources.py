@@ -1,4 +1,4 @@
-"""What a training needs of memory and of /dev/shm, and what to do where there is too little."""
+"""What a training needs of a machine, GPUs, memory and /dev/shm, and what to do where it lacks that."""
 
 from __future__ import annotations
 
@@ -102,3 +102,21 @@ def explained_memory_error(name: str, cell: Cell, study: Study) -> Iterator[None
             f"{name}: out of memory with {batch} images of {pixels(cell, study)} px in a pass, "
             f"after {peak_mib():.0f} MiB at most; {remedy}"
         ) from None
+
+
+def check_gpus(study: Study) -> None:
+    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
+    processes, where there are some. NCCL would say so after half a minute, in pages."""
+    import torch
+
+    wanted, count = study.training.processes, torch.cuda.device_count()
+    if study.training.amp != "none" and not count:
+        raise InputError(
+            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; "
+            "set it to none"
+        )
+    if 0 < count < wanted:
+        raise InputError(
+            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine "
+            f"has {count}; set it to {count}"
+        )
