@@ -21,7 +21,7 @@ from stages.safety.resources import check_gpus, check_shared_memory
 from stages.study import group_metrics, params, paths
 from stages.study.counts import count, form
 from stages.study.strict import StudyError
-from stages.tracking import checkout, provenance
+from stages.tracking.provenance import log_warnings, trained_by_other_code
 from stages.verdict import selected_rows, statements
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
-    checkout.log_warnings()
+    log_warnings()
     study = params.load()
     for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
@@ -69,7 +69,7 @@ def main() -> None:
     say_warmups(study)
     for line in selected_rows.warnings(study):
         log.warning("%s", line)
-    other_code = provenance.trained_by_other_code(selected)
+    other_code = trained_by_other_code(selected)
     if other_code:
         log.warning(
             "%d of the cells %s trained to the end with other code than this folder has: "

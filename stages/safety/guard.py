@@ -154,8 +154,8 @@ def train(
     cell: ResolvedCell, study: Study, data: dict[str, Any], work: Workspace
 ) -> dict[str, Any] | None:
     """Runs the training under our hooks; run.json, None in all processes but the first."""
-    from stages.safety import keeper, loaders, progress, states
-    from stages.safety.record import Record
+    from stages.safety import keeper, loaders, states
+    from stages.safety.record import ProgressHook, Record
     from stages.training import runner
 
     name = cell.name
@@ -175,7 +175,7 @@ def train(
         # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = states.Writer()
-    bar = progress.ProgressHook(name, training.recorder, run)
+    bar = ProgressHook(name, training.recorder, run)
     saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
     keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
     try:

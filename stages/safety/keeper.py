@@ -16,7 +16,7 @@ from stages import program
 from stages.errors import InputError
 from stages.files import link
 from stages.safety import loaders, states, workspace
-from stages.safety.progress import ProgressHook
+from stages.safety.record import ProgressHook
 from stages.tracking.training_run import TrainingRun
 from stages.training import best
 from stages.training.history import Diverged

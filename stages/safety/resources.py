@@ -1,4 +1,4 @@
-"""What a training needs of a machine, GPUs, memory and /dev/shm, and what to do where it lacks that."""
+"""What a training needs of GPUs, memory and /dev/shm, and what to do where there is too little."""
 
 from __future__ import annotations
 
