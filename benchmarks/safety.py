@@ -65,7 +65,7 @@ def measure(cell: str) -> None:
     import stages.train
     from stages.model import resolve
     from stages.safety import keeper, lock, record, workspace
-    from stages.tracking.training_run import TrainingRun
+    from stages.tracking.cells import TrainingRun
     from stages.training import history, image_cache
 
     # The cache is shared by cells and made once.

@@ -18,7 +18,7 @@ from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.paths import EVALUATED
-from stages.tracking import cells
+from stages.tracking.cells import send_cell
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def main(name: str) -> None:
     }
     write_json(paths.per_class(name, cell), per_class)
     write_json(paths.details(name, cell), details)
-    cells.send_cell(name, cell)
+    send_cell(name, cell)
 
 
 def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:

@@ -42,7 +42,7 @@ def main() -> None:
     # Seconds of imports, after what can be refused at once.
     from stages.cost.measure import measure_costs
     from stages.cost.subject import CellSource, read_images
-    from stages.tracking import cells
+    from stages.tracking.cells import send_cell
     from stages.training import processes
 
     processes.use_threads(study.training.threads)
@@ -58,7 +58,7 @@ def main() -> None:
     write_json(paths.COSTS, content)
     _say_where(content)
     for name in trainings:
-        cells.send_cell(name, study.cell(name))
+        send_cell(name, study.cell(name))
 
 
 def _training(name: str, cell: Cell) -> tuple[str, str]:

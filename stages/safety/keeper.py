@@ -17,7 +17,7 @@ from stages.errors import InputError
 from stages.files import link
 from stages.safety import loaders, states, workspace
 from stages.safety.record import ProgressHook
-from stages.tracking.training_run import TrainingRun
+from stages.tracking.cells import TrainingRun
 from stages.training import best
 from stages.training.history import Diverged
 from stages.training.runner import Training

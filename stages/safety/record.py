@@ -21,9 +21,9 @@ from stages.safety.states import TrainingState
 from stages.safety.workspace import Workspace
 from stages.study import names
 from stages.study.params import Study
-from stages.tracking import cells, provenance
+from stages.tracking import provenance
+from stages.tracking.cells import TrainingRun, training_summary
 from stages.tracking.contents import Description, dataset
-from stages.tracking.training_run import TrainingRun
 from stages.training import history
 from stages.training.cell_file import ResolvedCell
 from stages.training.history import HistoryHook
@@ -164,7 +164,7 @@ class Record:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "best": training.best.best,
         }
-        self.run.metrics(cells.training_summary(results), rows[-1]["step"])
+        self.run.metrics(training_summary(results), rows[-1]["step"])
         self.run.end("FINISHED")
         return {
             "cell": self._cell.name,

@@ -1,5 +1,5 @@
 """The one way into MLflow: a run is sent what it lacks of what it should hold, while its training
-goes on (training_run.py), when that is done, and by stages.sync."""
+goes on (cells.TrainingRun), when that is done, and by stages.sync."""
 
 from __future__ import annotations
 

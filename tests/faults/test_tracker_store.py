@@ -21,7 +21,7 @@ def test_four_first_starts_at_once(tmp_path):
     program = (
         "import sys; from pathlib import Path; from stages.tracking import sending, store; "
         f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.SENDING_PATIENCE_S = 600; "
-        "from stages.tracking.contents import Description; from stages.tracking.training_run import TrainingRun; "
+        "from stages.tracking.contents import Description; from stages.tracking.cells import TrainingRun; "
         "run = TrainingRun(Description('cell', {'a': 1}, {'cell': sys.argv[1]})); "
         "run.rows([{'step': 1, 'epoch': 1, 'train/loss': 2.0}]); run.end('FINISHED'); print(run.run_id)"
     )

@@ -12,8 +12,8 @@ import pytest
 from mlflow_server import Relay
 
 from stages.tracking import sending, store
+from stages.tracking.cells import TrainingRun
 from stages.tracking.contents import Description
-from stages.tracking.training_run import TrainingRun
 
 NAMES = ("lr", "train/loss", "train/loss_cls", "train/loss_bbox")
 
