@@ -10,7 +10,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from stages.analysis import depth, images, tide
+from stages.analysis import images, quality, suspects, tide
+from stages.analysis.tide import Inspection
 from stages.errors import InputError
 from stages.files import sha256, write_json
 from stages.program import run
@@ -21,6 +22,10 @@ from stages.study.paths import EVALUATED
 from stages.tracking.cells import send_cell
 
 log = logging.getLogger(__name__)
+
+# The threshold where none has a best F1, because no detection is right.
+SCORE = 0.5
+WORST = 20
 
 
 def main(name: str) -> None:
@@ -41,7 +46,7 @@ def main(name: str) -> None:
     for split in EVALUATED:
         detections[split] = files.predictions(split)
         try:
-            details[split] = depth.describe(tide.inspect(annotations[split], detections[split]))
+            details[split] = describe(tide.inspect(annotations[split], detections[split]))
         except InputError as error:
             raise files.predictions_file(split).wrong(str(error)) from None
         _say(name, split, details[split])
@@ -68,6 +73,48 @@ def _check_predicted(files: CellFiles, annotations: dict[str, Path]) -> None:
     for split, path in annotations.items():
         if predicted["annotations"].get(split) != sha256(path):
             raise file.wrong(f"is of other annotations than {path}")
+
+
+def describe(inspected: Inspection, score: float | None = None) -> dict[str, Any]:
+    """A plain dict for json.dumps, with None wherever the split has nothing to measure.
+
+    score: the threshold for the confusion matrix, the images and the suspects; by default that with
+    the best F1.
+
+    images, boxes, crowds, detections: counts; max_detections: how many detections of a class in an
+    image count; score: that threshold; metrics: engine.statistics() by name; classes: how many the
+    means run over; worst: image ids, the worst first. The rest is named after its function: sizes:
+    quality.size_scores(); errors: tide.effects(); per_image: images.per_image().
+    """
+    truth = inspected.truth
+    overall = quality.best_f1(inspected)
+    if score is None:
+        score = overall["threshold"]
+    if score is None:
+        score = SCORE
+    sizes = quality.size_scores(inspected)
+    by_image = images.per_image(inspected, score)
+    return {
+        "images": len(truth.image_ids),
+        "boxes": int((~truth.crowd).sum()),
+        "crowds": int(truth.crowd.sum()),
+        "detections": len(inspected.detections.score),
+        "max_detections": truth.max_detections,
+        "score": float(score),
+        "metrics": inspected.evaluated.statistics,
+        "classes": sizes["all"]["classes"],
+        "sizes": sizes,
+        "per_class": quality.class_scores(inspected),
+        "best_f1": overall,
+        "curves": quality.precision_recall(inspected),
+        "confusion": quality.confusion(inspected, score),
+        "errors": tide.effects(inspected),
+        "calibration": quality.calibration(inspected),
+        "per_image": by_image,
+        "worst": [image["image_id"] for image in images.worst(by_image, WORST)],
+        "suspects": suspects.suspects(inspected, score),
+        "unlabelled": suspects.unlabelled(inspected, score),
+    }
 
 
 def _summary(record: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Shown:
 
     index: its place there; short: what the page calls it. Of the pictures alone: role is "chosen",
     "best", "chosen and best", "second" where the chosen cell is the best one, or ""; splits: split
-    -> depth.describe(), {} where details.json cannot be read.
+    -> analyse.describe(), {} where details.json cannot be read.
     """
 
     index: int

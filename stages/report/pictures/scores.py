@@ -48,7 +48,7 @@ class ScoreCurves:
 
 
 def score_curves(study: ShownCells) -> ScoreCurves:
-    """Curves at IoU 0.5 as curves.precision_recall() and calibration.calibration() give them."""
+    """Curves at IoU 0.5 as quality.precision_recall() and calibration() give them."""
     split = study.split
     cells, absent = study.having("curves", "best_f1", "calibration")
     recalls, reliability, table, drawn = [], [], [], []
