@@ -15,6 +15,8 @@ from stages.scoring.engine import AREAS, RECALLS
 from stages.scoring.tables import Truth
 from stages.study.group_metrics import MIN_BOXES
 
+IOU = 0.5
+
 
 def class_scores(inspected: Inspection) -> list[dict[str, Any]]:
     """[{class, boxes, thin, AP, AP50, best_f1, sizes: {small | medium | large: {boxes, thin, AP,
@@ -141,14 +143,14 @@ def _scores(precision: np.ndarray, boxes: int) -> dict[str, Any]:
     return scores
 
 
-def confusion(inspected: Inspection, score: float, iou: float = 0.5) -> dict[str, Any]:
+def confusion(inspected: Inspection, score: float) -> dict[str, Any]:
     """A plain dict: labels: classes and then "background"; matrix: rows are what is there, columns
-    what is detected; score, iou: the thresholds.
+    what is detected; score, iou: the thresholds, the latter IOU.
 
     Detections with at least `score` take, by falling score, the box that is left with the largest
-    IoU of at least `iou`, whatever the classes. The row background holds detections that took none,
+    IoU of at least IOU, whatever the classes. The row background holds detections that took none,
     the column background boxes that were not taken; their corner is 0. Detections that COCO does
-    not count, or that lie in a crowd region of any class with at least `iou` of their area, count
+    not count, or that lie in a crowd region of any class with at least IOU of their area, count
     nowhere unless they take a box. None for the matrix without any box.
     """
     truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
@@ -156,14 +158,14 @@ def confusion(inspected: Inspection, score: float, iou: float = 0.5) -> dict[str
     result: dict[str, Any] = {
         "labels": [*truth.classes, "background"],
         "score": float(score),
-        "iou": float(iou),
+        "iou": IOU,
         "matrix": None,
     }
     real = ~truth.crowd
     if not real.any():
         return result
     counted = inspected.shown(score)
-    close = np.flatnonzero(counted[pairs.detection] & (pairs.iou >= iou))
+    close = np.flatnonzero(counted[pairs.detection] & (pairs.iou >= IOU))
     detection, box = pairs.detection[close], pairs.box[close]
     in_crowd = np.zeros(len(counted), dtype=bool)
     in_crowd[detection[~real[box]]] = True

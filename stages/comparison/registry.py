@@ -17,7 +17,7 @@ from stages.report.texts import escape
 from stages.results.files import CellFiles
 from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
-from stages.study.params import ROOT, Study
+from stages.study.params import Study
 from stages.study.schema import DEFAULT_STUDY
 from stages.tracking import store
 from stages.verdict import replicates
@@ -58,7 +58,7 @@ def promote(
     runs: Mapping[str, Run],
     comparison: str,
     study: Study,
-    root: Path = ROOT,
+    root: Path,
 ) -> str:
     """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it,
     only where it wins against the champion (contest()); what was done, or why nothing was,
@@ -184,7 +184,7 @@ def contest(
     row: str | None,
     judgement: Judgement,
     study: Study,
-    root: Path = ROOT,
+    root: Path,
 ) -> Contest:
     """The chosen cell against the champion. row: the row of this comparison whose run the champion
     is, None where it is none of them: its predictions then come from MLflow.

@@ -7,8 +7,8 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
-from stages.report import ReportContext, write_report
-from stages.report.page import render_report
+from stages.report.header import ReportContext
+from stages.report.page import render_report, write_report
 from stages.results import cell as cell_results
 from stages.results.cell import CellResult, Costs
 from stages.results.files import CellFiles

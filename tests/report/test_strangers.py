@@ -11,7 +11,8 @@ import pytest
 from report_cells import Page
 
 from stages.comparison import outcomes
-from stages.report import ReportContext, write_report
+from stages.report.header import ReportContext
+from stages.report.page import write_report
 from stages.study.params import Hypothesis
 from stages.verdict import matrix
 

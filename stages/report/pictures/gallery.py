@@ -15,7 +15,7 @@ import pandas as pd
 from stages.analysis import tide
 from stages.errors import InputError
 from stages.report.pictures import disagreements
-from stages.report.pictures.disagreements import View
+from stages.report.pictures.disagreements import DISAGREEMENTS, View
 from stages.report.pictures.thumbnails import Album, DrawnBox, Photo, Shot
 from stages.report.shown_cells import Shown, ShownCells
 from stages.study import paths
@@ -28,22 +28,6 @@ PER_KIND = 3
 SUSPECT_LIMIT = 12
 # Classes that a caption lists; the others are counted.
 _MOST_NAMES = 4
-# What the cell that is wrong does, as a heading and as a sentence of the table.
-DISAGREEMENTS = {
-    "missed": ("One finds a box that the other misses", "boxes that the other one misses"),
-    "classification": (
-        "One gives the right class, the other a wrong one",
-        "boxes to which the other one gives a wrong class",
-    ),
-    "localisation": (
-        "One places the box well, the other poorly",
-        "boxes that the other one places poorly",
-    ),
-    "background": (
-        "One sees something where nothing is labelled",
-        "places where the other one sees something that is not labelled",
-    ),
-}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from stages.report.drawing import CurvePoint, Frame, path
@@ -89,7 +90,7 @@ def _recall(cell: Shown, details: Mapping[str, Any], with_classes: bool) -> Curv
         )
     behind = _class_lines(details) if with_classes else []
     mean = curves["mean"]["AP50"]
-    title = f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\nrun {cell.run}"
+    title = f"{cell.name}\nmean over classes, mAP50 {fmean(mean):.3f}\nrun {cell.run}"
     return Curve(cell, _path(curves["recall"], mean), title, points, behind)
 
 
@@ -102,7 +103,7 @@ def _class_lines(details: Mapping[str, Any]) -> list[ClassLine]:
     lines = []
     for entry in classes[:_MOST_CLASSES]:
         number = boxes.get(entry["class"], 0)
-        title = f"{entry['class']}, {number:,} boxes: AP50 {_mean(entry['AP50'])}"
+        title = f"{entry['class']}, {number:,} boxes: AP50 {fmean(entry['AP50']):.3f}"
         lines.append((_path(curves["recall"], entry["AP50"]), title))
     return lines
 
@@ -173,7 +174,3 @@ def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
         if not level:
             kept.append(point)
     return path(kept)
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.3f}"
