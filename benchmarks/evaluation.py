@@ -26,7 +26,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from stages.analysis import depth, tide
+from stages.analyse import describe
+from stages.analysis import tide
 from stages.scoring import engine, tables
 from stages.study.params import ROOT
 
@@ -44,7 +45,7 @@ def main(fold: str = str(FOLD), rounds: str = "3") -> None:
         contestants: dict[str, Callable[[], Callable[[], object]]] = {
             "pycocotools": lambda: prepared(path, results),
             "one evaluation": lambda: lambda: one(path, results),
-            "everything": lambda: lambda: json.dumps(depth.describe(tide.inspect(path, results))),
+            "everything": lambda: lambda: json.dumps(describe(tide.inspect(path, results))),
         }
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(int(rounds)):

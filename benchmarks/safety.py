@@ -64,8 +64,8 @@ def measure(cell: str) -> None:
     """Trains the cell and writes what it spent where, in seconds."""
     import stages.train
     from stages.model import resolve
-    from stages.safety import keeper, lock, progress, workspace
-    from stages.tracking.training_run import TrainingRun
+    from stages.safety import keeper, lock, record, workspace
+    from stages.tracking.cells import TrainingRun
     from stages.training import history, image_cache
 
     # The cache is shared by cells and made once.
@@ -106,7 +106,7 @@ def measure(cell: str) -> None:
     )
     clock(keeper.CheckpointsHook, "after_val_epoch", "finish")
     clock(history.HistoryHook, "after_train_iter", "after_train_epoch", "after_val_epoch")
-    clock(progress.ProgressHook, "after_train_iter", "after_val_epoch")
+    clock(record.ProgressHook, "after_train_iter", "after_val_epoch")
     clock(TrainingRun, "__init__", "rows", "metrics", "record", "end")
     clock(workspace, "open_")
     clock(workspace.Workspace, "publish")

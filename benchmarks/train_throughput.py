@@ -110,7 +110,7 @@ def child(side: str, cell: str) -> None:
     import torch
     from mmengine.logging import MessageHub
 
-    from stages.safety import memory
+    from stages.safety.resources import peak_mib
 
     clock: dict[str, float] = {}
     train = mmengine.runner.Runner.train
@@ -142,7 +142,7 @@ def child(side: str, cell: str) -> None:
                 **clock,
                 "step_s": statistics.median(times[warm:]),
                 "data_share": sum(loading[warm:]) / sum(times[warm:]),
-                "peak_mib": memory.peak_mib(),
+                "peak_mib": peak_mib(),
                 "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
             }
         ),

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 
-from stages.comparison import run as comparison
+from stages.comparison.run import log_comparison
 from stages.files import read_json
 from stages.program import InputError, run
-from stages.report import ReportContext, write_report
+from stages.report.header import ReportContext
+from stages.report.page import write_report
 from stages.results.cell import Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import group_metrics, params, paths
@@ -66,7 +67,7 @@ def main() -> None:
     for share in judgement.shares:
         log.info("%s", judgement.named(share.sentence))
     log.info("%s in %s", count(len(cells), "cells"), paths.REPORTS / "index.html")
-    comparison.log(judgement, cells, study, paths.REPORTS)
+    log_comparison(judgement, cells, study, paths.REPORTS)
 
 
 def strays(study: Study, names: list[str]) -> dict[str, str]:

@@ -40,17 +40,17 @@ def main() -> None:
         raise InputError("no selected cell has predictions; run dvc repro")
     log.info("%s: loading MMDetection", count(len(trainings), "cells"))
     # Seconds of imports, after what can be refused at once.
-    from stages.cost.measure import measure
-    from stages.cost.subject import Source, read_images
-    from stages.tracking import cells
+    from stages.cost.measure import measure_costs
+    from stages.cost.subject import CellSource, read_images
+    from stages.tracking.cells import send_cell
     from stages.training import processes
 
     processes.use_threads(study.training.threads)
     sources = []
     for name in trainings:
         config, checkpoint = paths.model(name) / "config.py", paths.model(name) / "best.pth"
-        sources.append(Source(name, config, checkpoint, read_images(config)))
-    content = measure(sources, seconds=SECONDS[study.scale])
+        sources.append(CellSource(name, config, checkpoint, read_images(config)))
+    content = measure_costs(sources, seconds=SECONDS[study.scale])
     content["measured"] = datetime.now(UTC).isoformat(timespec="seconds")
     for name, cell in content["cells"].items():
         cell["training_id"] = trainings[name]
@@ -58,7 +58,7 @@ def main() -> None:
     write_json(paths.COSTS, content)
     _say_where(content)
     for name in trainings:
-        cells.send(name, study.cell(name))
+        send_cell(name, study.cell(name))
 
 
 def _training(name: str, cell: Cell) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from stages import dvc_command
 from stages.model import schedule
 from stages.program import InputError, run
-from stages.safety import memory
+from stages.safety import resources
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -121,17 +121,17 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     from stages.training import runner as trainings
     from stages.training.cell_file import ResolvedCell
 
-    memory.check_shared(name, cell, study)
+    resources.check_shared_memory(name, cell, study)
     resolved = ResolvedCell(name, "", resolve.config(name, study, data), {"processes": 1})
     cfg = trainings.runner_config(resolved, paths.SCRATCH / "fit")
     # MMEngine keeps one visualizer per name for the life of the process.
     cfg.visualizer.name = cfg.experiment_name = f"fit {name}"
     for part in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bounded(part, study.training.workers)
-    memory.reset_peak()
+        loaders.bound_loader(part, study.training.workers)
+    resources.reset_peak()
     with (
-        memory.explained(name, cell, study),
-        loaders.explained(name, study.scale),
+        resources.explained_memory_error(name, cell, study),
+        loaders.explained_loader_error(name, study.scale),
         contextlib.redirect_stdout(io.StringIO()),
     ):
         runner = trainings.QuietRunner.from_cfg(cfg)
@@ -170,7 +170,7 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
     return Estimate(
         parameters,
         state_bytes,
-        memory.peak_mib(),
+        resources.peak_mib(),
         sorted(seconds[WARM_UP:])[STEPS // 2],
         val_s,
         len(loader) / passes,

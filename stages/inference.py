@@ -27,7 +27,7 @@ from stages.training import image_cache
 from mmdet.registry import MODELS  # isort: skip  after the ops
 
 
-def load(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
+def load_model(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]:
     """The model in evaluation mode on the CPU, and its config with the loaders and evaluators of
     val and test.
 
@@ -94,13 +94,13 @@ class Predictor:
     """A trained cell; its model is built once, however many splits it is run over.
 
     cached: pixels come from the image cache that training uses. workers: loader processes.
-    Raises InputError as load does.
+    Raises InputError as load_model does.
     """
 
     def __init__(
         self, config: Path, checkpoint: Path, cached: bool = False, workers: int = 0
     ) -> None:
-        self._model, self._cfg = load(config, checkpoint)
+        self._model, self._cfg = load_model(config, checkpoint)
         self._model.to(device())
         self._cached = cached
         self._workers = workers
@@ -108,7 +108,7 @@ class Predictor:
     def detections(self, split: str) -> list[dict[str, Any]]:
         """Of the whole split ("val" or "test") in COCO's results format."""
         cfg = self._cfg
-        loaders.bounded(cfg[f"{split}_dataloader"], self._workers)
+        loaders.bound_loader(cfg[f"{split}_dataloader"], self._workers)
         if self._cached:
             cfg = image_cache.use(cfg, split)
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it reads

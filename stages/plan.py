@@ -17,11 +17,11 @@ from stages.files import write_json
 from stages.model import fragments
 from stages.model.schedule import batch_size, epochs, learning_rate, pixels, warmup_note
 from stages.program import run
-from stages.safety import gpus, memory
+from stages.safety.resources import check_gpus, check_shared_memory
 from stages.study import group_metrics, params, paths
 from stages.study.counts import count, form
 from stages.study.strict import StudyError
-from stages.tracking import checkout, provenance
+from stages.tracking.provenance import log_warnings, trained_by_other_code
 from stages.verdict import selected_rows, statements
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
-    checkout.say()
+    log_warnings()
     study = params.load()
     for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
@@ -48,9 +48,9 @@ def main() -> None:
             raise InputError(f"data.root: {line}")
     selected = study.selected()
     if study.training.amp != "none" or study.training.processes > 1:
-        gpus.check(study)
+        check_gpus(study)
     for name, cell in selected.items():
-        memory.check_shared(name, cell, study)
+        check_shared_memory(name, cell, study)
     log.info(
         "%d of %s at scale %s, seed %d",
         len(selected),
@@ -69,7 +69,7 @@ def main() -> None:
     say_warmups(study)
     for line in selected_rows.warnings(study):
         log.warning("%s", line)
-    other_code = provenance.trained_by_other_code(selected)
+    other_code = trained_by_other_code(selected)
     if other_code:
         log.warning(
             "%d of the cells %s trained to the end with other code than this folder has: "

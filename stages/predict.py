@@ -14,7 +14,7 @@ from stages.errors import InputError
 from stages.files import sha256, write_json, write_text
 from stages.program import run
 from stages.results.files import CellFiles
-from stages.safety import memory
+from stages.safety.resources import check_shared_memory
 from stages.study import params, paths
 from stages.study.metrics import MAX_DETECTIONS
 from stages.study.params import Study
@@ -33,7 +33,7 @@ def main(name: str) -> None:
     cell = study.cell(name)
     record = CellFiles(name, cell).run
     _check_kept(name, record, study)
-    memory.check_shared(name, cell, study)
+    check_shared_memory(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
     from stages.inference import Predictor
@@ -49,7 +49,7 @@ def main(name: str) -> None:
     counts = []
     digests = {}
     for split in paths.EVALUATED:
-        with loaders.explained(name, study.scale):
+        with loaders.explained_loader_error(name, study.scale):
             detections = predictor.detections(split)
         text = json.dumps(detections, separators=(",", ":"))
         write_text(paths.predictions(name, cell, split), text)

@@ -40,7 +40,9 @@ def main() -> None:
     a metric of a class that the data has not, once the report of it is written."""
     study = params.load()
     report = prepare(study.data, study.seed, paths.PREPARED)
-    upload.send(cells.of_data_report(report, paths.PREPARED, names.tags(study)), store.DATA)
+    upload.send_contents(
+        cells.of_data_report(report, paths.PREPARED, names.tags(study)), store.DATA
+    )
     group_metrics.check_classes(study, report["classes"])
     lines = group_metrics.too_few(study, report["splits"])
     for line in [*lines, *_not_noticed(report)]:

@@ -15,7 +15,7 @@ from stages.dvc_command import dvc
 from stages.errors import InputError
 from stages.program import run
 from stages.study.params import ROOT
-from stages.tracking import checkout
+from stages.tracking.provenance import NO_PROGRAM, checkout_warnings, git, look
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ def main() -> None:
     """Raises InputError where DVC's local config cannot be written, or .venv was made in another
     folder."""
     check_moved(Path(sys.prefix))
-    repository = checkout.look()
+    repository = look()
     if repository.tracked:
         use_git()
     else:
         do_without_git()
     if repository.tracked and not repository.remedy:
         identify()
-    for line in checkout.warnings():
+    for line in checkout_warnings():
         log.warning("%s", line)
 
 
@@ -74,11 +74,11 @@ def without_git() -> bool:
 
 def identify() -> None:
     """Gives this clone an identity where the machine has none: DVC's experiments are commits."""
-    email = checkout.git(ROOT, "config", "user.email")
-    if email.returncode in (0, checkout.NO_PROGRAM):
+    email = git(ROOT, "config", "user.email")
+    if email.returncode in (0, NO_PROGRAM):
         return
-    checkout.git(ROOT, "config", "user.name", "detection-matrix")
-    checkout.git(ROOT, "config", "user.email", "detection-matrix@localhost")
+    git(ROOT, "config", "user.name", "detection-matrix")
+    git(ROOT, "config", "user.email", "detection-matrix@localhost")
     log.info("no git identity on this machine; this clone uses detection-matrix@localhost")
 
 

@@ -51,7 +51,7 @@ def main() -> None:
     missing, damaged = [], []
     for name, cell in study.cells.items():
         try:
-            contents = cells.read(name, cell)
+            contents = cells.read_contents(name, cell)
         except InputError as error:
             log.error("%s", error)
             damaged.append(name)

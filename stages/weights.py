@@ -58,7 +58,7 @@ def main(name: str) -> None:
     match = names.match(names.read(source), build(wanted["model"]))
     summary = (
         f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
-        f"{shown(match.missing)}, {len(match.unexpected)} not used{shown(match.unexpected)}"
+        f"{first_names(match.missing)}, {len(match.unexpected)} not used{first_names(match.unexpected)}"
     )
     if match.share < names.LEAST_MATCHED:
         raise InputError(f"{source}: is not the backbone {backbone}: {summary}")
@@ -85,7 +85,7 @@ def build(config: dict):
     return MODELS.build(config)
 
 
-def shown(names: list[str]) -> str:
+def first_names(names: list[str]) -> str:
     """The first names of a list, in brackets after a space; nothing of an empty one."""
     if not names:
         return ""

@@ -21,7 +21,7 @@ from benchmarks.gpu import photographs, wheels
 from stages.errors import InputError
 from stages.study.params import ROOT
 from stages.study.strict import StudyError
-from stages.tracking import checkout
+from stages.tracking import provenance
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def main(data: str, weights: str = "") -> None:
     try:
         _project(new / "project")
         contents = {
-            "commit": checkout.commit(),
+            "commit": provenance.commit(),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "photographs": photographs.pack(Path(data), new / "project" / "data"),
             "weights": _weights(weights, new / "project" / "data" / "weights"),
@@ -58,7 +58,7 @@ def main(data: str, weights: str = "") -> None:
 
 
 def _project(folder: Path) -> None:
-    """The files of PROJECT that git has, as they are now; checkout.commit() marks a commit that differs
+    """The files of PROJECT that git has, as they are now; provenance.commit() marks a commit that differs
     from them."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--", *PROJECT],

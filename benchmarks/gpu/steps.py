@@ -21,7 +21,7 @@ from benchmarks.gpu.model import Model
 from benchmarks.train_throughput import default_runner
 from benchmarks.utilisation import Utilisation
 from benchmarks.workspace import workspace
-from stages.safety import memory
+from stages.safety.resources import peak_mib
 from stages.study import params
 
 # Does something on a GPU alone.
@@ -108,7 +108,7 @@ def measure(
         "images_s": steps * batch / window.seconds,
         "step_ms": 1000 * window.seconds / steps,
         "data_share": sum(loading) / sum(times),
-        "peak_mib": memory.peak_mib(),
+        "peak_mib": peak_mib(),
         "busy": window.busy,
         "batch": batch,
         "peer": peer,

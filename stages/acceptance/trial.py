@@ -19,7 +19,7 @@ from stages.acceptance.stale import Stale
 from stages.errors import InputError
 from stages.study import paths, yaml_text
 from stages.study.params import ROOT
-from stages.tracking import checkout
+from stages.tracking import provenance
 
 # Optimizer steps of an epoch. Two epochs: the second one has another rate.
 STEPS = 2
@@ -135,13 +135,13 @@ def differences(then: Outcome, now: Outcome) -> list[str]:
 def _remove(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     # Git's own notes of the worktrees that were in it.
-    checkout.git(ROOT, "worktree", "prune")
+    provenance.git(ROOT, "worktree", "prune")
 
 
 def _worktree(commit: str, folder: Path) -> None:
     """The files of a commit. Raises InputError where there is no such commit here."""
     name = commit.removesuffix("+changes")
-    done = checkout.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), name)
+    done = provenance.git(ROOT, "worktree", "add", "--quiet", "--detach", str(folder), name)
     if done.returncode:
         reason = " ".join(done.stderr.split())[:200]
         raise InputError(

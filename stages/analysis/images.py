@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from stages.analysis.tide import KINDS, MISSED, Inspection
+from stages.analysis.tide import ERROR_KINDS, MISSED, Inspection
 from stages.errors import InputError
 from stages.files import read_json, replacing
 from stages.scoring.tables import read_detections, read_truth
 
 
 def per_image(inspected: Inspection, score: float) -> list[dict[str, Any]]:
-    """[{image_id, file_name, boxes, right, wrong, not_found, f1, errors: {KINDS: count}}], plain,
-    by image id.
+    """[{image_id, file_name, boxes, right, wrong, not_found, f1, errors: {ERROR_KINDS: count}}],
+    plain, by image id.
 
     At IoU .5, of detections with at least `score`. f1: 2 right / (2 right + wrong + not_found),
     None where there is nothing to find and nothing detected. errors: the kinds (tide.py) of what is
@@ -49,7 +49,7 @@ def per_image(inspected: Inspection, score: float) -> list[dict[str, Any]]:
                 right=right[index],
                 wrong=wrong[index],
                 not_found=boxes[index] - right[index],
-                errors={kind: numbers[index] for kind, numbers in zip(KINDS, kinds)},
+                errors={kind: numbers[index] for kind, numbers in zip(ERROR_KINDS, kinds)},
             )
             total = boxes[index] + right[index] + wrong[index]
             if total:

@@ -21,17 +21,17 @@ SAME = 0.5
 PART = 0.5
 
 
-def suspects(inspected: Inspection, score: float, iou: float = 0.5) -> list[dict[str, Any]]:
+def suspects(inspected: Inspection, score: float) -> list[dict[str, Any]]:
     """[{box_id, image_id, file_name, class, bbox, detected, score, iou}], plain, by falling score.
 
     A box is contradicted where a detection of another class with at least `score` overlaps it by at
-    least `iou` and matches no box of its own class, and no detection of the box's class with at
+    least SAME and matches no box of its own class, and no detection of the box's class with at
     least `score` overlaps it so. `detected` is the class with the highest such score. Lower scores
     of the box's own class do not clear it: nearly every box has one. Crowds have no class to doubt.
     """
     truth, detections, pairs = inspected.truth, inspected.detections, inspected.pairs
     strong = inspected.shown(score)[pairs.detection]
-    close = np.flatnonzero(strong & (pairs.iou >= iou) & ~truth.crowd[pairs.box])
+    close = np.flatnonzero(strong & (pairs.iou >= SAME) & ~truth.crowd[pairs.box])
     detection, box = pairs.detection[close], pairs.box[close]
     same = detections.category[detection] == truth.category[box]
     confirmed = np.zeros(len(truth.ids), dtype=bool)

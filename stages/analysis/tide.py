@@ -20,7 +20,7 @@ from stages.scoring import engine
 from stages.scoring.engine import Evaluated
 from stages.scoring.tables import Detections, Pairs, Truth, overlaps, read_detections, read_truth
 
-KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
+ERROR_KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(6)
 FOREGROUND = 0.5
 BACKDROP = 0.1
@@ -28,7 +28,7 @@ BACKDROP = 0.1
 
 @dataclass(frozen=True)
 class Errors:
-    """kind: (D,) position in KINDS, -1 for detections that are right or not counted.
+    """kind: (D,) position in ERROR_KINDS, -1 for detections that are right or not counted.
 
     target: (D,) the box that a classification or localisation error means, or that a duplicate
     detects again; else -1. missed: (N,) boxes that no detection matches and no classification or
@@ -101,12 +101,11 @@ def effects(inspected: Inspection) -> dict[str, Any]:
     """What AP50 would gain if one kind of error were mended and the rest stayed: dAP of the paper,
     never below 0.
 
-    A plain dict: AP50; dAP and count by KINDS; dAP_special: {false_positives, false_negatives}, the
-    gain if no wrong detection stood before a right one, and if only the boxes that are matched
-    counted; classes: how many the means run over (those with boxes); per_class: [{class, KINDS:
-    counts}], errors of detections by their own class, missed boxes by theirs. All dAP and AP50 are
-    None where the split has no box.
-    """
+    A plain dict: AP50; dAP and count by ERROR_KINDS; dAP_special: {false_positives,
+    false_negatives}, the gain if no wrong detection stood before a right one, and if only the boxes
+    that are matched counted; classes: how many the means run over (those with boxes); per_class:
+    [{class, ERROR_KINDS: counts}], errors of detections by their own class, missed boxes by theirs.
+    All dAP and AP50 are None where the split has no box."""
     truth, detections = inspected.truth, inspected.detections
     evaluated, errors = inspected.evaluated, inspected.errors
     boxes = truth.boxes_per_class()
@@ -123,12 +122,12 @@ def effects(inspected: Inspection) -> dict[str, Any]:
         return float(np.mean(values))
 
     counts = {}
-    for index, name in enumerate(KINDS[:MISSED]):
+    for index, name in enumerate(ERROR_KINDS[:MISSED]):
         counts[name] = int((errors.kind == index).sum())
-    counts[KINDS[MISSED]] = int(errors.missed.sum())
+    counts[ERROR_KINDS[MISSED]] = int(errors.missed.sum())
     result: dict[str, Any] = {
         "AP50": None,
-        "dAP": dict.fromkeys(KINDS),
+        "dAP": dict.fromkeys(ERROR_KINDS),
         "count": counts,
         "dAP_special": {"false_positives": None, "false_negatives": None},
         "classes": int((boxes > 0).sum()),
@@ -145,14 +144,14 @@ def effects(inspected: Inspection) -> dict[str, Any]:
     for index in (CLASSIFICATION, LOCALISATION):
         better = mended & (kind == index)
         moved = np.where(better, truth.category[target], label)
-        after[KINDS[index]] = ap(moved, right | better, (kind != index) | better, boxes)
+        after[ERROR_KINDS[index]] = ap(moved, right | better, (kind != index) | better, boxes)
     for index in (BOTH, DUPLICATE, BACKGROUND):
-        after[KINDS[index]] = ap(label, right, kind != index, boxes)
-    after[KINDS[MISSED]] = ap(label, right, everything, boxes - missed)
+        after[ERROR_KINDS[index]] = ap(label, right, kind != index, boxes)
+    after[ERROR_KINDS[MISSED]] = ap(label, right, everything, boxes - missed)
     before = ap(label, right, everything, boxes)
     result["AP50"] = before
     # The 101 points of the curve can lose a trace where its steps move; tidecv calls that 0 too.
-    result["dAP"] = {name: max(after[name] - before, 0.0) for name in KINDS}
+    result["dAP"] = {name: max(after[name] - before, 0.0) for name in ERROR_KINDS}
     result["dAP_special"] = {
         "false_positives": ap(label, right, right, boxes) - before,
         "false_negatives": ap(label, right, everything, detected) - before,
@@ -185,7 +184,7 @@ def _of_class(correct: np.ndarray, boxes: int) -> float:
 def _per_class(inspected: Inspection) -> list[dict[str, Any]]:
     truth, errors = inspected.truth, inspected.errors
     table: list[dict[str, Any]] = [{"class": name} for name in truth.classes]
-    for index, kind in enumerate(KINDS):
+    for index, kind in enumerate(ERROR_KINDS):
         labels = inspected.detections.category[errors.kind == index]
         if index == MISSED:
             labels = truth.category[errors.missed]

@@ -28,14 +28,14 @@ _COLUMNS = (
 )
 
 
-def digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
+def comparison_digest(judgement: Judgement, cells: Iterable[CellResult]) -> str:
     """32 hex digits over all that was concluded and the runs that it rests on."""
     content = [_plain(judgement), [[cell.name, cell.run_id] for cell in cells]]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def name(judgement: Judgement, study: Study) -> str:
+def comparison_name(judgement: Judgement, study: Study) -> str:
     """Of the comparison's run: "comparison of 13 cells", with the selection where there is one."""
     text = f"comparison of {count(len(judgement.repeats), 'cells')}"
     for key, value in (("backbone", study.backbone), ("neck", study.neck)):
@@ -44,7 +44,7 @@ def name(judgement: Judgement, study: Study) -> str:
     return text
 
 
-def tags(judgement: Judgement, study: Study) -> dict[str, str]:
+def comparison_tags(judgement: Judgement, study: Study) -> dict[str, str]:
     """Of the comparison's run. hypothesis.1, .2, ... are supported, rejected or undecided, in
     params.yaml's order; more_images.1, .2, ...: a sentence for each learning curve."""
     choice = judgement.choice
@@ -72,7 +72,7 @@ def tags(judgement: Judgement, study: Study) -> dict[str, str]:
     return table
 
 
-def note(judgement: Judgement) -> str:
+def comparison_note(judgement: Judgement) -> str:
     """What MLflow's page of the comparison shows as its description, in Markdown."""
     lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence]
     lines += [finding.sentence for finding in judgement.findings]
@@ -82,7 +82,7 @@ def note(judgement: Judgement) -> str:
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
 
 
-def metrics(judgement: Judgement) -> dict[str, float]:
+def comparison_metrics(judgement: Judgement) -> dict[str, float]:
     """Of the comparison's run: counts; of each cell the metric that decides with the ends of its
     95 % interval, such as val_bbox_mAP_50_low/<cell>, its probability to be the best and its
     losses; what twice the training images would give the last cell of each learning curve, the gain

@@ -1,26 +1,39 @@
-"""The model registry: the chosen cell's checkpoint as a version, and the alias of the one to use."""
+"""The model registry: the chosen cell's checkpoint as a version, and the alias of the one to use,
+which only a verdict on the chosen cell against the champion moves."""
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stages.comparison import champion
+from stages.errors import InputError
 from stages.files import sha256
 from stages.report.texts import escape
+from stages.results.files import CellFiles
+from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
-from stages.study.params import ROOT, Study
+from stages.study.params import Study
 from stages.study.schema import DEFAULT_STUDY
 from stages.tracking import store
+from stages.verdict import replicates
+from stages.verdict.costs import Candidate, costs_less
+from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
+from stages.verdict.matches import match
+from stages.verdict.measured import detections_of
+from stages.verdict.pairs import compare
+from stages.verdict.replicates import STUDY
 from stages.verdict.wording import value
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.entities.model_registry import RegisteredModel
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 ALIAS = "champion"
 CHECKPOINT = "checkpoint"
@@ -45,10 +58,10 @@ def promote(
     runs: Mapping[str, Run],
     comparison: str,
     study: Study,
-    root: Path = ROOT,
+    root: Path,
 ) -> str:
     """Registers the chosen cell's run, only where the judgement holds, and moves the alias to it,
-    only where it wins against the champion (champion.contest); what was done, or why nothing was,
+    only where it wins against the champion (contest()); what was done, or why nothing was,
     as a sentence.
 
     runs: row -> its run, for those that the tracker knows; comparison: the comparison's run id;
@@ -79,11 +92,11 @@ def promote(
     scale = holder.tags.get("scale", study.scale)
     row = next((row for row, run in runs.items() if run.info.run_id == holder.run_id), None)
     if scale == study.scale:
-        result = champion.contest(client, holder, row, judgement, study, root)
+        result = contest(client, holder, row, judgement, study, root)
     else:
         # A miniature shows that a cell trains; its numbers are not those of the full model.
         reason = f"it was trained at scale {scale}"
-        result = champion.Contest(study.scale == "full", reason)
+        result = Contest(study.scale == "full", reason)
     cell = judgement.short(holder.tags.get("cell", "another cell"))
     if row is None and holder.tags.get("cell") in runs:
         # Its numbers are not those of the row that has its name today.
@@ -155,3 +168,107 @@ def _description(judgement: Judgement, name: str) -> str:
         f"`mlflow artifacts download -u models:/{name}@{ALIAS} -d model`, then "
         f"`mmdet.apis.init_detector('model/config.py', 'model/{FILE}')`."
     )
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Whether the alias moves to the chosen cell, and the reason, to stand after "because"."""
+
+    moves: bool
+    reason: str
+
+
+def contest(
+    client: MlflowClient,
+    champion: ModelVersion,
+    row: str | None,
+    judgement: Judgement,
+    study: Study,
+    root: Path,
+) -> Contest:
+    """The chosen cell against the champion. row: the row of this comparison whose run the champion
+    is, None where it is none of them: its predictions then come from MLflow.
+
+    Two differences move the alias: a 95 % interval of the metric that decides above 0, or above
+    -margin where the champion is not better and the chosen cell is shown to cost less. What is not
+    comparable moves nothing.
+    """
+    chosen = judgement.choice.chosen or ""
+    cell = next((cell for cell, rows in judgement.repeats.items() if row in rows), None)
+    if cell is not None and cell == chosen:
+        return Contest(False, f"it is a training of {chosen} too")
+    if cell is not None:
+        pair = judgement.pair(chosen, cell)
+        difference = None if pair is None else pair.difference
+        reason = "there is no verdict on them"
+    else:
+        difference, reason = _against_predictions(client, champion, judgement, study, root)
+    if difference is None:
+        return Contest(False, reason)
+    text = (
+        f"the difference of {judgement.metric} is {difference.value:+.3f} "
+        f"(95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    )
+    if difference.thin:
+        return Contest(False, f"{text}, on too few boxes to decide")
+    if difference.low > 0:
+        return Contest(True, text)
+    is_within = difference.high >= 0 and difference.low >= -judgement.margin
+    if is_within and cell is not None and _costs_less(judgement, chosen, cell):
+        margin = f"within the margin of {judgement.margin:g}"
+        return Contest(True, f"{text}, {margin}, and it costs less")
+    return Contest(False, text)
+
+
+def _costs_less(judgement: Judgement, chosen: str, cell: str) -> bool:
+    if judgement.choice.cost is None:
+        return False
+    first, second = (
+        Candidate(name, None, judgement.costs[name], spread=judgement.cost_spread.get(name, {}))
+        for name in (chosen, cell)
+    )
+    return costs_less(first, second, judgement.choice.cost)
+
+
+def _against_predictions(
+    client: MlflowClient, champion: ModelVersion, judgement: Judgement, study: Study, root: Path
+) -> tuple[Estimate | None, str]:
+    """The difference to what the champion's run holds as artifacts; or why there is none."""
+    split, _, metric = judgement.metric.partition("/")
+    annotations = root / paths.annotations(split)
+    name = champion.tags.get("cell", "")
+    chosen = judgement.choice.chosen or ""
+    record = _artifact(client, champion.run_id, f"metrics/per_class/{name}.json")
+    results = _artifact(client, champion.run_id, f"predictions/{split}.json")
+    if record is None or results is None:
+        return None, "its run holds no predictions"
+    if record.get("annotations", {}).get(split) != sha256(annotations):
+        return None, f"it was evaluated on other {split} annotations"
+    rows = [row for row in judgement.repeats[chosen] if study.fold_of(study.cell(row)) is None]
+    if not rows:
+        return None, f"no row of {chosen} is on fold {study.data.fold}"
+    truth = read_truth(annotations)
+    weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
+    own = []
+    for row in rows:
+        detections = detections_of(CellFiles(row, study.cell(row), root), split, truth)
+        own.append(replicates.evaluate(match(truth, detections), weights))
+    try:
+        theirs = replicates.evaluate(match(truth, read_detections(results, truth)), weights)
+    except InputError as error:
+        return None, f"its predictions cannot be read: {error}"
+    pairs = compare({chosen: own, f"champion {name}": [theirs]}, STUDY[metric])
+    if not pairs:
+        return None, f"{split} has no box"
+    return pairs[0].difference, ""
+
+
+def _artifact(client: MlflowClient, run_id: str, path: str) -> Any:
+    """A JSON artifact; None where the run has none or it is damaged."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return json.loads(Path(client.download_artifacts(run_id, path, folder)).read_bytes())
+        except (MlflowException, OSError, ValueError):
+            return None

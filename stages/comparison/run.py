@@ -20,7 +20,7 @@ from stages.results.cell import CellResult
 from stages.study import paths
 from stages.study.params import Study
 from stages.tracking import provenance, store
-from stages.tracking.contents import BATCH, TAG_LENGTH, batches, now, same, send_points
+from stages.tracking.contents import BATCH, TAG_LENGTH, batches, missing_points, now, send_points
 from stages.tracking.runs import Runs, owner_tags
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # How long compare waits for the tracker in all; the report is on disk before.
-PATIENCE_S = 60.0
+COMPARISON_PATIENCE_S = 60.0
 # Added to the name of the cells' experiment.
 SUFFIX = "-comparisons"
 # The tag with the SHA-256 of the report's summary, by which sync tells whether MLflow has it.
@@ -45,9 +45,11 @@ _MOST = 4
 AGAIN = "`dvc repro --force --single-item compare`"
 
 
-def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path) -> None:
+def log_comparison(
+    judgement: Judgement, cells: Sequence[CellResult], study: Study, folder: Path
+) -> None:
     """Sends what compare concluded, with the report in `folder`, once that is written. Never raises
-    for the tracker's sake: what it does not take within PATIENCE_S is said in one line.
+    for the tracker's sake: what it does not take within COMPARISON_PATIENCE_S is said in one line.
 
     cells: the rows with results, repeats among them. An equal judgement of the same runs updates
     the run that it has.
@@ -56,7 +58,7 @@ def log(judgement: Judgement, cells: Sequence[CellResult], study: Study, folder:
     sender = Sender()
     for send in messages.jobs():
         sender.put(send)
-    unsent = sender.finish(PATIENCE_S)
+    unsent = sender.finish(COMPARISON_PATIENCE_S)
     messages.over = True
     if not unsent:
         # For make, which has compare run again where DVC restores another report.
@@ -90,7 +92,7 @@ class _Messages:
         self.judgement, self.study, self.folder = judgement, study, folder
         self.cells = {cell.name: cell for cell in cells}
         self.keys = outcomes.class_keys(cells)
-        self.digest = outcomes.digest(judgement, cells)
+        self.digest = outcomes.comparison_digest(judgement, cells)
         # Row of params.yaml -> the cell that it is or repeats.
         self.rows: dict[str, str] = {}
         for cell, rows in judgement.repeats.items():
@@ -118,10 +120,10 @@ class _Messages:
         comparisons = Runs(*store.open_client(SUFFIX))
         self._client = comparisons.client
         tags = {
-            **outcomes.tags(self.judgement, self.study),
+            **outcomes.comparison_tags(self.judgement, self.study),
             **provenance.source_tags("stages.compare"),
             **owner_tags(),
-            "mlflow.note.content": outcomes.note(self.judgement),
+            "mlflow.note.content": outcomes.comparison_note(self.judgement),
             REPORT: sha256(self.folder / SUMMARY),
         }
         with store.turn():
@@ -130,9 +132,9 @@ class _Messages:
             if run:
                 self._client.update_run(run.info.run_id, "RUNNING")
             else:
-                name = outcomes.name(self.judgement, self.study)
+                name = outcomes.comparison_name(self.judgement, self.study)
                 run = comparisons.make(self.digest, name, {"kind": "comparison"})
-        self._complete(run, tags, outcomes.metrics(self.judgement), 0)
+        self._complete(run, tags, outcomes.comparison_metrics(self.judgement), 0)
         self.run_id = run.info.run_id
 
     def report(self) -> None:
@@ -207,9 +209,7 @@ class _Messages:
                 changed.append(RunTag(key, str(value)[:TAG_LENGTH]))
         for start in range(0, len(changed), BATCH):
             self._client.log_batch(run_id, tags=changed[start : start + BATCH])
-        lacking = []
-        for name, number in metrics.items():
-            if name not in data.metrics or not same(data.metrics[name], number):
-                lacking.append((name, number, now(), step))
-        for batch in batches(lacking):
+        stored = {name: {step: (0, value)} for name, value in data.metrics.items()}
+        points = [(name, number, now(), step) for name, number in metrics.items()]
+        for batch in batches(missing_points(stored, points, compare=True)):
             send_points(self._client, run_id, batch)

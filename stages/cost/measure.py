@@ -26,9 +26,9 @@ import torch
 from tqdm import tqdm
 
 from stages import machine
-from stages.cost.subject import Source, Subject
+from stages.cost.subject import CellSource, Subject
 from stages.errors import InputError
-from stages.safety import memory
+from stages.safety.resources import peak_mib, reset_peak
 
 # For the report: what its numbers are.
 DEFINITION = (
@@ -58,8 +58,8 @@ class Visits:
     batch: int = 1
 
 
-def measure(
-    sources: Sequence[Source],
+def measure_costs(
+    sources: Sequence[CellSource],
     *,
     rounds: int = ROUNDS,
     runs: int = 5,
@@ -132,7 +132,7 @@ def measure(
     }
 
 
-def _fit(sources: Sequence[Source]) -> bool:
+def _fit(sources: Sequence[CellSource]) -> bool:
     total = 0
     for source in sources:
         # One that is missing is named when it is loaded.
@@ -149,14 +149,14 @@ def _mean(shares: Iterable[float | None]) -> float | None:
 def _visit(subject: Subject, visits: Visits, runs: int, batch: int, seconds: float) -> None:
     deadline = time.perf_counter() + seconds
     _reset_peak()
-    before = memory.peak_mib()
+    before = peak_mib()
     spent = subject.run(1)
     neighbours = Neighbours()
     times: list[float] = []
     while len(times) < runs and (not times or time.perf_counter() + spent < deadline):
         spent = subject.run(1)
         times.append(spent)
-    visits.peak_memory_mib.append(max(0.0, memory.peak_mib() - before) + subject.weights_mib)
+    visits.peak_memory_mib.append(max(0.0, peak_mib() - before) + subject.weights_mib)
     throughput = len(times) / sum(times)
     # Throughput is of batches in every round or in none.
     end = time.perf_counter() + batch * statistics.median(times)
@@ -192,7 +192,7 @@ def _reset_peak() -> None:
     # glibc would fill freed memory unseen, and a second measurement show no more than a trace.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    memory.reset_peak()
+    reset_peak()
 
 
 def device_name() -> str:

@@ -27,7 +27,7 @@ IMAGES = 16
 
 
 @dataclass(frozen=True)
-class Source:
+class CellSource:
     """A cell's files, and images to measure it on: decoded (height, width, 3), uint8, BGR."""
 
     name: str
@@ -56,14 +56,14 @@ def read_images(config: Path, count: int = IMAGES) -> list[np.ndarray]:
 class Subject:
     """A cell with its model, which is on the GPU only between enter() and leave()."""
 
-    def __init__(self, source: Source) -> None:
-        """Raises InputError as inference.load does, and where there is no image."""
+    def __init__(self, source: CellSource) -> None:
+        """Raises InputError as inference.load_model does, and where there is no image."""
         if not len(source.images):
             raise InputError("the cost of a cell is measured on images, and there is none")
         self.name = source.name
         self.images = source.images
         self.checkpoint = source.checkpoint
-        self.model, cfg = inference.load(source.config, source.checkpoint)
+        self.model, cfg = inference.load_model(source.config, source.checkpoint)
         pipeline = cfg.test_dataloader.dataset.pipeline
         steps = [step for step in pipeline if step.type != "LoadAnnotations"]
         self._pipeline = Compose([{"type": "LoadImageFromNDArray"}, *steps[1:]])
@@ -90,7 +90,7 @@ class Subject:
         return time.perf_counter() - start
 
     def work(self) -> dict[str, Any]:
-        """What can be counted, of the first image: see measure.measure()."""
+        """What can be counted, of the first image: see measure.measure_costs()."""
         parameters = list(self.model.parameters())
         data = self._batch(self.images[:1])
         regions, flops = _count(self.model, data)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.drawing import Frame, Point, nice_step, path, ticks
+from stages.report.drawing import CurvePoint, Frame, nice_step, path, ticks
 from stages.report.shown_cells import Shown
 from stages.report.summary import csv_text
 from stages.results.cell import CellResult
@@ -23,7 +23,7 @@ EMPTY = Series((), ())
 # More rows per cell make the page of `dvc plots show` slow and show nothing more; history.csv has
 # them all.
 MAX_ROWS = 1000
-FRAME = Frame(440, 280, 40, 430, 10, 246)
+PANEL_FRAME = Frame(440, 280, 40, 430, 10, 246)
 # A point every pixel and a half of the panel is as fine as a screen shows.
 _POINTS = 260
 # More points than this on a line run into each other; then only the last one is drawn.
@@ -92,13 +92,13 @@ def envelope(series: Series, most: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Line:
+class PanelLine:
     """`path` and `raw` are SVG path data, or ""."""
 
     cell: Shown
     path: str
     raw: str
-    points: list[Point]
+    points: list[CurvePoint]
 
 
 class Panel:
@@ -112,20 +112,19 @@ class Panel:
         self.name = name
         self.is_loss = name == PANELS[0]
         self.empty: list[str] = []
-        drawn: list[tuple[Shown, Series]] = []
-        peaks = []
+        drawn: list[tuple[Shown, Series, float]] = []
         self.last = 1
         for cell in cells:
             series = cell.result.history.get(name, EMPTY)
             if self.is_loss:
                 series = running_mean(series, cell.result.epoch_steps)
             if series.values:
-                drawn.append((cell, series))
-                peaks.append(max(series.values))
+                drawn.append((cell, series, max(series.values)))
             else:
                 self.empty.append(cell.short)
             for column in cell.result.history.values():
                 self.last = max([self.last, *column.steps[-1:]])
+        peaks = [peak for _, _, peak in drawn]
         limit = max(peaks, default=0.0)
         if self.is_loss and peaks:
             limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
@@ -133,27 +132,24 @@ class Panel:
         if limit > 0:
             distance = nice_step(limit, 5)
             self.top = math.ceil(limit / distance - 1e-9) * distance
-        self.lines, self.cut = [], []
-        for (cell, series), peak in zip(drawn, peaks, strict=True):
-            self.lines.append(self._line(cell, series))
-            if peak > self.top:
-                self.cut.append(cell.short)
+        self.lines = [self._line(cell, series) for cell, series, _ in drawn]
+        self.cut = [cell.short for cell, _, peak in drawn if peak > self.top]
         steps = range(0, self.last + 1, int(max(1, nice_step(self.last, 5))))
         self.x_ticks = [(self._x(step), _thousands(step)) for step in steps]
         self.y_ticks = ticks(0.0, self.top, 5, self._y)
 
     def _x(self, step: float) -> float:
-        return FRAME.x(step, self.last)
+        return PANEL_FRAME.x(step, self.last)
 
     def _y(self, value: float) -> float:
         # Far outside the frame is as good as just outside: the clip path hides both, the file stays
         # small.
-        return FRAME.y(min(max(value / self.top, -1.0), 3.0))
+        return PANEL_FRAME.y(min(max(value / self.top, -1.0), 3.0))
 
     def _path(self, series: Series, places: Iterable[int]) -> str:
         return path((self._x(series.steps[at]), self._y(series.values[at])) for at in places)
 
-    def _line(self, cell: Shown, series: Series) -> Line:
+    def _line(self, cell: Shown, series: Series) -> PanelLine:
         raw, unit = EMPTY, "validation"
         points = list(zip(series.steps, series.values, strict=True))
         if self.is_loss:
@@ -163,9 +159,9 @@ class Panel:
         marked = []
         for step, value in points:
             title = f"{cell.name}\n{self.name} = {value:.4f} at iteration {step} ({unit})"
-            marked.append(Point(self._x(step), self._y(value), f"{title}\nrun {cell.run}"))
+            marked.append(CurvePoint(self._x(step), self._y(value), f"{title}\nrun {cell.run}"))
         smooth = self._path(series, sampled(series, _POINTS))
-        return Line(cell, smooth, self._path(raw, envelope(raw, _POINTS)), marked)
+        return PanelLine(cell, smooth, self._path(raw, envelope(raw, _POINTS)), marked)
 
 
 def _thousands(step: int) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 # What gives the x or y of a value; and the ticks of an axis with their labels.
-Scale = Callable[[float], float]
-Ticks = tuple[tuple[float, str], ...]
+AxisScale = Callable[[float], float]
+AxisTicks = tuple[tuple[float, str], ...]
 # Room on either side of the widest interval, as a share of the axis.
 _MARGIN = 0.04
 _TICKS = 4
@@ -31,7 +31,7 @@ class Frame:
     def y(self, part: float, whole: float = 1.0) -> float:
         return round(self.bottom - (self.bottom - self.top) * part / whole, 1)
 
-    def score_axis(self, scores: Sequence[float]) -> tuple[Scale, Ticks]:
+    def score_axis(self, scores: Sequence[float]) -> tuple[AxisScale, AxisTicks]:
         """What gives the y of a score, and the ticks; with room for all `scores`."""
         low, high = min(scores), max(scores)
         room = (high - low) * 0.05 or 0.05
@@ -44,7 +44,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """x, y in SVG units; thin: it rests on few detections, which say little."""
 
     x: float
@@ -69,8 +69,12 @@ def nice_step(span: float, most: int) -> float:
 
 
 def ticks(
-    low: float, high: float, most: int, at: Scale, text: Callable[[float], str] = "{:.10g}".format
-) -> Ticks:
+    low: float,
+    high: float,
+    most: int,
+    at: AxisScale,
+    text: Callable[[float], str] = "{:.10g}".format,
+) -> AxisTicks:
     """Places and labels of the round numbers from `low` to `high`."""
     step = nice_step(high - low, most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -100,7 +104,7 @@ class Axis:
         return Mark(self.at(value), *map(self.at, ends or ()))
 
     @property
-    def ticks(self) -> Ticks:
+    def ticks(self) -> AxisTicks:
         return ticks(self.low, self.high, _TICKS, self.at)
 
 

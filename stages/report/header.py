@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from stages.report.table import MISSING, SCORES, TRAIN_LOSS, extreme
+from stages.report.table import MISSING, SCORES, TRAIN_LOSS_COLUMN, extreme
 from stages.results.cell import CellResult
 from stages.study.counts import count
 from stages.study.metrics import MAX_DETECTIONS
@@ -109,7 +109,7 @@ def data_rows(context: ReportContext) -> list[tuple[str, list[int | None]]]:
     return rows
 
 
-def facts(cells: Sequence[CellResult], context: ReportContext) -> list[tuple[str, str]]:
+def run_facts(cells: Sequence[CellResult], context: ReportContext) -> list[tuple[str, str]]:
     """Labels and texts; what differs between cells is listed with the number of cells."""
     finished = max((str(cell.run.get("finished") or "") for cell in cells), default="")
     return [
@@ -159,7 +159,7 @@ def _each(
     return ", ".join(f"{text} ({number} of {len(cells)} cells)" for text, number in counts.items())
 
 
-def highest(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
+def highest_scores(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
     """The highest mAP50 of each split. cells: one for each judged cell, as the table shows it."""
     remarks = []
     for split in EVALUATED:
@@ -177,10 +177,10 @@ def highest(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
     return remarks
 
 
-def training(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
+def training_remarks(cells: Sequence[CellResult], judgement: Judgement) -> list[str]:
     """Whether losses compare, validation rose during training, and a loss was not finite."""
     remarks = []
-    with_loss = [cell for cell in cells if TRAIN_LOSS.value(cell) is not None]
+    with_loss = [cell for cell in cells if TRAIN_LOSS_COLUMN.value(cell) is not None]
     detectors = dict.fromkeys(str(cell.row["detector"]) for cell in with_loss)
     if len(detectors) > 1:
         remarks.append(

@@ -13,12 +13,12 @@ from stages.files import replacing
 from stages.report import curves, header, table, texts
 from stages.report.header import ReportContext
 from stages.report.pictures import scores
-from stages.report.pictures.errors import WORDS, confusion, errors
+from stages.report.pictures.errors import WORDS, confusion_matrices, errors
 from stages.report.pictures.gallery import gallery
-from stages.report.pictures.groups import groups
+from stages.report.pictures.groups import group_charts
 from stages.report.shown_cells import Shown, page_cells, shown_cells
 from stages.report.summary import cell_files, compare_csv, summary_json
-from stages.report.table import ALL, COSTS, MAIN, MISSING, SCORES
+from stages.report.table import ALL, COST_COLUMNS, MAIN, MISSING, SCORES
 from stages.report.verdicts import card, hypotheses, pairs, pareto, standing
 from stages.report.verdicts.learning_curve import ShareFigure
 from stages.results.cell import ROW_KEYS, CellResult
@@ -44,16 +44,16 @@ MARKDOWN = jinja2.Environment(autoescape=False, finalize=texts.escape, **_STRICT
 def write_report(
     cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, folder: Path
 ) -> None:
-    """Write the files of render() into `folder`; the pictures are of what lies beside it.
+    """Write the files of render_report() into `folder`; the pictures are of what lies beside it.
 
-    Raises InputError as render() does, before anything is written, and for a cell whose name is no
-    file's.
+    Raises InputError as render_report() does, before anything is written, and for a cell whose name
+    is no file's.
     """
     for cell in cells:
         if not names.KEY.fullmatch(cell.name):
             # params.yaml is refused for it: a name with / would lead out of the folder.
             raise InputError(f"cells.{cell.name!r}: {names.KEY_RULE}; correct params.yaml")
-    files = render(cells, context, judgement, Path(folder).parent)
+    files = render_report(cells, context, judgement, Path(folder).parent)
     for name, text in files.items():
         path = Path(folder) / name
         # A file that DVC has put here is a link to the one in its cache.
@@ -66,7 +66,7 @@ def write_report(
     log.info("report of %s in %s", header.coverage(cells, context), folder)
 
 
-def render(
+def render_report(
     cells: Sequence[CellResult], context: ReportContext, judgement: Judgement, root: Path
 ) -> dict[str, str]:
     """Path -> text: summary.json, cells/<cell>.json, compare.csv, report.md, index.html,
@@ -88,12 +88,12 @@ def render(
         "context": context,
         "title": header.title(cells, context),
         "introduction": header.introduction(cells, context),
-        "remarks": header.training(cells, judgement),
-        "facts": header.facts(cells, context),
+        "remarks": header.training_remarks(cells, judgement),
+        "facts": header.run_facts(cells, context),
         "page": page,
         "cells": rows,
         "panels": [curves.Panel(name, page.values()) for name in curves.PANELS],
-        "panel_frame": curves.FRAME,
+        "panel_frame": curves.PANEL_FRAME,
         "classes": table.class_tables(cells),
         "best_classes": _best_classes(judgement),
         "data": header.data_rows(context),
@@ -113,7 +113,7 @@ def render(
 def _columns(rows: Sequence[CellResult], judgement: Judgement) -> dict[str, object]:
     """What the tables show; the templates hold words and layout, no arithmetic."""
     judged = [row for row in rows if row.name in judgement.estimates]
-    columns = (*ALL, *COSTS)
+    columns = (*ALL, *COST_COLUMNS)
     # The intervals of the scores, and of each column's bars the end: the highest value or interval.
     spreads: dict[tuple[str, str], Estimate] = {}
     tops: dict[str, float] = {}
@@ -130,14 +130,14 @@ def _columns(rows: Sequence[CellResult], judgement: Judgement) -> dict[str, obje
         "missing": MISSING,
         "all": ALL,
         "all_columns": columns,
-        "shown": (*MAIN, *table.measured(COSTS, rows)),
+        "shown": (*MAIN, *table.measured(COST_COLUMNS, rows)),
         "marked": {column.key: table.marked(column, judged) for column in columns},
         "spreads": spreads,
         "interval_text": texts.interval_text,
         "column_top": tops,
         "deciding": judgement.metric.replace("/", "_", 1),
         "legend_column": SCORES["val", "bbox_mAP_50"],
-        "highest": header.highest(judged, judgement),
+        "highest": header.highest_scores(judged, judgement),
     }
 
 
@@ -146,18 +146,20 @@ def _verdicts(judgement: Judgement, page: Mapping[str, Shown]) -> dict[str, obje
     return {
         "alpha": ALPHA,
         "power": POWER,
-        "outcomes": texts.OUTCOMES,
-        "card": card.card(judgement),
-        "states": card.STATES,
+        "outcomes": texts.OUTCOME_MARKS,
+        "card": card.choice_card(judgement),
+        "states": card.CHOICE_STATES,
         "places": places,
         "forest": standing.forest(judgement, places),
-        "hypotheses": [hypotheses.card(finding, judgement) for finding in judgement.findings],
-        "tally": hypotheses.tally(judgement.findings),
+        "hypotheses": [
+            hypotheses.hypothesis_card(finding, judgement) for finding in judgement.findings
+        ],
+        "tally": hypotheses.hypotheses_tally(judgement.findings),
         "trades": pareto.trades(judgement, page),
         "learning_curves": [ShareFigure(judgement, share, page) for share in judgement.shares],
         "pair_matrices": pairs.matrices(judgement, page),
         "decided": pairs.decided(judgement, judgement.metric),
-        "pairs_sentence": pairs.sentence(judgement, judgement.metric),
+        "pairs_sentence": pairs.pairs_sentence(judgement, judgement.metric),
         "pair_text": pairs.pair_text,
         "chance": chance,
         "topics": pairs.topics,
@@ -171,14 +173,14 @@ def pictures(page: Mapping[str, Shown], judgement: Judgement, root: Path) -> dic
     part of one that is missing is named on the page."""
     study = shown_cells(page, judgement)
     return {
-        "groups": groups(study, judgement),
+        "groups": group_charts(study, judgement),
         "errors": errors(study),
         "error_words": WORDS,
-        "confusion": confusion(study),
-        "scores": scores.scores(study),
+        "confusion": confusion_matrices(study),
+        "scores": scores.score_curves(study),
         "gallery": gallery(study, judgement, root),
-        "score_frame": scores.FRAME,
-        "score_ticks": scores.TICKS,
+        "score_frame": scores.SCORE_FRAME,
+        "score_ticks": scores.SCORE_TICKS,
         "decimals": value,
         "ends_text": texts.ends_text,
         "details_absent": study.absent,

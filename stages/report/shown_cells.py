@@ -47,7 +47,7 @@ class Shown:
 
     index: its place there; short: what the page calls it. Of the pictures alone: role is "chosen",
     "best", "chosen and best", "second" where the chosen cell is the best one, or ""; splits: split
-    -> depth.describe(), {} where details.json cannot be read.
+    -> analyse.describe(), {} where details.json cannot be read.
     """
 
     index: int
@@ -106,7 +106,7 @@ def page_cells(cells: Sequence[CellResult], judgement: Judgement) -> dict[str, S
     return page
 
 
-def order(judgement: Judgement, metric: str = "") -> list[str]:
+def ranked_cells(judgement: Judgement, metric: str = "") -> list[str]:
     """The judged cells in falling value of the metric, those without one last."""
     metric = metric or judgement.metric
 
@@ -180,7 +180,7 @@ def _split(cells: Sequence[Shown], judgement: Judgement) -> str:
 def _roles(page: Mapping[str, Shown], judgement: Judgement) -> dict[str, str]:
     """Cell -> role, in the order in which the pictures show cells."""
     chosen, best = judgement.choice.chosen, judgement.choice.best
-    names = dict.fromkeys((chosen, best, *order(judgement)))
+    names = dict.fromkeys((chosen, best, *ranked_cells(judgement)))
     roles = {name: "" for name in names if name in page and name in judgement.repeats}
     if best in roles:
         roles[best] = "best"

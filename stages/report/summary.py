@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 
-from stages.report.table import ALL, COSTS
+from stages.report.table import ALL, COST_COLUMNS
 from stages.results.cell import ROW_KEYS, CellResult
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
@@ -93,7 +93,7 @@ def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
     against_best, difference, ...: the cell against the one of highest score in the deciding metric
     (stages/verdict/best.py). A row that repeats another cell has none of its own.
     """
-    columns = (*ALL, *COSTS)
+    columns = (*ALL, *COST_COLUMNS)
     keys = [column.key for column in columns]
     lines: list[Sequence[object]] = [["cell", *ROW_KEYS, *keys, *_VERDICTS, "run_id"]]
     for cell in cells:

@@ -73,7 +73,7 @@ def _cost_column(key: str, label: str, digits: int, definition: str) -> Column:
     return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
 
 
-TRAIN_LOSS = Column(
+TRAIN_LOSS_COLUMN = Column(
     "train_loss",
     "train loss",
     "Mean of the total training loss over the last epoch. Detectors add up different terms, so it "
@@ -103,11 +103,11 @@ for _metric in dict.fromkeys(("bbox_mAP_50", *METRICS)):
     for _split in EVALUATED:
         SCORES[_split, _metric] = _score_column(_split, _metric)
 _SHOWN = [SCORES[split, metric] for metric in ("bbox_mAP_50", "bbox_mAP") for split in EVALUATED]
-MAIN = (TRAIN_LOSS, *_SHOWN, PARAMETERS, MINUTES)
-ALL = (TRAIN_LOSS, *SCORES.values(), PARAMETERS, MINUTES)
+MAIN = (TRAIN_LOSS_COLUMN, *_SHOWN, PARAMETERS, MINUTES)
+ALL = (TRAIN_LOSS_COLUMN, *SCORES.values(), PARAMETERS, MINUTES)
 _MACHINE = "on the machine that the costs were measured on."
 # What costs measures of a trained cell (stages/cost/measure.py).
-COSTS = (
+COST_COLUMNS = (
     _cost_column(
         "latency_ms",
         "latency, ms",

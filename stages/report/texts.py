@@ -14,7 +14,7 @@ from stages.verdict.wording import signed, value, with_interval
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|(?<=:)/")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # Word -> symbol and class of the style sheet: colour never says it alone.
-OUTCOMES = {
+OUTCOME_MARKS = {
     "better": ("▲", "good"),
     "worse": ("▼", "bad"),
     "not distinguishable": ("≈", "open"),
@@ -34,7 +34,7 @@ def escape(value: object) -> str:
     return _SPECIAL.sub(r"\\\g<0>", line).translate(_HTML)
 
 
-def percent(probability: float) -> str:
+def percent_text(probability: float) -> str:
     """Never rounded to certainty."""
     if probability < 0.005:
         return "under 1 %"

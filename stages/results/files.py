@@ -167,7 +167,7 @@ class CellFiles:
 
     @cached_property
     def details(self) -> dict[str, dict[str, Any]]:
-        """Split -> stages.analysis.depth.describe()."""
+        """Split -> stages.analyse.describe()."""
         content = self.details_file.table()
         for split in paths.EVALUATED:
             if not isinstance(content.get(split), dict):

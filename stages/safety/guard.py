@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
-from stages.safety import gpus, lock, memory
+from stages.safety import lock
+from stages.safety.resources import (
+    check_gpus,
+    check_shared_memory,
+    explained_memory_error,
+)
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
@@ -40,11 +45,11 @@ def main(name: str) -> None:
         with lock.held(name) if _is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
-    memory.check_shared(name, cell, study)
+    check_shared_memory(name, cell, study)
     with lock.held(name):
         log.info("%s: loading MMDetection", name)
         resolve(name, study)
-        gpus.check(study)
+        check_gpus(study)
         if study.training.processes == 1:
             finish(name, study, cell)
             return
@@ -129,7 +134,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
-        with memory.explained(name, cell, study):
+        with explained_memory_error(name, cell, study):
             content = train(resolved, study, data, work)
         if content:
             write_text(work.folder / "config.py", resolved.text)
@@ -149,16 +154,16 @@ def train(
     cell: ResolvedCell, study: Study, data: dict[str, Any], work: Workspace
 ) -> dict[str, Any] | None:
     """Runs the training under our hooks; run.json, None in all processes but the first."""
-    from stages.safety import keeper, loaders, progress, states
-    from stages.safety.record import Record
+    from stages.safety import keeper, loaders, states
+    from stages.safety.record import ProgressHook, Record
     from stages.training import runner
 
     name = cell.name
     cfg = runner.runner_config(cell, work.folder, study.training.image_cache)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bounded(loader, study.training.workers, in_training=True)
+        loaders.bound_loader(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
-    before = states.load(work.folder)
+    before = states.load_state(work.folder)
     record = run = None
     if _is_first():
         record = Record(cell, study, data, work, before)
@@ -170,7 +175,7 @@ def train(
         # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
     writer = states.Writer()
-    bar = progress.ProgressHook(name, training.recorder, run)
+    bar = ProgressHook(name, training.recorder, run)
     saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
     keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
     try:

@@ -16,8 +16,8 @@ from stages import program
 from stages.errors import InputError
 from stages.files import link
 from stages.safety import loaders, states, workspace
-from stages.safety.progress import ProgressHook
-from stages.tracking.training_run import TrainingRun
+from stages.safety.record import ProgressHook
+from stages.tracking.cells import TrainingRun
 from stages.training import best
 from stages.training.history import Diverged
 from stages.training.runner import Training
@@ -34,7 +34,7 @@ class CheckpointsHook(Hook):
     """After each validation: epoch-<n>.pth.
 
     One file an epoch, so that a state names the very file that was its best, whatever came after
-    it. states.save removes those that no state needs. To be registered after BestHook.
+    it. states.save_state removes those that no state needs. To be registered after BestHook.
     """
 
     priority = "BELOW_NORMAL"
@@ -82,7 +82,7 @@ class KeeperHook(Hook):
         training: Training,
         progress: ProgressHook,
         writer: states.Writer,
-        before: states.State | None,
+        before: states.TrainingState | None,
         run: TrainingRun | None,
     ) -> None:
         self.folder = folder
@@ -198,7 +198,7 @@ class KeeperHook(Hook):
 
     def _save(self, runner: Any, epoch: int, start: int) -> None:
         self.recorder.check()
-        state = states.take(runner, self.recorder.summed)
+        state = states.take_state(runner, self.recorder.summed)
         iteration = runner.iter
         if start:
             iteration += 1
@@ -216,9 +216,9 @@ class KeeperHook(Hook):
             "seconds": self.seconds,
             "run_id": self.run and self.run.run_id,
         }
-        self.writer.put(lambda: states.save(self.folder, content, iteration // self.passes))
+        self.writer.put(lambda: states.save_state(self.folder, content, iteration // self.passes))
 
-    def _put_back(self, runner: Any, state: states.State) -> None:
+    def _put_back(self, runner: Any, state: states.TrainingState) -> None:
         loop = runner.train_loop
         loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
         loop.unscored = not state["start"]
@@ -226,5 +226,7 @@ class KeeperHook(Hook):
             runner.model, state["iteration"], loop.max_iters
         )
         self.best.best = state["best"]
-        self.recorder.put_back(state["rows"], state["pending"], states.put_back(runner, state))
+        self.recorder.put_back(
+            state["rows"], state["pending"], states.put_state_back(runner, state)
+        )
         self.progress.resume()

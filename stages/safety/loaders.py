@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from stages import program
 from stages.errors import InputError
-from stages.safety import memory
+from stages.safety.resources import SHARED, shared_remedy
 
 # A batch from a disk that works takes seconds.
 WAIT_S = 300
@@ -27,7 +27,7 @@ _leaving = mmap.mmap(-1, 1)
 _END = object()
 
 
-def bounded(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
+def bound_loader(loader: dict[str, Any], workers: int, in_training: bool = False) -> None:
     """Changes a loader's config: it has `workers` processes, waits end after WAIT_S, and processes
     at a lost batch.
 
@@ -91,8 +91,8 @@ def explain(error: BaseException, scale: str) -> str:
         return ""
     if _full[0] or "Bus error" in text:
         return (
-            f"{memory.SHARED} is full: a loader process found no room there for its images; "
-            f"{memory.shared_remedy(scale)}"
+            f"{SHARED} is full: a loader process found no room there for its images; "
+            f"{shared_remedy(scale)}"
         )
     return (
         "a loader process was killed, often for want of memory (workers, under "
@@ -101,7 +101,7 @@ def explain(error: BaseException, scale: str) -> str:
 
 
 @contextlib.contextmanager
-def explained(name: str, scale: str) -> Iterator[None]:
+def explained_loader_error(name: str, scale: str) -> Iterator[None]:
     """Turns an error of torch's loader into an InputError."""
     try:
         yield

@@ -20,12 +20,12 @@ from stages.study import paths
 
 log = logging.getLogger(__name__)
 
-FOLDER = paths.SCRATCH / "locks"
+LOCK_FOLDER = paths.SCRATCH / "locks"
 BEAT_S = 5.0
 # A holder is called silent after this; it only changes what the refusal says.
 SILENT_S = 60.0
 # A write that the disk has not ended may hold the lock of a killed process a little longer.
-PATIENCE_S = 10.0
+LOCK_PATIENCE_S = 10.0
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def held(cell: str) -> Iterator[None]:
     and no clock matters. Over a network file system flock may not reach the other machine: there
     the holder's counter must stand still.
     """
-    path = FOLDER / f"{cell}.json"
+    path = LOCK_FOLDER / f"{cell}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not "a+": what is written to a file opened so goes to its end, wherever it should.
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b") as file:
@@ -71,7 +71,7 @@ def held(cell: str) -> Iterator[None]:
 
 def _take(cell: str, file: Any) -> None:
     """Waits only for what is left of a holder that has gone."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,27 +1,32 @@
-"""What is recorded of a training: its identity, its MLflow run, and run.json."""
+"""What a training shows and leaves behind: its identity, a bar, its MLflow run, and run.json."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.hooks import Hook
+from tqdm import tqdm
 
 from stages.errors import InputError
 from stages.files import sha256
-from stages.safety import memory
-from stages.safety.states import State
+from stages.safety.resources import peak_mib
+from stages.safety.states import TrainingState
 from stages.safety.workspace import Workspace
 from stages.study import names
 from stages.study.params import Study
-from stages.tracking import cells, provenance
+from stages.tracking import provenance
+from stages.tracking.cells import TrainingRun, training_summary
 from stages.tracking.contents import Description, dataset
-from stages.tracking.training_run import TrainingRun
 from stages.training import history
 from stages.training.cell_file import ResolvedCell
+from stages.training.history import HistoryHook
 from stages.training.runner import Training, count_images
 
 # What names an MLflow run's cell, as tags beside its params.
@@ -56,6 +61,73 @@ def fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()[:16], settings
 
 
+class _Patient:
+    """A terminal that may go, as behind a pipe after Ctrl-C: nothing else is lost then."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self.file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.flush()
+
+
+class ProgressHook(Hook):
+    """Shows what a HistoryHook collects, and hands its rows to the MLflow run after each validation.
+
+    run: None in all processes of a training but the first. To be registered after that hook.
+    """
+
+    def __init__(self, cell: str, recorder: HistoryHook, run: TrainingRun | None) -> None:
+        self.cell = cell
+        self.recorder = recorder
+        self.run = run
+
+    def before_train(self, runner: Any) -> None:
+        # tqdm's None shows no bar where nobody watches: DVC's queue and CI get a line per epoch
+        # instead. No bar in the other processes of a training either.
+        self.bar = tqdm(
+            total=runner.max_iters // self.recorder.passes,
+            desc=self.cell,
+            unit="step",
+            dynamic_ncols=True,
+            file=_Patient(sys.stderr),
+            disable=None if self.run else True,
+        )
+
+    def after_train_iter(self, runner: Any, **_: Any) -> None:
+        if (runner.iter + 1) % self.recorder.passes == 0:
+            self.bar.update()
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
+        if not self.run:
+            return
+        mAP_50 = metrics["coco/bbox_mAP_50"]
+        score = "n/a" if mAP_50 is None else f"{mAP_50:.3f}"
+        loss = history.last_epoch_loss(self.recorder.rows)
+        self.bar.write(
+            f"train: {self.cell}: epoch {runner.epoch}/{runner.max_epochs}: loss {loss:.3f}, "
+            f"val mAP50 {score}",
+            file=_Patient(sys.stderr),
+        )
+        self.run.rows(self.recorder.rows)
+
+    def resume(self) -> None:
+        """Counts the steps of earlier processes."""
+        done = len(self.recorder.rows) + len(self.recorder.pending)
+        self.bar.initial = self.bar.n = self.bar.last_print_n = done
+
+    def after_train(self, runner: Any) -> None:
+        self.bar.close()
+
+
 class Record:
     """Begins the MLflow run of a training, or goes on with that of the state `before`; at the end
     run.json. data: of model.resolve.read_prepared()."""
@@ -66,7 +138,7 @@ class Record:
         study: Study,
         data: dict[str, Any],
         work: Workspace,
-        before: State | None,
+        before: TrainingState | None,
     ) -> None:
         self._cell, self._data, self._work = cell, data, work
         tags = {
@@ -88,11 +160,11 @@ class Record:
             "highest_lr": max(row["lr"] for row in rows),
             "train_loss": history.last_epoch_loss(rows),
             "train_minutes": round(seconds / 60, 4),
-            "peak_memory_mib": memory.peak_mib(),
+            "peak_memory_mib": peak_mib(),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "best": training.best.best,
         }
-        self.run.metrics(cells.summary(results), rows[-1]["step"])
+        self.run.metrics(training_summary(results), rows[-1]["step"])
         self.run.end("FINISHED")
         return {
             "cell": self._cell.name,

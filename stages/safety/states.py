@@ -22,13 +22,13 @@ from stages.errors import InputError
 from stages.safety.workspace import POINTER, states_of
 from stages.training import random_states
 
-State = dict[str, Any]
+TrainingState = dict[str, Any]
 log = logging.getLogger(__name__)
 
 KEPT = 2
 
 
-def take(runner: Any, own: State) -> State:
+def take_state(runner: Any, own: TrainingState) -> TrainingState:
     """Copies on the CPU of all that a step depends on: parameters, optimizer with loss scaler,
     schedulers, the average of the weights, early stopping and random states. The same on every
     process; `ranks` is what these do not share: random states, the caller's `own`, and gradients
@@ -62,8 +62,8 @@ def take(runner: Any, own: State) -> State:
     return copied(state)
 
 
-def put_back(runner: Any, state: State) -> State:
-    """The reverse of take(). Returns `own`."""
+def put_state_back(runner: Any, state: TrainingState) -> TrainingState:
+    """The reverse of take_state(). Returns `own`."""
     mine = state["ranks"][get_rank()]
     for model, values, buffers in zip(
         _models(runner), state["models"], mine["buffers"], strict=True
@@ -108,7 +108,7 @@ def _models(runner: Any) -> list[torch.nn.Module]:
     return [unwrapped(runner.model), *averages]
 
 
-def _buffers(model: torch.nn.Module) -> State:
+def _buffers(model: torch.nn.Module) -> TrainingState:
     """What several processes do not share: gradients they do, statistics of batch norms not."""
     if get_world_size() == 1:
         return {}
@@ -184,7 +184,7 @@ class Writer:
             self._pending.pop(0).result()
 
 
-def save(folder: Path, content: State, step: int) -> None:
+def save_state(folder: Path, content: TrainingState, step: int) -> None:
     """Adds a state of `step`; once the pointer names it, all but the last two are removed."""
     name = f"state-{step}.pth"
     entries = [entry for entry in states_of(folder) if entry["file"] != name]
@@ -199,7 +199,7 @@ def save(folder: Path, content: State, step: int) -> None:
     _prune(folder)
 
 
-def load(folder: Path) -> State | None:
+def load_state(folder: Path) -> TrainingState | None:
     """The newest whole state, tensors and plain values; None where there is none.
 
     A damaged one is removed, said, and the one before it taken. Raises InputError for one that

@@ -68,7 +68,7 @@ def metrics(name: str, cell: Cell) -> Path:
 
 
 def details(name: str, cell: Cell) -> Path:
-    """All that is known of a cell on val and test: stages/analysis/depth.py."""
+    """All that is known of a cell on val and test: describe() of stages/analyse.py."""
     return record(name, cell) / "details.json"
 
 

@@ -185,12 +185,12 @@ def missing_points(stored: Stored, points: list[Point], compare: bool = False) -
         last = stored.get(name, {}).get(step)
         if last is None:
             lacking.append((name, value, moment, step))
-        elif compare and not same(last[1], value):
+        elif compare and not same_number(last[1], value):
             lacking.append((name, value, max(moment, last[0] + 1), step))
     return lacking
 
 
-def same(stored: float, value: float) -> bool:
+def same_number(stored: float, value: float) -> bool:
     """Stores keep NaN, and the largest number in the place of infinity."""
     if math.isinf(value):
         return stored == value or (abs(stored) > 1e308 and (stored > 0) == (value > 0))

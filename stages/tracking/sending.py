@@ -21,7 +21,7 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 # How long the end of a program waits for the tracker: in all; where it fails, since it last took
 # something; and where it fails and has never taken anything.
-PATIENCE_S = 120.0
+SENDING_PATIENCE_S = 120.0
 QUIET_S = 45.0
 NEVER_S = 15.0
 # Characters of an error that a line has room for.
@@ -82,14 +82,14 @@ class Sender:
             self._changed.notify_all()
 
     def finish(self, patience_s: float | None = None, large_s: float = 0) -> Unsent | None:
-        """No more jobs come. Waits for them, at most for `patience_s` (PATIENCE_S), or QUIET_S of
-        failures.
+        """No more jobs come. Waits for them, at most for `patience_s` (SENDING_PATIENCE_S), or
+        QUIET_S of failures.
 
         large_s: more of both, for a large file on its way. None where all is sent.
         """
         start = time.monotonic()
         if patience_s is None:
-            patience_s = PATIENCE_S
+            patience_s = SENDING_PATIENCE_S
         end = start + patience_s + large_s
         with self._changed:
             self._closed = True

@@ -1,5 +1,5 @@
 """The one way into MLflow: a run is sent what it lacks of what it should hold, while its training
-goes on (training_run.py), when that is done, and by stages.sync."""
+goes on (cells.TrainingRun), when that is done, and by stages.sync."""
 
 from __future__ import annotations
 
@@ -203,8 +203,9 @@ class Upload:
         return total
 
 
-def send(contents: Contents, suffix: str = "") -> None:
-    """Completes a run in a thread, as long as PATIENCE_S allows; one line says what is pending.
+def send_contents(contents: Contents, suffix: str = "") -> None:
+    """Completes a run in a thread, as long as SENDING_PATIENCE_S allows; one line says what is
+    pending.
 
     suffix: of the experiment's name.
     """

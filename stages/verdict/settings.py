@@ -14,7 +14,7 @@ from stages.model import config_file
 from stages.results.cell import CellResult
 from stages.study import paths
 from stages.tracking import provenance
-from stages.tracking.checkout import UNKNOWN
+from stages.tracking.provenance import UNKNOWN
 from stages.verdict.consequences import OUTCOMES, TWINS
 
 NOT_RECORDED = "not recorded"

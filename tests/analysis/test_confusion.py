@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scored_cases import BOX, FAR, SECOND, A, B, detections, inspected, random_case, split
 
-from stages.analysis import confusion
+from stages.analysis import quality
 
 
 def matrix(tmp_path, boxes, *rows, score=0.5) -> list[list[int]]:
     one = inspected(tmp_path, split(boxes), detections(*rows))
-    return confusion.confusion(one, score)["matrix"]
+    return quality.confusion(one, score)["matrix"]
 
 
 def test_confusion_by_hand(tmp_path):
@@ -52,7 +52,7 @@ def test_confusion_by_hand(tmp_path):
 def test_confusion_rows_are_the_boxes_and_columns_the_detections(tmp_path, seed):
     coco, results = random_case(seed, crowds=False)
     one = inspected(tmp_path, coco, results)
-    found = np.array(confusion.confusion(one, 0.5)["matrix"])
+    found = np.array(quality.confusion(one, 0.5)["matrix"])
     assert np.array_equal(found[:-1].sum(axis=1), one.truth.boxes_per_class())
     strong = one.detections.category[one.detections.score >= 0.5]
     assert np.array_equal(found[:, :-1].sum(axis=0), np.bincount(strong, minlength=4))
@@ -64,7 +64,7 @@ def test_calibration_by_hand(tmp_path):
         split([A, (1, 1, SECOND)]),
         detections((1, 1, BOX, 0.5), (1, 1, FAR, 0.5), (1, 1, SECOND, 0.9), (1, 1, FAR, 0.7)),
     )
-    found = confusion.calibration(one, bins=2)
+    found = quality.calibration(one, bins=2)
     # A score of .5 belongs to (0, .5]: confidence .5, precision .5. Above: confidence .8, precision .5.
     assert [row["detections"] for row in found["bins"]] == [2, 2]
     assert [row["confidence"] for row in found["bins"]] == pytest.approx([0.5, 0.8])
@@ -73,7 +73,7 @@ def test_calibration_by_hand(tmp_path):
     assert [(row["low"], row["high"]) for row in found["bins"]] == [(0, 0.5), (0.5, 1)]
     assert [row["ECE"] for row in found["per_class"]] == [pytest.approx(0.15), None]
     assert [row["detections"] for row in found["per_class"]] == [4, 0]
-    ten = confusion.calibration(one, bins=10)
+    ten = quality.calibration(one, bins=10)
     # .7 is the end of the seventh bin, though 10 x .7 is above 7 in floating point.
     assert [row["detections"] for row in ten["bins"]] == [0, 0, 0, 0, 2, 0, 1, 0, 1, 0]
     assert ten["bins"][0]["confidence"] is None

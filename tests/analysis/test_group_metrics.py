@@ -106,7 +106,7 @@ def test_hypotheses_and_the_choice_rest_on_a_class(tmp_path):
     assert (found.metric, found.choice.best) == (PAPER, R101) and set(found.standings) == set(CELLS)
     # The test split confirms in the same class.
     assert found.pair(R50, R101, "test/AP50[Paper]").outcome == "worse"
-    assert all(re.fullmatch(r"[\w.\-/ ]+", name) for name in outcomes.metrics(found))
+    assert all(re.fullmatch(r"[\w.\-/ ]+", name) for name in outcomes.comparison_metrics(found))
 
 
 def test_a_thin_class_or_size_decides_nothing(tmp_path):

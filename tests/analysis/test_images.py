@@ -7,7 +7,8 @@ import json
 import pytest
 from scored_cases import BOX, FAR, SECOND, A, detections, inspected, split
 
-from stages.analysis import depth, tide
+from stages.analyse import describe
+from stages.analysis import tide
 from stages.analysis.images import write_submission
 from stages.errors import InputError
 
@@ -15,7 +16,7 @@ from stages.errors import InputError
 def test_images_by_hand(tmp_path):
     coco = split([A, (1, 1, SECOND), (2, 1, BOX)], images=4)
     results = detections((1, 1, BOX, 0.9), (1, 1, FAR, 0.8), (1, 2, SECOND, 0.2), (4, 1, FAR, 0.9))
-    found = depth.describe(inspected(tmp_path, coco, results), score=0.5)
+    found = describe(inspected(tmp_path, coco, results), score=0.5)
     one, two, three, four = found["per_image"]
     assert (one["boxes"], one["right"], one["wrong"], one["not_found"], one["f1"]) == (
         2,
@@ -25,7 +26,7 @@ def test_images_by_hand(tmp_path):
         0.5,
     )
     # The second box is not missed: a detection below the threshold means it.
-    assert one["errors"] == {**dict.fromkeys(tide.KINDS, 0), "background": 1}
+    assert one["errors"] == {**dict.fromkeys(tide.ERROR_KINDS, 0), "background": 1}
     assert (two["f1"], two["not_found"], two["errors"]["missed"]) == (0, 1, 1)
     assert (three["f1"], three["boxes"], three["wrong"]) == (None, 0, 0)
     assert (four["f1"], four["wrong"]) == (0, 1)

@@ -19,12 +19,13 @@ from scored_cases import (
 )
 
 from benchmarks.evaluation import generated, renumbered
-from stages.analysis import depth, images, tide
+from stages.analyse import describe
+from stages.analysis import images, tide
 
 
 def errors(tmp_path, boxes, *rows) -> dict:
     """Of a split with two classes, of which the second may have no box."""
-    return depth.describe(inspected(tmp_path, split(boxes), detections(*rows)))["errors"]
+    return describe(inspected(tmp_path, split(boxes), detections(*rows)))["errors"]
 
 
 # boxes, detections, AP50 before, kind, AP50 gained: the other kinds gain nothing where `kind` is alone.
@@ -105,7 +106,7 @@ def test_kinds_by_hand(tmp_path, name):
     boxes, rows, before, gains = BY_HAND[name]
     found = errors(tmp_path, boxes, *rows)
     assert found["AP50"] == pytest.approx(before, abs=1e-12)
-    assert found["dAP"] == pytest.approx({**dict.fromkeys(tide.KINDS, 0), **gains}, abs=1e-12)
+    assert found["dAP"] == pytest.approx({**dict.fromkeys(tide.ERROR_KINDS, 0), **gains}, abs=1e-12)
     assert {kind for kind, count in found["count"].items() if count} == set(gains)
 
 
@@ -115,12 +116,12 @@ def test_the_authors_tool_gives_the_same(tmp_path, shared):
     results = generated(coco, 8, seed=3)
     for number, entry in enumerate(results):
         entry["score"] = round(entry["score"] + number * 1e-9, 12)
-    found = depth.describe(inspected(tmp_path, coco, results))["errors"]
+    found = describe(inspected(tmp_path, coco, results))["errors"]
     assert found["AP50"] == pytest.approx(0.1884373279228281, abs=1e-12)
     assert found["dAP"] == pytest.approx(
         dict(
             zip(
-                tide.KINDS,
+                tide.ERROR_KINDS,
                 (
                     0.1431203029461611,
                     0.013775783439638686,
@@ -133,7 +134,7 @@ def test_the_authors_tool_gives_the_same(tmp_path, shared):
         ),
         abs=1e-12,
     )
-    assert found["count"] == dict(zip(tide.KINDS, (1301, 195, 311, 1407, 2872, 2520)))
+    assert found["count"] == dict(zip(tide.ERROR_KINDS, (1301, 195, 311, 1407, 2872, 2520)))
     assert found["dAP_special"] == pytest.approx(
         {"false_positives": 0.20661217702766696, "false_negatives": 0.28714015933942105}, abs=1e-12
     )
@@ -168,9 +169,9 @@ def test_every_detection_and_box_is_accounted_for(tmp_path, seed):
     one = inspected(tmp_path, *random_case(seed))
     wrong = one.evaluated.counted & (one.evaluated.box < 0)
     assert np.array_equal(one.errors.kind >= 0, wrong)
-    found = depth.describe(one)
+    found = describe(one)
     assert sum(list(found["errors"]["count"].values())[:-1]) == wrong.sum()
-    for kind in tide.KINDS:
+    for kind in tide.ERROR_KINDS:
         assert (
             sum(row[kind] for row in found["errors"]["per_class"]) == found["errors"]["count"][kind]
         )

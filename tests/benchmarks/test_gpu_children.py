@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from benchmarks.gpu.children import Children, Context
 from stages.errors import InputError
-from stages.safety import gpus
+from stages.safety.resources import check_gpus
 from stages.study import params
 
 
@@ -74,9 +74,9 @@ def test_more_processes_than_gpus_are_refused_in_a_line(present, refused, monkey
     scale = dataclasses.replace(study.training, processes=2)
     study = dataclasses.replace(study, scales={**study.scales, study.scale: scale})
     if not refused:
-        gpus.check(study)
+        check_gpus(study)
         return
     with pytest.raises(
         InputError, match=r"^scales.miniature.processes: 2 processes .* has 1; set it to 1$"
     ):
-        gpus.check(study)
+        check_gpus(study)

@@ -19,7 +19,7 @@ from report_judgements import judged
 from tracked_cells import Matrix, folder, here, server, study, tracker  # noqa: F401
 
 from stages.comparison import registry
-from stages.comparison.champion import Contest, contest
+from stages.comparison.registry import Contest, contest
 from stages.study import paths
 from stages.tracking import store
 

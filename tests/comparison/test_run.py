@@ -165,7 +165,9 @@ def test_the_same_judgement_again_changes_nothing(here, study):
         else cell
         for cell in matrix.cells
     ]
-    assert outcomes.digest(judgement, again) != outcomes.digest(judgement, matrix.cells)
+    assert outcomes.comparison_digest(judgement, again) != outcomes.comparison_digest(
+        judgement, matrix.cells
+    )
 
 
 def test_repeats_carry_the_verdict_on_their_cell(here, study):

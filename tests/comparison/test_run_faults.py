@@ -66,7 +66,7 @@ def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(
     relay = Relay(server)
     uri = f"http://user:secret@127.0.0.1:{relay.port if state != 'down' else free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setattr(comparison, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(comparison, "COMPARISON_PATIENCE_S", 3.0)
     if state != "down":
         relay.up("fail" if state == "fail" else "pass")
     if state == "frozen":
@@ -89,7 +89,7 @@ def test_a_tracker_without_an_answer_costs_a_line_and_bounded_time(
     )
     # Told again once there is a tracker, nothing is missing.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", matrix.uri)
-    monkeypatch.setattr(comparison, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(comparison, "COMPARISON_PATIENCE_S", 60.0)
     matrix.log(study, judgement)
     assert before == [None] * 4 and matrix.tags("verdict") == ["worse", "worse", "worse", "best"]
 
@@ -132,9 +132,9 @@ def test_answers_that_are_lost_make_nothing_twice(here, study, monkeypatch, serv
     matrix, uri = Matrix(here, uri=server.uri), relay.uri
     relay.up()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    for name in ("PATIENCE_S", "QUIET_S", "NEVER_S"):
+    for name in ("SENDING_PATIENCE_S", "QUIET_S", "NEVER_S"):
         monkeypatch.setattr(sending, name, 120.0)
-    monkeypatch.setattr(comparison, "PATIENCE_S", 120.0)
+    monkeypatch.setattr(comparison, "COMPARISON_PATIENCE_S", 120.0)
     matrix.log(study, judged(matrix.cells))
     assert len(relay.lost & set(range(relay.asked))) > 5
     # What this test asks itself goes to the server.

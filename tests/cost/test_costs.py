@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 
 from stages import costs
 from stages.cost import measure, subject
-from stages.cost.subject import Source, Subject
+from stages.cost.subject import CellSource, Subject
 from stages.errors import InputError
 from stages.model.compose import compose
 from stages.study import paths
@@ -29,7 +29,7 @@ R50 = "faster_rcnn-r50-fpn-sgd-512"
 MOBILENET = "faster_rcnn-mobilenet_v2-fpn-sgd-512"
 
 
-def cell(folder, name: str, *sizes: tuple[int, int]) -> tuple[Source, torch.nn.Module]:
+def cell(folder, name: str, *sizes: tuple[int, int]) -> tuple[CellSource, torch.nn.Module]:
     """config.py and best.pth of a cell with random weights, and its model."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -40,7 +40,7 @@ def cell(folder, name: str, *sizes: tuple[int, int]) -> tuple[Source, torch.nn.M
     torch.save(best.content(model.state_dict(), CLASSES, 1), folder / "best.pth")
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-    return Source(name, folder / "config.py", folder / "best.pth", images), model
+    return CellSource(name, folder / "config.py", folder / "best.pth", images), model
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def mobilenet(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(r50, mobilenet):
-    return measure.measure([r50[0], mobilenet[0]], rounds=3, runs=2, batch=2, seconds=60)
+    return measure.measure_costs([r50[0], mobilenet[0]], rounds=3, runs=2, batch=2, seconds=60)
 
 
 def test_what_can_be_counted(r50, measured):
@@ -148,7 +148,7 @@ class Stub:
 
 @pytest.fixture
 def stubs(monkeypatch, tmp_path):
-    """measure() over two cells on a clock that their passes move."""
+    """measure_costs() over two cells on a clock that their passes move."""
     (tmp_path / "best.pth").write_bytes(b"")
     clock, passes = [0.0], []
 
@@ -163,9 +163,9 @@ def stubs(monkeypatch, tmp_path):
         )
         monkeypatch.setattr(measure, "time", clocks)
         sources = [
-            Source(name, tmp_path / "config.py", tmp_path / "best.pth", []) for name in passing
+            CellSource(name, tmp_path / "config.py", tmp_path / "best.pth", []) for name in passing
         ]
-        return measure.measure(sources, **options)["cells"], passes
+        return measure.measure_costs(sources, **options)["cells"], passes
 
     return run
 
@@ -199,7 +199,7 @@ def test_no_pass_starts_that_would_end_too_late(stubs):
 
 def test_models_that_fill_the_memory_are_built_again_each_round(monkeypatch, tmp_path):
     (tmp_path / "best.pth").write_bytes(b"0" * 2**20)
-    sources = [Source("a", tmp_path / "config.py", tmp_path / "best.pth", [])]
+    sources = [CellSource("a", tmp_path / "config.py", tmp_path / "best.pth", [])]
     for free, built in ((1.5, 2), (2.5, 1)):
         made = []
         monkeypatch.setattr(
@@ -208,7 +208,7 @@ def test_models_that_fill_the_memory_are_built_again_each_round(monkeypatch, tmp
             lambda source, made=made: made.append(source) or Stub("a", [1.0] * 9, [0.0], []),
         )
         monkeypatch.setattr(measure.machine, "memory_mib", lambda free=free: free)
-        measure.measure(sources, rounds=2, runs=1, seconds=0.0)
+        measure.measure_costs(sources, rounds=2, runs=1, seconds=0.0)
         assert len(made) == built
 
 
@@ -249,7 +249,9 @@ def test_bad_input_is_one_line(tmp_path, r50):
         ({"checkpoint": source.checkpoint.with_name("other.pth")}, {}, "no such checkpoint"),
     ):
         with pytest.raises(InputError, match=says):
-            measure.measure([dataclasses.replace(source, **changes)], **{"seconds": 0.0, **options})
+            measure.measure_costs(
+                [dataclasses.replace(source, **changes)], **{"seconds": 0.0, **options}
+            )
 
 
 def test_cells_without_predictions_are_named_and_left_out(tmp_path, monkeypatch, caplog):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.tracking import checkout
+from stages.tracking import provenance
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def committed(git, top: Path, project: Path) -> str:
 def test_the_commit_of_a_repository_that_holds_the_project(inside, git, tmp_path):
     project = tmp_path / "top" / inside
     commit = committed(git, tmp_path / "top", project)
-    assert checkout.commit(project) == commit and checkout.warnings(project) == []
+    assert provenance.commit(project) == commit and provenance.checkout_warnings(project) == []
     (project / "dvc.yaml").write_text("stages: {a: {cmd: b}}\n", encoding="utf-8")
-    assert checkout.commit(project) == f"{commit}+changes"
+    assert provenance.commit(project) == f"{commit}+changes"
 
 
 @pytest.mark.parametrize("inside", ["", "vision/study"])
@@ -60,20 +60,20 @@ def test_what_dvc_records_of_its_stages_is_no_change(inside, git, tmp_path):
     git(top, "commit", "--quiet", "--message", "locks")
     for lock in locks:
         lock.write_text("schema: '2.0'\nstages: {}\n", encoding="utf-8")
-    assert checkout.commit(project) == git(top, "rev-parse", "HEAD")
+    assert provenance.commit(project) == git(top, "rev-parse", "HEAD")
     (project / "stages" / "lock.py").touch()
     git(top, "add", str(project / "stages" / "lock.py"))
-    assert checkout.commit(project).endswith("+changes")
+    assert provenance.commit(project).endswith("+changes")
 
 
 def test_without_a_repository_the_commit_is_unknown(git, tmp_path):
-    assert checkout.commit(tmp_path) == "unknown"
-    assert checkout.warnings(tmp_path) == [checkout.WITHOUT_GIT]
+    assert provenance.commit(tmp_path) == "unknown"
+    assert provenance.checkout_warnings(tmp_path) == [provenance.WITHOUT_GIT]
 
 
 def test_a_repository_without_a_commit(git, tmp_path):
     git(tmp_path, "init", "--quiet")
-    assert checkout.commit(tmp_path) == "unknown" and checkout.look(tmp_path).tracked
+    assert provenance.commit(tmp_path) == "unknown" and provenance.look(tmp_path).tracked
 
 
 def test_the_commit_of_a_home_directory_is_not_the_projects(git, tmp_path):
@@ -81,8 +81,8 @@ def test_the_commit_of_a_home_directory_is_not_the_projects(git, tmp_path):
     unpacked = tmp_path / "top" / "unpacked"
     unpacked.mkdir()
     (unpacked / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
-    assert checkout.commit(unpacked) == "unknown"
-    assert checkout.warnings(unpacked) == [checkout.WITHOUT_GIT]
+    assert provenance.commit(unpacked) == "unknown"
+    assert provenance.checkout_warnings(unpacked) == [provenance.WITHOUT_GIT]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
@@ -91,15 +91,15 @@ def test_the_repository_of_another_user_until_the_command_is_typed(git, tmp_path
     commit = committed(git, folder, folder)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 12345, 12345)
-    assert checkout.commit(folder) == "unknown"
-    [line] = checkout.warnings(folder)
+    assert provenance.commit(folder) == "unknown"
+    [line] = provenance.checkout_warnings(folder)
     assert "another user owns this folder" in line and "dvc exp" in line
     command = line.partition("until you type: ")[2]
     assert (
         command.startswith("git config --global --add safe.directory ") and str(folder) in command
     )
     subprocess.run(command, shell=True, cwd="/", check=True)
-    assert checkout.commit(folder) == commit and checkout.warnings(folder) == []
+    assert provenance.commit(folder) == commit and provenance.checkout_warnings(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_repository_of_another_user_until_the_command_is_typed(git, tmp_path
 def test_names_of_folders_that_dvc_cannot_work_in(name, said, git, tmp_path):
     folder = tmp_path / name
     committed(git, folder, folder)
-    lines = checkout.warnings(folder)
+    lines = provenance.checkout_warnings(folder)
     assert (
         len(lines) == bool(said)
         and said in "".join(lines)
@@ -128,16 +128,17 @@ def test_a_project_without_git_works_and_with_git_it_works_again(project):
     shutil.rmtree(project.folder / ".git")
     assert "is not a git repository" in project.run("dvc", "status", check=False).stdout
     done = project.run("python", "-m", "stages.set_up")
-    assert done.stdout == f"set_up: {checkout.WITHOUT_GIT}\n"
+    assert done.stdout == f"set_up: {provenance.WITHOUT_GIT}\n"
     output = project.run("dvc", "repro", "plan").stdout
-    assert "Running stage 'plan'" in output and f"plan: {checkout.WITHOUT_GIT}\n" in output
+    assert "Running stage 'plan'" in output and f"plan: {provenance.WITHOUT_GIT}\n" in output
     # As in make, which has said it.
     assert (
-        checkout.WITHOUT_GIT not in project.run("python", "-m", "stages.plan", MAKELEVEL="1").stdout
+        provenance.WITHOUT_GIT
+        not in project.run("python", "-m", "stages.plan", MAKELEVEL="1").stdout
     )
     assert "Only supported for Git" in project.run("dvc", "exp", "run", "plan", check=False).stdout
 
-    command = checkout.WITHOUT_GIT.rpartition("need one: ")[2].replace(
+    command = provenance.WITHOUT_GIT.rpartition("need one: ")[2].replace(
         "make set-up", "python -m stages.set_up"
     )
     output = project.run("bash", "-c", command).stdout

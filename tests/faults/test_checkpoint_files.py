@@ -30,7 +30,7 @@ def folder(tmp_path):
     """Two states, of the steps 4 and 5."""
     for step in (3, 4, 5):
         weights = torch.full((1000,), float(step))
-        states.save(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": weights}, step)
+        states.save_state(tmp_path, {"best": {"epoch": 1}, "step": step, "weights": weights}, step)
     return tmp_path
 
 
@@ -41,7 +41,7 @@ def folder(tmp_path):
 )
 def test_a_damaged_state_gives_way_to_the_one_before(folder, damage, caplog):
     damage(folder / "state-5.pth")
-    found = states.load(folder)
+    found = states.load_state(folder)
     assert found["step"] == 4 and torch.equal(found["weights"], torch.full((1000,), 4.0))
     if (folder / "state-5.pth").exists() or caplog.text:
         assert (
@@ -49,7 +49,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(folder, damage, caplog):
             and "falling back to the previous state" in caplog.text
         )
     # The next one that is written does not push the good one out.
-    states.save(folder, {"best": None, "step": 6}, 6)
+    states.save_state(folder, {"best": None, "step": 6}, 6)
     assert sorted(path.name for path in folder.glob("state-*.pth")) == [
         "state-4.pth",
         "state-6.pth",
@@ -65,13 +65,13 @@ def test_a_damaged_pointer_costs_nothing(folder):
         "[]",
     ):
         (folder / "state.json").write_text(content, encoding="utf-8")
-        assert states.load(folder)["step"] == 5
+        assert states.load_state(folder)["step"] == 5
 
 
 def test_both_states_damaged_is_a_start_from_nothing(folder):
     for step in (4, 5):
         truncate(folder / f"state-{step}.pth")
-    assert states.load(folder) is None
+    assert states.load_state(folder) is None
 
 
 class Evil:
@@ -93,10 +93,10 @@ def test_a_state_that_holds_code_is_not_opened(folder, monkeypatch):
         InputError,
         match=r"state-5\.pth: holds more than tensors and plain values and is not opened",
     ):
-        states.load(folder)
+        states.load_state(folder)
     (folder / "state.json").unlink()
     with pytest.raises(InputError, match="holds more than tensors"):
-        states.load(folder)
+        states.load_state(folder)
     assert not (folder / "ran").exists()
 
 

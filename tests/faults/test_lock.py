@@ -106,7 +106,7 @@ def test_a_fork_of_a_training_does_not_keep_its_lock(tmp_path):
 def test_a_clock_that_jumps_moves_no_lock(holder, monkeypatch):
     for jump in (-10 * 86400, 10 * 86400):
         monkeypatch.setattr(time, "time", lambda jump=jump: time.monotonic() + jump)
-        os.utime(lock.FOLDER / "cell.json", (1e9 + jump, 1e9 + jump))
+        os.utime(lock.LOCK_FOLDER / "cell.json", (1e9 + jump, 1e9 + jump))
         assert re.search(rf"pid {holder.pid} on \S+, since .* last heartbeat \d s ago", refusal())
 
 
@@ -123,7 +123,7 @@ def test_a_holder_that_hangs_is_told_from_one_that_works(holder, monkeypatch):
 def test_a_holder_on_another_machine_is_known_by_its_beat(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lock, "BEAT_S", 0.2)
-    path = lock.FOLDER / "cell.json"
+    path = lock.LOCK_FOLDER / "cell.json"
     path.parent.mkdir(parents=True)
     owner = {
         "pid": 1,
@@ -165,8 +165,8 @@ def test_a_holder_on_another_machine_is_known_by_its_beat(tmp_path, monkeypatch)
 
 def test_a_full_disk_or_a_damaged_file_stops_no_lock(tmp_path, monkeypatch, small_disk):
     monkeypatch.chdir(small_disk)
-    lock.FOLDER.mkdir(parents=True)
-    (lock.FOLDER / "cell.json").write_text('{"pid": 1, "ho', encoding="utf-8")
+    lock.LOCK_FOLDER.mkdir(parents=True)
+    (lock.LOCK_FOLDER / "cell.json").write_text('{"pid": 1, "ho', encoding="utf-8")
     with (small_disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(bytes(1 << 12))

@@ -15,8 +15,8 @@ from trainings import until
 
 from stages.study.params import ROOT
 from stages.tracking import runs, store
+from stages.tracking.cells import TrainingRun
 from stages.tracking.contents import Description
-from stages.tracking.training_run import TrainingRun
 
 # A training that has logged a step and goes on for ever.
 PROGRAM = """
@@ -25,7 +25,7 @@ from pathlib import Path
 from stages.tracking import store
 store.home = lambda root=None: Path(sys.argv[1])
 from stages.tracking.contents import Description
-from stages.tracking.training_run import TrainingRun
+from stages.tracking.cells import TrainingRun
 run = TrainingRun(Description("left", {}, {"cell": "left"}))
 run.rows([{"step": 1, "epoch": 1, "train/loss": 2.0}])
 while run.run_id is None or run.lacking():

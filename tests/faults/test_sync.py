@@ -45,7 +45,7 @@ def test_trained_and_evaluated_without_a_tracker(untracked, here, caplog):
     points = sum(1 for value in values if value)
     assert points > 30 and "secret" not in output
     record = json.loads((here / RECORD / "run.json").read_text(encoding="utf-8"))
-    points += sum(1 for value in cells.summary(record).values() if value is not None)
+    points += sum(1 for value in cells.training_summary(record).values() if value is not None)
     assert f" lacks {points} points (connection refused); " in lines[1]
     assert record["run_id"] is None
     lines = sync(caplog)
@@ -245,6 +245,6 @@ def test_two_machines_sync_to_one_server_at_once(here, relay, tmp_path):
 
 def test_evaluate_sends_what_training_could_not(here, relay, caplog):
     """The tracker is lost through training and there for evaluation: nothing is left for make sync."""
-    cells.send(R50, params.load().cell(R50))
+    cells.send_cell(R50, params.load().cell(R50))
     check_complete(here)
     assert f"{R50}: complete" in sync(caplog)

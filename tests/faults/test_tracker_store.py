@@ -20,8 +20,8 @@ from stages.tracking.contents import Contents, Description
 def test_four_first_starts_at_once(tmp_path):
     program = (
         "import sys; from pathlib import Path; from stages.tracking import sending, store; "
-        f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.PATIENCE_S = 600; "
-        "from stages.tracking.contents import Description; from stages.tracking.training_run import TrainingRun; "
+        f"store.home = lambda root=None: Path({str(tmp_path)!r}); sending.SENDING_PATIENCE_S = 600; "
+        "from stages.tracking.contents import Description; from stages.tracking.cells import TrainingRun; "
         "run = TrainingRun(Description('cell', {'a': 1}, {'cell': sys.argv[1]})); "
         "run.rows([{'step': 1, 'epoch': 1, 'train/loss': 2.0}]); run.end('FINISHED'); print(run.run_id)"
     )
@@ -85,7 +85,9 @@ def test_a_checkout_that_was_moved(here, monkeypatch, caplog):  # noqa: F811
     training.epoch()
     training.run.end("FINISHED")
     files = {"history.csv": training.history}
-    upload.send(Contents(training.run.training_id, Description("cell", {}, {}), files=files))
+    upload.send_contents(
+        Contents(training.run.training_id, Description("cell", {}, {}), files=files)
+    )
     (here / "old").rename(here / "new")
     monkeypatch.setattr(store, "home", lambda root=None: here / "new")
     with caplog.at_level(logging.INFO):

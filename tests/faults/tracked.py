@@ -12,8 +12,8 @@ import pytest
 from mlflow_server import Relay
 
 from stages.tracking import sending, store
+from stages.tracking.cells import TrainingRun
 from stages.tracking.contents import Description
-from stages.tracking.training_run import TrainingRun
 
 NAMES = ("lr", "train/loss", "train/loss_cls", "train/loss_bbox")
 
@@ -37,7 +37,7 @@ def here(empty, tmp_path, monkeypatch):
     for name, value in (
         ("FIRST_PAUSE_S", 0.1),
         ("LONGEST_PAUSE_S", 0.4),
-        ("PATIENCE_S", 90),
+        ("SENDING_PATIENCE_S", 90),
         ("QUIET_S", 30),
         ("NEVER_S", 20),
     ):

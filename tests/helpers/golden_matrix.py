@@ -11,7 +11,7 @@ from made_matrix import R50, R101, X101, load, row, study_of, write_cell, write_
 
 from stages.report.shown_cells import page_cells
 from stages.report.summary import compare_csv, summary_json
-from stages.report.verdicts.card import card
+from stages.report.verdicts.card import choice_card
 from stages.report.verdicts.standing import places
 from stages.results.cell import CellResult
 from stages.study.params import Hypothesis, Study
@@ -114,7 +114,7 @@ def judged(cells: list[CellResult], root: Path, **verdicts) -> Judgement:
 
 def conclusions(cells: list[CellResult], judgement: Judgement) -> str:
     """What the report, the summary and the table say, a sentence or a column a line."""
-    shown = card(judgement)
+    shown = choice_card(judgement)
     lines = ["# holds", str(judgement.holds), judgement.why]
     lines += ["", "# choice and front", judgement.choice.sentence, judgement.front.sentence]
     lines += ["", "# card", shown.ship, shown.state, shown.because]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.analysis import depth, tide
+from stages.analyse import describe
+from stages.analysis import tide
 from stages.results.cell import ROW_KEYS, CellResult, Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
@@ -134,7 +135,7 @@ def write_cell(
         ("val", "test"), quality if isinstance(quality, tuple) else (quality, quality)
     ):
         results[split] = (found or {}).get(split) or detections(root, split, share, seed, cell.fold)
-        details[split] = depth.describe(
+        details[split] = describe(
             tide.inspect(root / paths.annotations(split, cell.fold), results[split])
         )
         write(root / paths.predictions(name, cell, split), results[split])

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.analysis import depth, suspects, tide
+from stages.analyse import describe
+from stages.analysis import suspects, tide
 from stages.report.page import pictures
 from stages.report.pictures.gallery import Gallery, gallery
 from stages.report.shown_cells import ShownCells, page_cells, shown_cells
@@ -139,7 +140,7 @@ def write_cell(root: Path, name: str, detect: Detect, index: int = 0) -> CellRes
         predictions = predictions_path(root, name, row, split)
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.write_text(json.dumps(results), encoding="utf-8")
-        details[split] = depth.describe(tide.inspect(path, results))
+        details[split] = describe(tide.inspect(path, results))
     write_details(root, name, row, details)
     return CellResult(
         name=name,

@@ -7,8 +7,8 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
-from stages.report import ReportContext, write_report
-from stages.report.page import render
+from stages.report.header import ReportContext
+from stages.report.page import render_report, write_report
 from stages.results import cell as cell_results
 from stages.results.cell import CellResult, Costs
 from stages.results.files import CellFiles
@@ -124,7 +124,7 @@ def report(cells, folder: Path, judgement=None, **changes) -> dict[str, str]:
 
 def rendered(cells, root: Path, judgement, **changes) -> dict[str, str]:
     """The same files unwritten: names that are no file's, which write_report refuses, can be looked at."""
-    return render(cells, context(**changes), judgement, root)
+    return render_report(cells, context(**changes), judgement, root)
 
 
 class Page(HTMLParser):

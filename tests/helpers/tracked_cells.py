@@ -112,7 +112,7 @@ class Matrix:
             )
 
     def log(self, study, judgement, cells=None):
-        comparison.log(judgement, cells or self.cells, study, self.folder / "reports")
+        comparison.log_comparison(judgement, cells or self.cells, study, self.folder / "reports")
 
     def run(self, name):
         return self.client.get_run(next(cell.run_id for cell in self.cells if cell.name == name))

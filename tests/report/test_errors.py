@@ -7,8 +7,8 @@ import dataclasses
 import pictured_cells as made
 from pictured_cells import A, B, C, study
 
-from stages.report.pictures.errors import Field, confusion, errors
-from stages.report.verdicts.card import card
+from stages.report.pictures.errors import Field, confusion_matrices, errors
+from stages.report.verdicts.card import choice_card
 
 
 def test_the_costliest_kind_follows_the_errors(tmp_path):
@@ -44,11 +44,11 @@ def test_classes_at_zero_are_named_with_what_they_take_from_the_mean(tmp_path):
     one = dataclasses.replace(
         judged, standings={}, choice=dataclasses.replace(judged.choice, best=A)
     )
-    assert card(one).warning == (
+    assert choice_card(one).warning == (
         "No good cell finds Glass (AP50 0.000 at best, 4 boxes): 1 of 2 classes, and so "
         "50 % of val mAP50."
     )
-    assert card(study(tmp_path / "all", {A: made.perfect})[1]).warning == ""
+    assert choice_card(study(tmp_path / "all", {A: made.perfect})[1]).warning == ""
 
 
 def test_cells_are_counted_by_their_costliest_kind(tmp_path):
@@ -64,7 +64,7 @@ def test_cells_are_counted_by_their_costliest_kind(tmp_path):
 
 
 def test_the_confusion_matrix_is_of_rows_in_percent(tmp_path):
-    matrix = confusion(study(tmp_path, {A: made.misnamed})[0]).matrices[0]
+    matrix = confusion_matrices(study(tmp_path, {A: made.misnamed})[0]).matrices[0]
     assert matrix.columns == [*made.CLASSES, "nothing"]
     assert [name for name, *_ in matrix.rows] == [*made.CLASSES, "no box"]
     (_, paper_boxes, paper), (_, _, glass), (_, battery_boxes, battery), _ = matrix.rows
@@ -78,7 +78,9 @@ def test_the_confusion_matrix_is_of_rows_in_percent(tmp_path):
 
 def test_contrary_detections_give_contrary_confusions(tmp_path):
     told = {
-        name: " ".join(confusion(study(tmp_path / name, {A: how})[0]).matrices[0].sentences)
+        name: " ".join(
+            confusion_matrices(study(tmp_path / name, {A: how})[0]).matrices[0].sentences
+        )
         for name, how in (
             ("right", made.perfect),
             ("blind", made.blind),
@@ -93,7 +95,7 @@ def test_contrary_detections_give_contrary_confusions(tmp_path):
 
 def test_many_classes_are_summed_up_in_one_column(tmp_path):
     classes = [f"class {number}" for number in range(40)]
-    matrix = confusion(
+    matrix = confusion_matrices(
         study(
             tmp_path,
             {

@@ -10,8 +10,8 @@ from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
 from stages.report.shown_cells import page_cells
-from stages.report.table import COSTS
-from stages.report.verdicts.pareto import Box, place, shorten, trades, width
+from stages.report.table import COST_COLUMNS
+from stages.report.verdicts.pareto import Rectangle, place, shorten, trades, width
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 
@@ -121,7 +121,7 @@ def test_cost_columns_stand_in_the_table_where_measured(cells, tmp_path):
     some = report(cells, tmp_path / "some")["report.md"]
     head = next(line for line in some.splitlines() if line.startswith("| cell | against"))
     assert "latency, ms" in head
-    assert all(column.label not in head for column in COSTS if column.key != "latency_ms")
+    assert all(column.label not in head for column in COST_COLUMNS if column.key != "latency_ms")
 
 
 def test_a_wide_range_of_costs_is_logarithmic(cells):
@@ -136,18 +136,18 @@ def test_a_wide_range_of_costs_is_logarithmic(cells):
 @pytest.mark.parametrize("seed", range(30))
 def test_labels_never_overlap(seed):
     draw = random.Random(seed)
-    frame = Box(50, 10, 1300, 430)
+    frame = Rectangle(50, 10, 1300, 430)
     names = ["faster_rcnn-swin_l-pafpn-sgd-1024", "셀" * 9, "x", "L" * 300]
     points = [
         (draw.uniform(60, 1290), draw.uniform(20, 420), draw.choice(names))
         for _ in range(draw.randrange(1, 41))
     ]
-    lines = [Box(x - 2, y - 30, x + 2, y + 30) for x, y, _ in points]
+    lines = [Rectangle(x - 2, y - 30, x + 2, y + 30) for x, y, _ in points]
     labels = place(points, lines, frame)
     boxes = [label.box for label in labels if label]
     assert all(frame.holds(box) for box in boxes)
     assert not any(one.touches(other) for i, one in enumerate(boxes) for other in boxes[:i])
-    marks = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
+    marks = [Rectangle(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
     assert not any(box.touches(mark) for box in boxes for mark in marks)
     # Thirteen cells, as in the study, always find room.
     assert len(points) > 13 or len(boxes) == len(points)
@@ -155,7 +155,7 @@ def test_labels_never_overlap(seed):
 
 def test_no_room_is_said(cells):
     crowd = [(100.0, 100.0, "a label of some length")] * 60
-    labels = place(crowd, [], Box(50, 50, 150, 150))
+    labels = place(crowd, [], Rectangle(50, 50, 150, 150))
     assert None in labels
     assert (
         shorten("two\nlines") == "two lines"

@@ -7,12 +7,12 @@ import dataclasses
 import pictured_cells as made
 from pictured_cells import A, B, study
 
-from stages.report.pictures.groups import groups
+from stages.report.pictures.groups import group_charts
 
 
 def test_bars_are_as_long_as_the_values_and_mirror_them(tmp_path):
     for first, second in ((A, B), (B, A)):
-        found = groups(*study(tmp_path / first, {first: made.perfect, second: made.blind}))
+        found = group_charts(*study(tmp_path / first, {first: made.perfect, second: made.blind}))
         chart = found.charts[0]
         assert chart.key == "val-AP50" and chart.top == 1.0
         assert [cell.name for cell in found.first] == [first, second]
@@ -29,7 +29,7 @@ def test_bars_are_as_long_as_the_values_and_mirror_them(tmp_path):
 
 
 def test_a_class_without_boxes_is_not_applicable_and_the_mean_leaves_it_out(tmp_path):
-    found = groups(*study(tmp_path, {A: made.perfect}))
+    found = group_charts(*study(tmp_path, {A: made.perfect}))
     battery = next(row for row in found.charts[0].classes if row.name == "Battery")
     assert battery.bars == [] and battery.note == "0 boxes" and not battery.thin
     assert found.charts[0].sizes[0].note == "mean over 2 of 3 classes, 12 boxes"
@@ -40,8 +40,8 @@ def test_a_class_without_boxes_is_not_applicable_and_the_mean_leaves_it_out(tmp_
 
 
 def test_groups_under_a_hundred_boxes_are_thin(tmp_path):
-    few = groups(*study(tmp_path / "few", {A: made.perfect})).charts[0]
-    many = groups(*study(tmp_path / "many", {A: made.perfect}, images=60)).charts[0]
+    few = group_charts(*study(tmp_path / "few", {A: made.perfect})).charts[0]
+    many = group_charts(*study(tmp_path / "many", {A: made.perfect}, images=60)).charts[0]
     thin = {
         name: {row.name: row.thin for row in chart.classes}
         for name, chart in (("few", few), ("many", many))
@@ -62,7 +62,7 @@ def test_the_strongest_and_the_weakest_class_follow_the_numbers(tmp_path):
         return made.perfect(image)[:2]
 
     solid = [
-        groups(*study(tmp_path / name, {A: detect}, images=101)).charts[0].sentences
+        group_charts(*study(tmp_path / name, {A: detect}, images=101)).charts[0].sentences
         for name, detect in (("blind", made.blind), ("glass", without_glass))
     ]
     assert any(
@@ -83,12 +83,12 @@ def test_the_axis_holds_the_highest_bar(tmp_path):
         }
     }
     none = {A: {key: made.estimate(0.03, 200, 0.01) for key in judged.estimates[A]}}
-    chart = groups(shown, dataclasses.replace(judged, groups=low, estimates=none)).charts[0]
+    chart = group_charts(shown, dataclasses.replace(judged, groups=low, estimates=none)).charts[0]
     assert chart.top == 0.05 and chart.classes[0].bars[0].width == 60 and chart.lines == 0.01
 
 
 def test_of_many_classes_those_of_most_boxes_are_drawn(tmp_path):
-    chart = groups(
+    chart = group_charts(
         *study(tmp_path, {A: made.perfect}, classes=[f"c{n}" for n in range(60)])
     ).charts[0]
     assert len(chart.classes) == 40 and chart.classes[0].name == "c0"

@@ -12,9 +12,9 @@ from pictured_cells import A, B, C, study
 from report_cells import Page
 
 from stages.report.page import HTML, pictures
-from stages.report.pictures.errors import confusion, errors
-from stages.report.pictures.groups import groups
-from stages.report.pictures.scores import scores
+from stages.report.pictures.errors import confusion_matrices, errors
+from stages.report.pictures.groups import group_charts
+from stages.report.pictures.scores import score_curves
 from stages.report.shown_cells import page_cells
 
 
@@ -53,7 +53,7 @@ def test_scores_that_promise_too_much_or_too_little(tmp_path):
         return [*made.perfect(image, score=0.9), *ghosts]
 
     low, high = (
-        scores(study(tmp_path / name, {A: how})[0])
+        score_curves(study(tmp_path / name, {A: how})[0])
         for name, how in (("low", timid), ("high", boastful))
     )
     assert low.table[0][-1] == "too low" and "on average 0.700 too low" in low.sentences[1]
@@ -75,26 +75,26 @@ def test_scores_that_promise_too_much_or_too_little(tmp_path):
 
 def test_nothing_to_show_is_said_in_a_sentence(tmp_path):
     silent, _ = study(tmp_path / "silent", {A: made.nothing, B: made.nothing})
-    assert scores(silent).recalls == () and scores(silent).sentences == [
+    assert score_curves(silent).recalls == () and score_curves(silent).sentences == [
         "No cell detects anything on the val split: there is no score to draw.",
     ]
     assert (
         "12 (100 %) it does not find. 0 detections take no box"
-        in confusion(silent).matrices[0].sentences[0]
+        in confusion_matrices(silent).matrices[0].sentences[0]
     )
     bare, judged = study(tmp_path / "bare", {A: made.perfect}, labelled=())
     assert (
-        groups(bare, judged).charts == []
+        group_charts(bare, judged).charts == []
         and errors(bare).rows == []
-        and confusion(bare).matrices == []
+        and confusion_matrices(bare).matrices == []
     )
-    assert "The val split has no box" in errors(bare).sentences[0] + scores(bare).sentences[0]
+    assert "The val split has no box" in errors(bare).sentences[0] + score_curves(bare).sentences[0]
     html = page(tmp_path / "bare", {A: made.perfect})
     assert "<table" not in html and html.count("no box") >= 4
 
 
 def test_an_unlabelled_test_set_hides_its_charts_only(tmp_path):
-    found = groups(*study(tmp_path, {A: made.perfect}, labelled=("val",)))
+    found = group_charts(*study(tmp_path, {A: made.perfect}, labelled=("val",)))
     assert [chart.key for chart in found.charts] == ["val-AP50", "val-AP"]
     other, _ = study(tmp_path / "test", {A: made.perfect}, labelled=("test",))
     assert other.split == "test" and errors(other).rows[0][1] == "1.000"

@@ -22,8 +22,8 @@ from report_cells import (
 from report_judgements import judged
 
 from stages.errors import InputError
-from stages.report import write_report
 from stages.report.curves import PANELS
+from stages.report.page import write_report
 from stages.results.files import Series
 
 

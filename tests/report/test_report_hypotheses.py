@@ -27,7 +27,7 @@ def cells(tmp_path):
 
 def card(cells, claim: Hypothesis, error: float = 0.02):
     judgement = judged(cells, error, stated=(claim,))
-    return hypotheses.card(judgement.findings[0], judgement)
+    return hypotheses.hypothesis_card(judgement.findings[0], judgement)
 
 
 def test_the_same_numbers_support_a_claim_and_reject_its_contrary(cells, tmp_path):
@@ -154,7 +154,7 @@ def test_confounders_stand_beside_the_pair(cells, tmp_path):
 
 
 def test_no_hypothesis():
-    assert hypotheses.tally(()) == "params.yaml states no hypothesis."
+    assert hypotheses.hypotheses_tally(()) == "params.yaml states no hypothesis."
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [0.3], [-0.4, -0.1], [-1e-4, 2e-4], [-0.3, 0.9]])

@@ -125,7 +125,7 @@ def test_the_summary_and_mlflow_have_the_gain_of_twice_the_images(made):
     ]
     assert summary["more_images_cell"] == share.cells[-1] == "row-whole"
     assert not any(isinstance(value, dict | list) for value in summary.values())
-    metrics = outcomes.metrics(judgement)
+    metrics = outcomes.comparison_metrics(judgement)
     assert [metrics[f"more_images_{key}/row-whole"] for key in ("gain", "low", "high")] == [
         gain.value,
         gain.low,
@@ -133,14 +133,18 @@ def test_the_summary_and_mlflow_have_the_gain_of_twice_the_images(made):
     ]
     assert (
         "by a power law through 3 shares"
-        in outcomes.tags(judgement, study_of(ROWS))["more_images.1"]
+        in outcomes.comparison_tags(judgement, study_of(ROWS))["more_images.1"]
     )
-    assert "all of r50: twice its 240 training images are expected to give +" in outcomes.note(
-        judgement
+    assert (
+        "all of r50: twice its 240 training images are expected to give +"
+        in outcomes.comparison_note(judgement)
     )
     # A gain that cannot be told has its interval alone.
     useless = changed(judgement, doubled=Gain(480, 0.1, -0.5, 0.5, True))
-    summary, metrics = json.loads(summary_json(cells, useless)), outcomes.metrics(useless)
+    summary, metrics = (
+        json.loads(summary_json(cells, useless)),
+        outcomes.comparison_metrics(useless),
+    )
     assert (summary["more_images_gain"], summary["more_images_low"]) == (None, -0.5)
     assert (
         "more_images_gain/row-whole" not in metrics and metrics["more_images_high/row-whole"] == 0.5

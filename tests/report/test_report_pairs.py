@@ -10,7 +10,7 @@ from report_cells import NAMES, Page, load_all, report
 from report_judgements import judged
 
 from stages.report.shown_cells import page_cells
-from stages.report.texts import OUTCOMES
+from stages.report.texts import OUTCOME_MARKS
 from stages.report.verdicts.pairs import confounding, matrices
 from stages.verdict.fairness import NEEDED
 
@@ -167,7 +167,7 @@ def test_the_square_of_pairs_is_antisymmetric_and_says_all(cells):
                 assert float(one.text) == -float(square.rows[j][i].text)
     top = square.rows[0][3]
     assert top.shade == 100 and top.outcome == "better" and top.confounded is False
-    assert OUTCOMES[top.outcome][0] == "▲"
+    assert OUTCOME_MARKS[top.outcome][0] == "▲"
     assert top.title.splitlines()[:2] == [
         f"{CASCADE} against {R50}: better",
         "val mAP50: +0.150 [+0.097, +0.203] (240 boxes, 48 images)",

@@ -11,7 +11,8 @@ import pytest
 from report_cells import Page
 
 from stages.comparison import outcomes
-from stages.report import ReportContext, write_report
+from stages.report.header import ReportContext
+from stages.report.page import write_report
 from stages.study.params import Hypothesis
 from stages.verdict import matrix
 
@@ -91,7 +92,7 @@ def texts(stranger) -> dict[str, str]:
         "page": f"{page.text} {' '.join(titles)}",
         "report.md": (folder / "report.md").read_text(encoding="utf-8"),
         "summary.json": (folder / "summary.json").read_text(encoding="utf-8"),
-        "MLflow's description": outcomes.note(judgement),
+        "MLflow's description": outcomes.comparison_note(judgement),
     }
 
 

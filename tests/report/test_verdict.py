@@ -10,10 +10,10 @@ import pytest
 from report_cells import NAMES, Page, load_all, report
 from report_judgements import METRIC, judged
 
-from stages.report.shown_cells import order, page_cells
+from stages.report.shown_cells import page_cells, ranked_cells
 from stages.report.verdicts import standing
-from stages.report.verdicts.card import card
-from stages.report.verdicts.pairs import matrices, needed, rival
+from stages.report.verdicts.card import choice_card
+from stages.report.verdicts.pairs import deciding_numbers, matrices, rival
 from stages.verdict.holding import contradictions
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -48,7 +48,7 @@ def told(files: dict[str, str]) -> list[str]:
     return [Page(files["index.html"]).text, " ".join(files["report.md"].replace("\\", "").split())]
 
 
-def places(judgement, cells) -> dict[str, standing.Place]:
+def places(judgement, cells) -> dict[str, standing.CellPlace]:
     return standing.places(judgement, page_cells(cells, judgement))
 
 
@@ -108,15 +108,18 @@ def test_a_difference_of_nothing_asks_for_no_number_of_images(cells):
     pair = judged(cells, error=0.2).pairs[METRIC][0]
     far = dataclasses.replace(pair, images_needed=48_001)
     assert (
-        needed(far)
+        deciding_numbers(far)
         == "would not be decided by 1,000 times as many images, if the difference is what it seems"
     )
-    assert needed(dataclasses.replace(pair, images_needed=48_000)).startswith(
+    assert deciding_numbers(dataclasses.replace(pair, images_needed=48_000)).startswith(
         "would be decided by about 48,000 images"
     )
     both = dataclasses.replace(pair, images_needed=60, repeats_needed=4)
-    assert "about 60 images instead of 48 or by 4 runs of each instead of 1 and 1" in needed(both)
-    assert needed(dataclasses.replace(pair, images_needed=None)) == ""
+    assert (
+        "about 60 images instead of 48 or by 4 runs of each instead of 1 and 1"
+        in deciding_numbers(both)
+    )
+    assert deciding_numbers(dataclasses.replace(pair, images_needed=None)) == ""
 
 
 def test_whether_it_holds_is_said(cells, tmp_path):
@@ -149,14 +152,14 @@ def test_whether_it_holds_is_said(cells, tmp_path):
     assert states == ["holds", "probable", "fails"]
     # What speaks against a choice comes before that it is not shown.
     assert (
-        card(dataclasses.replace(wide, obstructed=True)).ship
+        choice_card(dataclasses.replace(wide, obstructed=True)).ship
         == f"{CASCADE} is ahead, but do not ship it yet"
     )
 
 
 def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
     found = judged(cells, error=0.2)
-    made = card(found)
+    made = choice_card(found)
     standing = found.standings[CASCADE]
     assert list(made.points) == ["How sure", "Cost", "Test"]
     assert f"{100 * standing.p_best:.0f} % probability to be the best" in made.points["How sure"]
@@ -167,7 +170,7 @@ def test_the_card_is_short_and_its_numbers_are_the_standings(cells):
     assert f"could lose up to {least.loss_high:.3f}" in made.points["Cost"]
     words = sum(len(text.split()) for text in (made.ship, made.because, *made.points.values()))
     assert words < 100
-    sure = card(judged(cells)).points["How sure"]
+    sure = choice_card(judged(cells)).points["How sure"]
     assert sure.endswith("Every other cell is ruled out as the best.")
 
 
@@ -181,7 +184,7 @@ def test_a_cheaper_cell_that_is_shown_to_be_as_good_is_chosen(cells):
         for place, cell in enumerate(cells)
     ]
     found = judged(close, error=0.001)
-    made = card(found)
+    made = choice_card(found)
     assert found.choice.chosen == R50 and made.state == "holds" and made.ship == f"Ship {R50}"
     assert made.because.startswith(
         "It is the cheapest cell that is shown to be good enough: it loses at most 0.00"
@@ -204,7 +207,7 @@ def test_costs_that_are_not_told_apart_are_not_called_higher(cells):
     ]
     found = judged(close, error=0.2)
     alone = dataclasses.replace(found.choice, cost="latency_ms", cheaper=())
-    cost = card(dataclasses.replace(found, choice=alone)).points["Cost"]
+    cost = choice_card(dataclasses.replace(found, choice=alone)).points["Cost"]
     assert "is not shown to be lower" in cost and f"{R50} (10)" in cost
     assert "no cheaper cell" not in cost
 
@@ -223,7 +226,7 @@ def test_holes_are_named_with_their_reason(cells, tmp_path):
 
 
 def what_test_says(judgement) -> str:
-    return card(judgement).points.get("Test", "")
+    return choice_card(judgement).points.get("Test", "")
 
 
 def test_what_test_says(cells):
@@ -262,7 +265,7 @@ def test_the_best_on_the_page_is_the_one_of_the_deciding_metric(cells):
 def test_one_cell_and_no_score(cells, tmp_path):
     single = judged(cells[:1])
     assert (
-        card(single).because
+        choice_card(single).because
         == "It is the only cell with results: there is nothing to compare it with."
     )
     assert places(single, cells[:1])[R50].outcome == "best"
@@ -276,11 +279,11 @@ def test_one_cell_and_no_score(cells, tmp_path):
     ]
     nothing = judged(blank, holds=False)
     assert (
-        card(nothing).ship == "Nothing to ship yet"
-        and card(nothing).because == "No cell has a val mAP50."
+        choice_card(nothing).ship == "Nothing to ship yet"
+        and choice_card(nothing).because == "No cell has a val mAP50."
     )
     assert {mark for _, mark, _ in forest(nothing, blank).rows} == {None}
-    assert card(nothing).points == {}
+    assert choice_card(nothing).points == {}
     text = Page(report(blank, tmp_path)["index.html"]).text
     assert (
         "No two cells were compared." in text
@@ -316,8 +319,8 @@ def test_cells_without_a_value_come_last(cells):
         cells[3], scores=cells[3].scores | {"val": dict.fromkeys(cells[3].scores["val"])}
     )
     found = judged([blank, *cells[:3]])
-    assert order(found) == [PAFPN, SWIN, R50, CASCADE]
-    assert order(found, "test/bbox_mAP_50") == [CASCADE, PAFPN, SWIN, R50]
+    assert ranked_cells(found) == [PAFPN, SWIN, R50, CASCADE]
+    assert ranked_cells(found, "test/bbox_mAP_50") == [CASCADE, PAFPN, SWIN, R50]
 
 
 def test_a_shown_choice_has_no_caution(cells, tmp_path):

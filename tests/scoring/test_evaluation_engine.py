@@ -14,7 +14,8 @@ from random_sets import first_images
 from scored_cases import BOX, detections, inspected, random_case, split
 
 from benchmarks.evaluation import generated, renumbered
-from stages.analysis import curves, depth, tide
+from stages.analyse import SCORE, describe
+from stages.analysis import quality, tide
 from stages.errors import InputError
 from stages.scoring import engine, tables
 
@@ -116,11 +117,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_edges(tmp_path, name):
     found = check(tmp_path, *CASES[name])
-    json.dumps(depth.describe(found), allow_nan=False)
+    json.dumps(describe(found), allow_nan=False)
 
 
 def test_a_border_area_is_of_both_sizes(tmp_path):
-    sizes = depth.describe(inspected(tmp_path, *CASES["an area on the border"]))["sizes"]
+    sizes = describe(inspected(tmp_path, *CASES["an area on the border"]))["sizes"]
     assert {name: size["boxes"] for name, size in sizes.items()} == {
         "all": 2,
         "small": 1,
@@ -130,7 +131,7 @@ def test_a_border_area_is_of_both_sizes(tmp_path):
 
 
 def test_absent_classes_are_none_and_no_part_of_the_mean(tmp_path):
-    found = depth.describe(inspected(tmp_path, *CASES["a class without boxes"]))
+    found = describe(inspected(tmp_path, *CASES["a class without boxes"]))
     assert found["classes"] == 1 and found["metrics"]["bbox_mAP"] == pytest.approx(1)
     absent = found["per_class"][2]
     assert (absent["boxes"], absent["AP"], absent["AP50"], absent["best_f1"]["f1"]) == (
@@ -153,11 +154,11 @@ def test_absent_classes_are_none_and_no_part_of_the_mean(tmp_path):
 
 
 def test_no_detections_are_0_where_there_are_boxes(tmp_path):
-    found = depth.describe(inspected(tmp_path, split([(1, 1, BOX)]), []))
+    found = describe(inspected(tmp_path, split([(1, 1, BOX)]), []))
     assert found["metrics"]["bbox_mAP_50"] == 0 and found["metrics"]["bbox_mAP_l"] is None
     assert [one["AP"] for one in found["per_class"]] == [0, None]
     assert found["best_f1"] == {"threshold": None, "f1": 0, "precision": None, "recall": 0}
-    assert found["score"] == depth.SCORE
+    assert found["score"] == SCORE
     assert found["calibration"]["ECE"] is None and found["errors"]["dAP"]["missed"] == 1
     json.dumps(found, allow_nan=False)
 
@@ -166,7 +167,7 @@ def test_no_detections_are_0_where_there_are_boxes(tmp_path):
 def test_a_split_without_labels_is_none(tmp_path, results):
     coco = split([])
     del coco["annotations"]
-    found = depth.describe(inspected(tmp_path, coco, results))
+    found = describe(inspected(tmp_path, coco, results))
     assert set(found["metrics"].values()) == {None} and found["classes"] == found["boxes"] == 0
     assert (
         found["best_f1"]["f1"]
@@ -184,7 +185,7 @@ def test_a_split_without_labels_is_none(tmp_path, results):
 @pytest.mark.parametrize("seed", range(5))
 def test_tables_are_pycocotools(tmp_path, seed):
     coco, results = random_case(seed)
-    found, expected = depth.describe(inspected(tmp_path, coco, results)), oracle(coco, results)
+    found, expected = describe(inspected(tmp_path, coco, results)), oracle(coco, results)
     precision = expected.eval["precision"][..., -1]
     for index, one in enumerate(found["per_class"]):
         for position, cell in enumerate((one, *one["sizes"].values())):
@@ -215,15 +216,15 @@ def test_best_f1_by_hand(tmp_path):
         detections((1, 1, far, 0.6), (1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7)),
     )
     expected = {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
-    assert curves.best_f1(found, 0) == pytest.approx(expected)
-    assert curves.best_f1(found) == pytest.approx(expected)
+    assert quality.best_f1(found, 0) == pytest.approx(expected)
+    assert quality.best_f1(found) == pytest.approx(expected)
     # With the third and the fourth tied there are only F1 2/3, 2/4 and again 2/3: the higher threshold.
     found = inspected(
         tmp_path,
         coco,
         detections((1, 1, BOX, 0.9), (1, 1, far, 0.8), (1, 1, second, 0.7), (1, 1, far, 0.7)),
     )
-    assert curves.best_f1(found, 0)["threshold"] == 0.9
+    assert quality.best_f1(found, 0)["threshold"] == 0.9
 
 
 def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
@@ -241,7 +242,7 @@ def test_best_f1_of_a_class_counts_its_own_detections(tmp_path):
             (2, 2, BOX, 0.5),
         ),
     )
-    one, two = curves.per_class(found)
+    one, two = quality.class_scores(found)
     assert one["best_f1"] == pytest.approx(
         {"threshold": 0.7, "f1": 0.8, "precision": 2 / 3, "recall": 1}
     )
@@ -255,7 +256,7 @@ def test_the_curves_means_are_the_statistics(tmp_path):
     near, second = [22.0, 10, 40, 40], [100.0, 100, 40, 40]
     results = detections((1, 1, near, 0.9), (1, 2, second, 0.8))
     found = inspected(tmp_path, split([(1, 1, BOX), (1, 2, second)]), results)
-    table = curves.precision_recall(found)
+    table = quality.precision_recall(found)
     for curve, values in zip(
         (table["mean"], *table["per_class"]), ((1, 0.55), (1, 0.1), (1, 1)), strict=True
     ):

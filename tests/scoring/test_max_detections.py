@@ -19,7 +19,8 @@ from random_sets import random_set
 from report_cells import load_all, report
 
 from stages import predict as predict_stage
-from stages.analysis import depth, tide
+from stages.analyse import describe
+from stages.analysis import tide
 from stages.errors import InputError
 from stages.model import resolve
 from stages.model.compose import compose
@@ -91,7 +92,7 @@ def oracle(content: dict, results: list[dict], most: int) -> COCOeval:
 def test_detections_equal_to_the_truth(most, score, tmp_path):
     content = crowded()
     inspected = tide.inspect(written(tmp_path, content, most), as_detections(content))
-    details = depth.describe(inspected)
+    details = describe(inspected)
     assert details["metrics"]["bbox_mAP_50"] == pytest.approx(score, abs=1e-3)
     assert details["max_detections"] == most
     # Curves, TIDE, confusion and images follow the same matches.

@@ -139,7 +139,7 @@ def test_runs_carry_both_names(tmp_path):
     study = dataclasses.replace(params.load(), study="waste")
     study = dataclasses.replace(study, data=dataclasses.replace(study.data, name="drawn scenes"))
     assert names.tags(study) == {"study": "waste", "dataset": "drawn scenes"}
-    found = outcomes.tags(judged(load_all(tmp_path)), study)
+    found = outcomes.comparison_tags(judged(load_all(tmp_path)), study)
     assert (found["study"], found["dataset"]) == ("waste", "drawn scenes")
     prepared = {
         "digests": {"train": "1", "val": "2"},

@@ -14,7 +14,7 @@ from stages.tracking.contents import (
     missing_points,
     moments_of,
     points_of,
-    same,
+    same_number,
 )
 
 POINTS = [("loss", 2.0, 10, 1), ("loss", 1.0, 20, 2), ("lr", 0.1, 10, 1)]
@@ -51,7 +51,7 @@ def test_a_value_that_differs_is_sent_with_a_later_time():
     ],
 )
 def test_stores_keep_nan_and_the_largest_number_in_place_of_infinity(stored, value, expected):
-    assert same(stored, value) == expected
+    assert same_number(stored, value) == expected
 
 
 def test_a_seed_of_0_is_a_tag_and_what_is_not_known_is_none():

@@ -21,7 +21,7 @@ def loader_process(report: int, question: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("released", [False, True])
 def test_a_loader_process_hears_a_signal_only_when_it_is_released(number, released):
-    loaders.bounded({}, 1, in_training=True)
+    loaders.bound_loader({}, 1, in_training=True)
     ready, report = os.pipe()
     question, answer = os.pipe()
     child = os.fork()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from stages.safety.states import copied, put_back, take
+from stages.safety.states import copied, put_state_back, take_state
 from stages.training.best import BestHook
 
 PASSES = 2
@@ -16,7 +16,7 @@ BATCHES = torch.arange(8.0).reshape(4, 1, 2)
 
 
 def training() -> SimpleNamespace:
-    """What take() and put_back() read of a Runner, around MMEngine's own wrapper of an optimizer."""
+    """What take_state() and put_state_back() read of a Runner, around MMEngine's own wrapper of an optimizer."""
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
@@ -38,13 +38,13 @@ def test_a_training_goes_on_between_two_passes_of_a_step(done):
     whole, first, second = training(), training(), training()
     train(whole, BATCHES)
     train(first, BATCHES[:done])
-    state = take(first, {"place": done})
+    state = take_state(first, {"place": done})
     # What goes on there must not change what was taken.
     train(first, BATCHES[done:])
     train(second, BATCHES[:1])
     second.optim_wrapper.zero_grad()
     second.optim_wrapper.initialize_count_status(second.model, done, len(BATCHES))
-    assert put_back(second, state) == {"place": done}
+    assert put_state_back(second, state) == {"place": done}
     train(second, BATCHES[done:])
     for name, value in whole.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], value)

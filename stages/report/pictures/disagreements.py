@@ -10,18 +10,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.analysis.tide import BACKGROUND, CLASSIFICATION, LOCALISATION, Inspection
-from stages.analysis.tide import KINDS as ERRORS
-from stages.report.pictures.thumbnails import Box
+from stages.analysis.tide import (
+    BACKGROUND,
+    CLASSIFICATION,
+    ERROR_KINDS,
+    LOCALISATION,
+    Inspection,
+)
+from stages.report.pictures.thumbnails import DrawnBox
 from stages.report.shown_cells import Shown
 from stages.scoring.tables import iou_with
 from stages.study.counts import count, form
 from stages.verdict.wording import shortened
 
-# What the cell that is wrong does, in the order in which they are shown.
-KINDS = ("missed", "classification", "localisation", "background")
+# What the cell that is wrong does, as a heading and as a sentence of the table, in this order.
+DISAGREEMENTS = {
+    "missed": ("One finds a box that the other misses", "boxes that the other one misses"),
+    "classification": (
+        "One gives the right class, the other a wrong one",
+        "boxes to which the other one gives a wrong class",
+    ),
+    "localisation": (
+        "One places the box well, the other poorly",
+        "boxes that the other one places poorly",
+    ),
+    "background": (
+        "One sees something where nothing is labelled",
+        "places where the other one sees something that is not labelled",
+    ),
+}
+_KINDS = tuple(DISAGREEMENTS)
 _IOU = 0.5
-# What happens to a box that is not found, by KINDS.
+# What happens to a box that is not found, by kind.
 _FATES = {
     "missed": "not found",
     "classification": "found with a wrong class",
@@ -33,8 +53,9 @@ _MOST_NAMES = 5
 @dataclass(frozen=True)
 class View:
     """What a cell shows from its threshold up. kept (D,) bool: detections that count and reach it;
-    fate (N,) of each box: -1 found, else the position in KINDS of what happens to it; by (N,): the
-    detection that confuses or misplaces it, the one with the highest score, else -1."""
+    fate (N,) of each box: -1 found, else the position in DISAGREEMENTS of what happens to it;
+    by (N,): the detection that confuses or misplaces it, the one with the highest score, else
+    -1."""
 
     inspected: Inspection
     score: float
@@ -53,20 +74,20 @@ def view(inspected: Inspection, score: float) -> View:
     # Later ones overrule: a box that is found is found, whatever else means it.
     for kind, name in ((LOCALISATION, "localisation"), (CLASSIFICATION, "classification")):
         rows = rising[(kept & (errors.kind == kind))[rising]]
-        fate[errors.target[rows]] = KINDS.index(name)
+        fate[errors.target[rows]] = _KINDS.index(name)
         by[errors.target[rows]] = rows
     detected = evaluated.box[kept & (evaluated.box >= 0)]
     fate[detected] = by[detected] = -1
     return View(inspected, score, kept, fate, by)
 
 
-def compare(first: View, second: View) -> pd.DataFrame:
+def compare_views(first: View, second: View) -> pd.DataFrame:
     """Where two cells' views of the same split disagree, a row each: kind, what the wrong cell does
-    (of KINDS); right: 0 where the first cell is right, 1 where the second is; image: position in
-    Truth; box: its position in Truth, or -1 where nothing is; detection: the wrong cell's, or -1
-    where it shows none."""
+    (of DISAGREEMENTS); right: 0 where the first cell is right, 1 where the second is; image:
+    position in Truth; box: its position in Truth, or -1 where nothing is; detection: the wrong
+    cell's, or -1 where it shows none."""
     truth = first.inspected.truth
-    kinds = np.array(KINDS)
+    kinds = np.array(_KINDS)
     parts = []
     for right, (good, bad) in enumerate(((first, second), (second, first))):
         box = np.flatnonzero(~truth.crowd & (good.fate < 0) & (bad.fate >= 0))
@@ -93,7 +114,7 @@ def _unshared(bad: View, good: View) -> np.ndarray:
 
 def boxes(
     view: View, image_id: int, lit_boxes: Collection[int] = (), lit: Collection[int] = ()
-) -> list[Box]:
+) -> list[DrawnBox]:
     """The labelled boxes of an image, solid, and what a cell shows, dashed in the colour of its
     kind.
 
@@ -108,24 +129,24 @@ def boxes(
         if truth.crowd[box]:
             kind, words = "crowd", "a crowd: not counted"
         elif view.fate[box] >= 0:
-            kind, words = "lost", _FATES[KINDS[view.fate[box]]]
+            kind, words = "lost", _FATES[_KINDS[view.fate[box]]]
         mark = "," if kind == "crowd" else ":"
         title = f"labelled {truth.classes[truth.category[box]]}{mark} {words}"
-        drawn.append(Box(*truth.boxes[box], kind, False, title, box in lit_boxes))
+        drawn.append(DrawnBox(*truth.boxes[box], kind, False, title, box in lit_boxes))
     for at in np.flatnonzero(view.kept & (detections.image == place)).tolist():
         name = f"{truth.classes[detections.category[at]]} {detections.score[at]:.2f}"
         if right[at] >= 0:
-            drawn.append(Box(*detections.boxes[at], "right", True, f"{name}: right"))
+            drawn.append(DrawnBox(*detections.boxes[at], "right", True, f"{name}: right"))
         elif errors.kind[at] >= 0:
-            kind = ERRORS[errors.kind[at]]
+            kind = ERROR_KINDS[errors.kind[at]]
             title = f"{name}: {kind}"
             if kind == "classification":
                 title += f", this is {truth.classes[truth.category[errors.target[at]]]}"
-            drawn.append(Box(*detections.boxes[at], kind, True, title, at in lit))
+            drawn.append(DrawnBox(*detections.boxes[at], kind, True, title, at in lit))
     return drawn
 
 
-def tally(image: Mapping[str, Any]) -> str:
+def image_tally(image: Mapping[str, Any]) -> str:
     """The counts of an image as images.per_image() gives them."""
     kinds = []
     for kind, number in image["errors"].items():
@@ -141,8 +162,8 @@ def tally(image: Mapping[str, Any]) -> str:
 
 
 def mistakes(cell: Shown, view: View, rows: pd.DataFrame) -> str:
-    """What the wrong cell of a disagreement does on an image, class by class. rows: of compare(),
-    all of one kind and with this cell in the wrong."""
+    """What the wrong cell of a disagreement does on an image, class by class. rows: of
+    compare_views(), all of one kind and with this cell in the wrong."""
     truth, detections = view.inspected.truth, view.inspected.detections
     labelled = [truth.classes[truth.category[box]] for box in rows.box if box >= 0]
     detected = [truth.classes[detections.category[at]] for at in rows.detection if at >= 0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.analysis.tide import KINDS
+from stages.analysis.tide import ERROR_KINDS
 from stages.report.shown_cells import Shown, ShownCells
 from stages.report.verdicts.card import NEAR_ZERO
 from stages.study.counts import count
@@ -34,13 +34,13 @@ WORDS = {
 _MOST_NAMES = 4
 # Beyond these the columns of a confusion matrix are too narrow to read; the classes with fewer boxes
 # are summed up in one column.
-MOST_CLASSES = 15
+MATRIX_CLASS_LIMIT = 15
 _MOST_FIELDS = 4000
 
 
 @dataclass(frozen=True)
-class Bar:
-    """kind: of KINDS, or "never found"; width: percent of the largest cost on the page."""
+class ErrorBar:
+    """kind: of ERROR_KINDS, or "never found"; width: percent of the largest cost on the page."""
 
     kind: str
     width: float
@@ -50,20 +50,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Errors:
-    """rows: cell, AP50, a bar for each of KINDS and one for what the classes that it does not find
-    would add, each found perfectly. Without rows the sentence says why; absent: on cells whose
+class ErrorTable:
+    """rows: cell, AP50, a bar for each of ERROR_KINDS and one for what the classes that it does not
+    find would add, each found perfectly. Without rows the sentence says why; absent: on cells whose
     details lack this part, or ""."""
 
-    rows: list[tuple[Shown, str, list[Bar]]]
+    rows: list[tuple[Shown, str, list[ErrorBar]]]
     split: str
     sentences: list[str]
     absent: str
 
 
 class _Costs:
-    """What keeps a cell from a perfect mAP50. effects: dAP50 by KINDS, as tide.effects() has them;
-    weak: the classes at or near zero; lost: what mAP50 would gain, were these found perfectly."""
+    """What keeps a cell from a perfect mAP50. effects: dAP50 by ERROR_KINDS, as tide.effects() has
+    them; weak: the classes at or near zero; lost: what mAP50 would gain, were these found
+    perfectly."""
 
     def __init__(self, cell: Shown, split: str) -> None:
         self.cell = cell
@@ -76,27 +77,27 @@ class _Costs:
         missing = [1.0 - (entry["AP50"] or 0.0) for entry in self.weak]
         self.lost = sum(missing) / max(1, len(self.classes))
 
-    def bars(self, split: str, highest: float) -> list[Bar]:
+    def bars(self, split: str, highest: float) -> list[ErrorBar]:
         worst = max(self.effects.values())
         bars = []
-        for kind in KINDS:
+        for kind in ERROR_KINDS:
             cost = self.effects[kind]
             title = (
                 f"{kind}: {split} mAP50 would rise by {cost:.4f}, from {self.AP50:.4f}, without "
                 f"these {self.count[kind]:,} errors\n{WORDS[kind][1]}\n{self.cell.title}"
             )
             width = round(100 * cost / highest, 2)
-            bars.append(Bar(kind, width, f"{cost:.3f}", cost == worst > 0, title))
+            bars.append(ErrorBar(kind, width, f"{cost:.3f}", cost == worst > 0, title))
         title = f"every class has an AP50 over {NEAR_ZERO:g}"
         if self.weak:
             names = [f"{entry['class']} ({entry['boxes']:,} boxes)" for entry in self.weak]
             title = f"AP50 of {NEAR_ZERO:g} or less: {', '.join(names)}"
         title += f"\n{self.cell.title}"
         width = round(100 * self.lost / highest, 2)
-        return [*bars, Bar("never found", width, f"{self.lost:.3f}", False, title)]
+        return [*bars, ErrorBar("never found", width, f"{self.lost:.3f}", False, title)]
 
 
-def errors(study: ShownCells) -> Errors:
+def errors(study: ShownCells) -> ErrorTable:
     """Cells in the order of the pictures."""
     cells, absent = study.having("errors", "per_class")
     measured = [_Costs(cell, study.split) for cell in cells]
@@ -105,18 +106,18 @@ def errors(study: ShownCells) -> Errors:
         nothing = "No cell has its errors by kind."
         if cells:
             nothing = f"The {study.split} split has no box: there is no error to find."
-        return Errors([], study.split, [nothing], absent)
+        return ErrorTable([], study.split, [nothing], absent)
     highest = max(max(*costs.effects.values(), costs.lost) for costs in measured) or 1.0
     rows = []
     for costs in measured:
         rows.append((costs.cell, f"{costs.AP50:.3f}", costs.bars(study.split, highest)))
     sentences = [*_costliest(measured[0]), *_zero_classes(measured[0]), *_over_cells(measured)]
-    return Errors(rows, study.split, sentences, absent)
+    return ErrorTable(rows, study.split, sentences, absent)
 
 
 def _costliest(costs: _Costs) -> list[str]:
     short, effects = costs.cell.short, costs.effects
-    order = sorted(KINDS, key=lambda kind: -effects[kind])
+    order = sorted(ERROR_KINDS, key=lambda kind: -effects[kind])
     worst, second = order[0], order[1]
     if not effects[worst]:
         return [f"{short}: without any one kind of error its mAP50 would be the same."]
@@ -126,7 +127,7 @@ def _costliest(costs: _Costs) -> list[str]:
     )
     place = (
         f"A right box with a wrong class costs it {effects['classification']:.3f}, number "
-        f"{order.index('classification') + 1} of the {len(KINDS)} kinds."
+        f"{order.index('classification') + 1} of the {len(ERROR_KINDS)} kinds."
     )
     if worst == "classification":
         place = (
@@ -154,7 +155,7 @@ def _over_cells(measured: Sequence[_Costs]) -> list[str]:
     worst: Counter[str] = Counter()
     for costs in measured:
         if any(costs.effects.values()):
-            worst[max(KINDS, key=costs.effects.__getitem__)] += 1
+            worst[max(ERROR_KINDS, key=costs.effects.__getitem__)] += 1
     if len(measured) < 2 or not worst:
         return []
     listed = ", ".join(f"{kind} in {number}" for kind, number in worst.most_common())
@@ -194,7 +195,7 @@ class Confusion:
     absent: str
 
 
-def confusion(study: ShownCells) -> Confusion:
+def confusion_matrices(study: ShownCells) -> Confusion:
     """The matrices of all cells whose details hold one, the chosen cell first."""
     cells, absent = study.having("confusion")
     tables = []
@@ -209,7 +210,7 @@ def confusion(study: ShownCells) -> Confusion:
         nothing = "No cell has a confusion matrix."
     elif not tables:
         nothing = f"The {study.split} split has no box: nothing can be taken for anything else."
-    fields = (min(labels, MOST_CLASSES + 2) + 1) ** 2
+    fields = (min(labels, MATRIX_CLASS_LIMIT + 2) + 1) ** 2
     most = max(1, _MOST_FIELDS // fields)
     matrices = [_matrix(cell, table) for cell, table in tables[:most]]
     return Confusion(matrices, study.split, nothing, absent)
@@ -220,8 +221,8 @@ def _matrix(cell: Shown, table: Mapping[str, Any]) -> Matrix:
     background = len(names)
     totals = counts.sum(axis=1)
     by_boxes = np.argsort(-totals[:background], kind="stable")
-    kept = sorted(by_boxes[:MOST_CLASSES].tolist())
-    merged = by_boxes[MOST_CLASSES:].tolist()
+    kept = sorted(by_boxes[:MATRIX_CLASS_LIMIT].tolist())
+    merged = by_boxes[MATRIX_CLASS_LIMIT:].tolist()
     # Each column with the classes that are counted in it.
     columns = [(names[index], [index]) for index in kept]
     if merged:

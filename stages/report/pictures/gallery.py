@@ -15,39 +15,23 @@ import pandas as pd
 from stages.analysis import tide
 from stages.errors import InputError
 from stages.report.pictures import disagreements
-from stages.report.pictures.disagreements import View
-from stages.report.pictures.thumbnails import Album, Box, Photo, Shot
+from stages.report.pictures.disagreements import DISAGREEMENTS, View
+from stages.report.pictures.thumbnails import Album, DrawnBox, Photo, Shot
 from stages.report.shown_cells import Shown, ShownCells
 from stages.study import paths
 from stages.study.counts import count, form, is_or_are
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import shortened
 
-WORST = 12
+WORST_LIMIT = 12
 PER_KIND = 3
-SUSPECTS = 12
+SUSPECT_LIMIT = 12
 # Classes that a caption lists; the others are counted.
 _MOST_NAMES = 4
-# What the cell that is wrong does, as a heading and as a sentence of the table.
-DISAGREEMENTS = {
-    "missed": ("One finds a box that the other misses", "boxes that the other one misses"),
-    "classification": (
-        "One gives the right class, the other a wrong one",
-        "boxes to which the other one gives a wrong class",
-    ),
-    "localisation": (
-        "One places the box well, the other poorly",
-        "boxes that the other one places poorly",
-    ),
-    "background": (
-        "One sees something where nothing is labelled",
-        "places where the other one sees something that is not labelled",
-    ),
-}
 
 
 @dataclass(frozen=True)
-class Kind:
+class Disagreement:
     """One type of disagreement: how often the first cell alone is right, how often the second.
     duels: an image as each of them sees it, and what is wrong there."""
 
@@ -63,7 +47,7 @@ class Wall:
     """Pictures, or kinds of pairs of them, below a sentence, which says so where there are none."""
 
     words: str
-    shots: Sequence[Shot | Kind] = ()
+    shots: Sequence[Shot | Disagreement] = ()
 
 
 @dataclass(frozen=True)
@@ -134,8 +118,8 @@ def _worst(cell: Shown, view: View, album: Album) -> Wall:
     faulty = sum(image["wrong"] + image["not_found"] > 0 for image in images.values())
     shots = []
     for number in details["worst"]:
-        if number in images and len(shots) < WORST:
-            words = disagreements.tally(images[number])
+        if number in images and len(shots) < WORST_LIMIT:
+            words = disagreements.image_tally(images[number])
             shots.append(album.shot(number, disagreements.boxes(view, number), words, cell=cell))
     if not shots:
         return Wall(f"{cell.short} makes no mistake on {album.split}.")
@@ -149,7 +133,7 @@ def _worst(cell: Shown, view: View, album: Album) -> Wall:
 
 def _disagreements(views: Sequence[tuple[Shown, View]], album: Album) -> Wall:
     (first, view), (second, other_view) = views
-    table = disagreements.compare(view, other_view)
+    table = disagreements.compare_views(view, other_view)
     if table.empty:
         return Wall(f"{first.short} and {second.short} agree on every box of {album.split}.")
     pictured: set[int] = set()
@@ -162,7 +146,7 @@ def _disagreements(views: Sequence[tuple[Shown, View]], album: Album) -> Wall:
         pictured.update(images)
         duels = [_duel(of_kind[of_kind.image == image], views, album) for image in images]
         only = (int((of_kind.right == 0).sum()), int((of_kind.right == 1).sum()))
-        kinds.append(Kind(name, title, meaning, only, duels))
+        kinds.append(Disagreement(name, title, meaning, only, duels))
     words = (
         f"{first.short} and {second.short} disagree {count(len(table), 'times')} on "
         f"{table.image.nunique():,} of {len(view.inspected.truth.image_ids):,} {album.split} images, "
@@ -206,7 +190,7 @@ def _contradicted(judgement: Judgement, albums: Mapping[str, Album]) -> Wall:
         key=lambda entry: (-entry[1]["agree"], -entry[1]["score"], entry[0], entry[1]["box_id"])
     )
     shots = []
-    for split, entry in entries[:SUSPECTS]:
+    for split, entry in entries[:SUSPECT_LIMIT]:
         label = f"labelled {entry['class']}"
         words = (
             f"{label}; {entry['agree']} of {count(len(entry['cells']), 'cells')} see "
@@ -216,7 +200,7 @@ def _contradicted(judgement: Judgement, albums: Mapping[str, Album]) -> Wall:
         lines = [label]
         for name, detected in entry["cells"].items():
             lines.append(f"{judgement.short(name)}: {detected}")
-        box = Box(*entry["bbox"], "suspect", False, "\n".join(lines), True)
+        box = DrawnBox(*entry["bbox"], "suspect", False, "\n".join(lines), True)
         shots.append(albums[split].shot(entry["image_id"], [box], words, focus=entry["bbox"]))
     if not shots:
         return Wall("No label is contradicted by all good cells.")
@@ -235,11 +219,11 @@ def _unlabelled(judgement: Judgement, albums: Mapping[str, Album]) -> Wall:
     entries = _shown(judgement.unlabelled, albums)
     entries.sort(key=lambda entry: (-len(entry[1]["places"]), entry[0]))
     shots = []
-    for split, entry in entries[:SUSPECTS]:
+    for split, entry in entries[:SUSPECT_LIMIT]:
         boxes = []
         for place in entry["places"]:
             title = f"not labelled; seen as {place['detected']}, with {place['score']:.2f} or more"
-            boxes.append(Box(*place["bbox"], "suspect", True, title, True))
+            boxes.append(DrawnBox(*place["bbox"], "suspect", True, title, True))
         classes = Counter(place["detected"] for place in entry["places"]).most_common()
         names = [f"{number} {name}" for name, number in classes]
         words = (

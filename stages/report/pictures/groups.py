@@ -14,7 +14,7 @@ from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import shortened
 
-METRICS = {
+GROUP_METRICS = {
     "AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),
     "AP": ("bbox_mAP", "average precision, the mean over IoU 0.50 to 0.95"),
 }
@@ -23,17 +23,17 @@ METRICS = {
 AXES = ((0.05, 0.01), (0.1, 0.02), (0.25, 0.05), (0.5, 0.1), (1.0, 0.2))
 # Classes with fewer boxes than these many others are left to the table of classes, so that the page
 # stays small.
-MOST_CLASSES = 40
+CHART_CLASS_LIMIT = 40
 _MOST_BARS = 3000
 _MOST_NAMES = 8
 
 # The kind and name of a Group; and cell -> its estimate, None where nothing is measured.
 Key = tuple[str, str]
-Estimates = dict[str, Estimate | None]
+CellEstimates = dict[str, Estimate | None]
 
 
 @dataclass(frozen=True)
-class Bar:
+class GroupBar:
     """width, left, right: of the bar and its interval, in percent of the axis."""
 
     cell: Shown
@@ -45,13 +45,13 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class GroupRow:
     """A class, a size or their mean, with the bars of the cells, the first two first."""
 
     name: str
     note: str
     thin: bool
-    bars: list[Bar]
+    bars: list[GroupBar]
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Groups:
     """first: the cells whose bars are always shown, at most two; others: those to be picked beside
     them; absent: a sentence on cells without estimates."""
 
-    charts: list[Chart]
+    charts: list[GroupChart]
     first: list[Shown]
     others: list[Shown]
     thin: int
     absent: str
 
 
-def groups(study: ShownCells, judgement: Judgement) -> Groups:
+def group_charts(study: ShownCells, judgement: Judgement) -> Groups:
     """AP50 and AP on val and test, those without any box left out."""
     cells, lacking = [], []
     rows = 0
@@ -77,11 +77,11 @@ def groups(study: ShownCells, judgement: Judgement) -> Groups:
             rows = max(rows, *map(len, tables))
         else:
             lacking.append(cell.short)
-    drawn = cells[: max(2, _MOST_BARS // max(1, 4 * min(rows, MOST_CLASSES + 3)))]
+    drawn = cells[: max(2, _MOST_BARS // max(1, 4 * min(rows, CHART_CLASS_LIMIT + 3)))]
     charts = []
     for split in sorted(EVALUATED, key=lambda split: split != judgement.metric.split("/")[0]):
-        for metric in METRICS:
-            chart = Chart(drawn, judgement, split, metric)
+        for metric in GROUP_METRICS:
+            chart = GroupChart(drawn, judgement, split, metric)
             if chart.present:
                 charts.append(chart)
     absent = ""
@@ -90,7 +90,7 @@ def groups(study: ShownCells, judgement: Judgement) -> Groups:
     return Groups(charts, drawn[:2], drawn[2:], MIN_BOXES, absent)
 
 
-class Chart:
+class GroupChart:
     """One metric on one split. present: how many classes have a box; lines: distance of the axis'
     lines, in the metric's units; sizes, classes: their rows.
 
@@ -104,11 +104,11 @@ class Chart:
         self.cells = cells
         self.key = f"{split}-{metric}"
         self.label = f"{split} {metric}"
-        name, meaning = METRICS[metric]
+        name, meaning = GROUP_METRICS[metric]
         self.definition = f"{self.label}: {meaning} (COCO), on the {split} split"
         self.boxes: dict[Key, int] = {}
-        self.estimates: dict[Key, Estimates] = {}
-        means: Estimates = {}
+        self.estimates: dict[Key, CellEstimates] = {}
+        means: CellEstimates = {}
         for cell in cells:
             means[cell.name] = judgement.estimates.get(cell.name, {}).get(f"{split}/{name}")
             for group in judgement.groups[cell.name].get(split, ()):
@@ -130,23 +130,23 @@ class Chart:
         )
         self.sizes = [self._row("all boxes", total, means, mean)]
         self.sizes += map(self._row_of, self.size_keys)
-        self.classes = list(map(self._row_of, self.class_keys[:MOST_CLASSES]))
+        self.classes = list(map(self._row_of, self.class_keys[:CHART_CLASS_LIMIT]))
         self.sentences = self._sentences()
 
-    def _row_of(self, key: Key) -> Row:
+    def _row_of(self, key: Key) -> GroupRow:
         return self._row(
             key[1], self.boxes[key], self.estimates[key], count(self.boxes[key], "boxes")
         )
 
-    def _row(self, name: str, boxes: int, estimates: Estimates, note: str) -> Row:
+    def _row(self, name: str, boxes: int, estimates: CellEstimates, note: str) -> GroupRow:
         bars = []
         for cell in self.cells:
             estimate = estimates.get(cell.name)
             if estimate is not None:
                 bars.append(self._bar(cell, name, estimate, boxes))
-        return Row(name, note, 0 < boxes < MIN_BOXES, bars)
+        return GroupRow(name, note, 0 < boxes < MIN_BOXES, bars)
 
-    def _bar(self, cell: Shown, name: str, estimate: Estimate, boxes: int) -> Bar:
+    def _bar(self, cell: Shown, name: str, estimate: Estimate, boxes: int) -> GroupBar:
         runs = ""
         if estimate.runs and estimate.runs[0] > 1:
             runs = f", mean of {estimate.runs[0]} runs"
@@ -158,7 +158,7 @@ class Chart:
         ends = []
         for value in (estimate.value, estimate.low, estimate.high):
             ends.append(round(100 * min(max(value, 0.0), self.top) / self.top, 2))
-        return Bar(cell, *ends, estimate, title)
+        return GroupBar(cell, *ends, estimate, title)
 
     def _sentences(self) -> list[str]:
         number = len(self.class_keys)
@@ -181,9 +181,9 @@ class Chart:
                 f"Thin, with fewer than {MIN_BOXES} boxes: {' and '.join(thin)}. They decide nothing."
             )
         sentences += self._extremes()
-        if number > MOST_CLASSES:
+        if number > CHART_CLASS_LIMIT:
             sentences.append(
-                f"Drawn are the {MOST_CLASSES} classes with most boxes; {number - MOST_CLASSES} "
+                f"Drawn are the {CHART_CLASS_LIMIT} classes with most boxes; {number - CHART_CLASS_LIMIT} "
                 "more count in the mean."
             )
         return sentences

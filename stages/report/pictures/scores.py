@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from stages.report.drawing import Frame, Point, path
+from stages.report.drawing import CurvePoint, Frame, path
 from stages.report.shown_cells import Shown, ShownCells
 from stages.study.group_metrics import MIN_BOXES
 
-FRAME = Frame(440, 340, 48, 430, 10, 300)
-TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+SCORE_FRAME = Frame(440, 340, 48, 430, 10, 300)
+SCORE_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Faint lines of classes behind the first cell's mean.
 _MOST_CLASSES = 20
 
 # Path and title.
-Line = tuple[str, str]
+ClassLine = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class Curve:
     cell: Shown
     path: str
     title: str
-    points: list[Point]
-    behind: list[Line]
+    points: list[CurvePoint]
+    behind: list[ClassLine]
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreCurves:
     """first: the cells drawn at once, at most two; others: those to be picked beside them; table:
     cell, its best_f1 and ECE as its details have them, and whether its scores are too high.
     Without curves the sentence says why; absent: a sentence on cells whose details lack this
@@ -47,8 +48,8 @@ class Scores:
     others: Sequence[Shown] = ()
 
 
-def scores(study: ShownCells) -> Scores:
-    """Curves at IoU 0.5 as curves.precision_recall() and calibration.calibration() give them."""
+def score_curves(study: ShownCells) -> ScoreCurves:
+    """Curves at IoU 0.5 as quality.precision_recall() and calibration() give them."""
     split = study.split
     cells, absent = study.having("curves", "best_f1", "calibration")
     recalls, reliability, table, drawn = [], [], [], []
@@ -70,9 +71,9 @@ def scores(study: ShownCells) -> Scores:
     elif not reliability:
         nothing = f"No cell detects anything on the {split} split: there is no score to draw."
     if nothing:
-        return Scores(split, [nothing], absent)
+        return ScoreCurves(split, [nothing], absent)
     sentences = _sentences(drawn[0], drawn[0].splits[split])
-    return Scores(split, sentences, absent, recalls, reliability, table, drawn[:2], drawn[2:])
+    return ScoreCurves(split, sentences, absent, recalls, reliability, table, drawn[:2], drawn[2:])
 
 
 def _recall(cell: Shown, details: Mapping[str, Any], with_classes: bool) -> Curve:
@@ -84,14 +85,16 @@ def _recall(cell: Shown, details: Mapping[str, Any], with_classes: bool) -> Curv
             f"precision {best['precision']:.3f}, recall {best['recall']:.3f}, all boxes together\n"
             f"run {cell.run}"
         )
-        points.append(Point(FRAME.x(best["recall"]), FRAME.y(best["precision"]), title))
+        points.append(
+            CurvePoint(SCORE_FRAME.x(best["recall"]), SCORE_FRAME.y(best["precision"]), title)
+        )
     behind = _class_lines(details) if with_classes else []
     mean = curves["mean"]["AP50"]
-    title = f"{cell.name}\nmean over classes, mAP50 {_mean(mean)}\nrun {cell.run}"
+    title = f"{cell.name}\nmean over classes, mAP50 {fmean(mean):.3f}\nrun {cell.run}"
     return Curve(cell, _path(curves["recall"], mean), title, points, behind)
 
 
-def _class_lines(details: Mapping[str, Any]) -> list[Line]:
+def _class_lines(details: Mapping[str, Any]) -> list[ClassLine]:
     """Of the classes with most boxes."""
     boxes = {entry["class"]: entry["boxes"] for entry in details.get("per_class", [])}
     curves = details["curves"]
@@ -100,7 +103,7 @@ def _class_lines(details: Mapping[str, Any]) -> list[Line]:
     lines = []
     for entry in classes[:_MOST_CLASSES]:
         number = boxes.get(entry["class"], 0)
-        title = f"{entry['class']}, {number:,} boxes: AP50 {_mean(entry['AP50'])}"
+        title = f"{entry['class']}, {number:,} boxes: AP50 {fmean(entry['AP50']):.3f}"
         lines.append((_path(curves["recall"], entry["AP50"]), title))
     return lines
 
@@ -115,8 +118,8 @@ def _reliability(cell: Shown, calibration: Mapping[str, Any]) -> Curve:
                 f"detections, mean score {part['confidence']:.3f}, {part['precision']:.3f} of them "
                 f"right\nrun {cell.run}"
             )
-            x, y = FRAME.x(part["confidence"]), FRAME.y(part["precision"])
-            points.append(Point(x, y, title, number < MIN_BOXES))
+            x, y = SCORE_FRAME.x(part["confidence"]), SCORE_FRAME.y(part["precision"])
+            points.append(CurvePoint(x, y, title, number < MIN_BOXES))
     line = path((point.x, point.y) for point in points)
     title = f"{cell.name}\nECE {calibration['ECE']:.3f}\nrun {cell.run}"
     return Curve(cell, line, title, points, [])
@@ -163,7 +166,7 @@ def _sentences(cell: Shown, details: Mapping[str, Any]) -> list[str]:
 
 def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
     """A line of the points where it bends."""
-    points = list(zip(map(FRAME.x, recall), map(FRAME.y, precision), strict=True))
+    points = list(zip(map(SCORE_FRAME.x, recall), map(SCORE_FRAME.y, precision), strict=True))
     last = len(points) - 1
     kept = []
     for place, point in enumerate(points):
@@ -171,7 +174,3 @@ def _path(recall: Sequence[float], precision: Sequence[float]) -> str:
         if not level:
             kept.append(point)
     return path(kept)
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.3f}"

@@ -21,7 +21,7 @@ MOST_SHAPES = 60
 
 
 @dataclass(frozen=True)
-class Box:
+class DrawnBox:
     """What to draw, in pixels of the image or in units of the picture. kind: a class of the style
     sheet; title: what pointing at it says; lit: one that the picture is there for."""
 
@@ -55,7 +55,7 @@ class Shot:
 
     photo: Photo
     name: str
-    shapes: list[Box]
+    shapes: list[DrawnBox]
     more: int
     words: str
     cell: Shown | None
@@ -89,7 +89,7 @@ class Album:
     def shot(
         self,
         image_id: int,
-        boxes: Sequence[Box],
+        boxes: Sequence[DrawnBox],
         words: str = "",
         *,
         cell: Shown | None = None,

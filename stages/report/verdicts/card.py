@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stages.report.shown_cells import order
+from stages.report.shown_cells import ranked_cells
 from stages.report.table import label_of
-from stages.report.texts import percent
-from stages.report.verdicts.pairs import needed, pair_text, rival, topics
+from stages.report.texts import percent_text
+from stages.report.verdicts.pairs import deciding_numbers, pair_text, rival, topics
 from stages.study.counts import count
 from stages.verdict.choice import Possible
 from stages.verdict.costs import COSTS
@@ -20,7 +20,7 @@ from stages.verdict.wording import amount, enumeration, shortened, signed, value
 NEAR_ZERO = 0.05
 _MOST_NAMES = 4
 # State -> symbol, class of the style sheet and words.
-STATES = {
+CHOICE_STATES = {
     "holds": ("✓", "good", "The choice holds"),
     "probable": ("?", "open", "Most probable, not shown"),
     "fails": ("✗", "bad", "The choice does not hold"),
@@ -29,8 +29,8 @@ STATES = {
 
 @dataclass(frozen=True)
 class Card:
-    """ship: the choice in one line; state: a key of STATES; because: one sentence; points: how
-    sure, at what cost, what test says; warning: on classes that are hardly found, or "".
+    """ship: the choice in one line; state: a key of CHOICE_STATES; because: one sentence; points:
+    how sure, at what cost, what test says; warning: on classes that are hardly found, or "".
 
     details: the rest, in sentences.
     """
@@ -43,7 +43,7 @@ class Card:
     details: list[str]
 
 
-def card(judgement: Judgement) -> Card:
+def choice_card(judgement: Judgement) -> Card:
     choice = judgement.choice
     state = "probable"
     if judgement.holds:
@@ -98,7 +98,7 @@ def _sure(judgement: Judgement, chosen: str) -> str:
     if standing is None or len(judgement.standings) < 2:
         return ""
     rivals = []
-    for name in order(judgement):
+    for name in ranked_cells(judgement):
         rival_standing = judgement.standings.get(name)
         if name != chosen and rival_standing and rival_standing.possible_best:
             rivals.append(judgement.short(name))
@@ -107,7 +107,7 @@ def _sure(judgement: Judgement, chosen: str) -> str:
         words = "Also possible" if standing.possible_best else "Possible"
         possible = f"{words} as the best: {enumeration(rivals)}"
     return (
-        f"{percent(standing.p_best)} probability to be the best; expected loss "
+        f"{percent_text(standing.p_best)} probability to be the best; expected loss "
         f"{value(standing.expected_loss)}. {possible}."
     )
 
@@ -125,7 +125,7 @@ def _cost(judgement: Judgement, chosen: str) -> str:
     if chosen != choice.best and highest:
         gain = "not shown to be less than"
         if choice.saved is not None:
-            gain = f"{percent(choice.saved)} less than"
+            gain = f"{percent_text(choice.saved)} less than"
         best = judgement.short(choice.best or "")
         text += f", {gain} {best} with {amount(highest)} {unit}".rstrip()
     if not choice.cheaper:
@@ -136,7 +136,7 @@ def _cost(judgement: Judgement, chosen: str) -> str:
         return f"{text}. {_possible(safest, judgement)}."
     return (
         f"{text}. {len(choice.cheaper)} cheaper cells may be good enough; "
-        f"{judgement.short(safest.name)} would save {percent(safest.saved)}, but could lose up "
+        f"{judgement.short(safest.name)} would save {percent_text(safest.saved)}, but could lose up "
         f"to {value(safest.loss_high)}."
     )
 
@@ -160,7 +160,7 @@ def _not_cheaper(judgement: Judgement, chosen: str, key: str, cost: float) -> st
 
 def _possible(possible: Possible, judgement: Judgement) -> str:
     return (
-        f"{judgement.short(possible.name)} would save {percent(possible.saved)} and may be good "
+        f"{judgement.short(possible.name)} would save {percent_text(possible.saved)} and may be good "
         f"enough, but could lose up to {value(possible.loss_high)}"
     )
 
@@ -178,7 +178,7 @@ def _test(judgement: Judgement, chosen: str) -> str:
     score = f"{label} {value(estimate.value)} [{value(estimate.low)}, {value(estimate.high)}]"
     if cells == 1:
         return f"{score}."
-    top = order(judgement, metric)[0]
+    top = ranked_cells(judgement, metric)[0]
     if top == chosen:
         return f"Agrees: {score}, the highest of {count(cells, 'cells')}."
     pair = judgement.pair(chosen, top, metric)
@@ -208,7 +208,7 @@ def _details(judgement: Judgement) -> list[str]:
             f"{first} against {second} in {label_of(judgement.metric)}: {difference}, corrected for "
             f"{family}: {pair.outcome}."
         )
-        if advice := needed(pair):
+        if advice := deciding_numbers(pair):
             text += f" It {advice}."
         details.append(text)
         by = topics(judgement, pair)

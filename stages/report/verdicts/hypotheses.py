@@ -15,11 +15,11 @@ from stages.verdict.hypotheses import Finding, false_alarms
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance, corrected, signed, with_interval
 
-OUTCOMES = ("supported", "rejected", "undecided")
+HYPOTHESIS_OUTCOMES = ("supported", "rejected", "undecided")
 
 
 @dataclass(frozen=True)
-class Row:
+class EvidenceRow:
     """One pair of cells. rest: what the two have in common. The difference is drawn in the claim's
     direction, so that the claim wants it right of 0, or beyond a bound."""
 
@@ -32,14 +32,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Plot:
+class EvidencePlot:
     """The pairs of one metric on one axis; bound: where a claimed bound lies, in per cent."""
 
     metric: str
     wants: str
     axis: Axis
     bound: float | None
-    rows: tuple[Row, ...]
+    rows: tuple[EvidenceRow, ...]
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ class HypothesisCard:
     claim: str
     outcome: str
     sentence: str
-    plots: tuple[Plot, ...]
+    plots: tuple[EvidencePlot, ...]
     cells: tuple[tuple[str, str], ...]
 
 
-def tally(findings: Sequence[Finding]) -> str:
+def hypotheses_tally(findings: Sequence[Finding]) -> str:
     """How many hypotheses came out how, and how many of that chance would make."""
     if not findings:
         return "params.yaml states no hypothesis."
     counts = Counter(finding.outcome for finding in findings)
-    listed = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]]
+    listed = [f"{counts[outcome]} {outcome}" for outcome in HYPOTHESIS_OUTCOMES if counts[outcome]]
     noun = form(len(findings), "hypothesis", "hypotheses")
     text = f"{len(findings)} {noun}: {', '.join(listed)}"
     confounded = sum(finding.confounded for finding in findings)
@@ -69,7 +69,7 @@ def tally(findings: Sequence[Finding]) -> str:
     return f"{text}."
 
 
-def card(finding: Finding, judgement: Judgement) -> HypothesisCard:
+def hypothesis_card(finding: Finding, judgement: Judgement) -> HypothesisCard:
     # One plot for each metric and bound: they share no axis. Of an order either side may be larger.
     groups: dict[tuple[str, float | None, str], list[Evidence]] = {}
     runs = {}
@@ -116,7 +116,7 @@ def _sentence(finding: Finding) -> str:
 
 def _plot(
     metric: str, bound: float | None, sign: str, items: Sequence[Evidence], judgement: Judgement
-) -> Plot:
+) -> EvidencePlot:
     values = [bound or 0.0]
     for evidence in items:
         if evidence.difference is not None:
@@ -124,12 +124,12 @@ def _plot(
     axis = axis_of(values)
     rows = tuple(_row(evidence, axis, judgement) for evidence in items)
     if bound is None:
-        return Plot(label_of(metric), "right of 0", axis, None, rows)
+        return EvidencePlot(label_of(metric), "right of 0", axis, None, rows)
     side = "below" if sign == "<" else "above"
-    return Plot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), rows)
+    return EvidencePlot(label_of(metric), f"{side} {bound:g}", axis, axis.at(bound), rows)
 
 
-def _row(evidence: Evidence, axis: Axis, judgement: Judgement) -> Row:
+def _row(evidence: Evidence, axis: Axis, judgement: Judgement) -> EvidenceRow:
     first, second = evidence.cells
     text, drawn = "nothing to measure", None
     if evidence.difference is not None:
@@ -150,4 +150,4 @@ def _row(evidence: Evidence, axis: Axis, judgement: Judgement) -> Row:
     parts = judgement.short(second.name).split(SEPARATOR)
     rest = [part for part in judgement.short(first.name).split(SEPARATOR) if part in parts]
     title = "\n".join(filter(None, lines))
-    return Row(evidence, SEPARATOR.join(rest), text, p, title, drawn)
+    return EvidenceRow(evidence, SEPARATOR.join(rest), text, p, title, drawn)

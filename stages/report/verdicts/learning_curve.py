@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.drawing import Frame, Ticks, path
+from stages.report.drawing import AxisTicks, Frame, path
 from stages.report.shown_cells import Shown
 from stages.report.table import MISSING, label_of
 from stages.report.texts import ends_text, interval_text
@@ -15,8 +15,8 @@ from stages.verdict.judgement import Judgement
 from stages.verdict.learning_curve import LearningCurve, ShareCurve
 from stages.verdict.wording import value, with_interval
 
-WIDE = Frame(720, 380, 48, 700, 16, 338)
-NARROW = Frame(350, 320, 40, 338, 14, 280)
+WIDE_CURVE = Frame(720, 380, 48, 700, 16, 338)
+NARROW_CURVE = Frame(350, 320, 40, 338, 14, 280)
 # Pixels between two labels of the axis of images; nearer ones are left out.
 _LABEL_ROOM = 36.0
 # A line of the table: cell, "" for what twice the images would give, its numbers of images, epochs
@@ -59,8 +59,8 @@ class ShareFigure:
         self.sentence = text[0].upper() + text[1:]
         self.law = law_text(share.curve)
         self.rows = _table(judgement, share, cells)
-        self.wide = Drawing(judgement, share, cells, WIDE)
-        self.narrow = Drawing(judgement, share, cells, NARROW)
+        self.wide = Drawing(judgement, share, cells, WIDE_CURVE)
+        self.narrow = Drawing(judgement, share, cells, NARROW_CURVE)
 
 
 def law_text(curve: LearningCurve) -> str:
@@ -145,7 +145,7 @@ class Drawing:
         """At the same distance from the largest share as the pair's difference says."""
         return self.curve.scores[-1] + self.share.backbone.difference.value
 
-    def _x_ticks(self) -> Ticks:
+    def _x_ticks(self) -> AxisTicks:
         """At the numbers of images themselves, the largest first where two are too near."""
         images = list(self.curve.images)
         if not self.curve.doubled.useless:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.shown_cells import Shown, order
+from stages.report.shown_cells import Shown, ranked_cells
 from stages.report.table import label_of
 from stages.report.texts import basis, difference_text
 from stages.study.counts import count, is_or_are
@@ -20,11 +20,11 @@ from stages.verdict.wording import chance, signed
 SHOWN: tuple[Kind, ...] = ("confounder", "declared")
 FOLDED: tuple[Kind, ...] = ("consequence", "harmless")
 # Of the folded ones.
-MOST = 60
+FOLDED_LIMIT = 60
 # More than so many times the images is no advice.
 _HOPELESS = 1000
 # kind, key, the values of both cells, reason
-Row = tuple[str, str, str, str, str]
+DifferenceRow = tuple[str, str, str, str, str]
 
 
 def pair_text(pair: Pair) -> str:
@@ -43,7 +43,7 @@ def pair_title(pair: Pair, judgement: Judgement, metric: str, cells: Mapping[str
         f"{chance(pair.p_holm)} after Holm's correction over {family}, "
         "at whose level the interval is",
     ]
-    if advice := needed(pair):
+    if advice := deciding_numbers(pair):
         lines.append(advice)
     if by:
         lines.append(f"confounded by {', '.join(by)}")
@@ -51,7 +51,7 @@ def pair_title(pair: Pair, judgement: Judgement, metric: str, cells: Mapping[str
     return "\n".join(lines)
 
 
-def needed(pair: Pair) -> str:
+def deciding_numbers(pair: Pair) -> str:
     """How many images or repeats would decide an open pair, "" where that is not known."""
     estimate = pair.difference
     supposed = "if the difference is what it seems"
@@ -84,7 +84,7 @@ def rival(judgement: Judgement) -> Pair | None:
         return None
     if chosen != best:
         return judgement.pair(chosen, best or "")
-    pairs = (judgement.pair(chosen, name) for name in order(judgement) if name != chosen)
+    pairs = (judgement.pair(chosen, name) for name in ranked_cells(judgement) if name != chosen)
     return next(filter(None, pairs), None)
 
 
@@ -124,7 +124,7 @@ def decided(judgement: Judgement, metric: str) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -pair.difference.value)
 
 
-def sentence(judgement: Judgement, metric: str) -> str:
+def pairs_sentence(judgement: Judgement, metric: str) -> str:
     """How many pairs are decided, and how many of them fairly."""
     pairs, clear = judgement.pairs.get(metric, ()), decided(judgement, metric)
     if not pairs:
@@ -141,7 +141,7 @@ def sentence(judgement: Judgement, metric: str) -> str:
 
 def _matrix(judgement: Judgement, metric: str, cells: Mapping[str, Shown]) -> PairMatrix:
     # The order of the deciding metric on every split: the squares can be laid beside each other.
-    names, pairs = order(judgement), judgement.pairs[metric]
+    names, pairs = ranked_cells(judgement), judgement.pairs[metric]
     # 1 where no two cells differ, so that no shade is more than 0.
     largest = max(abs(pair.difference.value) for pair in pairs) or 1.0
     squares = {}
@@ -157,7 +157,7 @@ def _matrix(judgement: Judgement, metric: str, cells: Mapping[str, Shown]) -> Pa
     rows = []
     for row in names:
         rows.append([squares.get((row, column)) for column in names])
-    return PairMatrix(label_of(metric), names, rows, sentence(judgement, metric))
+    return PairMatrix(label_of(metric), names, rows, pairs_sentence(judgement, metric))
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,8 @@ class Confounding:
     cautions: list[tuple[str, int]]
     pairs: int
     fairness: Fairness | None
-    rows: list[Row]
-    folded: list[Row]
+    rows: list[DifferenceRow]
+    folded: list[DifferenceRow]
     left_out: int
 
 
@@ -201,8 +201,8 @@ def confounding(judgement: Judgement) -> Confounding:
         pairs=len(pairs),
         fairness=chosen,
         rows=_rows(chosen, SHOWN, judgement),
-        folded=folded[:MOST],
-        left_out=max(0, len(folded) - MOST),
+        folded=folded[:FOLDED_LIMIT],
+        left_out=max(0, len(folded) - FOLDED_LIMIT),
     )
 
 
@@ -221,7 +221,9 @@ def _fairness_sentence(pairs: Sequence[Fairness]) -> str:
     )
 
 
-def _rows(fairness: Fairness | None, kinds: Sequence[Kind], judgement: Judgement) -> list[Row]:
+def _rows(
+    fairness: Fairness | None, kinds: Sequence[Kind], judgement: Judgement
+) -> list[DifferenceRow]:
     rows = []
     for kind in kinds if fairness else ():
         for difference in fairness.of(kind):

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.report.drawing import Frame, Scale, Ticks, ticks
-from stages.report.shown_cells import Shown, order
+from stages.report.drawing import AxisScale, AxisTicks, Frame, ticks
+from stages.report.shown_cells import Shown, ranked_cells
 from stages.report.table import label_of
 from stages.report.texts import interval_text
 from stages.verdict.costs import COSTS, Candidate, Front, front
@@ -19,8 +19,8 @@ from stages.verdict.judgement import Judgement
 _LOGARITHMIC = 8.0
 FONT = 11.5
 # Wide is as wide as the page, so that its letters have the size that the labels reckon with.
-WIDE = Frame(1320, 480, 52, 1300, 16, 438)
-NARROW = Frame(350, 340, 40, 340, 14, 300)
+WIDE_TRADE = Frame(1320, 480, 52, 1300, 16, 438)
+NARROW_TRADE = Frame(350, 340, 40, 340, 14, 300)
 # Half the height of a label, and half the height and width of what a point takes.
 _HALF = 7.0
 _POINT = 5.5
@@ -37,17 +37,17 @@ _DIRECTIONS = (
 
 
 @dataclass(frozen=True)
-class Box:
+class Rectangle:
     left: float
     top: float
     right: float
     bottom: float
 
-    def touches(self, box: Box) -> bool:
+    def touches(self, box: Rectangle) -> bool:
         across = self.left < box.right and box.left < self.right
         return across and self.top < box.bottom and box.top < self.bottom
 
-    def holds(self, box: Box) -> bool:
+    def holds(self, box: Rectangle) -> bool:
         across = self.left <= box.left and box.right <= self.right
         return across and self.top <= box.top and box.bottom <= self.bottom
 
@@ -60,17 +60,17 @@ class Label:
     x: float
     y: float
     leader: str
-    box: Box
+    box: Rectangle
 
 
 def place(
-    points: Sequence[tuple[float, float, str]], lines: Sequence[Box], frame: Box
+    points: Sequence[tuple[float, float, str]], lines: Sequence[Rectangle], frame: Rectangle
 ) -> list[Label | None]:
     """A label for each (x, y, text), the first ones first; None for one that no place is left for.
 
     Lines are kept clear where there is a choice.
     """
-    occupied = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
+    occupied = [Rectangle(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y, _ in points]
     placed: list[Label | None] = []
     for x, y, text in points:
         short = shorten(text)
@@ -95,14 +95,16 @@ def width(text: str) -> float:
     return wide * FONT + (len(text) - wide) * 0.6 * FONT
 
 
-def _free(x: float, y: float, text: str, occupied: Sequence[Box], frame: Box) -> Label | None:
+def _free(
+    x: float, y: float, text: str, occupied: Sequence[Rectangle], frame: Rectangle
+) -> Label | None:
     """The first place around (x, y) that is within the frame and touches nothing."""
     long = width(text)
     for distance in _DISTANCES:
         for right, down, before in _DIRECTIONS:
             at, middle = x + right * distance, y + down * distance
             start = at - before * long
-            box = Box(start, middle - _HALF, start + long, middle + _HALF)
+            box = Rectangle(start, middle - _HALF, start + long, middle + _HALF)
             if frame.holds(box) and not any(map(box.touches, occupied)):
                 leader = ""
                 if distance > _NEAR:
@@ -130,10 +132,10 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Plot:
+class TradePlot:
     frame: Frame
-    x_ticks: Ticks
-    y_ticks: Ticks
+    x_ticks: AxisTicks
+    y_ticks: AxisTicks
     line: str
     dots: list[Dot]
     unnamed: list[str]
@@ -174,9 +176,9 @@ class Trade:
         for name in sorted(names, key=lambda name: name != judgement.choice.chosen):
             self.scores[name] = judgement.estimates[name][judgement.metric]
             self.costs[name] = judgement.costs[name][key]
-        self.wide, self.narrow = self._plot(WIDE), self._plot(NARROW)
+        self.wide, self.narrow = self._plot(WIDE_TRADE), self._plot(NARROW_TRADE)
 
-    def _plot(self, frame: Frame) -> Plot:
+    def _plot(self, frame: Frame) -> TradePlot:
         x_of, x_ticks = _cost_axis(frame, self.costs.values())
         heights = []
         for score in self.scores.values():
@@ -185,15 +187,15 @@ class Trade:
         members, lines, texts = [], [], []
         for name, score in self.scores.items():
             x, y = x_of(self.costs[name]), y_of(score.value)
-            lines.append(Box(x - 2, y_of(score.high), x + 2, y_of(score.low)))
+            lines.append(Rectangle(x - 2, y_of(score.high), x + 2, y_of(score.low)))
             if name in self.members:
                 members.append((x, y))
             text = self.cells[name].short
-            if frame is NARROW:
-                text = str(order(self.judgement).index(name) + 1)
+            if frame is NARROW_TRADE:
+                text = str(ranked_cells(self.judgement).index(name) + 1)
             texts.append((x, y, text))
         line, boxes = _stairs(sorted(members), frame)
-        within = Box(frame.left + 2, frame.top - 8, frame.width - 2, frame.bottom - 2)
+        within = Rectangle(frame.left + 2, frame.top - 8, frame.width - 2, frame.bottom - 2)
         labels = place(texts, [*lines, *boxes], within)
         dots, unnamed = [], []
         for name, label in zip(self.scores, labels, strict=True):
@@ -202,9 +204,9 @@ class Trade:
                 unnamed.append(self.cells[name].short)
         # Dots that are on top of all come last.
         dots.sort(key=lambda dot: (dot.chosen, not dot.pale))
-        return Plot(frame, x_ticks, y_ticks, line, dots, unnamed)
+        return TradePlot(frame, x_ticks, y_ticks, line, dots, unnamed)
 
-    def _dot(self, name: str, x_of: Scale, y_of: Scale, label: Label | None) -> Dot:
+    def _dot(self, name: str, x_of: AxisScale, y_of: AxisScale, label: Label | None) -> Dot:
         judgement, cell = self.judgement, self.cells[name]
         score, cost = self.scores[name], self.costs[name]
         title = (
@@ -225,19 +227,19 @@ class Trade:
         )
 
 
-def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> tuple[str, list[Box]]:
+def _stairs(members: Sequence[tuple[float, float]], frame: Frame) -> tuple[str, list[Rectangle]]:
     """The front, above and to the left of which no cell lies: its path, and what that takes."""
     path, parts = f"M{members[0][0]:g} {frame.bottom:g}", []
     foot = frame.bottom
     ends = [*(x for x, _ in members[1:]), frame.right]
     for (x, y), end in zip(members, ends, strict=True):
         path += f"V{y:g}H{end:g}"
-        parts += [Box(x - 1, y, x + 1, foot), Box(x, y - 1, end, y + 1)]
+        parts += [Rectangle(x - 1, y, x + 1, foot), Rectangle(x, y - 1, end, y + 1)]
         foot = y
     return path, parts
 
 
-def _cost_axis(frame: Frame, costs: Collection[float]) -> tuple[Scale, Ticks]:
+def _cost_axis(frame: Frame, costs: Collection[float]) -> tuple[AxisScale, AxisTicks]:
     low, high = min(costs), max(costs)
     if low <= 0 or high / low <= _LOGARITHMIC:
         # From 0, with room to the right of the dearest.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stages.report.drawing import Axis, Mark, axis_of
-from stages.report.shown_cells import Shown, order
+from stages.report.shown_cells import Shown, ranked_cells
 from stages.report.table import MISSING, label_of
-from stages.report.texts import OUTCOMES, difference_text, interval_text, percent
+from stages.report.texts import OUTCOME_MARKS, difference_text, interval_text, percent_text
 from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
@@ -20,7 +20,7 @@ from stages.verdict.wording import value
 
 
 @dataclass(frozen=True)
-class Place:
+class CellPlace:
     """A cell against the highest one, as a row of the table of results and of the plot.
 
     standing: None where it could not be compared; outcome: a word of best.Standing, "" where there
@@ -48,7 +48,7 @@ class Place:
         """The verdict as one text."""
         if self.note:
             return self.note
-        symbol = OUTCOMES[self.outcome][0]
+        symbol = OUTCOME_MARKS[self.outcome][0]
         parts = [symbol, self.outcome or "not compared", self.text]
         if self.confounded:
             parts.append("(confounded)")
@@ -58,7 +58,7 @@ class Place:
     def p_best_text(self) -> str:
         if self.standing is None or self.note:
             return MISSING
-        return percent(self.standing.p_best)
+        return percent_text(self.standing.p_best)
 
     @property
     def loss_text(self) -> str:
@@ -78,7 +78,7 @@ class Forest:
     metric: str
 
 
-def places(judgement: Judgement, cells: Mapping[str, Shown]) -> dict[str, Place]:
+def places(judgement: Judgement, cells: Mapping[str, Shown]) -> dict[str, CellPlace]:
     """One for every row of `cells`; one that repeats another cell has that cell's place."""
     result = {}
     for name in judgement.estimates:
@@ -90,9 +90,9 @@ def places(judgement: Judgement, cells: Mapping[str, Shown]) -> dict[str, Place]
     return result
 
 
-def forest(judgement: Judgement, places: Mapping[str, Place]) -> Forest:
+def forest(judgement: Judgement, places: Mapping[str, CellPlace]) -> Forest:
     """places: of places()."""
-    names = order(judgement)
+    names = ranked_cells(judgement)
     ends = [-judgement.margin]
     for name in names:
         if places[name].rank is not None:
@@ -110,13 +110,13 @@ def forest(judgement: Judgement, places: Mapping[str, Place]) -> Forest:
     return Forest(tuple(rows), axis, axis.at(-judgement.margin), label_of(judgement.metric))
 
 
-def _place(judgement: Judgement, cell: Shown) -> Place:
+def _place(judgement: Judgement, cell: Shown) -> CellPlace:
     """Its title has all that is known of where it stands, line by line."""
     metric, best = label_of(judgement.metric), judgement.choice.best
     pareto, lacks, dominated = _pareto(judgement, cell.name)
     chosen = cell.name == judgement.choice.chosen
     standing = judgement.standings.get(cell.name)
-    place = Place("", chosen, pareto, lacks, dominated, standing)
+    place = CellPlace("", chosen, pareto, lacks, dominated, standing)
     estimate = judgement.estimates[cell.name].get(judgement.metric)
     lines = [cell.name, f"{metric} {interval_text(estimate)}" if estimate else f"no {metric}"]
     pair = judgement.pair(cell.name, best or "")
@@ -137,7 +137,9 @@ def _place(judgement: Judgement, cell: Shown) -> Place:
         lines.append(f"{place.text} against {best}: {standing.word}")
     if standing is not None:
         possible = "cannot be ruled out" if standing.possible_best else "ruled out"
-        lines.append(f"{percent(standing.p_best)} probability to be the best, {possible} as such")
+        lines.append(
+            f"{percent_text(standing.p_best)} probability to be the best, {possible} as such"
+        )
         lines.append(
             f"loss against the best: {value(standing.expected_loss)} expected, "
             f"{value(standing.loss_high)} at most (95 %)"
@@ -162,13 +164,8 @@ def _repeats(row: CellResult, cell: Shown) -> str:
 def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]:
     """Where the cell lies, what it lacks to be placed, and who dominates it."""
     front = judgement.front
-    if name in front.members:
-        return "on the front", "", ()
-    for entry in front.dominated:
-        if entry.name == name:
-            return "dominated", "", entry.by
-    for entry in front.incomplete:
-        if entry.name == name:
-            words = [COSTS[key][0] if key in COSTS else key for key in entry.lacks]
-            return "not placed", ", ".join(words), ()
-    return "not placed", "", ()
+    places = {"member": "on the front", "dominated": "dominated"}
+    by = {cell.name: cell.by for cell in front.dominated}
+    lacks = {cell.name: cell.lacks for cell in front.incomplete}
+    words = [COSTS[key][0] if key in COSTS else key for key in lacks.get(name, ())]
+    return places.get(front.place(name), "not placed"), ", ".join(words), by.get(name, ())

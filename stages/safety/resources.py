@@ -1,4 +1,4 @@
-"""What a training needs of memory and of /dev/shm, and what to do where there is too little."""
+"""What a training needs of GPUs, memory and /dev/shm, and what to do where there is too little."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PREFETCH = 2
 _TAKEN = 2
 
 
-def check_shared(name: str, cell: Cell, study: Study) -> None:
+def check_shared_memory(name: str, cell: Cell, study: Study) -> None:
     """Raises InputError where /dev/shm lacks room for what the cell's loader processes may need."""
     workers = study.training.workers
     if not workers or not SHARED.is_dir():
@@ -77,7 +77,7 @@ def reset_peak() -> None:
 
 
 @contextlib.contextmanager
-def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
+def explained_memory_error(name: str, cell: Cell, study: Study) -> Iterator[None]:
     """Turns running out of memory into an InputError that says what was asked for and which
     parameter to lower: the next one that changes the training least."""
     import torch
@@ -102,3 +102,21 @@ def explained(name: str, cell: Cell, study: Study) -> Iterator[None]:
             f"{name}: out of memory with {batch} images of {pixels(cell, study)} px in a pass, "
             f"after {peak_mib():.0f} MiB at most; {remedy}"
         ) from None
+
+
+def check_gpus(study: Study) -> None:
+    """Raises InputError for what this machine cannot do: amp without a GPU, or fewer GPUs than
+    processes, where there are some. NCCL would say so after half a minute, in pages."""
+    import torch
+
+    wanted, count = study.training.processes, torch.cuda.device_count()
+    if study.training.amp != "none" and not count:
+        raise InputError(
+            f"scales.{study.scale}.amp: {study.training.amp} needs a GPU, and there is none; "
+            "set it to none"
+        )
+    if 0 < count < wanted:
+        raise InputError(
+            f"scales.{study.scale}.processes: {wanted} processes need a GPU each, and this machine "
+            f"has {count}; set it to {count}"
+        )
