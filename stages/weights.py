@@ -32,7 +32,7 @@ def main(name: str) -> None:
     if "DVC_STAGE" not in os.environ:
         from stages.model import resolve
 
-        write_text(paths.pretrained(name), resolve.weights_text(name, params.load()))
+        write_text(paths.pretrained(name), resolve.weights_text(name, params.load_study()))
     try:
         wanted = read_json(paths.pretrained(name))
     except FileNotFoundError:

@@ -18,10 +18,10 @@ from stages.verdict import replicates
 from stages.verdict.costs import Candidate, costs_less
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.matches import match
+from stages.verdict.matches import match_detections
 from stages.verdict.measured import detections_of
-from stages.verdict.pairs import compare
-from stages.verdict.replicates import STUDY
+from stages.verdict.pairs import compare_cells
+from stages.verdict.replicates import STUDY_STATISTICS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,16 +106,18 @@ def _against_predictions(
     if not rows:
         return None, f"no row of {chosen} is on fold {study.data.fold}"
     truth = read_truth(annotations)
-    weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
+    weights = replicates.draw_weights(len(truth.image_ids), study.verdicts.replicates, study.seed)
     own = []
     for row in rows:
         detections = detections_of(CellFiles(row, study.cell(row), root), split, truth)
-        own.append(replicates.evaluate(match(truth, detections), weights))
+        own.append(replicates.evaluate_replicates(match_detections(truth, detections), weights))
     try:
-        theirs = replicates.evaluate(match(truth, read_detections(results, truth)), weights)
+        theirs = replicates.evaluate_replicates(
+            match_detections(truth, read_detections(results, truth)), weights
+        )
     except InputError as error:
         return None, f"its predictions cannot be read: {error}"
-    pairs = compare({chosen: own, f"champion {name}": [theirs]}, STUDY[metric])
+    pairs = compare_cells({chosen: own, f"champion {name}": [theirs]}, STUDY_STATISTICS[metric])
     if not pairs:
         return None, f"{split} has no box"
     return pairs[0].difference, ""

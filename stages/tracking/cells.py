@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import InputError
-from stages.results.cell import Costs, Measured
+from stages.results.cell import Costs, MeasuredCosts
 from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.metrics import METRICS
@@ -42,7 +42,7 @@ def scores(details: dict[str, Any]) -> dict[str, float]:
     return result
 
 
-def costs_of(measured: Measured) -> dict[str, float]:
+def costs_of(measured: MeasuredCosts) -> dict[str, float]:
     """What stage costs adds, at the best step, with the ends of the spread."""
     result = {}
     # The training has logged its own.

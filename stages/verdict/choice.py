@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from stages.study.counts import count, form
 from stages.verdict.best import Standing
-from stages.verdict.costs import COSTS, Candidate, costs_less, finite
+from stages.verdict.costs import COST_WORDS, Candidate, costs_less, finite
 from stages.verdict.wording import amount
 
 # Which of two is cheaper, where the first is equal or unknown for every cell.
@@ -36,7 +36,7 @@ class Choice:
     """The cheapest cell that is shown to lose no more than the margin against the best of all; where
     none is, the most probable one. `chosen` is None where no cell has a score.
 
-    cost: the key of COSTS that decides, None where none is known. best: the cell of highest score.
+    cost: the key of COST_WORDS that decides, None where none is known. best: the cell of highest score.
     shown: whether the chosen cell is shown to be within the margin. unknown: cells without a score,
     a comparison or that cost. saved: share of the best cell's cost that the chosen one saves, in
     [0, 1], None where either is unknown or their spreads overlap. level: the other cells within the
@@ -67,7 +67,7 @@ def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> s
     return None
 
 
-def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
+def highest_cell(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
     """The cell of highest score, of equal ones the cheapest. cost: as in `choose`."""
     key = deciding_cost(candidates, cost)
     scored = [candidate for candidate in candidates if finite(candidate.score) is not None]
@@ -76,7 +76,7 @@ def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | N
     return min(scored, key=lambda candidate: (-candidate.points, *_price(candidate, key))).name
 
 
-def choose(
+def choose_cell(
     candidates: Sequence[Candidate],
     metric: str,
     standings: Mapping[str, Standing],
@@ -87,12 +87,12 @@ def choose(
     score.
 
     standings: of stages.verdict.best.standings, against highest(candidates, cost). cost: a key of
-    COSTS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
+    COST_WORDS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
     cheap and are left aside. Ties of the cost go to fewer parameters, then to the higher score,
     then to the name.
     """
     key = deciding_cost(candidates, cost)
-    leader = highest(candidates, cost)
+    leader = highest_cell(candidates, cost)
     by_name = {candidate.name: candidate for candidate in candidates}
     if leader is None:
         sentence = f"Nothing to choose: no cell has a {metric}."
@@ -167,7 +167,7 @@ def _sentence(
     margin: float,
 ) -> str:
     score = f"has the highest {metric}, {best.points:.3f}"
-    word = "cost" if choice.cost is None else COSTS[choice.cost][0]
+    word = "cost" if choice.cost is None else COST_WORDS[choice.cost][0]
     if len(standings) < 2:
         parts = [f"{best.name} {score}; there is no other cell to weigh it against."]
     elif not choice.shown:
@@ -203,7 +203,7 @@ def _shipping(choice: Choice, best: Candidate, chosen: Candidate, score: str, wi
     own, cost = chosen.cost(choice.cost), best.cost(choice.cost)
     if choice.cost is None or own is None or cost is None:
         return f"Ship {chosen.name}: {within}."
-    word, unit = COSTS[choice.cost]
+    word, unit = COST_WORDS[choice.cost]
     price = f"{amount(own)} {unit}".strip()
     if chosen is best:
         return f"Ship {chosen.name}: it {score}, and {within}; its {word} is {price}."

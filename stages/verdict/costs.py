@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stages.results.cell import CellResult
 
 # What a cell costs, all the lower the better, with the words of a sentence and the unit.
-COSTS = {
+COST_WORDS = {
     "latency_ms": ("latency", "ms"),
     "peak_memory_mib": ("peak memory", "MiB"),
     "train_minutes": ("training time", "min"),
@@ -23,7 +23,7 @@ COSTS = {
 @dataclass(frozen=True)
 class Candidate:
     """A cell to choose from. score: the metric, higher is better, None where there is nothing to
-    measure; costs: a key of COSTS -> value in its unit, None or absent where it was not measured.
+    measure; costs: a key of COST_WORDS -> value in its unit, None or absent where it was not measured.
     NaN and infinity count as None. spread: of what varies from round to round the lowest and the
     highest, around the value; a cost without one is exact."""
 
@@ -52,7 +52,7 @@ def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) 
     lowest and the highest round of any."""
     costs: dict[str, float | None] = {}
     spread: dict[str, tuple[float, float]] = {}
-    for key in COSTS:
+    for key in COST_WORDS:
         values = []
         for run in repeats:
             costs_of_run = {
@@ -90,7 +90,7 @@ class Dominated:
 
 @dataclass(frozen=True)
 class Incomplete:
-    """A cell that cannot be placed, and what was not measured of it ("score" or keys of COSTS)."""
+    """A cell that cannot be placed, and what was not measured of it ("score" or keys of COST_WORDS)."""
 
     name: str
     lacks: tuple[str, ...]
@@ -141,7 +141,7 @@ class Front:
 
 
 def front(
-    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
+    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COST_WORDS)
 ) -> Front:
     """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that
     others have is incomplete, since nobody can say whether it is dominated. Cells with equal
@@ -187,5 +187,5 @@ def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
 
 
 def _words(keys: Sequence[str]) -> list[str]:
-    """Keys of COSTS in words; "score" is one."""
-    return [COSTS[key][0] if key in COSTS else key for key in keys]
+    """Keys of COST_WORDS in words; "score" is one."""
+    return [COST_WORDS[key][0] if key in COST_WORDS else key for key in keys]

@@ -12,7 +12,7 @@ from stages.verdict.choice import Choice
 from stages.verdict.costs import Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding, false_alarms
+from stages.verdict.hypotheses import Finding, expected_false_alarms
 from stages.verdict.learning_curve import ShareCurve
 from stages.verdict.pairs import Pair
 
@@ -53,8 +53,8 @@ class Judgement:
     where it stands among all in the metric; absent where it could not be compared.
     shares: what more training images are expected to give, of rows that differ in train_share
     alone.
-    costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not
-    measured; what front and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and
+    costs: cell -> key of COST_WORDS -> its value, the middle one of its repeats, None where it was not
+    measured; what front and choice rest on. cost_spread: cell -> key of COST_WORDS -> its lowest and
     highest round, where it varies.
     names: row of params.yaml -> its short name (stages/study/names.py); unlabelled: split ->
     stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
@@ -118,7 +118,7 @@ class Judgement:
     @property
     def false_alarms(self) -> float:
         """How many hypotheses chance is expected to decide, if no cell differed from another."""
-        return false_alarms(self.findings)
+        return expected_false_alarms(self.findings)
 
     def pair(self, first: str | None, second: str | None, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where

@@ -22,13 +22,13 @@ from stages.errors import InputError
 from stages.model import resolve
 from stages.model.compose import backbone_config
 from stages.pretrained import tensors
-from stages.study.params import Study, load
+from stages.study.params import Study, load_study
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import
 from mmdet.models.layers import PatchMerging  # isort: skip
 from mmdet.registry import MODELS  # isort: skip
 
-FULL = dataclasses.replace(load(), scale="full")
+FULL = dataclasses.replace(load_study(), scale="full")
 # The miniature backbones, to be started from pretrained weights.
 MINIATURE = dataclasses.replace(FULL, scale="miniature", scales={"miniature": FULL.training})
 RESNETS = {"r50": torchvision.models.resnet50, "r101": torchvision.models.resnet101}

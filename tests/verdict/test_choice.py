@@ -9,8 +9,8 @@ import random
 import pytest
 
 from stages.verdict.best import Standing
-from stages.verdict.choice import choose, highest
-from stages.verdict.costs import COSTS, Candidate, costs_less, front
+from stages.verdict.choice import choose_cell, highest_cell
+from stages.verdict.costs import COST_WORDS, Candidate, costs_less, front
 
 METRIC = "val/bbox_mAP_50"
 
@@ -30,7 +30,7 @@ def standings(cells, half: float, margin: float) -> dict[str, Standing]:
     scores = {
         one.name: one.score for one in cells if one.score is not None and math.isfinite(one.score)
     }
-    top = highest(cells)
+    top = highest_cell(cells)
     found = {}
     for name, score in scores.items():
         rivals = [value - score + half for rival, value in scores.items() if rival != name]
@@ -57,7 +57,7 @@ def standings(cells, half: float, margin: float) -> dict[str, Standing]:
 
 
 def decided(cells, half: float, margin: float = 0.02, cost: str | None = None):
-    return choose(cells, METRIC, standings(cells, half, margin), margin, cost)
+    return choose_cell(cells, METRIC, standings(cells, half, margin), margin, cost)
 
 
 CELLS = [
@@ -134,9 +134,11 @@ def test_one_cell_and_none():
     assert (
         front([], METRIC).sentence == front([cell("a", None)], METRIC).sentence.split(". ")[0] + "."
     )
-    assert choose([], METRIC, {}, 0.01).sentence == f"Nothing to choose: no cell has a {METRIC}."
+    assert (
+        choose_cell([], METRIC, {}, 0.01).sentence == f"Nothing to choose: no cell has a {METRIC}."
+    )
     alone = {"a": Standing(1.0, 0.0, 0.0, (0.0, 0.0), "best", True)}
-    only = choose([cell("a", 0.5, 10)], METRIC, alone, 0.01)
+    only = choose_cell([cell("a", 0.5, 10)], METRIC, alone, 0.01)
     assert (only.best, only.chosen, only.shown) == ("a", "a", True)
     assert "no other cell to weigh it against" in only.sentence
 
@@ -151,12 +153,12 @@ def test_no_member_is_dominated_and_every_other_cell_is_by_a_member(seed):
             draw.choice([None, *range(5)]) if draw.random() < 0.3 else draw.randrange(5),
             {
                 key: draw.choice([1.0, 2.0, 3.0, math.nan if draw.random() < 0.1 else 4.0])
-                for key in COSTS
+                for key in COST_WORDS
             },
         )
         for i in range(draw.randrange(1, 14))
     ]
-    costs = draw.sample(sorted(COSTS), draw.randrange(0, 4))
+    costs = draw.sample(sorted(COST_WORDS), draw.randrange(0, 4))
     found = front(cells, METRIC, costs)
     named = {one.name: one for one in cells}
 
@@ -224,7 +226,7 @@ def test_a_thin_metric_shows_nothing():
         name: dataclasses.replace(one, thin=True)
         for name, one in standings(CELLS, 0.001, 0.02).items()
     }
-    found = choose(CELLS, METRIC, thin, 0.02)
+    found = choose_cell(CELLS, METRIC, thin, 0.02)
     assert (found.chosen, found.shown) == ("large", False) and decided(
         CELLS, 0.001
     ).chosen == "middle"
@@ -239,7 +241,7 @@ def test_the_best_may_be_the_cheapest():
 
 def test_ties_of_score_and_cost():
     # Of equal scores the cheaper is the best; of equal latency the smaller; then the name.
-    assert highest([cell("b", 0.5, 9), cell("a", 0.5, 10)]) == "b"
+    assert highest_cell([cell("b", 0.5, 9), cell("a", 0.5, 10)]) == "b"
     cells = [cell("best", 0.52, 10, 9e6), cell("b", 0.515, 10, 3e6), cell("a", 0.515, 10, 3e6)]
     found = decided(cells, 0.01)
     assert found.chosen == "a" and found.saved == 0
@@ -248,7 +250,7 @@ def test_ties_of_score_and_cost():
 
 
 def test_what_is_unknown_is_not_called_as_good_or_cheap():
-    found = choose(CELLS, METRIC, {}, 0.02)
+    found = choose_cell(CELLS, METRIC, {}, 0.02)
     assert (found.chosen, found.unknown) == ("large", ("small", "middle", "silly"))
     assert not found.shown and "Left aside" in found.sentence
     cells = [
@@ -302,7 +304,7 @@ def test_a_cost_whose_spread_overlaps_decides_nothing():
         measured("lean", 0.51, 23, 27, 5),
     ]
     within = {one.name: Standing(0.3, 0.0, 0.01, (-0.01, 0.01), "as good", True) for one in cells}
-    found = choose(cells, METRIC, within, 0.02)
+    found = choose_cell(cells, METRIC, within, 0.02)
     # Fewer parameters decide between the two, whose 22 and 25 ms say nothing.
     assert (found.best, found.chosen, found.level) == (
         "slow",
@@ -317,11 +319,11 @@ def test_a_cost_whose_spread_overlaps_decides_nothing():
     # Told apart, the lowest latency decides; and what overlaps with the best saves nothing.
     apart = [cells[0], measured("fast", 0.50, 20, 22, 9), cells[2]]
     assert (
-        choose(apart, METRIC, within, 0.02).chosen,
-        choose(apart, METRIC, within, 0.02).level,
+        choose_cell(apart, METRIC, within, 0.02).chosen,
+        choose_cell(apart, METRIC, within, 0.02).level,
     ) == ("fast", ())
     wide = [measured("slow", 0.53, 20, 40, 10), *cells[1:]]
-    assert choose(wide, METRIC, within, 0.02).saved is None
+    assert choose_cell(wide, METRIC, within, 0.02).saved is None
 
 
 def test_costs_without_a_spread_are_exact():

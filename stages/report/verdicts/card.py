@@ -11,7 +11,7 @@ from stages.report.texts import percent
 from stages.report.verdicts.pairs import needed, pair_text, rival, topics
 from stages.study.counts import count
 from stages.verdict.choice import Possible
-from stages.verdict.costs import COSTS
+from stages.verdict.costs import COST_WORDS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import amount, enumeration, shortened, signed, value
@@ -116,7 +116,7 @@ def _cost(judgement: Judgement, chosen: str) -> str:
     choice = judgement.choice
     if choice.cost is None:
         return "No cost was measured."
-    word, unit = COSTS[choice.cost]
+    word, unit = COST_WORDS[choice.cost]
     cost = judgement.costs.get(chosen, {}).get(choice.cost)
     if cost is None:
         return f"Its {word} was not measured."

@@ -12,7 +12,7 @@ from stages.report.drawing import Frame, Scale, Ticks, ticks
 from stages.report.shown_cells import Shown, order
 from stages.report.table import label_of
 from stages.report.texts import interval_text
-from stages.verdict.costs import COSTS, Candidate, Front, front
+from stages.verdict.costs import COST_WORDS, Candidate, Front, front
 from stages.verdict.judgement import Judgement
 
 # A cost that spans more than this is drawn on a logarithmic axis.
@@ -147,7 +147,7 @@ def trades(judgement: Judgement, cells: Mapping[str, Shown]) -> list[Trade]:
         score = estimate.value if estimate else None
         candidates.append(Candidate(name, score, judgement.costs.get(name, {})))
     result = []
-    for key in sorted(COSTS, key=lambda key: key != judgement.choice.cost):
+    for key in sorted(COST_WORDS, key=lambda key: key != judgement.choice.cost):
         weighed = front(candidates, judgement.metric, [key])
         if weighed.costs and weighed.members:
             result.append(Trade(key, weighed, judgement, cells))
@@ -162,7 +162,7 @@ class Trade:
         self, key: str, weighed: Front, judgement: Judgement, cells: Mapping[str, Shown]
     ) -> None:
         self.cost = key
-        self.label = ", ".join(filter(None, COSTS[key]))
+        self.label = ", ".join(filter(None, COST_WORDS[key]))
         self.members = weighed.members
         self.absent = [judgement.short(cell.name) for cell in weighed.incomplete]
         self.sentence = judgement.named(weighed.sentence)

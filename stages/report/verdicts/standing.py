@@ -13,7 +13,7 @@ from stages.report.texts import OUTCOMES, difference_text, interval_text, percen
 from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
-from stages.verdict.costs import COSTS
+from stages.verdict.costs import COST_WORDS
 from stages.verdict.judgement import Judgement
 from stages.verdict.selected_rows import REPEATED
 from stages.verdict.wording import value
@@ -169,6 +169,6 @@ def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]
             return "dominated", "", entry.by
     for entry in front.incomplete:
         if entry.name == name:
-            words = [COSTS[key][0] if key in COSTS else key for key in entry.lacks]
+            words = [COST_WORDS[key][0] if key in COST_WORDS else key for key in entry.lacks]
             return "not placed", ", ".join(words), ()
     return "not placed", "", ()
