@@ -33,6 +33,7 @@ from stages.verdict.pairs import Pair, compare_cells
 from stages.verdict.replicates import Replicates, Statistic, draw_weights
 
 MARGIN = 0.02
+COST = "latency_ms"
 IMAGES = (50, 200, 1000)
 CELLS = (3, 13)
 # Standard deviations of an image's score, shared by all cells, of a cell and of a training; and of
@@ -149,15 +150,15 @@ def judged(values: np.ndarray, weights: np.ndarray) -> Judged:
     pairs = compare_cells(runs, Statistic())
     candidates = []
     for place, score in enumerate(values.mean(axis=(0, 2))):
-        candidates.append(Candidate(str(place), float(score), {"latency_ms": place + 1.0}))
-    top = highest_cell(candidates)
+        candidates.append(Candidate(str(place), float(score), {COST: place + 1.0}))
+    top = highest_cell(candidates, COST)
     found = standings(joint_differences(runs, pairs, Statistic()), top, MARGIN)
     return Judged(candidates, pairs, found, top)
 
 
 def shipped(study: Judged) -> tuple[bool, dict[str, int]]:
     """Whether a cell is shown to be within the margin, and the cell that each rule ships."""
-    choice = choose_cell(study.candidates, METRIC, study.standings, MARGIN)
+    choice = choose_cell(study.candidates, METRIC, study.standings, MARGIN, COST)
     cheapest_expected = next(
         candidate.name
         for candidate in study.candidates

@@ -15,7 +15,7 @@ from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import ROOT, Study
 from stages.verdict import replicates
-from stages.verdict.costs import Candidate, costs_less
+from stages.verdict.costs import costs_less
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
 from stages.verdict.matches import match_detections
@@ -72,20 +72,16 @@ def contest(
     if difference.low > 0:
         return Contest(True, text)
     is_within = difference.high >= 0 and difference.low >= -judgement.margin
-    if is_within and cell is not None and _costs_less(judgement, chosen, cell):
+    if (
+        is_within
+        and cell is not None
+        and costs_less(
+            judgement.candidates[chosen], judgement.candidates[cell], judgement.choice.cost
+        )
+    ):
         margin = f"within the margin of {judgement.margin:g}"
         return Contest(True, f"{text}, {margin}, and it costs less")
     return Contest(False, text)
-
-
-def _costs_less(judgement: Judgement, chosen: str, cell: str) -> bool:
-    if judgement.choice.cost is None:
-        return False
-    first, second = (
-        Candidate(name, None, judgement.costs[name], spread=judgement.cost_spread.get(name, {}))
-        for name in (chosen, cell)
-    )
-    return costs_less(first, second, judgement.choice.cost)
 
 
 def _against_predictions(

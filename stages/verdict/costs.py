@@ -32,8 +32,8 @@ class Candidate:
     costs: Mapping[str, float | None] = field(default_factory=dict)
     spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def cost(self, key: str | None) -> float | None:
-        return None if key is None else finite(self.costs.get(key))
+    def cost(self, key: str) -> float | None:
+        return finite(self.costs.get(key))
 
     @property
     def points(self) -> float:
@@ -71,54 +71,40 @@ def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) 
     return Candidate(name, score, costs, spread)
 
 
-def costs_less(first: Candidate, second: Candidate, key: str | None) -> bool:
+def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
     """Whether `first` is shown to be cheaper: a cost whose spreads overlap decides nothing."""
     own, rival = first.cost(key), second.cost(key)
-    if key is None or own is None or rival is None:
+    if own is None or rival is None:
         return False
     return first.spread.get(key, (own, own))[1] < second.spread.get(key, (rival, rival))[0]
 
 
 @dataclass(frozen=True)
-class Dominated:
-    """A cell that each member `by` equals or beats in score and every cost, one beaten at least.
-    Costs whose spreads overlap are equal."""
-
-    name: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Incomplete:
-    """A cell that cannot be placed, and what was not measured of it ("score" or keys of COST_WORDS)."""
-
-    name: str
-    lacks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Front:
-    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling
-    score. Every cell is in one of the three."""
+    """The Pareto front over the score and `costs`. Every cell is in one of the three: members, in
+    falling score, are dominated by nobody; dominated: cell -> who equals or beats it in score and
+    every cost, one beaten at least, where costs whose spreads overlap are equal; incomplete: cell
+    that cannot be placed -> what was not measured of it ("score" or keys of COST_WORDS).
+    """
 
     metric: str
     costs: tuple[str, ...]
     members: tuple[str, ...]
-    dominated: tuple[Dominated, ...]
-    incomplete: tuple[Incomplete, ...]
+    dominated: Mapping[str, tuple[str, ...]]
+    incomplete: Mapping[str, tuple[str, ...]]
 
     def place(self, name: str) -> str:
         """ "member", "dominated", "incomplete" or "not placed"."""
         if name in self.members:
             return "member"
         for word, cells in (("dominated", self.dominated), ("incomplete", self.incomplete)):
-            if any(cell.name == name for cell in cells):
+            if name in cells:
                 return word
         return "not placed"
 
     @property
     def sentence(self) -> str:
-        axes = ", ".join([self.metric, *_words(self.costs)])
+        axes = ", ".join([self.metric, *cost_names(self.costs)])
         members = ", ".join(self.members)
         if not self.members:
             parts = ["No cell can be placed on the Pareto front"]
@@ -127,15 +113,15 @@ class Front:
         elif not self.dominated:
             parts = [f"No cell is dominated in {axes}: {members}"]
         elif len(self.members) == 1:
-            others = ", ".join(cell.name for cell in self.dominated)
+            others = ", ".join(self.dominated)
             parts = [f"{members} dominates every other cell in {axes}: {others}"]
         else:
-            by = [f"{cell.name} by {', '.join(cell.by)}" for cell in self.dominated]
+            by = [f"{name} by {', '.join(rivals)}" for name, rivals in self.dominated.items()]
             parts = [f"On the Pareto front of {axes}: {members}", f"Dominated: {'; '.join(by)}"]
         if self.incomplete:
-            lacks = [
-                f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in self.incomplete
-            ]
+            lacks = []
+            for name, keys in self.incomplete.items():
+                lacks.append(f"{name} lacks {', '.join(cost_names(keys))}")
             parts.append(f"Not placed: {'; '.join(lacks)}")
         return ". ".join(parts) + "."
 
@@ -150,7 +136,7 @@ def front(
     for key in costs:
         if any(candidate.cost(key) is not None for candidate in candidates):
             measured.append(key)
-    incomplete = []
+    incomplete = {}
     placed = []
     for candidate in candidates:
         lacks = [] if math.isfinite(candidate.points) else ["score"]
@@ -158,7 +144,7 @@ def front(
             if candidate.cost(key) is None:
                 lacks.append(key)
         if lacks:
-            incomplete.append(Incomplete(candidate.name, tuple(lacks)))
+            incomplete[candidate.name] = tuple(lacks)
         else:
             placed.append(candidate)
     placed.sort(key=lambda candidate: (-candidate.points, candidate.name))
@@ -170,13 +156,13 @@ def front(
                 rivals.append(rival.name)
         beaten_by[candidate.name] = rivals
     members = tuple(name for name, rivals in beaten_by.items() if not rivals)
-    dominated = []
+    dominated = {}
     for name, rivals in beaten_by.items():
         if rivals:
             # Overlaps are not transitive: where no member beats it, whoever does is named.
-            by = tuple(rival for rival in rivals if rival in members) or tuple(rivals)
-            dominated.append(Dominated(name, by))
-    return Front(metric, tuple(measured), members, tuple(dominated), tuple(incomplete))
+            by = tuple(rival for rival in rivals if rival in members)
+            dominated[name] = by or tuple(rivals)
+    return Front(metric, tuple(measured), members, dominated, incomplete)
 
 
 def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
@@ -186,6 +172,6 @@ def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
     return first.points > second.points or any(costs_less(first, second, key) for key in keys)
 
 
-def _words(keys: Sequence[str]) -> list[str]:
+def cost_names(keys: Sequence[str]) -> list[str]:
     """Keys of COST_WORDS in words; "score" is one."""
     return [COST_WORDS[key][0] if key in COST_WORDS else key for key in keys]

@@ -13,8 +13,9 @@ from stages.results.cell import CellResult
 from stages.study import params
 from stages.study.names import short_names
 from stages.study.params import ROOT, Study
-from stages.verdict import best, choice, holding, learning_curve
+from stages.verdict import best, holding, learning_curve
 from stages.verdict.best import Standing
+from stages.verdict.choice import choose_cell, highest_cell
 from stages.verdict.costs import candidate_of, front
 from stages.verdict.differences import joint_differences
 from stages.verdict.estimates import Estimate
@@ -56,7 +57,7 @@ def conclude(
     for name, names in rows.items():
         score = _value(estimates[name][metric])
         candidates.append(candidate_of(name, score, [results[row] for row in names]))
-    highest = choice.highest_cell(candidates, cost)
+    highest = highest_cell(candidates, cost)
     runs, statistic = measured.runs(metric), measured.judged[metric][1]
     scored = {name: runs[name] for name in runs if estimates[name][metric] is not None}
     standings: dict[str, Standing] = {}
@@ -75,14 +76,13 @@ def conclude(
         fairness=fair,
         findings=_findings(study, measured, estimates, verdicts, fair),
         front=front(candidates, metric),
-        choice=choice.choose_cell(candidates, metric, standings, margin, cost),
+        choice=choose_cell(candidates, metric, standings, margin, cost),
         suspects=_of_good(measured, good, "suspects", suspects.combine),
         unlabelled=_of_good(measured, good, "unlabelled", suspects.unlabelled_by_all),
         names=short_names(study),
         holds=False,
         why="",
-        costs={candidate.name: candidate.costs for candidate in candidates},
-        cost_spread={candidate.name: candidate.spread for candidate in candidates},
+        candidates={candidate.name: candidate for candidate in candidates},
         margin=margin,
         standings=standings,
         shares=learning_curve.share_curves(study, images, runs, statistic, verdicts[metric]),

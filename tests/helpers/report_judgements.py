@@ -149,7 +149,6 @@ def judged(
         suspects={"val": [], "test": []},
         holds=True,
         why="Nothing speaks against it.",
-        costs={cell.name: costs_of(cell) for cell in cells},
     )
 
     def estimate_of(a: str, b: str, metric: str) -> Estimate | None:
@@ -157,11 +156,13 @@ def judged(
         return one and one.difference
 
     candidates = [Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell)) for cell in cells]
+    measured = any(candidate.cost("latency_ms") is not None for candidate in candidates)
+    cost = "latency_ms" if measured else "parameters"
     standings = standings_of(
         {name: values[METRIC] for name, values in scores.items()},
         error,
         margin,
-        choice.highest_cell(candidates),
+        choice.highest_cell(candidates, cost),
     )
     findings = hypotheses.judge(
         stated,
@@ -175,7 +176,8 @@ def judged(
         **{
             "front": front(candidates, METRIC),
             "findings": tuple(findings),
-            "choice": choice.choose_cell(candidates, METRIC, standings, margin),
+            "choice": choice.choose_cell(candidates, METRIC, standings, margin, cost),
+            "candidates": {candidate.name: candidate for candidate in candidates},
             "margin": margin,
             "standings": standings,
             **changes,

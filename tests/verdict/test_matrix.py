@@ -62,7 +62,7 @@ def test_contrary_data_give_contrary_conclusions(tmp_path, qualities, best, outc
     assert [one.outcome for one in found.findings] == [outcome]
     assert found.holds and f"verdict against {best}" in found.why
     assert found.front.metric == found.metric == AP50
-    assert found.front.members == (best,) and found.front.dominated[0].name == other
+    assert found.front.members == (best,) and list(found.front.dominated) == [other]
 
 
 def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
@@ -76,9 +76,8 @@ def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
         and by_latency.findings[0].outcome == "undecided"
     )
     assert (by_latency.choice.chosen, by_size.choice.chosen) == (R101, R50)
-    assert (
-        by_latency.costs[R101]["latency_ms"] == 19 and by_latency.costs[R101]["train_minutes"] == 2
-    )
+    candidate = by_latency.candidates[R101]
+    assert (candidate.cost("latency_ms"), candidate.cost("train_minutes")) == (19, 2)
 
 
 def test_a_latency_beside_other_processes_is_told(tmp_path):

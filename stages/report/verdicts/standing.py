@@ -13,7 +13,7 @@ from stages.report.texts import OUTCOMES, difference_text, interval_text, percen
 from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
-from stages.verdict.costs import COST_WORDS
+from stages.verdict.costs import cost_names
 from stages.verdict.judgement import Judgement
 from stages.verdict.selected_rows import REPEATED
 from stages.verdict.wording import value
@@ -164,11 +164,6 @@ def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]
     front = judgement.front
     if name in front.members:
         return "on the front", "", ()
-    for entry in front.dominated:
-        if entry.name == name:
-            return "dominated", "", entry.by
-    for entry in front.incomplete:
-        if entry.name == name:
-            words = [COST_WORDS[key][0] if key in COST_WORDS else key for key in entry.lacks]
-            return "not placed", ", ".join(words), ()
-    return "not placed", "", ()
+    if name in front.dominated:
+        return "dominated", "", front.dominated[name]
+    return "not placed", ", ".join(cost_names(front.incomplete.get(name, ()))), ()
