@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
         measure(arguments[1])
         return
     switches = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    study = params.load()
+    study = params.load_study()
     cell = next(
         (argument for argument in arguments if "=" not in argument), next(iter(study.selected()))
     )
@@ -69,7 +69,7 @@ def measure(cell: str) -> None:
     from stages.training import history, image_cache
 
     # The cache is shared by cells and made once.
-    study = params.load()
+    study = params.load_study()
     if study.training.image_cache:
         image_cache.use(resolve.config(cell, study, resolve.read_prepared(study)), "train", "val")
     waited: Counter[str] = Counter()

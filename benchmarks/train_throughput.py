@@ -41,7 +41,7 @@ MEASURED = "measured.json"
 def main(arguments: list[str]) -> None:
     switches = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     rest = [argument for argument in arguments if "=" not in argument]
-    study = params.load()
+    study = params.load_study()
     cell = rest[0] if rest else next(iter(study.selected()))
     study.cell(cell)
     rounds = int(rest[1]) if len(rest) > 1 else 3
@@ -157,7 +157,7 @@ def default_runner(cell: str) -> Any:
 
     from stages.model import resolve
 
-    study = params.load()
+    study = params.load_study()
     if study.training.threads:
         torch.set_num_threads(study.training.threads)
     cfg = resolve.config(cell, study, resolve.read_prepared(study))

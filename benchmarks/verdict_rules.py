@@ -26,13 +26,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.verdict.best import Standing, standings
-from stages.verdict.choice import choose, highest
+from stages.verdict.choice import choose_cell, highest_cell
 from stages.verdict.costs import Candidate
-from stages.verdict.differences import differences
-from stages.verdict.pairs import Pair, compare
-from stages.verdict.replicates import Replicates, Statistic, draw
+from stages.verdict.differences import joint_differences
+from stages.verdict.pairs import Pair, compare_cells
+from stages.verdict.replicates import Replicates, Statistic, draw_weights
 
 MARGIN = 0.02
+COST = "latency_ms"
 IMAGES = (50, 200, 1000)
 CELLS = (3, 13)
 # Standard deviations of an image's score, shared by all cells, of a cell and of a training; and of
@@ -146,18 +147,18 @@ class Judged:
 
 def judged(values: np.ndarray, weights: np.ndarray) -> Judged:
     runs = replicated(values, weights)
-    pairs = compare(runs, Statistic())
+    pairs = compare_cells(runs, Statistic())
     candidates = []
     for place, score in enumerate(values.mean(axis=(0, 2))):
-        candidates.append(Candidate(str(place), float(score), {"latency_ms": place + 1.0}))
-    top = highest(candidates)
-    found = standings(differences(runs, pairs, Statistic()), top, MARGIN)
+        candidates.append(Candidate(str(place), float(score), {COST: place + 1.0}))
+    top = highest_cell(candidates, COST)
+    found = standings(joint_differences(runs, pairs, Statistic()), top, MARGIN)
     return Judged(candidates, pairs, found, top)
 
 
 def shipped(study: Judged) -> tuple[bool, dict[str, int]]:
     """Whether a cell is shown to be within the margin, and the cell that each rule ships."""
-    choice = choose(study.candidates, METRIC, study.standings, MARGIN)
+    choice = choose_cell(study.candidates, METRIC, study.standings, MARGIN, COST)
     cheapest_expected = next(
         candidate.name
         for candidate in study.candidates
@@ -208,7 +209,7 @@ def simulate(
     family: str, cells: int, images: int, runs: int, studies: int, replicates: int, seed: int
 ) -> Tally:
     rng = np.random.default_rng([seed, cells, images, runs, list(FAMILIES).index(family)])
-    weights = draw(images, replicates, seed)
+    weights = draw_weights(images, replicates, seed)
     tally = Tally()
     for _ in range(studies):
         truth = FAMILIES[family](cells, rng)

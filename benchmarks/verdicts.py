@@ -35,10 +35,16 @@ from benchmarks.evaluation import DETECTIONS, FOLD, generated, prepared, renumbe
 from stages.scoring.engine import AREAS
 from stages.scoring.tables import Detections, Truth, read_detections, read_truth
 from stages.verdict.best import standings
-from stages.verdict.differences import differences
-from stages.verdict.matches import match
-from stages.verdict.pairs import Pair, compare
-from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate
+from stages.verdict.differences import joint_differences
+from stages.verdict.matches import match_detections
+from stages.verdict.pairs import Pair, compare_cells
+from stages.verdict.replicates import (
+    STUDY_STATISTICS,
+    Replicates,
+    Statistic,
+    draw_weights,
+    evaluate_replicates,
+)
 
 # Of one pycocotools evaluation, for all pairs of 12 cells.
 LIMIT = 12
@@ -64,7 +70,7 @@ def main(
         }
         contestants: dict[str, Callable[[], Callable[[], object]]] = {
             "pycocotools, one evaluation": lambda: prepared(path, results),
-            "one cell, matched": lambda: lambda: match(truth, matrix["cell 0"]),
+            "one cell, matched": lambda: lambda: match_detections(truth, matrix["cell 0"]),
             f"one cell, {draws} replicates": lambda: one_cell(truth, matrix["cell 0"], draws),
             f"all {number} cells and {comb(number, 2)} pairs": lambda: (
                 lambda: verdicts(truth, matrix, draws)
@@ -123,16 +129,22 @@ def shaken(found: Detections, index: int) -> Detections:
 
 
 def one_cell(truth: Truth, found: Detections, draws: int) -> Callable[[], Replicates]:
-    matches, weights = match(truth, found), draw(len(truth.image_ids), draws, seed=0)
-    return lambda: evaluate(matches, weights)
+    matches, weights = (
+        match_detections(truth, found),
+        draw_weights(len(truth.image_ids), draws, seed=0),
+    )
+    return lambda: evaluate_replicates(matches, weights)
 
 
 def verdicts(truth: Truth, matrix: dict[str, Detections], draws: int) -> list[tuple[Pair, ...]]:
     """The study's six metrics, and AP and AP50 of every class in every size."""
-    weights = draw(len(truth.image_ids), draws, seed=0)
-    runs = {name: [evaluate(match(truth, found), weights)] for name, found in matrix.items()}
+    weights = draw_weights(len(truth.image_ids), draws, seed=0)
+    runs = {
+        name: [evaluate_replicates(match_detections(truth, found), weights)]
+        for name, found in matrix.items()
+    }
     every = [
-        *STUDY.values(),
+        *STUDY_STATISTICS.values(),
         *(
             Statistic(level, size, category)
             for level in ("AP", "AP50")
@@ -140,26 +152,29 @@ def verdicts(truth: Truth, matrix: dict[str, Detections], draws: int) -> list[tu
             for category in range(len(truth.classes))
         ),
     ]
-    return [compare(runs, statistic) for statistic in every]
+    return [compare_cells(runs, statistic) for statistic in every]
 
 
 def bounds(truth: Truth, matrix: dict[str, Detections], draws: int) -> tuple[float, float, float]:
     """Seconds for the replicates of all cells, and of all pairs in one metric without and with the bounds (medians)."""
-    statistic = STUDY["bbox_mAP_50"]
+    statistic = STUDY_STATISTICS["bbox_mAP_50"]
     start = time.perf_counter()
-    weights = draw(len(truth.image_ids), draws, seed=0)
-    runs = {name: [evaluate(match(truth, found), weights)] for name, found in matrix.items()}
+    weights = draw_weights(len(truth.image_ids), draws, seed=0)
+    runs = {
+        name: [evaluate_replicates(match_detections(truth, found), weights)]
+        for name, found in matrix.items()
+    }
     replicates_s = time.perf_counter() - start
     plain, bounded = [], []
     for _ in range(TURNS):
         unread = copies(runs)
         start = time.perf_counter()
-        compare(unread, statistic)
+        compare_cells(unread, statistic)
         plain.append(time.perf_counter() - start)
         unread = copies(runs)
         start = time.perf_counter()
-        pairs = compare(unread, statistic)
-        standings(differences(unread, pairs, statistic), next(iter(runs)), 0.01)
+        pairs = compare_cells(unread, statistic)
+        standings(joint_differences(unread, pairs, statistic), next(iter(runs)), 0.01)
         bounded.append(time.perf_counter() - start)
     return replicates_s, statistics.median(plain), statistics.median(bounded)
 

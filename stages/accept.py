@@ -32,18 +32,18 @@ _MOST_NAMES = 3
 def main() -> None:
     """Raises InputError where anything but that code has changed, or where a bit differs; nothing
     is recorded then."""
-    study = params.load()
+    study = params.load_study()
     refresh(study)
     # Seconds of imports, after what can be refused at once.
     from stages.acceptance import stale, trial
     from stages.tracking import provenance
 
-    cells = stale.find(study)
+    cells = stale.find_stale(study)
     if not cells:
         log.info("no finished training is stale; there is nothing to accept")
         return
-    chosen = stale.choose(cells)
-    show(chosen)
+    chosen = stale.choose_trials(cells)
+    check_bits(chosen)
     dvc("commit", "--force", *(f"stages/dvc.yaml:train@{cell.name}" for cell in cells))
     entry = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -77,7 +77,7 @@ def refresh(study: params.Study) -> None:
             raise InputError(f"the cells' files cannot be made: {reason}")
 
 
-def show(cells: Sequence[Stale]) -> None:
+def check_bits(cells: Sequence[Stale]) -> None:
     """Raises InputError for the first cell that ends in other bits with the code of this folder."""
     from stages.acceptance import trial
 
@@ -88,7 +88,7 @@ def show(cells: Sequence[Stale]) -> None:
                 cell.name,
                 cell.record["git_commit"][:10],
             )
-            different = trial.differences(folders.then(cell), folders.now(cell))
+            different = trial.differing_parts(folders.then(cell), folders.now(cell))
             if different:
                 raise InputError(
                     f"{cell.name}: not the same bits after {trial.STEPS * trial.EPOCHS} steps: "

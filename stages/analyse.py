@@ -35,7 +35,7 @@ def main(name: str) -> None:
     Raises StudyError for an unknown cell, InputError where its predictions are missing, damaged, or
     of an earlier training or other annotations.
     """
-    study = params.load()
+    study = params.load_study()
     cell = study.cell(name)
     files = CellFiles(name, cell)
     record = files.run

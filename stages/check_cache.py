@@ -48,12 +48,14 @@ def main(scope: str) -> None:
             f"{scope!r}: say missing (what the cache lost comes back) or all (what is damaged goes "
             "too)"
         )
-    params.load()
+    params.load_study()
     drop_half_rwlock()
     if scope == "all":
-        drop_damaged(dvc_command.cache())
+        drop_damaged(dvc_command.dvc_cache())
     stages = [
-        stage for stage, changes in status().items() if only_lost(changes) and unchanged(stage)
+        stage
+        for stage, changes in mended_status().items()
+        if only_lost(changes) and outs_intact(stage)
     ]
     if stages:
         dvc_command.dvc("commit", "--force", *stages)
@@ -61,12 +63,12 @@ def main(scope: str) -> None:
         log.info("%s: its results had gone from DVC's cache and are put back", stage)
 
 
-def status() -> dict[str, Any]:
+def mended_status() -> dict[str, Any]:
     """What `dvc status` says, after it has refused at most both lock files as cut short."""
     moves = len(_LOCKS)
     while True:
         try:
-            return dvc_command.status()
+            return dvc_command.dvc_status()
         except InputError as error:
             refused = [path for path in _LOCKS if f"'./{path}'" in str(error)]
             if not refused or not moves:
@@ -135,14 +137,14 @@ def only_lost(changes: list[Any]) -> bool:
     return True
 
 
-def unchanged(stage: str) -> bool:
+def outs_intact(stage: str) -> bool:
     """Whether all that a stage wrote is in the folder as its lock file says; DVC has not looked,
     nor will `commit`."""
     file, _, name = stage.rpartition(":")
     outs = stages_of(Path(file or "dvc.yaml").with_suffix(".lock"))[name].get("outs", [])
     for out in outs:
         path = Path(out["path"])
-        if not path.exists() or digest(path) != out["md5"]:
+        if not path.exists() or dvc_digest(path) != out["md5"]:
             return False
     return True
 
@@ -152,7 +154,7 @@ def stages_of(lock: Path) -> dict[str, Any]:
     return yaml_text.loads(lock.read_text(encoding="utf-8"))["stages"]
 
 
-def digest(path: Path) -> str:
+def dvc_digest(path: Path) -> str:
     """A file's MD5, or a folder's as DVC has it: that of the JSON list of its files."""
     if path.is_file():
         return md5(path)

@@ -18,7 +18,7 @@ from stages.study import group_metrics, params, paths
 from stages.study.counts import count
 from stages.study.params import ROOT, Study
 from stages.verdict import matrix
-from stages.verdict.selected_rows import groups
+from stages.verdict.selected_rows import group_repeats
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def main() -> None:
 
     Raises StudyError, or InputError where no selected cell has results or some cannot be read.
     """
-    study = params.load()
+    study = params.load_study()
     try:
         data = read_json(paths.PREPARED / "report.json")
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def strays(study: Study, names: list[str]) -> dict[str, str]:
     """Rows on other folds than the study's that have no row on it beside them, and why they are
     left out."""
     reasons = {}
-    for first, rows in groups(study, names).items():
+    for first, rows in group_repeats(study, names).items():
         if study.fold_of(study.cell(first)) is not None:
             for row in rows:
                 reasons[row] = f"no row of its cell on fold {study.data.fold} has results"

@@ -23,7 +23,7 @@ def main() -> None:
     Raises StudyError or InputError for a row that the prepared data cannot be trained with,
     InputError for one that MMDetection cannot build.
     """
-    study = params.load()
+    study = params.load_study()
     # Seconds of imports, after what can be refused at once.
     from stages.model import resolve
 
@@ -38,7 +38,7 @@ def main() -> None:
         part = (study.fold_of(cell), cell.train_share)
         if part not in read:
             read[part] = resolve.read_prepared(study, cell)
-        resolve.write(name, study, read[part])
+        resolve.write_cell(name, study, read[part])
         note = schedule.warmup_note(cell, study, read[part]["train_images"])
         notes.setdefault(note, []).append(name)
     notes.pop("", None)

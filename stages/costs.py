@@ -28,7 +28,7 @@ def main() -> None:
 
     Raises StudyError, or InputError where no selected cell can be measured.
     """
-    study = params.load()
+    study = params.load_study()
     trainings = {}
     for name, cell in study.selected().items():
         training, reason = _training(name, cell)

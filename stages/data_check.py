@@ -31,7 +31,7 @@ def main(root: str) -> None:
     Thresholds and policy are those of params.yaml. Raises InputError where prepare would stop,
     StudyError for a policy that cannot be.
     """
-    study = params.load()
+    study = params.load_study()
     policy = changed_policy(os.environ.get("POLICY", ""), study.data.policy)
     folder = Path(root).expanduser().resolve()
     name = study.data.name if folder == Path(study.data.root).resolve() else ""

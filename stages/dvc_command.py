@@ -35,12 +35,12 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def status(*stages: str) -> dict[str, Any]:
+def dvc_status(*stages: str) -> dict[str, Any]:
     """Address of a stage that DVC would run again -> what has changed, as `dvc status --json` says
     it; of all stages by default. Raises InputError as dvc() does."""
     return json.loads(dvc("status", "--json", *stages) or "{}")
 
 
-def cache() -> Path:
+def dvc_cache() -> Path:
     """The folder of DVC's cache that holds files by their MD5."""
     return Path(dvc("cache", "dir").strip()) / "files" / "md5"

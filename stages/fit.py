@@ -31,11 +31,11 @@ WARM_UP, STEPS = 1, 3
 CHECKPOINTS = 2
 # While a cell trains: the two states that safety/states.py holds and the next one in the
 # making.
-STATES = 3
+STATES_ON_DISK = 3
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Needs:
     """parameters: of the model. state_bytes: of what a training needs to go on: the weights, the
     optimizer's sums and the average of the weights. mib: peak memory. step_s: seconds of an
     optimizer step. val_s: of a validation."""
@@ -55,13 +55,13 @@ class Estimate:
 
     def working_mb(self) -> float:
         """On top of the checkpoints, until the cell has ended."""
-        return STATES * self.state_bytes / 1e6
+        return STATES_ON_DISK * self.state_bytes / 1e6
 
 
 def main() -> None:
     """Prints a row per cell. Raises StudyError or InputError for what would stop a training as
     well."""
-    study = params.load()
+    study = params.load_study()
     log.info("loading MMDetection")
     # Seconds of imports, after what can be refused at once.
     import torch
@@ -81,7 +81,7 @@ def main() -> None:
     for name, cell in study.selected().items():
         done = name in state
         try:
-            estimate = measure(name, cell, study, data)
+            estimate = measure_steps(name, cell, study, data)
         except InputError as error:
             # One cell that does not fit is what this program is for: the others are measured all
             # the same.
@@ -111,7 +111,7 @@ def main() -> None:
     )
 
 
-def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estimate:
+def measure_steps(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Needs:
     """Some steps and one validation batch of the cell, on this machine. Raises InputError where
     memory runs out."""
     import torch
@@ -167,7 +167,7 @@ def measure(name: str, cell: Cell, study: Study, data: dict[str, Any]) -> Estima
             if torch.is_tensor(value):
                 state_bytes += value.nbytes
     parameters = sum(parameter.numel() for parameter in runner.model.parameters())
-    return Estimate(
+    return Needs(
         parameters,
         state_bytes,
         resources.peak_mib(),
@@ -181,7 +181,7 @@ def up_to_date(study: Study) -> set[str]:
     """The cells that DVC would not train again; none where there is no DVC."""
     names = {f"stages/dvc.yaml:train@{name}": name for name in study.selected()}
     try:
-        changed = dvc_command.status(*names)
+        changed = dvc_command.dvc_status(*names)
     except (InputError, OSError, ValueError):
         return set()
     return {name for stage, name in names.items() if stage not in changed}

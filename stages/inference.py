@@ -37,7 +37,7 @@ def load_model(config: Path, checkpoint: Path) -> tuple[torch.nn.Module, Config]
     needed = ["model"]
     for split in EVALUATED:
         needed += [f"{split}_dataloader", f"{split}_evaluator"]
-    cfg = config_file.read(config, *needed)
+    cfg = config_file.read_config(config, *needed)
     init_default_scope(cfg.default_scope)
     # The checkpoint holds all weights; what a training started from is not needed any more.
     cfg.model.backbone.init_cfg = None

@@ -32,7 +32,7 @@ def main(kind: str) -> None:
     if kind == "tests":
         count = fitting(1, TEST_MIB)
     elif kind == "cells":
-        study = params.load()
+        study = params.load_study()
         largest = max(cell_mib(cell, study) for cell in study.selected().values())
         # A GPU has one training at a time; what its memory holds, nobody knows before.
         count = 1 if shutil.which("nvidia-smi") else fitting(study.training.threads, largest)

@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Raises StudyError or InputError for whatever could not run."""
     log_warnings()
-    study = params.load()
+    study = params.load_study()
     for part in params.PARTS:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
-            fragments.check(part, fragment)
+            fragments.check_fragment(part, fragment)
     catalogue.checked(study.data.policy)
-    statements.check(study.hypotheses, params.levels(study))
-    check_classes(study)
+    statements.check_hypotheses(study.hypotheses, params.levels(study))
+    check_prepared_classes(study)
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
         raise InputError(
             f"data.root: no folder {study.data.root}; "
@@ -67,7 +67,7 @@ def main() -> None:
             f"lr {learning_rate(cell, study):.3g}"
         )
     say_warmups(study)
-    for line in selected_rows.warnings(study):
+    for line in selected_rows.design_warnings(study):
         log.warning("%s", line)
     other_code = trained_by_other_code(selected)
     if other_code:
@@ -85,7 +85,7 @@ def main() -> None:
     write_json(paths.PLAN, {"data": dataclasses.asdict(study.data)})
 
 
-def check_classes(study: params.Study) -> None:
+def check_prepared_classes(study: params.Study) -> None:
     """Raises InputError for a metric of a class that the data has not, where the set was prepared
     before. Of another set prepare says it."""
     try:

@@ -29,7 +29,7 @@ def main(name: str) -> None:
     Raises StudyError for an unknown cell, InputError where the cell is not trained or its files do
     not fit.
     """
-    study = params.load()
+    study = params.load_study()
     cell = study.cell(name)
     record = CellFiles(name, cell).run
     _check_kept(name, record, study)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Writes data/prepared/. Raises InputError for what the policy calls fatal, and StudyError for
     a metric of a class that the data has not, once the report of it is written."""
-    study = params.load()
+    study = params.load_study()
     report = prepare(study.data, study.seed, paths.PREPARED)
     upload.send_contents(
         cells.of_data_report(report, paths.PREPARED, names.tags(study)), store.DATA

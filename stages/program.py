@@ -31,7 +31,7 @@ ORPHANED = signal.SIGUSR1
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 # How long a wait may still take once a signal has come; docker stop kills after ten seconds.
-PATIENCE_S = 5.0
+SIGNAL_PATIENCE_S = 5.0
 _SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
 
 
@@ -139,7 +139,7 @@ def listen() -> None:
             if not _asked.deferred:
                 raise Stopped(number)
             if _asked.waiting:
-                signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+                signal.setitimer(signal.ITIMER_REAL, SIGNAL_PATIENCE_S)
 
     def lost_patience(number: int, frame: object) -> None:
         if _asked.number is not None and os.getpid() == owner:
@@ -190,7 +190,7 @@ def waiting() -> Iterator[None]:
     """
     _asked.waiting = True
     if _asked.number is not None:
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        signal.setitimer(signal.ITIMER_REAL, SIGNAL_PATIENCE_S)
     try:
         yield
     finally:

@@ -21,11 +21,11 @@ def main() -> None:
     """Names what it deletes before it does. What DVC's cache does not hold stays, so that a row
     which comes back is restored and not trained again; nothing is deleted from the cache. Raises
     StudyError for params.yaml."""
-    files_of = paths.leftovers(params.load().cells, Path())
+    files_of = paths.leftovers(params.load_study().cells, Path())
     if not files_of:
         log.info("nothing to delete: every file is of a row of params.yaml")
         return
-    cache = dvc_command.cache()
+    cache = dvc_command.dvc_cache()
     for name, files in sorted(files_of.items()):
         removable = []
         for path in files:

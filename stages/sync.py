@@ -43,7 +43,7 @@ def main() -> None:
             "MLflow is not installed here; copy models/, metrics/ and predictions/ to a machine "
             "that has it, or install it, and run make sync there"
         )
-    study = params.load()
+    study = params.load_study()
     client, experiment = trying(store.open_client)
     close_vanished(client, experiment)
     data(names.tags(study))

@@ -32,7 +32,7 @@ def main(name: str) -> None:
     if "DVC_STAGE" not in os.environ:
         from stages.model import resolve
 
-        write_text(paths.pretrained(name), resolve.weights_text(name, params.load()))
+        write_text(paths.pretrained(name), resolve.weights_text(name, params.load_study()))
     try:
         wanted = read_json(paths.pretrained(name))
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def main(name: str) -> None:
     source, digest = fetch.fetch(
         backbone, Weights(wanted["source"], "", wanted["sha256"]), fetch.raw_folder()
     )
-    match = names.match(names.read(source), build(wanted["model"]))
+    match = names.match_tensors(names.read_tensors(source), build(wanted["model"]))
     summary = (
         f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
         f"{first_names(match.missing)}, {len(match.unexpected)} not used{first_names(match.unexpected)}"

@@ -35,7 +35,7 @@ def pack(source: Path, data: Path) -> dict[str, Any]:
     would stop.
     """
     source = source.expanduser().resolve()
-    study = params.load()
+    study = params.load_study()
     counts: dict[str, Any] = {"set": source.name}
     names = []
     with tempfile.TemporaryDirectory() as name:

@@ -91,10 +91,10 @@ def measure(
     with workspace(change(context.scale, [model], switches), photographs) as copy:
         # The programs of this process work in the copy, with its params.yaml.
         os.chdir(copy.folder)
-        load, file = params.load, copy.folder / "params.yaml"
+        load, file = params.load_study, copy.folder / "params.yaml"
         # Whichever path a caller names.
-        params.load = lambda path=file: load(file)
-        batch = params.load().training.batch_size
+        params.load_study = lambda path=file: load(file)
+        batch = params.load_study().training.batch_size
         _register(window)
         try:
             if peer:
@@ -137,7 +137,7 @@ def change(scale: str, models: list[Model], switches: dict[str, Any]) -> Any:
 
 
 def _photographs(scale: str, switches: dict[str, Any], steps: int) -> Path:
-    batch = switches.get("batch_size") or params.load().scales[scale].batch_size
+    batch = switches.get("batch_size") or params.load_study().scales[scale].batch_size
     # Batches of one orientation: an epoch may end with less than a batch of each.
     train = sets.repeated(sets.read("train"), (steps + 2) * batch)
     return sets.write(Path(tempfile.mkdtemp()), train, sets.read("val"))

@@ -266,7 +266,7 @@ def _epochs(
     were. batch: images a step, where it is not the scale's."""
     measured = context.earlier.get(f"{model.name}, {PROJECT}, {FASTEST}")
     step_s = measured["step_ms"] / 1000 if measured else 0.15
-    batch = batch or params.load().scales[context.scale].batch_size
+    batch = batch or params.load_study().scales[context.scale].batch_size
     epoch_s = images / batch * step_s + EPOCH_END_S
     return min(most, max(2, int((context.seconds - STARTING_S - LEAVING_S) / epoch_s)))
 

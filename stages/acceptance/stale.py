@@ -41,7 +41,7 @@ class Stale:
     cell: cell_file.ResolvedCell
 
 
-def find(study: Study) -> list[Stale]:
+def find_stale(study: Study) -> list[Stale]:
     """The stale cells that are selected, in the order of params.yaml.
 
     Raises InputError where results are missing, or anything but the code of DECIDING has changed.
@@ -56,7 +56,7 @@ def find(study: Study) -> list[Stale]:
     }
     if not trained:
         return []
-    status = dvc_command.status(*trained)
+    status = dvc_command.dvc_status(*trained)
     cells = []
     for address, name in trained.items():
         if address in status:
@@ -98,7 +98,7 @@ def _check_config(
     name: str, cell: cell_file.ResolvedCell, record: dict[str, Any], lock: dict[str, Any]
 ) -> None:
     """Raises InputError where the cell's file is not what the finished training was made with."""
-    then = _comparable(config_file.read(paths.model(name) / "config.py").to_dict())
+    then = _comparable(config_file.read_config(paths.model(name) / "config.py").to_dict())
     now = _comparable(cell.config.to_dict())
     different = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
     for key in cell.training:
@@ -149,7 +149,7 @@ def features(stale: Stale) -> set[Feature]:
     return names
 
 
-def choose(cells: Sequence[Stale]) -> list[Stale]:
+def choose_trials(cells: Sequence[Stale]) -> list[Stale]:
     """Few small cells that have each feature of `cells` between them: for the rarest feature the
     smallest cell that has it, and so on with what is still missing."""
     counts = Counter()

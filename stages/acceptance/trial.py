@@ -61,7 +61,7 @@ print(json.dumps([kept, BoxMetric(sys.argv[1]).compute_metrics([detections])]))
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """tensors: of the last checkpoint, and under "best.pth: " of the best one. history: history.csv.
     scores: the scores of made detections, and which epoch is kept of made scores."""
 
@@ -78,7 +78,7 @@ class Folders:
     # The keys of a scale that the code in a folder knows.
     _keys: dict[Path, list[str]] = field(default_factory=dict)
 
-    def then(self, stale: Stale) -> Outcome:
+    def then(self, stale: Stale) -> TrialOutcome:
         """With the code that trained the cell. Raises InputError where no commit holds that."""
         folder = self.root / stale.record["code_digest"]
         if not folder.exists():
@@ -93,7 +93,7 @@ class Folders:
             self._keys[folder] = answer["scale"]
         return _run(stale, folder, self._keys[folder])
 
-    def now(self, stale: Stale) -> Outcome:
+    def now(self, stale: Stale) -> TrialOutcome:
         """With the code of this folder as it is, committed or not."""
         folder = self.root / "now"
         if not folder.exists():
@@ -117,7 +117,7 @@ def folders() -> Iterator[Folders]:
         _remove(root)
 
 
-def differences(then: Outcome, now: Outcome) -> list[str]:
+def differing_parts(then: TrialOutcome, now: TrialOutcome) -> list[str]:
     """What differs, by name; none where both ended in the same bits."""
     names = []
     for name in {**then.tensors, **now.tensors}:
@@ -157,7 +157,7 @@ def _ask(folder: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def _run(stale: Stale, folder: Path, keys: list[str]) -> Outcome:
+def _run(stale: Stale, folder: Path, keys: list[str]) -> TrialOutcome:
     """Trains the cell in a folder that has code. Raises InputError where that fails."""
     name = stale.name
     _write_params(stale, folder / "params.yaml", keys)
@@ -180,7 +180,7 @@ def _run(stale: Stale, folder: Path, keys: list[str]) -> Outcome:
     scored = _python(folder, "-c", _SCORE, str(paths.annotations("val")))
     if scored.returncode:
         raise InputError(f"{name}: its trial in {folder} cannot be scored: {_last_line(scored)}")
-    return Outcome(tensors, history.read_text(encoding="utf-8"), scored.stdout)
+    return TrialOutcome(tensors, history.read_text(encoding="utf-8"), scored.stdout)
 
 
 def _write_params(stale: Stale, path: Path, keys: list[str]) -> None:

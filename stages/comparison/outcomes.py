@@ -76,7 +76,7 @@ def comparison_note(judgement: Judgement) -> str:
     """What MLflow's page of the comparison shows as its description, in Markdown."""
     lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence]
     lines += [finding.sentence for finding in judgement.findings]
-    lines.append(wording.false_alarms(judgement.false_alarms))
+    lines.append(wording.false_alarm_sentence(judgement.false_alarms))
     lines += [share.sentence for share in judgement.shares]
     lines += [f"{row} is left out: {reason}" for row, reason in judgement.holes.items()]
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)

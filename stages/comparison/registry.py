@@ -21,13 +21,13 @@ from stages.study.params import Study
 from stages.study.schema import DEFAULT_STUDY
 from stages.tracking import store
 from stages.verdict import replicates
-from stages.verdict.costs import Candidate, costs_less
+from stages.verdict.costs import costs_less
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.matches import match
+from stages.verdict.matches import match_detections
 from stages.verdict.measured import detections_of
-from stages.verdict.pairs import compare
-from stages.verdict.replicates import STUDY
+from stages.verdict.pairs import compare_cells
+from stages.verdict.replicates import STUDY_STATISTICS
 from stages.verdict.wording import value
 
 if TYPE_CHECKING:
@@ -214,20 +214,15 @@ def contest(
     if difference.low > 0:
         return Contest(True, text)
     is_within = difference.high >= 0 and difference.low >= -judgement.margin
-    if is_within and cell is not None and _costs_less(judgement, chosen, cell):
+    candidates = judgement.candidates
+    if (
+        is_within
+        and cell is not None
+        and costs_less(candidates[chosen], candidates[cell], judgement.choice.cost)
+    ):
         margin = f"within the margin of {judgement.margin:g}"
         return Contest(True, f"{text}, {margin}, and it costs less")
     return Contest(False, text)
-
-
-def _costs_less(judgement: Judgement, chosen: str, cell: str) -> bool:
-    if judgement.choice.cost is None:
-        return False
-    first, second = (
-        Candidate(name, None, judgement.costs[name], spread=judgement.cost_spread.get(name, {}))
-        for name in (chosen, cell)
-    )
-    return costs_less(first, second, judgement.choice.cost)
 
 
 def _against_predictions(
@@ -248,16 +243,18 @@ def _against_predictions(
     if not rows:
         return None, f"no row of {chosen} is on fold {study.data.fold}"
     truth = read_truth(annotations)
-    weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
+    weights = replicates.draw_weights(len(truth.image_ids), study.verdicts.replicates, study.seed)
     own = []
     for row in rows:
         detections = detections_of(CellFiles(row, study.cell(row), root), split, truth)
-        own.append(replicates.evaluate(match(truth, detections), weights))
+        own.append(replicates.evaluate_replicates(match_detections(truth, detections), weights))
     try:
-        theirs = replicates.evaluate(match(truth, read_detections(results, truth)), weights)
+        theirs = replicates.evaluate_replicates(
+            match_detections(truth, read_detections(results, truth)), weights
+        )
     except InputError as error:
         return None, f"its predictions cannot be read: {error}"
-    pairs = compare({chosen: own, f"champion {name}": [theirs]}, STUDY[metric])
+    pairs = compare_cells({chosen: own, f"champion {name}": [theirs]}, STUDY_STATISTICS[metric])
     if not pairs:
         return None, f"{split} has no box"
     return pairs[0].difference, ""

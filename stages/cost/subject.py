@@ -38,7 +38,7 @@ class CellSource:
 
 def read_images(config: Path, count: int = IMAGES) -> list[np.ndarray]:
     """The first images of val, decoded as the cell decodes them. Raises InputError."""
-    dataset = config_file.read(config, "val_dataloader").val_dataloader.dataset
+    dataset = config_file.read_config(config, "val_dataloader").val_dataloader.dataset
     coco = read_json(Path(dataset.ann_file))
     load = Compose(dataset.pipeline[:1])
     images = []

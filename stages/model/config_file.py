@@ -26,7 +26,7 @@ _REMEDY = (
 _REFUSED = {"proposal_file", "_base_"}
 
 
-def read(path: Path, *needed: str) -> Config:
+def read_config(path: Path, *needed: str) -> Config:
     """The config that MMEngine's Config.fromfile would give for a file that stage train wrote,
     without running it.
 
@@ -111,7 +111,7 @@ def _value(node: ast.expr) -> Any:
 
 def _dict(node: ast.expr) -> dict[Any, Any]:
     values: dict[Any, Any] = {}
-    for key, value in entries(node):
+    for key, value in keyed_values(node):
         if not isinstance(key, str | int) or key in values:
             raise _NotData(node, "has a key that is computed or there twice")
         values[key] = _value(value)
@@ -119,7 +119,7 @@ def _dict(node: ast.expr) -> dict[Any, Any]:
     return values
 
 
-def entries(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
+def keyed_values(node: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
     """Key and value of each entry of {...} or dict(...), or of each keyword of a call.
 
     The key is None for **mapping, and where it is computed.
@@ -164,7 +164,7 @@ def known_types(root: Path = ROOT) -> frozenset[str]:
 
 
 def _types(node: ast.AST) -> Iterator[str]:
-    for key, value in entries(node):
+    for key, value in keyed_values(node):
         if key == "type" and isinstance(value, ast.Constant) and str(value.value).isidentifier():
             yield value.value
 

@@ -8,12 +8,12 @@ import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stages.model.config_file import bases, entries
+from stages.model.config_file import bases, keyed_values
 from stages.study.params import ROOT
 from stages.study.strict import StudyError
 
 # What a fragment must set, itself or in a file that it is based on, and what for.
-NEEDED = {
+NEEDED_KEYS = {
     "detector": {
         "model.type": "the class of the detector",
         "model.test_cfg": "how its detections are chosen",
@@ -26,7 +26,7 @@ NEEDED = {
     "optimizer": {"optim_wrapper.optimizer.type": "the class of the optimizer"},
 }
 # What a fragment may set: compose reads nothing else of it.
-READ = {
+READ_KEYS = {
     "detector": ("model", "miniature"),
     "backbone": ("model", "from_scratch", "miniature"),
     "neck": ("model",),
@@ -34,7 +34,7 @@ READ = {
 }
 
 
-def check(part: str, name: str, root: Path = ROOT) -> None:
+def check_fragment(part: str, name: str, root: Path = ROOT) -> None:
     """Raises StudyError where a fragment lacks what it is for, or sets what compose does not read:
     one line with the file, the key and the remedy.
 
@@ -47,14 +47,14 @@ def check(part: str, name: str, root: Path = ROOT) -> None:
         keys = set(_keys(file, root.resolve()))
     except _Computed:
         return
-    for key, purpose in NEEDED[part].items():
+    for key, purpose in NEEDED_KEYS[part].items():
         if key not in keys:
             raise StudyError(f"{path}: lacks {key}, {purpose}; see docs/extending.md")
-    for key in _unread(_statements(file, root.resolve(), ()), READ[part]):
-        near = difflib.get_close_matches(key, READ[part], 1)
+    for key in _unread(_statements(file, root.resolve(), ()), READ_KEYS[part]):
+        near = difflib.get_close_matches(key, READ_KEYS[part], 1)
         meant = f"; is it meant for {near[0]}?" if near else ""
         raise StudyError(
-            f"{path}: {key} is read by nothing; the file may set {', '.join(READ[part])}{meant}"
+            f"{path}: {key} is read by nothing; the file may set {', '.join(READ_KEYS[part])}{meant}"
         )
 
 
@@ -120,5 +120,5 @@ def _below(path: Path, root: Path) -> Path:
 
 def _dotted(key: str, value: ast.expr) -> Iterator[str]:
     yield key
-    for name, entry in entries(value):
+    for name, entry in keyed_values(value):
         yield from _dotted(f"{key}.{name}", entry)

@@ -59,7 +59,7 @@ def config(name: str, study: Study, data: dict[str, Any]) -> Config:
     )
 
 
-def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
+def training_values(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
     """What `training` in a cell's file says: the row's factors, the numbers in force (pixels, the
     scaled learning rate, the warm-up that so many images leave), and what MMDetection has no key
     for."""
@@ -109,7 +109,9 @@ def training(name: str, study: Study, data: dict[str, Any]) -> dict[str, Any]:
 
 def text(name: str, study: Study, data: dict[str, Any]) -> str:
     """The content of the cell's file."""
-    return cell_file.text_of(config(name, study, data).to_dict(), training(name, study, data))
+    return cell_file.text_of(
+        config(name, study, data).to_dict(), training_values(name, study, data)
+    )
 
 
 def weights_text(name: str, study: Study) -> str:
@@ -130,13 +132,13 @@ def weights_text(name: str, study: Study) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def write(name: str, study: Study, data: dict[str, Any]) -> None:
+def write_cell(name: str, study: Study, data: dict[str, Any]) -> None:
     """Writes both files of a cell. Raises InputError where MMDetection cannot build it, or the
     backbone's fragment names other channels than the backbone has."""
     resolved = config(name, study, data).to_dict()
     check_build(name, study.cell(name), resolved)
     # In one move: the file that is there may be a second name of one in DVC's cache.
-    write_text(paths.cell(name), cell_file.text_of(resolved, training(name, study, data)))
+    write_text(paths.cell(name), cell_file.text_of(resolved, training_values(name, study, data)))
     write_text(paths.pretrained(name), weights_text(name, study))
 
 

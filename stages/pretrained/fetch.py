@@ -24,7 +24,7 @@ from stages.study.params import Weights
 log = logging.getLogger(__name__)
 
 # Where the files lie as their publishers gave them.
-FOLDER = paths.WEIGHTS / "raw"
+RAW = paths.WEIGHTS / "raw"
 
 # A connection that is reset loses what was read of a chunk, so a chunk is small.
 _CHUNK = 1 << 16
@@ -37,15 +37,15 @@ _PASSING = (408, 429)
 
 
 def raw_folder(root: Path = Path()) -> Path:
-    """FOLDER of the checkout that a person works in.
+    """RAW of the checkout that a person works in.
 
     `dvc exp run --temp` and the queue run stages in copies of it below its .dvc/tmp, where git's
     ignored files are missing; a file that was fetched there would be fetched again by the next one.
     """
     for parent in root.resolve().parents:
         if parent.name == "tmp" and parent.parent.name == ".dvc":
-            return parent.parents[1] / FOLDER
-    return root / FOLDER
+            return parent.parents[1] / RAW
+    return root / RAW
 
 
 def fetch(name: str, weights: Weights, folder: Path) -> tuple[Path, str]:

@@ -35,7 +35,7 @@ class Match:
         return len(self.matched) / max(1, len(self.matched) + len(self.missing))
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """By name. Raises InputError where the file has other things than tensors, or code."""
     try:
         if path.suffix == ".safetensors":
@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def match(tensors: dict[str, torch.Tensor], backbone: torch.nn.Module) -> Match:
+def match_tensors(tensors: dict[str, torch.Tensor], backbone: torch.nn.Module) -> Match:
     """Gives the tensors of torchvision, OpenMMLab or the Swin authors the names of MMDetection's
     `backbone`.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.results.files import CellFiles, ResultFile, Series, curves
+from stages.results.files import CellFiles, ResultFile, Series, history_curves
 from stages.study import paths
 from stages.study.metrics import METRICS
 
@@ -16,7 +16,7 @@ ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredCosts:
     """What one cell costs.
 
     costs: latency_ms, images_per_second, peak_memory_mib, size_mib and gmacs -> a value in the unit
@@ -41,7 +41,7 @@ class Costs:
         if (root / paths.COSTS).is_file():
             self._content = self._file.table()
 
-    def of(self, name: str, training_id: str | None) -> Measured | None:
+    def of(self, name: str, training_id: str | None) -> MeasuredCosts | None:
         """What was measured of a cell's training; None where that was not, or an earlier one.
 
         Raises InputError where the file is not what stage costs writes.
@@ -56,7 +56,7 @@ class Costs:
                 costs[key] = self._file.number(value, f"{name}.costs.{key}")
             spread = {key: (float(low), float(high)) for key, (low, high) in cell["spread"].items()}
             place = f"{content['machine']}, {content['device']} with {content['threads']} threads"
-            return Measured(costs, spread, cell["others"], place)
+            return MeasuredCosts(costs, spread, cell["others"], place)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._file.wrong(f"not what stage costs writes ({error!r})") from None
 
@@ -122,7 +122,7 @@ def load_cell(files: CellFiles, costs: Costs) -> CellResult:
         scores[split] = {key: _score(number_at(metrics, split, key)) for key in METRICS}
         per_class[split] = _class_scores(files, split)
     parameters = number_at(metrics, "model", "parameters")
-    measured = costs.of(files.name, run.get("training_id")) or Measured()
+    measured = costs.of(files.name, run.get("training_id")) or MeasuredCosts()
     losses = [row.get("train/loss", 0.0) for row in rows]
     return CellResult(
         name=files.name,
@@ -131,7 +131,7 @@ def load_cell(files: CellFiles, costs: Costs) -> CellResult:
         train_loss=number_at(metrics, "train", "loss"),
         train_minutes=number_at(metrics, "train", "minutes"),
         parameters=None if parameters is None else int(parameters),
-        history=curves(rows),
+        history=history_curves(rows),
         epoch_steps=sum(row.get("epoch") == rows[-1].get("epoch") for row in rows),
         lost_steps=sum(loss is None or not math.isfinite(loss) for loss in losses),
         run=run,

@@ -82,7 +82,7 @@ class ResultFile:
 
 
 # One row of history.csv: column -> number, None where the step has none.
-Row = dict[str, float | None]
+HistoryRow = dict[str, float | None]
 # Columns that say where a row stands.
 PLACES = ("step", "epoch")
 
@@ -95,7 +95,7 @@ class Series:
     values: tuple[float, ...]
 
 
-def read_rows(file: ResultFile, iterations: int | None = None) -> list[Row]:
+def read_rows(file: ResultFile, iterations: int | None = None) -> list[HistoryRow]:
     """iterations: the training's last step, where it is over.
 
     Raises InputError where the file is no history or ends before that step.
@@ -106,7 +106,7 @@ def read_rows(file: ResultFile, iterations: int | None = None) -> list[Row]:
     try:
         for cells in csv.DictReader(text.splitlines(), strict=True):
             last = int(cells["step"])
-            row: Row = {}
+            row: HistoryRow = {}
             for column, value in cells.items():
                 row[column] = float(value) if value else None
             rows.append(row)
@@ -117,7 +117,7 @@ def read_rows(file: ResultFile, iterations: int | None = None) -> list[Row]:
     return rows
 
 
-def curves(rows: Sequence[Row]) -> dict[str, Series]:
+def history_curves(rows: Sequence[HistoryRow]) -> dict[str, Series]:
     """Column -> its curve. A score below 0 is COCO's sign for nothing to measure."""
     result = {}
     for column in sorted(rows[0].keys() - set(PLACES)):
@@ -179,7 +179,7 @@ class CellFiles:
         """Which training and annotations the predictions are of."""
         return self.predicted_file.table()
 
-    def history(self) -> list[Row]:
+    def history(self) -> list[HistoryRow]:
         """The rows of the whole training, read anew each time: they are many."""
         return read_rows(self.history_file, self.run.get("iterations"))
 

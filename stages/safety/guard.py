@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def main(name: str) -> None:
     """Trains the cell and puts its files in their place; see stages/train.py."""
-    study = params.load()
+    study = params.load_study()
     cell = study.cell(name)
     if "RANK" in os.environ:
         # Several processes train together under the lock of the first.
@@ -67,7 +67,7 @@ def resolve(name: str, study: Study) -> None:
 
     data = resolve.read_prepared(study, study.cell(name))
     if "DVC_STAGE" not in os.environ:
-        resolve.write(name, study, data)
+        resolve.write_cell(name, study, data)
         return
     path = paths.cell(name)
     if not path.is_file() or path.read_text(encoding="utf-8") != resolve.text(name, study, data):

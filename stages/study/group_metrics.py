@@ -42,7 +42,7 @@ class GroupMetric:
     category: str = ""
 
 
-def read(metric: str) -> GroupMetric | None:
+def parse_group_metric(metric: str) -> GroupMetric | None:
     """None where `metric` is of no class and no size."""
     form = _FORM.fullmatch(metric)
     if not form:
@@ -77,7 +77,7 @@ def metrics_of(hypothesis: Hypothesis, key: str) -> Iterator[tuple[str, str]]:
 def check_classes(study: Study, classes: Sequence[str]) -> None:
     """Raises StudyError for a metric of a class that the data has not, with the nearest name."""
     for metric, key in asked(study).items():
-        group = read(metric)
+        group = parse_group_metric(metric)
         if group and group.category and group.category not in classes:
             raise StudyError(f"{key}: {metric}: {_unknown(group.category, classes)}")
 
@@ -125,7 +125,7 @@ def too_few(study: Study, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _boxes(metric: str, split: Mapping[str, Any]) -> int:
-    group = read(metric)
+    group = parse_group_metric(metric)
     if group and group.category:
         return int(split["classes"].get(group.category, 0))
     size = _SIZES.get(metric.partition("/")[2])

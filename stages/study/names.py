@@ -33,7 +33,7 @@ def check_key(section: str, name: str) -> None:
         raise StudyError(f"{section}.{name}: {KEY_RULE}")
 
 
-def check_study(name: str) -> None:
+def check_study_name(name: str) -> None:
     """Raises StudyError where MLflow cannot have experiments and a model of this name."""
     if not _STUDY.fullmatch(name):
         raise StudyError(

@@ -37,11 +37,11 @@ __all__ = [
     "Weights",
     "known",
     "levels",
-    "load",
+    "load_study",
 ]
 
 
-def load(path: Path = ROOT / "params.yaml") -> Study:
+def load_study(path: Path = ROOT / "params.yaml") -> Study:
     """Reads and checks the whole study. Raises StudyError: one line with the key and what is
     allowed."""
     try:
@@ -55,7 +55,7 @@ def load(path: Path = ROOT / "params.yaml") -> Study:
     except yaml_text.UnreadableYaml as error:
         raise StudyError(f"{path.name}: {error}") from None
     study: Study = validate(Study, values, "")
-    check(study)
+    check_study(study)
     return study
 
 
@@ -71,7 +71,7 @@ def levels(study: Study) -> dict[str, list[str | int]]:
     return {**parts, "image_size": sorted({cell.image_size for cell in study.cells.values()})}
 
 
-def check(study: Study) -> None:
+def check_study(study: Study) -> None:
     """Raises StudyError for what the types of params.yaml cannot say: one line with the key and the
     remedy."""
     if study.scale not in study.scales:
@@ -83,7 +83,7 @@ def check(study: Study) -> None:
             "cells: no cell is listed; add a row such as "
             "{detector: faster_rcnn, backbone: r50, ...}"
         )
-    names.check_study(study.study)
+    names.check_study_name(study.study)
     check_data(study.data)
     parts = {part: known(part + "s") for part in PARTS}
     for name, scale in study.scales.items():
@@ -171,7 +171,7 @@ def _check_twins(study: Study) -> None:
 def _check_metric(metric: str) -> None:
     # Chosen on val; test is kept to confirm the choice.
     allowed = [f"val/{name}" for name in METRICS]
-    group = group_metrics.read(metric)
+    group = group_metrics.parse_group_metric(metric)
     if metric not in allowed and not (group and group.split == "val"):
         raise StudyError(
             f"verdicts.metric: {metric!r} cannot decide; choose one of {', '.join(allowed)}, "

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from stages.errors import InputError
-from stages.results.cell import Costs, Measured
+from stages.results.cell import Costs, MeasuredCosts
 from stages.results.files import CellFiles
 from stages.study import paths
 from stages.study.counts import count
@@ -131,7 +131,7 @@ def scores(details: dict[str, Any]) -> dict[str, float]:
     return result
 
 
-def costs_of(measured: Measured) -> dict[str, float]:
+def costs_of(measured: MeasuredCosts) -> dict[str, float]:
     """What stage costs adds, at the best step, with the ends of the spread."""
     result = {}
     # The training has logged its own.

@@ -112,7 +112,7 @@ def experiment_name(suffix: str = "") -> str:
 def _study_name() -> str:
     # Once in a process: a training of days keeps the name that it began with. params.yaml is read
     # here and handed on by nobody, so that the name is no part of what decides a result.
-    return params.load(ROOT / "params.yaml").study
+    return params.load_study(ROOT / "params.yaml").study
 
 
 def open_client(suffix: str = "") -> tuple[MlflowClient, str]:

@@ -39,7 +39,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from stages.verdict.differences import Differences
-from stages.verdict.estimates import ALPHA, needed
+from stages.verdict.estimates import ALPHA, sample_sizes
 
 Word = Literal["best", "as good", "worse", "undecided"]
 # Beyond it the normal distribution leaves nothing that a float could tell from 1.
@@ -198,7 +198,7 @@ def _needed(
             continue
         estimate = differences.estimates[names[index], names[rival]]
         distance = margin - float(differences.centre[rival, index])
-        numbers = needed(estimate, distance, quantile)
+        numbers = sample_sizes(estimate, distance, quantile)
         images.append(numbers[0] or math.inf)
         repeats.append(numbers[1] or math.inf)
     if not images:

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from stages.study.counts import count, form
 from stages.verdict.best import Standing
-from stages.verdict.costs import COSTS, Candidate, costs_less, finite
+from stages.verdict.costs import COST_WORDS, Candidate, costs_less, finite
 from stages.verdict.wording import amount
-
-# Which of two is cheaper, where the first is equal or unknown for every cell.
-CHEAPER_BY = ("latency_ms", "parameters")
-
-
-@dataclass(frozen=True)
-class Possible:
-    """A cheaper cell than the chosen one that may lose no more than the margin, but is not shown
-    to.
-
-    saved: share of the chosen cell's cost; loss_high, images_needed, repeats_needed: as in
-    best.Standing.
-    """
-
-    name: str
-    saved: float
-    loss_high: float
-    images_needed: int | None
-    repeats_needed: int | None
 
 
 @dataclass(frozen=True)
@@ -36,113 +17,90 @@ class Choice:
     """The cheapest cell that is shown to lose no more than the margin against the best of all; where
     none is, the most probable one. `chosen` is None where no cell has a score.
 
-    cost: the key of COSTS that decides, None where none is known. best: the cell of highest score.
-    shown: whether the chosen cell is shown to be within the margin. unknown: cells without a score,
-    a comparison or that cost. saved: share of the best cell's cost that the chosen one saves, in
-    [0, 1], None where either is unknown or their spreads overlap. level: the other cells within the
-    margin whose cost is not shown to be another than the chosen one's; of them it has the fewest
-    parameters. cheaper: cells that cost less than the chosen one and remain possible, cheapest
-    first.
+    cost: the key of COST_WORDS that decides. best: the cell of highest score. shown: whether the
+    chosen cell is shown to be within the margin. unknown: cells without a score, a comparison or
+    that cost. saved: share of the best cell's cost that the chosen one saves, in [0, 1], None where
+    either is unknown or their spreads overlap. level: the other cells within the margin whose cost
+    is not shown to be another than the chosen one's; of them it has the fewest parameters. cheaper:
+    cells that cost less than the chosen one and may lose no more than the margin, but are not shown
+    to, cheapest first -> share of the chosen one's cost that they save.
     """
 
-    cost: str | None = None
+    cost: str
     best: str | None = None
     chosen: str | None = None
     unknown: tuple[str, ...] = ()
     saved: float | None = None
     sentence: str = ""
     shown: bool = False
-    cheaper: tuple[Possible, ...] = ()
+    cheaper: Mapping[str, float] = field(default_factory=dict)
     level: tuple[str, ...] = ()
 
 
-def deciding_cost(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """`cost`, or the first of CHEAPER_BY that a cell with a score has."""
-    if cost is not None:
-        return cost
-    for key in CHEAPER_BY:
-        for candidate in candidates:
-            if finite(candidate.score) is not None and candidate.cost(key) is not None:
-                return key
-    return None
-
-
-def highest(candidates: Sequence[Candidate], cost: str | None = None) -> str | None:
-    """The cell of highest score, of equal ones the cheapest. cost: as in `choose`."""
-    key = deciding_cost(candidates, cost)
+def highest_cell(candidates: Sequence[Candidate], cost: str) -> str | None:
+    """The cell of highest score, of equal ones the cheapest by `cost`, a key of COST_WORDS."""
     scored = [candidate for candidate in candidates if finite(candidate.score) is not None]
     if not scored:
         return None
-    return min(scored, key=lambda candidate: (-candidate.points, *_price(candidate, key))).name
+    return min(scored, key=lambda candidate: (-candidate.points, *_price(candidate, cost))).name
 
 
-def choose(
+def choose_cell(
     candidates: Sequence[Candidate],
     metric: str,
     standings: Mapping[str, Standing],
     margin: float,
-    cost: str | None = None,
+    cost: str,
 ) -> Choice:
     """The cheapest cell that is shown to lose no more than `margin`; where none is, that of highest
     score.
 
-    standings: of stages.verdict.best.standings, against highest(candidates, cost). cost: a key of
-    COSTS; None takes the first of CHEAPER_BY that any cell has. Cells that lack it cannot be called
-    cheap and are left aside. Ties of the cost go to fewer parameters, then to the higher score,
-    then to the name.
+    standings: of stages.verdict.best.standings, against highest_cell(candidates, cost). cost: a key
+    of COST_WORDS. Cells that lack it cannot be called cheap and are left aside. Ties of the cost go
+    to fewer parameters, then to the higher score, then to the name.
     """
-    key = deciding_cost(candidates, cost)
-    leader = highest(candidates, cost)
+    leader = highest_cell(candidates, cost)
     by_name = {candidate.name: candidate for candidate in candidates}
     if leader is None:
         sentence = f"Nothing to choose: no cell has a {metric}."
-        return Choice(key, unknown=tuple(by_name), sentence=sentence)
+        return Choice(cost, unknown=tuple(by_name), sentence=sentence)
     best = by_name.pop(leader)
     rivals, unknown = [], []
     for name, candidate in by_name.items():
-        if name not in standings or (key is not None and candidate.cost(key) is None):
+        if name not in standings or candidate.cost(cost) is None:
             unknown.append(name)
         else:
             rivals.append(candidate)
-    if best.cost(key) is None:
+    if best.cost(cost) is None:
         # Nobody is known to be cheaper.
         rivals = []
-    placed = sorted((best, *rivals), key=lambda candidate: _price(candidate, key))
+    placed = sorted((best, *rivals), key=lambda candidate: _price(candidate, cost))
     within = []
     for candidate in placed:
         standing = standings.get(candidate.name)
         if standing is not None and not standing.thin and standing.loss_high <= margin:
             within.append(candidate)
     # Where costs overlap, fewer parameters decide, then the higher score, then the name.
-    level = [candidate for candidate in within if not costs_less(within[0], candidate, key)]
-    chosen = min(level, key=lambda candidate: _price(candidate, None), default=best)
-    cheaper = []
+    level = [candidate for candidate in within if not costs_less(within[0], candidate, cost)]
+    chosen = min(level, key=lambda candidate: _price(candidate, "parameters"), default=best)
+    cheaper = {}
     for candidate in placed:
-        if costs_less(candidate, chosen, key):
-            standing = standings[candidate.name]
-            if standing.interval[1] >= -margin:
-                possible = Possible(
-                    candidate.name,
-                    _saved(candidate, chosen, key) or 0.0,
-                    standing.loss_high,
-                    standing.images_needed,
-                    standing.repeats_needed,
-                )
-                cheaper.append(possible)
+        if costs_less(candidate, chosen, cost) and standings[candidate.name].interval[1] >= -margin:
+            cheaper[candidate.name] = _saved(candidate, chosen, cost) or 0.0
     choice = Choice(
-        cost=key,
+        cost=cost,
         best=best.name,
         chosen=chosen.name,
         unknown=tuple(unknown),
-        saved=_saved(chosen, best, key),
+        saved=_saved(chosen, best, cost),
         shown=bool(within),
-        cheaper=tuple(cheaper),
+        cheaper=cheaper,
         level=tuple(candidate.name for candidate in level if candidate is not chosen),
     )
     return replace(choice, sentence=_sentence(choice, best, chosen, metric, standings, margin))
 
 
-def _saved(candidate: Candidate, rival: Candidate, key: str | None) -> float | None:
+def _saved(candidate: Candidate, rival: Candidate, key: str) -> float | None:
     """The share of the rival's cost, None where the candidate is not known to cost less or as much."""
     own, cost = candidate.cost(key), rival.cost(key)
     if own is None or not cost or not (own == cost or costs_less(candidate, rival, key)):
@@ -150,7 +108,7 @@ def _saved(candidate: Candidate, rival: Candidate, key: str | None) -> float | N
     return max(0.0, 1 - own / cost)
 
 
-def _price(candidate: Candidate, key: str | None) -> tuple[float, float, float, str]:
+def _price(candidate: Candidate, key: str) -> tuple[float, float, float, str]:
     costs = []
     for name in (key, "parameters"):
         cost = candidate.cost(name)
@@ -167,7 +125,7 @@ def _sentence(
     margin: float,
 ) -> str:
     score = f"has the highest {metric}, {best.points:.3f}"
-    word = "cost" if choice.cost is None else COSTS[choice.cost][0]
+    word, _ = COST_WORDS[choice.cost]
     if len(standings) < 2:
         parts = [f"{best.name} {score}; there is no other cell to weigh it against."]
     elif not choice.shown:
@@ -185,11 +143,11 @@ def _sentence(
     if best.cost(choice.cost) is None:
         parts.append(f"Its {word} was not measured, so that no cell is known to be cheaper.")
     if choice.cheaper:
-        number, cheapest = len(choice.cheaper), choice.cheaper[0]
+        number, (cheapest, saved) = len(choice.cheaper), next(iter(choice.cheaper.items()))
         parts.append(
             f"{count(number, 'cheaper cells')} {form(number, 'remains', 'remain')} possible; the "
-            f"cheapest, {cheapest.name}, would save {cheapest.saved:.0%} of the {word} and may lose "
-            f"up to {cheapest.loss_high:.3f}."
+            f"cheapest, {cheapest}, would save {saved:.0%} of the {word} and may lose up to "
+            f"{standings[cheapest].loss_high:.3f}."
         )
     if choice.unknown:
         parts.append(
@@ -201,9 +159,9 @@ def _sentence(
 def _shipping(choice: Choice, best: Candidate, chosen: Candidate, score: str, within: str) -> str:
     """score, within: what best has, and what is shown of chosen."""
     own, cost = chosen.cost(choice.cost), best.cost(choice.cost)
-    if choice.cost is None or own is None or cost is None:
+    if own is None or cost is None:
         return f"Ship {chosen.name}: {within}."
-    word, unit = COSTS[choice.cost]
+    word, unit = COST_WORDS[choice.cost]
     price = f"{amount(own)} {unit}".strip()
     if chosen is best:
         return f"Ship {chosen.name}: it {score}, and {within}; its {word} is {price}."

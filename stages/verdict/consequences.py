@@ -18,7 +18,7 @@ _RESULTS = """
     cell run_id training_id tracking fingerprint train_loss train_minutes peak_memory_mib parameters
     highest_lr best started finished params lost_steps
 """
-OUTCOMES = frozenset(_RESULTS.split())
+RESULT_KEYS = frozenset(_RESULTS.split())
 # Key of the config -> the run.json key that says the same in steps and images instead of passes.
 # Told once, as the latter.
 TWINS = {

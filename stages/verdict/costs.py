@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stages.results.cell import CellResult
 
 # What a cell costs, all the lower the better, with the words of a sentence and the unit.
-COSTS = {
+COST_WORDS = {
     "latency_ms": ("latency", "ms"),
     "peak_memory_mib": ("peak memory", "MiB"),
     "train_minutes": ("training time", "min"),
@@ -23,7 +23,7 @@ COSTS = {
 @dataclass(frozen=True)
 class Candidate:
     """A cell to choose from. score: the metric, higher is better, None where there is nothing to
-    measure; costs: a key of COSTS -> value in its unit, None or absent where it was not measured.
+    measure; costs: a key of COST_WORDS -> value in its unit, None or absent where it was not measured.
     NaN and infinity count as None. spread: of what varies from round to round the lowest and the
     highest, around the value; a cost without one is exact."""
 
@@ -32,8 +32,8 @@ class Candidate:
     costs: Mapping[str, float | None] = field(default_factory=dict)
     spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def cost(self, key: str | None) -> float | None:
-        return None if key is None else finite(self.costs.get(key))
+    def cost(self, key: str) -> float | None:
+        return finite(self.costs.get(key))
 
     @property
     def points(self) -> float:
@@ -52,7 +52,7 @@ def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) 
     lowest and the highest round of any."""
     costs: dict[str, float | None] = {}
     spread: dict[str, tuple[float, float]] = {}
-    for key in COSTS:
+    for key in COST_WORDS:
         values = []
         for run in repeats:
             costs_of_run = {
@@ -71,54 +71,40 @@ def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) 
     return Candidate(name, score, costs, spread)
 
 
-def costs_less(first: Candidate, second: Candidate, key: str | None) -> bool:
+def costs_less(first: Candidate, second: Candidate, key: str) -> bool:
     """Whether `first` is shown to be cheaper: a cost whose spreads overlap decides nothing."""
     own, rival = first.cost(key), second.cost(key)
-    if key is None or own is None or rival is None:
+    if own is None or rival is None:
         return False
     return first.spread.get(key, (own, own))[1] < second.spread.get(key, (rival, rival))[0]
 
 
 @dataclass(frozen=True)
-class Dominated:
-    """A cell that each member `by` equals or beats in score and every cost, one beaten at least.
-    Costs whose spreads overlap are equal."""
-
-    name: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Incomplete:
-    """A cell that cannot be placed, and what was not measured of it ("score" or keys of COSTS)."""
-
-    name: str
-    lacks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Front:
-    """The Pareto front over the score and `costs`: `members` are dominated by nobody, in falling
-    score. Every cell is in one of the three."""
+    """The Pareto front over the score and `costs`. Every cell is in one of the three: members, in
+    falling score, are dominated by nobody; dominated: cell -> who equals or beats it in score and
+    every cost, one beaten at least, where costs whose spreads overlap are equal; incomplete: cell
+    that cannot be placed -> what was not measured of it ("score" or keys of COST_WORDS).
+    """
 
     metric: str
     costs: tuple[str, ...]
     members: tuple[str, ...]
-    dominated: tuple[Dominated, ...]
-    incomplete: tuple[Incomplete, ...]
+    dominated: Mapping[str, tuple[str, ...]]
+    incomplete: Mapping[str, tuple[str, ...]]
 
     def place(self, name: str) -> str:
         """ "member", "dominated", "incomplete" or "not placed"."""
         if name in self.members:
             return "member"
         for word, cells in (("dominated", self.dominated), ("incomplete", self.incomplete)):
-            if any(cell.name == name for cell in cells):
+            if name in cells:
                 return word
         return "not placed"
 
     @property
     def sentence(self) -> str:
-        axes = ", ".join([self.metric, *_words(self.costs)])
+        axes = ", ".join([self.metric, *cost_names(self.costs)])
         members = ", ".join(self.members)
         if not self.members:
             parts = ["No cell can be placed on the Pareto front"]
@@ -127,21 +113,21 @@ class Front:
         elif not self.dominated:
             parts = [f"No cell is dominated in {axes}: {members}"]
         elif len(self.members) == 1:
-            others = ", ".join(cell.name for cell in self.dominated)
+            others = ", ".join(self.dominated)
             parts = [f"{members} dominates every other cell in {axes}: {others}"]
         else:
-            by = [f"{cell.name} by {', '.join(cell.by)}" for cell in self.dominated]
+            by = [f"{name} by {', '.join(rivals)}" for name, rivals in self.dominated.items()]
             parts = [f"On the Pareto front of {axes}: {members}", f"Dominated: {'; '.join(by)}"]
         if self.incomplete:
-            lacks = [
-                f"{cell.name} lacks {', '.join(_words(cell.lacks))}" for cell in self.incomplete
-            ]
+            lacks = []
+            for name, keys in self.incomplete.items():
+                lacks.append(f"{name} lacks {', '.join(cost_names(keys))}")
             parts.append(f"Not placed: {'; '.join(lacks)}")
         return ". ".join(parts) + "."
 
 
 def front(
-    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COSTS)
+    candidates: Sequence[Candidate], metric: str, costs: Sequence[str] = tuple(COST_WORDS)
 ) -> Front:
     """Who is dominated by whom. A cost that no cell has is left out; a cell that lacks one that
     others have is incomplete, since nobody can say whether it is dominated. Cells with equal
@@ -150,7 +136,7 @@ def front(
     for key in costs:
         if any(candidate.cost(key) is not None for candidate in candidates):
             measured.append(key)
-    incomplete = []
+    incomplete = {}
     placed = []
     for candidate in candidates:
         lacks = [] if math.isfinite(candidate.points) else ["score"]
@@ -158,7 +144,7 @@ def front(
             if candidate.cost(key) is None:
                 lacks.append(key)
         if lacks:
-            incomplete.append(Incomplete(candidate.name, tuple(lacks)))
+            incomplete[candidate.name] = tuple(lacks)
         else:
             placed.append(candidate)
     placed.sort(key=lambda candidate: (-candidate.points, candidate.name))
@@ -170,13 +156,13 @@ def front(
                 rivals.append(rival.name)
         beaten_by[candidate.name] = rivals
     members = tuple(name for name, rivals in beaten_by.items() if not rivals)
-    dominated = []
+    dominated = {}
     for name, rivals in beaten_by.items():
         if rivals:
             # Overlaps are not transitive: where no member beats it, whoever does is named.
-            by = tuple(rival for rival in rivals if rival in members) or tuple(rivals)
-            dominated.append(Dominated(name, by))
-    return Front(metric, tuple(measured), members, tuple(dominated), tuple(incomplete))
+            by = tuple(rival for rival in rivals if rival in members)
+            dominated[name] = by or tuple(rivals)
+    return Front(metric, tuple(measured), members, dominated, incomplete)
 
 
 def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
@@ -186,6 +172,6 @@ def _beats(first: Candidate, second: Candidate, keys: Sequence[str]) -> bool:
     return first.points > second.points or any(costs_less(first, second, key) for key in keys)
 
 
-def _words(keys: Sequence[str]) -> list[str]:
-    """Keys of COSTS in words; "score" is one."""
-    return [COSTS[key][0] if key in COSTS else key for key in keys]
+def cost_names(keys: Sequence[str]) -> list[str]:
+    """Keys of COST_WORDS in words; "score" is one."""
+    return [COST_WORDS[key][0] if key in COST_WORDS else key for key in keys]

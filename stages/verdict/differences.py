@@ -37,10 +37,10 @@ class Differences:
     estimates: Mapping[tuple[str, str], Estimate]
 
 
-def differences(
+def joint_differences(
     cells: Mapping[str, Sequence[Replicates]], pairs: Sequence[Pair], statistic: Statistic
 ) -> Differences:
-    """cells: name -> its runs, as stages.verdict.pairs.compare takes them; pairs: its verdicts over
+    """cells: name -> its runs, as stages.verdict.pairs.compare_cells takes them; pairs: its verdicts over
     all of them.
 
     A cell that cannot be compared with one that stands before it is left out.

@@ -215,7 +215,9 @@ def loss_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
     return Estimate(value, *ends, error, 0.0, 0.0, of_runs, float(freedom), 0, 0, 0, runs, False)
 
 
-def needed(estimated: Estimate, distance: float, quantile: float) -> tuple[int | None, int | None]:
+def sample_sizes(
+    estimated: Estimate, distance: float, quantile: float
+) -> tuple[int | None, int | None]:
     """Images, and repeats, so that |distance| = (quantile + z(POWER)) x error (Lachin 1981,
     "Introduction to sample size determination and power analysis for clinical trials"): images'
     part of the squared error shrinks as 1 / images, the runs' as 1 / runs, and each has the other

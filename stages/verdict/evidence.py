@@ -12,9 +12,18 @@ from stages.study.counts import count, form
 from stages.verdict.expressions import Step
 from stages.verdict.selected_rows import Trained
 from stages.verdict.statements import TRAIN_LOSS
-from stages.verdict.wording import MOST, chance, corrected, level, row, shortened, signed, value
+from stages.verdict.wording import (
+    MOST_LISTED,
+    chance,
+    corrected,
+    level,
+    row,
+    shortened,
+    signed,
+    value,
+)
 
-Outcome = Literal["supported", "rejected", "undecided"]
+ClaimOutcome = Literal["supported", "rejected", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Evidence:
     right: Trained
     confounders: tuple[str, ...] = ()
     verdict: Verdict | None = None
-    outcome: Outcome = "undecided"
+    outcome: ClaimOutcome = "undecided"
     reason: str = ""
 
     @property
@@ -104,16 +113,18 @@ class Evidence:
         return self.verdict.low, self.verdict.high
 
 
-def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Sequence[str]) -> str:
+def claim_sentence(
+    claim: str, outcome: str, evidence: Sequence[Evidence], missing: Sequence[str]
+) -> str:
     """Outcome, claim and the pairs that decide it: the contrary ones of a rejected claim, the open
     ones of an undecided one; then what is missing, which cells may be undertrained, and what the
     pairs differ in beside the claim. Plain text, not escaped."""
     parts = [f'{outcome.capitalize()}: "{" ".join(claim.split())}"']
     deciding = [item for item in evidence if item.outcome == outcome]
     if deciding:
-        texts = [pair(item) for item in deciding[:MOST]]
-        if len(deciding) > MOST:
-            texts.append(f"and {len(deciding) - MOST} more")
+        texts = [evidence_text(item) for item in deciding[:MOST_LISTED]]
+        if len(deciding) > MOST_LISTED:
+            texts.append(f"and {len(deciding) - MOST_LISTED} more")
         parts.append("; ".join(texts))
     if outcome == "undecided" and evidence:
         agreement = {item.agrees for item in evidence}
@@ -126,7 +137,7 @@ def sentence(claim: str, outcome: str, evidence: Sequence[Evidence], missing: Se
         elif agreement == {True} and not missing:
             parts.append("Taken alone, the numbers agree with it")
     if missing:
-        texts = shortened(missing, MOST, "more rows")
+        texts = shortened(missing, MOST_LISTED, "more rows")
         parts.append(f"No cell is trained for {' or for '.join(texts)}")
     parts += filter(None, (undertrained(evidence), _confounded(evidence)))
     return ". ".join(parts) + "."
@@ -150,7 +161,7 @@ def _confounded(evidence: Sequence[Evidence]) -> str:
     )
 
 
-def pair(evidence: Evidence) -> str:
+def evidence_text(evidence: Evidence) -> str:
     """One pair: metric, values, and the difference in the direction of the claim."""
     step, verdict = evidence.step, evidence.verdict
     first, second = evidence.levels

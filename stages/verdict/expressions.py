@@ -33,7 +33,7 @@ ALLOWED = (
     "(swin_l - swin_t > 0.02), joined by `and`"
 )
 # Keeps the parser's time and depth small; the study's longest expression has 32 characters.
-LONGEST = 200
+LONGEST_EXPRESSION = 200
 # As params.yaml bounds the image_size of a row.
 SMALLEST, LARGEST = 32, 8192
 
@@ -58,7 +58,7 @@ class Step:
     bound: float | None = None
 
 
-def parse(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
+def parse_expression(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
     """The comparisons that must all hold, in the order of `text`.
 
     key: where the text stands, such as hypotheses[3].holds. levels: factor -> its known levels;
@@ -69,9 +69,9 @@ def parse(text: str, key: str, levels: Levels) -> tuple[Step, ...]:
     text = " ".join(text.split())
     if not text:
         raise StudyError(f"{key}: empty; {ALLOWED}")
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_EXPRESSION:
         raise StudyError(
-            f"{key}: {len(text)} characters, the most allowed are {LONGEST}; make it two hypotheses"
+            f"{key}: {len(text)} characters, the most allowed are {LONGEST_EXPRESSION}; make it two hypotheses"
         )
     # Python would silently drop the rest of the line.
     if "#" in text:

@@ -29,7 +29,7 @@ from stages.verdict.settings import (
 # configs/swin of MMDetection. A study's own (`scales.<scale>.lr` of params.yaml) is handed in.
 REFERENCE_LR = {"sgd": 0.02, "adamw": 0.0001}
 # Without these nobody can say that a comparison was fair.
-NEEDED = (
+NEEDED_RECORDS = (
     *("batch_size", "lr_per_sample", "epochs", "image_size", "seed", "weights"),
     *("data_digest", "git_commit"),
 )
@@ -40,7 +40,7 @@ _EARLY = "config.custom_hooks[EarlyStoppingHook].type"
 # Stands for the seeds or folds of a repeated cell.
 _SEVERAL = "several"
 
-Kind = Literal["declared", "confounder", "consequence", "harmless"]
+DifferenceKind = Literal["declared", "confounder", "consequence", "harmless"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Difference:
     b: Any
     topic: str
     reason: str
-    kind: Kind
+    kind: DifferenceKind
     follows: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Fairness:
     differences: tuple[Difference, ...]
     cautions: tuple[str, ...]
 
-    def of(self, kind: Kind) -> tuple[Difference, ...]:
+    def of(self, kind: DifferenceKind) -> tuple[Difference, ...]:
         return tuple(difference for difference in self.differences if difference.kind == kind)
 
     @property
@@ -100,7 +100,7 @@ class Fairness:
         if not self.fair:
             values: dict[str, str] = {}
             for difference in self.confounders:
-                both = f"({show(difference.a)} against {show(difference.b)})"
+                both = f"({setting_text(difference.a)} against {setting_text(difference.b)})"
                 values.setdefault(difference.topic, both)
             topics = [f"{topic} {both}" for topic, both in values.items()]
             joint = "and also" if compared else "but"
@@ -135,7 +135,7 @@ def fair_pairs(
             for name in (first, second)
         )
         factors = declared(study.cell(first), study.cell(second))
-        compared[first, second] = compare(a, b, factors, study.training.lr)
+        compared[first, second] = compare_settings(a, b, factors, study.training.lr)
         compared[second, first] = compared[first, second].swapped()
     return compared
 
@@ -148,14 +148,14 @@ def uneven_repeats(
     for name, names in rows.items():
         topics: dict[str, None] = {}
         for row in names[1:]:
-            compared = compare(settings[name], settings[row], REPEATED, study.training.lr)
+            compared = compare_settings(settings[name], settings[row], REPEATED, study.training.lr)
             topics |= dict.fromkeys(compared.topics)
         if topics:
             uneven[name] = tuple(topics)
     return uneven
 
 
-def compare(
+def compare_settings(
     a: Settings,
     b: Settings,
     factors: Sequence[str],
@@ -189,7 +189,7 @@ def compare(
     return Fairness(a.name, b.name, tuple(factors), tuple(differences), tuple(cautions))
 
 
-def show(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A value in a sentence: numbers in four digits, long texts cut."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
@@ -214,7 +214,7 @@ def _cautions(
     if first is not None and same and abs(first - 1) > _ROUNDING:
         cautions.append(f"Both have {first:.3g} times the learning rate of the linear rule.")
     unknown = []
-    for key in NEEDED:
+    for key in NEEDED_RECORDS:
         if flat_a.get(key) in (None, "") and flat_b.get(key) in (None, ""):
             unknown.append(key)
     if unknown:
@@ -260,7 +260,7 @@ class _Judge:
                 flawed.append(Difference(key, a, b, rule_of(key).topic, reason, "confounder"))
         return flawed
 
-    def _kind(self, key: str, a: Any, b: Any) -> tuple[Kind, str, tuple[str, ...]]:
+    def _kind(self, key: str, a: Any, b: Any) -> tuple[DifferenceKind, str, tuple[str, ...]]:
         """What the key is to the comparison, why, and the causes of a consequence."""
         rule = rule_of(key)
         alone = NOT_RECORDED in (str(a), str(b))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from stages.study.counts import count, form, is_or_are
-from stages.verdict.costs import COSTS
+from stages.verdict.costs import COST_WORDS
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import chance, enumeration, signed
@@ -198,7 +198,7 @@ def _measurements(
     sentences = []
     if cost in _OF_MACHINE and len(machines) > 1:
         sentences.append(
-            f"The {COSTS[cost][0]} was measured on different machines: {'; '.join(sorted(machines))}."
+            f"The {COST_WORDS[cost][0]} was measured on different machines: {'; '.join(sorted(machines))}."
         )
     loaded = {name: share for name, share in busy.items() if share > _BUSY}
     if cost == "latency_ms" and loaded:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from stages.study.counts import count, is_or_are
 from stages.study.schema import Hypothesis
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.evidence import Evidence, Outcome, Verdict, sentence
+from stages.verdict.evidence import ClaimOutcome, Evidence, Verdict, claim_sentence
 from stages.verdict.expressions import Levels
 from stages.verdict.fairness import Fairness
-from stages.verdict.pairs import levels as levels_of
+from stages.verdict.pairs import holm_levels as levels_of
 from stages.verdict.selected_rows import Trained, pairs_of
-from stages.verdict.statements import TRAIN_LOSS, check
+from stages.verdict.statements import TRAIN_LOSS, check_hypotheses
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
 # must swap it.
@@ -37,7 +37,7 @@ class Finding:
     """A judged hypothesis. missing: the rows, as text, that no trained cell fills."""
 
     claim: str
-    outcome: Outcome
+    outcome: ClaimOutcome
     evidence: tuple[Evidence, ...]
     missing: tuple[str, ...]
     sentence: str
@@ -60,11 +60,11 @@ def judge(
     Each step is put to all pairs of cells that differ in its factor only and agree with `where`. A
     claim is rejected where one pair is contrary, supported where there is a pair for every step and
     all of them agree, else undecided. thin: metric -> its number of boxes, where that is too small
-    to decide. Raises StudyError as stages.verdict.statements.check does.
+    to decide. Raises StudyError as stages.verdict.statements.check_hypotheses does.
     """
     cells = list(cells)
     findings = []
-    for hypothesis, steps in zip(stated, check(stated, levels), strict=True):
+    for hypothesis, steps in zip(stated, check_hypotheses(stated, levels), strict=True):
         comparisons: list[tuple[Evidence, Estimate | None]] = []
         missing: dict[str, None] = {}
         for metric, step in steps:
@@ -82,7 +82,7 @@ def judge(
     return findings
 
 
-def false_alarms(findings: Iterable[Finding]) -> float:
+def expected_false_alarms(findings: Iterable[Finding]) -> float:
     """How many hypotheses would be expected to come out supported or rejected by chance, if no cell
     differed from another: at most ALPHA for each one of which a comparison was tested."""
     tested = 0
@@ -93,12 +93,12 @@ def false_alarms(findings: Iterable[Finding]) -> float:
 
 def _finding(claim: str, evidence: Sequence[Evidence], missing: tuple[str, ...]) -> Finding:
     outcomes = {item.outcome for item in evidence}
-    outcome: Outcome = "supported"
+    outcome: ClaimOutcome = "supported"
     if "rejected" in outcomes:
         outcome = "rejected"
     elif missing or "undecided" in outcomes:
         outcome = "undecided"
-    text = sentence(claim, outcome, evidence, missing)
+    text = claim_sentence(claim, outcome, evidence, missing)
     return Finding(claim, outcome, tuple(evidence), missing, text)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from stages.study.names import renamed
 from stages.verdict.best import Standing
 from stages.verdict.choice import Choice
-from stages.verdict.costs import Front
+from stages.verdict.costs import Candidate, Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding, false_alarms
+from stages.verdict.hypotheses import Finding, expected_false_alarms
 from stages.verdict.learning_curve import ShareCurve
 from stages.verdict.pairs import Pair
 
@@ -53,9 +53,7 @@ class Judgement:
     where it stands among all in the metric; absent where it could not be compared.
     shares: what more training images are expected to give, of rows that differ in train_share
     alone.
-    costs: cell -> key of COSTS -> its value, the middle one of its repeats, None where it was not
-    measured; what front and choice rest on. cost_spread: cell -> key of COSTS -> its lowest and
-    highest round, where it varies.
+    candidates: cell -> its score in the metric and its costs, what front and choice rest on.
     names: row of params.yaml -> its short name (stages/study/names.py); unlabelled: split ->
     stages.analysis.suspects.unlabelled_by_all() over the same cells as suspects.
     """
@@ -73,8 +71,7 @@ class Judgement:
     suspects: Mapping[str, list[dict[str, Any]]]
     holds: bool
     why: str
-    costs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    cost_spread: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
     margin: float = 0.0
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: tuple[ShareCurve, ...] = ()
@@ -118,7 +115,7 @@ class Judgement:
     @property
     def false_alarms(self) -> float:
         """How many hypotheses chance is expected to decide, if no cell differed from another."""
-        return false_alarms(self.findings)
+        return expected_false_alarms(self.findings)
 
     def pair(self, first: str | None, second: str | None, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where

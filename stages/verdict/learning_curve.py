@@ -158,7 +158,7 @@ class ShareCurve:
     sentence: str
 
 
-def curves(
+def share_curves(
     study: Study,
     images: Mapping[str, int | None],
     runs: Mapping[str, Sequence[Replicates]],

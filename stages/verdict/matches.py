@@ -39,7 +39,7 @@ class Matches:
     boxes: np.ndarray
 
 
-def match(truth: Truth, detections: Detections) -> Matches:
+def match_detections(truth: Truth, detections: Detections) -> Matches:
     """COCO's greedy matching (pycocotools, COCOeval.evaluateImg): within an image and a class, by
     falling score, each detection takes the free box with the largest IoU of at least the threshold,
     the last of equals; boxes that do not count (crowds, which are never used up, and other sizes)

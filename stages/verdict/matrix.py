@@ -13,18 +13,19 @@ from stages.results.cell import CellResult
 from stages.study import params
 from stages.study.names import short_names
 from stages.study.params import ROOT, Study
-from stages.verdict import best, choice, holding, learning_curve
+from stages.verdict import best, holding, learning_curve
 from stages.verdict.best import Standing
+from stages.verdict.choice import choose_cell, highest_cell
 from stages.verdict.costs import candidate_of, front
-from stages.verdict.differences import differences
+from stages.verdict.differences import joint_differences
 from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import TRAIN_SHARE
 from stages.verdict.fairness import Fairness, fair_pairs, uneven_repeats
 from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
-from stages.verdict.measured import Measured, measure
+from stages.verdict.measured import Measured, measure_splits
 from stages.verdict.pairs import Pair
-from stages.verdict.selected_rows import Trained, groups
+from stages.verdict.selected_rows import Trained, group_repeats
 from stages.verdict.settings import settings_of
 from stages.verdict.statements import TRAIN_LOSS
 
@@ -45,9 +46,9 @@ def conclude(
     read.
     """
     results = {cell.name: cell for cell in cells}
-    rows = groups(study, results)
+    rows = group_repeats(study, results)
     metric, margin, cost = study.verdicts.metric, study.verdicts.margin, study.verdicts.cost
-    measured = measure(study, results, rows, root)
+    measured = measure_splits(study, results, rows, root)
     estimates = {name: measured.estimates(name) for name in rows}
     verdicts = measured.verdicts()
     settings = settings_of(results, root)
@@ -56,12 +57,12 @@ def conclude(
     for name, names in rows.items():
         score = _value(estimates[name][metric])
         candidates.append(candidate_of(name, score, [results[row] for row in names]))
-    highest = choice.highest(candidates, cost)
+    highest = highest_cell(candidates, cost)
     runs, statistic = measured.runs(metric), measured.judged[metric][1]
     scored = {name: runs[name] for name in runs if estimates[name][metric] is not None}
     standings: dict[str, Standing] = {}
     if highest is not None and highest in scored:
-        joint = differences(scored, verdicts[metric], statistic)
+        joint = joint_differences(scored, verdicts[metric], statistic)
         standings = best.standings(joint, highest, margin, metric in measured.thin())
     good = {name: results[name].files.details for name in good_cells(standings)}
     images = {name: results[name].run.get("train_images") for name in rows}
@@ -75,17 +76,16 @@ def conclude(
         fairness=fair,
         findings=_findings(study, measured, estimates, verdicts, fair),
         front=front(candidates, metric),
-        choice=choice.choose(candidates, metric, standings, margin, cost),
+        choice=choose_cell(candidates, metric, standings, margin, cost),
         suspects=_of_good(measured, good, "suspects", suspects.combine),
         unlabelled=_of_good(measured, good, "unlabelled", suspects.unlabelled_by_all),
         names=short_names(study),
         holds=False,
         why="",
-        costs={candidate.name: candidate.costs for candidate in candidates},
-        cost_spread={candidate.name: candidate.spread for candidate in candidates},
+        candidates={candidate.name: candidate for candidate in candidates},
         margin=margin,
         standings=standings,
-        shares=learning_curve.curves(study, images, runs, statistic, verdicts[metric]),
+        shares=learning_curve.share_curves(study, images, runs, statistic, verdicts[metric]),
     )
     elsewhere = {split.name: split.elsewhere for split in measured.splits}
     machines = {cell.measured_on for cell in cells if cell.measured_on}

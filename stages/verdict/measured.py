@@ -23,9 +23,9 @@ from stages.study.paths import EVALUATED
 from stages.verdict import pairs, replicates
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.judgement import Group
-from stages.verdict.matches import match
+from stages.verdict.matches import match_detections
 from stages.verdict.pairs import Pair
-from stages.verdict.replicates import STUDY, Replicates, Statistic
+from stages.verdict.replicates import STUDY_STATISTICS, Replicates, Statistic
 from stages.verdict.statements import TRAIN_LOSS
 
 
@@ -78,7 +78,7 @@ class Measured:
         """Metric -> every pair of cells."""
         verdicts = {}
         for metric, (_, statistic) in self.judged.items():
-            verdicts[metric] = pairs.compare(self.runs(metric), statistic)
+            verdicts[metric] = pairs.compare_cells(self.runs(metric), statistic)
         losses = {cell: self.losses(cell) for cell in self.rows}
         detectors = {cell: self.results[cell].row["detector"] for cell in self.rows}
         verdicts[TRAIN_LOSS] = pairs.compare_losses(losses, detectors)
@@ -114,7 +114,7 @@ def _group(runs: Sequence[Replicates], kind: str, name: str, statistic: Statisti
     return Group(kind, name, runs[0].boxes_of(statistic), ap, ap50)
 
 
-def measure(
+def measure_splits(
     study: Study, results: Mapping[str, CellResult], rows: Mapping[str, tuple[str, ...]], root: Path
 ) -> Measured:
     """All cells on val and test. Raises InputError, one line, where the annotations or a training's
@@ -152,14 +152,18 @@ def _split(
     for path, members in by_file.items():
         truth = own if path == paths.annotations(name) else read_truth(root / path)
         digest = sha256(root / path)
-        weights = replicates.draw(len(truth.image_ids), study.verdicts.replicates, study.seed)
+        weights = replicates.draw_weights(
+            len(truth.image_ids), study.verdicts.replicates, study.seed
+        )
         for cell in members:
             # Of the annotations that it was evaluated on, where that was recorded.
             if cell.files.per_class.get("annotations", {}).get(name, digest) != digest:
                 elsewhere.append(cell.name)
             else:
                 detections = detections_of(cell.files, name, truth)
-                runs[cell.name] = replicates.evaluate(match(truth, detections), weights)
+                runs[cell.name] = replicates.evaluate_replicates(
+                    match_detections(truth, detections), weights
+                )
                 _check(cell, name, runs[cell.name])
             progress.update()
     return Split(name, tuple(own.classes), runs, tuple(elsewhere))
@@ -176,7 +180,7 @@ def detections_of(files: CellFiles, split: str, truth: Truth) -> Detections:
 
 def _check(cell: CellResult, split: str, run: Replicates) -> None:
     """The same detections on the same annotations give the same scores, to rounding."""
-    for metric, statistic in STUDY.items():
+    for metric, statistic in STUDY_STATISTICS.items():
         score, recorded = float(run.of(statistic)[0]), cell.scores[split][metric]
         text = "none"
         same = math.isnan(score)
@@ -195,10 +199,10 @@ def _statistics(study: Study, split: str, classes: Sequence[str]) -> dict[str, S
     """Metric, such as val/bbox_mAP or val/AP50[Platelets], -> its statistic, of those on `split`:
     the study's own, and those of classes and sizes that it names. The metric that decides is judged
     on every split."""
-    statistics = {f"{split}/{metric}": statistic for metric, statistic in STUDY.items()}
+    statistics = {f"{split}/{metric}": statistic for metric, statistic in STUDY_STATISTICS.items()}
     rest = study.verdicts.metric.partition("/")[2]
     for metric in (*group_metrics.asked(study), f"{split}/{rest}"):
-        group = group_metrics.read(metric)
+        group = group_metrics.parse_group_metric(metric)
         if group is None or group.split != split:
             continue
         statistics[metric] = Statistic(group.level, size=group.size or "all")

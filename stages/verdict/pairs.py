@@ -23,13 +23,13 @@ from stages.verdict.estimates import (
     Estimate,
     estimate_of,
     loss_difference,
-    needed,
+    sample_sizes,
     scores_of,
 )
 from stages.verdict.replicates import Replicates, Statistic
 
-Outcome = Literal["better", "worse", "not distinguishable"]
-_OPPOSITE: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
+PairOutcome = Literal["better", "worse", "not distinguishable"]
+_OPPOSITE: dict[PairOutcome, PairOutcome] = {"better": "worse", "worse": "better"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Pair:
 
     first: str
     second: str
-    outcome: Outcome
+    outcome: PairOutcome
     difference: Estimate
     probability: float
     p: float
@@ -74,7 +74,9 @@ class Pair:
         )
 
 
-def compare(cells: Mapping[str, Sequence[Replicates]], statistic: Statistic) -> tuple[Pair, ...]:
+def compare_cells(
+    cells: Mapping[str, Sequence[Replicates]], statistic: Statistic
+) -> tuple[Pair, ...]:
     """Verdicts over every two cells, in their order.
 
     cells: name -> its runs: seeds, with replicates of the same split, or folds, on different ones;
@@ -119,7 +121,7 @@ def holm(p: Sequence[float]) -> tuple[list[float], list[int]]:
     return corrected, factor
 
 
-def levels(p: Sequence[float]) -> tuple[list[float], list[int], list[float]]:
+def holm_levels(p: Sequence[float]) -> tuple[list[float], list[int], list[float]]:
     """Holm's corrected p values and factors, and the level at which each one was decided: ALPHA by
     its own factor, and after the first that is not below it, by that one's."""
     corrected, factors = holm(p)
@@ -133,14 +135,14 @@ def _judged(
 ) -> tuple[Pair, ...]:
     """differences: (first, second) -> their Estimate; all of them are one family."""
     tests = [difference.test() for difference in differences.values()]
-    corrected, _, of_pairs = levels([p for _, p in tests])
+    corrected, _, of_pairs = holm_levels([p for _, p in tests])
     pairs = []
     for names, (above, p), p_holm, level in zip(
         differences, tests, corrected, of_pairs, strict=True
     ):
         difference = differences[names]
         value, thin = difference.value, difference.thin
-        outcome: Outcome = "not distinguishable"
+        outcome: PairOutcome = "not distinguishable"
         # The interval lies around the bias-corrected value; what is printed and what is tested must
         # point the same way.
         if p_holm < ALPHA and not thin and value * difference.centre > 0:
@@ -152,7 +154,7 @@ def _judged(
             # So that it holds 0 also where the bias has carried the value across it.
             adjusted = (min(adjusted[0], value), max(adjusted[1], value))
             if not of_losses:
-                images, repeats = needed(difference, value, float(ndtri(1 - level / 2)))
+                images, repeats = sample_sizes(difference, value, float(ndtri(1 - level / 2)))
         probability = 1 - above if of_losses else above
         pairs.append(
             Pair(*names, outcome, difference, probability, p, p_holm, images, repeats, adjusted)

@@ -23,7 +23,7 @@ from stages.study.metrics import METRICS, SIZES
 from stages.verdict.matches import Matches, Ranked
 
 # Average precision over IoU .50:.95, and at one IoU; the positions are those in IOUS.
-LEVELS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
+LEVEL_IOUS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
 # Numbers in an array of a thread, of which it needs some four at once, 4 bytes each. With a tenth
 # of it numpy's calls are so short that threads wait for each other between them.
 _BLOCK = 1 << 21
@@ -31,7 +31,7 @@ _BLOCK = 1 << 21
 
 @dataclass(frozen=True)
 class Statistic:
-    """level: of LEVELS; size: of AREAS; category: a position in Truth.classes, or None for the mean
+    """level: of LEVEL_IOUS; size: of AREAS; category: a position in Truth.classes, or None for the mean
     over all classes that have such boxes."""
 
     level: str = "AP"
@@ -40,13 +40,13 @@ class Statistic:
 
 
 # The study's metrics, COCO's first six numbers.
-_SIX = (*map(Statistic, LEVELS), *(Statistic(size=size) for size in SIZES))
-STUDY = dict(zip(METRICS, _SIX, strict=True))
+_SIX = (*map(Statistic, LEVEL_IOUS), *(Statistic(size=size) for size in SIZES))
+STUDY_STATISTICS = dict(zip(METRICS, _SIX, strict=True))
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """ap (1 + R, K, 4 AREAS, 3 LEVELS) float64: row 0 is the split itself, then its replicates; NaN
+    """ap (1 + R, K, 4 AREAS, 3 LEVEL_IOUS) float64: row 0 is the split itself, then its replicates; NaN
     where a class has no box of the size there. boxes (K, 4 AREAS) int64 and images: of the split
     itself. split: a number that says which boxes and draws these are: replicates are paired where
     it is the same."""
@@ -61,7 +61,7 @@ class Replicates:
 
     def of(self, statistic: Statistic) -> np.ndarray:
         """(1 + R,) float64, to be read only; NaN where there is nothing to measure."""
-        size, level = list(AREAS).index(statistic.size), list(LEVELS).index(statistic.level)
+        size, level = list(AREAS).index(statistic.size), list(LEVEL_IOUS).index(statistic.level)
         values = self.ap[:, :, size, level]
         if statistic.category is not None:
             return values[:, statistic.category]
@@ -87,7 +87,7 @@ def _mean_over_classes(values: np.ndarray) -> np.ndarray:
     return mean
 
 
-def draw(images: int, replicates: int, seed: int) -> np.ndarray:
+def draw_weights(images: int, replicates: int, seed: int) -> np.ndarray:
     """(R, I) int32: how often each image counts in each replicate; a row sums to I. The same for
     the same arguments.
 
@@ -99,7 +99,9 @@ def draw(images: int, replicates: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(images, shares, replicates).astype(np.int32)
 
 
-def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) -> Replicates:
+def evaluate_replicates(
+    matches: Matches, weights: np.ndarray, workers: int | None = None
+) -> Replicates:
     """The average precisions of the split and of its replicates, each equal to pycocotools' on a
     set in which every image stands as often as its weight says. (Equal scores within one image and
     class keep their order: all copies of the first stand before all copies of the second.)
@@ -118,7 +120,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
         sizes = [_Group.of(ranked, size) for size in range(len(AREAS))]
         longest = max(longest, *(len(group.images) for group in sizes))
         groups.append(sizes)
-    ap = np.full((len(rows), len(groups), len(AREAS), len(LEVELS)), np.nan)
+    ap = np.full((len(rows), len(groups), len(AREAS), len(LEVEL_IOUS)), np.nan)
     length = max(1, min(256, _BLOCK // (longest + 1)))
 
     def work(start: int) -> None:
@@ -127,7 +129,7 @@ def evaluate(matches: Matches, weights: np.ndarray, workers: int | None = None) 
             boxes = (block @ matches.boxes[index].T).astype(np.int64)
             for size, group in enumerate(sizes):
                 precision = _average_precisions(group, block, boxes[:, size])
-                for level, at in enumerate(LEVELS.values()):
+                for level, at in enumerate(LEVEL_IOUS.values()):
                     ap[start : start + length, index, size, level] = precision[at].mean(axis=0)
 
     with ThreadPoolExecutor(workers or machine.cpus()) as pool:

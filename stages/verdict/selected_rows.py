@@ -14,7 +14,7 @@ from stages.study import params
 from stages.study.params import Cell, Study
 from stages.verdict import wording
 from stages.verdict.expressions import COMPARABLE, FACTORS, TRAIN_SHARE, Level, Step
-from stages.verdict.statements import check
+from stages.verdict.statements import check_hypotheses
 
 # What a row may set for itself beside the factors -> run.json's key of it.
 OVERRIDES = {
@@ -29,7 +29,7 @@ OVERRIDES = {
 REPEATED = ("seed", "fold")
 
 
-def groups(study: Study, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def group_repeats(study: Study, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The rows `names`, in their order: each cell's first row -> all of its rows, itself first.
     First is one on the study's own fold, if there is one: what is shown of a cell is shown on
     that."""
@@ -106,10 +106,10 @@ def pairs_of(
     return [], absent
 
 
-def warnings(study: Study) -> list[str]:
+def design_warnings(study: Study) -> list[str]:
     """One line each: hypotheses without a pair of rows, then factors that never vary alone."""
     rows = {}
-    for name in groups(study, study.selected()):
+    for name in group_repeats(study, study.selected()):
         cell = study.cell(name)
         rows[name] = {factor: getattr(cell, factor) for factor in FACTORS}
         rows[name][TRAIN_SHARE] = cell.train_share or 1.0
@@ -120,7 +120,7 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
     """Hypotheses of which a comparison has no two rows that differ in its factor alone."""
     untrained = [Trained(name, row, {}) for name, row in rows.items()]
     lines = []
-    steps_of_all = check(study.hypotheses, params.levels(study))
+    steps_of_all = check_hypotheses(study.hypotheses, params.levels(study))
     for number, (hypothesis, steps) in enumerate(zip(study.hypotheses, steps_of_all, strict=True)):
         trouble = "cannot be judged"
         absent: dict[str, None] = {}
@@ -133,7 +133,7 @@ def _without_pair(study: Study, rows: Mapping[str, Mapping[str, Level]]) -> list
             lines.append(
                 f"hypotheses[{number}]: {' '.join(hypothesis.claim.split())!r} {trouble}: no two "
                 "selected rows differ in its factor alone; there is no "
-                f"{' or '.join(list(absent)[: wording.MOST])}"
+                f"{' or '.join(list(absent)[: wording.MOST_LISTED])}"
             )
     return lines
 

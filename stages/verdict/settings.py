@@ -15,7 +15,7 @@ from stages.results.cell import CellResult
 from stages.study import paths
 from stages.tracking import provenance
 from stages.tracking.provenance import UNKNOWN
-from stages.verdict.consequences import OUTCOMES, TWINS
+from stages.verdict.consequences import RESULT_KEYS, TWINS
 
 NOT_RECORDED = "not recorded"
 
@@ -58,7 +58,7 @@ def settings_of(results: Mapping[str, CellResult], root: Path) -> dict[str, Sett
         config = None
         path = root / paths.model(name) / "config.py"
         if path.is_file():
-            config = config_file.read(path).to_dict()
+            config = config_file.read_config(path).to_dict()
             # run.json has the same.
             config.pop("training", None)
         settings[name] = Settings(name, recorded, config)
@@ -68,7 +68,7 @@ def settings_of(results: Mapping[str, CellResult], root: Path) -> dict[str, Sett
 def recorded(cell: Settings) -> dict[str, Any]:
     """run.json's settings, flat: lr_per_sample and images_an_epoch instead of lr and iterations, and
     train_val_overlap where images that are validated are also learnt."""
-    values = flatten({key: value for key, value in cell.recorded.items() if key not in OUTCOMES})
+    values = flatten({key: value for key, value in cell.recorded.items() if key not in RESULT_KEYS})
     values.setdefault("train_share", 1.0)
     if values.get("git_commit") in ("", UNKNOWN):
         del values["git_commit"]

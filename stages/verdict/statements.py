@@ -18,7 +18,7 @@ from stages.verdict.expressions import (
     Levels,
     Step,
     is_share,
-    parse,
+    parse_expression,
 )
 
 DEFAULT_METRIC = "val/bbox_mAP_50"
@@ -28,7 +28,7 @@ EVERY = tuple(f"val/{metric}" for metric in METRICS)
 KNOWN_METRICS = (*EVERY, *(f"test/{metric}" for metric in METRICS), TRAIN_LOSS)
 
 
-def check(stated: Sequence[Hypothesis], levels: Levels) -> list[list[tuple[str, Step]]]:
+def check_hypotheses(stated: Sequence[Hypothesis], levels: Levels) -> list[list[tuple[str, Step]]]:
     """Per hypothesis the (metric, step) pairs that must hold. levels: factor -> every level that a
     row may have.
 
@@ -42,7 +42,7 @@ def _read(hypothesis: Hypothesis, key: str, levels: Levels) -> list[tuple[str, S
         raise StudyError(f"{key}.claim: empty; write the sentence that is to be judged")
     parts = []
     for metric, text, key_of_text in _texts(hypothesis, key):
-        for step in parse(text, key_of_text, levels):
+        for step in parse_expression(text, key_of_text, levels):
             parts.append((metric, step))
     for factor, level in hypothesis.where.items():
         fault = _fault_of_condition(factor, level, levels, {step.factor for _, step in parts})
@@ -85,7 +85,7 @@ def _texts(hypothesis: Hypothesis, key: str) -> list[tuple[str, str, str]]:
 
 
 def _metric(name: str, key: str) -> str:
-    if name not in KNOWN_METRICS and group_metrics.read(name) is None:
+    if name not in KNOWN_METRICS and group_metrics.parse_group_metric(name) is None:
         every = ", or every" if key.endswith("metric") else ""
         raise StudyError(
             f"{key}: {name!r} is no metric; there are: {', '.join(KNOWN_METRICS)}, "

@@ -9,7 +9,7 @@ from typing import Any
 from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
-MOST = 6
+MOST_LISTED = 6
 _MOST_NAMES = 4
 
 
@@ -20,7 +20,7 @@ def corrected(comparisons: int) -> str:
     return f" (corrected for {comparisons} comparisons)"
 
 
-def false_alarms(number: float) -> str:
+def false_alarm_sentence(number: float) -> str:
     """What Judgement.false_alarms says, "" where no hypothesis was tested."""
     if not number:
         return ""

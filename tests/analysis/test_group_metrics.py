@@ -38,7 +38,7 @@ CELLS = {R50: row("r50"), R101: row("r101"), X101: row("x101")}
     ],
 )
 def test_a_metric_of_a_class_or_a_size_is_read(metric, expected):
-    assert group_metrics.read(metric) == expected
+    assert group_metrics.parse_group_metric(metric) == expected
 
 
 def test_params_take_them_and_name_the_forms_where_one_is_wrong(tmp_path):
@@ -77,7 +77,7 @@ def test_plan_refuses_a_class_that_the_prepared_data_has_not(
 ):
     monkeypatch.chdir(tmp_path)
     # Before the data is prepared nobody knows its classes.
-    plan.check_classes(study)
+    plan.check_prepared_classes(study)
     paths.PREPARED.mkdir(parents=True)
     report = {
         "source": "demo",
@@ -86,13 +86,13 @@ def test_plan_refuses_a_class_that_the_prepared_data_has_not(
     }
     (paths.PREPARED / "report.json").write_text(json.dumps(report))
     with pytest.raises(InputError, match=re.escape(expected)) as caught:
-        plan.check_classes(study)
+        plan.check_prepared_classes(study)
     assert (
         "python -m stages.prepare" in str(caught.value) and len(str(caught.value).splitlines()) == 1
     )
     # What is prepared is another set's.
     elsewhere = dataclasses.replace(study.data, source="coco", root="another")
-    plan.check_classes(dataclasses.replace(study, data=elsewhere))
+    plan.check_prepared_classes(dataclasses.replace(study, data=elsewhere))
 
 
 def test_hypotheses_and_the_choice_rest_on_a_class(tmp_path):

@@ -70,7 +70,7 @@ def test_a_child_does_not_outlive_a_killed_runner(tmp_path):
 @pytest.mark.parametrize("present, refused", [(0, False), (1, True), (2, False), (8, False)])
 def test_more_processes_than_gpus_are_refused_in_a_line(present, refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: present)
-    study = params.load()
+    study = params.load_study()
     scale = dataclasses.replace(study.training, processes=2)
     study = dataclasses.replace(study, scales={**study.scales, study.scale: scale})
     if not refused:

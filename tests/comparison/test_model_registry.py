@@ -22,6 +22,7 @@ from stages.comparison import registry
 from stages.comparison.registry import Contest, contest
 from stages.study import paths
 from stages.tracking import store
+from stages.verdict.costs import Candidate
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 # The fixtures are imported.
@@ -115,20 +116,19 @@ def test_a_cell_within_the_margin_takes_over_only_if_it_is_shown_to_cost_less(he
     matrix, name = Matrix(here), registry.model_name()
     matrix.log(study, judged(matrix.cells))
     chosen = dataclasses.replace(judged(matrix.cells).choice, chosen=PAFPN, cost="latency_ms")
-    costs = {
-        cell.name: {"latency_ms": 10.0 if cell.name == PAFPN else 12.0} for cell in matrix.cells
-    }
 
     def champion(low: float, high: float) -> str:
-        spread = {PAFPN: {"latency_ms": (low, high)}, CASCADE: {"latency_ms": (11.0, 13.0)}}
+        candidates = {
+            PAFPN: Candidate(PAFPN, 0.5, {"latency_ms": 10.0}, {"latency_ms": (low, high)}),
+            CASCADE: Candidate(CASCADE, 0.5, {"latency_ms": 12.0}, {"latency_ms": (11.0, 13.0)}),
+        }
         matrix.log(
             study,
             judged(
                 matrix.cells,
                 error=0.06,
                 choice=chosen,
-                costs=costs,
-                cost_spread=spread,
+                candidates=candidates,
                 margin=0.2,
                 why=f"{low} {high}",
             ),

@@ -18,13 +18,13 @@ from stages.cost.subject import CellSource, Subject
 from stages.errors import InputError
 from stages.model.compose import compose
 from stages.study import paths
-from stages.study.params import load
+from stages.study.params import load_study
 from stages.training import best
 
 from mmdet.registry import MODELS  # isort: skip  after the ops
 
 CLASSES = ["a", "b", "c"]
-STUDY = dataclasses.replace(load(), scale="miniature")
+STUDY = dataclasses.replace(load_study(), scale="miniature")
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 MOBILENET = "faster_rcnn-mobilenet_v2-fpn-sgd-512"
 
@@ -256,8 +256,8 @@ def test_bad_input_is_one_line(tmp_path, r50):
 
 def test_cells_without_predictions_are_named_and_left_out(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
-    study = load()
-    monkeypatch.setattr(costs.params, "load", lambda: study)
+    study = load_study()
+    monkeypatch.setattr(costs.params, "load_study", lambda: study)
     with pytest.raises(InputError, match="no selected cell has predictions; run dvc repro"):
         costs.main()
     name, row = next(iter(study.cells.items()))

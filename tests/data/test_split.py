@@ -22,14 +22,14 @@ from stages.data.findings import Findings
 from stages.data.labels import Labels
 from stages.data.probe import HASH_BITS, Probe
 from stages.data.split import balance, divide
-from stages.study.params import Data, load
+from stages.study.params import Data, load_study
 
 HALVES = {"train": 0.5, "val": 0.5}
 BOXES = [(10.0, 10.0, 20.0, 20.0), (40.0, 40.0, 30.0, 30.0)]
 
 
 def data(**changes) -> Data:
-    return dataclasses.replace(load().data, source="coco", **changes)
+    return dataclasses.replace(load_study().data, source="coco", **changes)
 
 
 def given(images: int = 100, **others: int) -> dict[str, Labels]:

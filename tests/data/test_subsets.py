@@ -108,7 +108,7 @@ def test_positions_are_among_the_images_that_are_learnt():
 
 def test_prepare_writes_the_order_of_all_train_images(tmp_path):
     small = dataclasses.replace(
-        params.load().data, demo_images=DemoImages(6, 2, 2), demo_image_size=64
+        params.load_study().data, demo_images=DemoImages(6, 2, 2), demo_image_size=64
     )
     prepare(small, 0, tmp_path)
     ordered = json.loads((tmp_path / "order.json").read_text())
@@ -121,15 +121,15 @@ def test_prepare_writes_the_order_of_all_train_images(tmp_path):
 def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     from stages.model import resolve
     from stages.verdict import fairness
-    from stages.verdict.selected_rows import declared, groups
+    from stages.verdict.selected_rows import declared, group_repeats
     from stages.verdict.settings import Settings
 
-    study = params.load()
+    study = params.load_study()
     name, whole = next(iter(study.cells.items()))
     half = dataclasses.replace(whole, train_share=0.5)
     study = dataclasses.replace(study, cells={name: whole, "half": half})
     assert dataclasses.replace(whole, train_share=1.0) == whole
-    assert len(groups(study, study.cells)) == 2 and declared(whole, half) == ("train_share",)
+    assert len(group_repeats(study, study.cells)) == 2 and declared(whole, half) == ("train_share",)
     compared = []
     for row, images, indices in ((name, 240, None), ("half", 120, list(range(0, 240, 2)))):
         data = {
@@ -141,7 +141,7 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
             "max_detections": study.data.max_detections,
         }
         cfg = resolve.config(row, study, data)
-        recorded = resolve.training(row, study, data) | {
+        recorded = resolve.training_values(row, study, data) | {
             "iterations": images * 3 // 4,
             "train_images": images,
             "data_digest": "d",
@@ -149,10 +149,10 @@ def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
         }
         compared.append(Settings(row, recorded, cfg.to_dict()))
     assert "indices" not in compared[0].config["train_dataloader"]["dataset"]
-    found = fairness.compare(*compared, ("train_share",))
+    found = fairness.compare_settings(*compared, ("train_share",))
     assert found.fair, found.sentence
     # Beside another factor the share is a confounder.
-    assert "data" in fairness.compare(*compared, ("backbone",)).topics
+    assert "data" in fairness.compare_settings(*compared, ("backbone",)).topics
 
 
 def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_share_reads_the_same_samples_from_the_image_cache(tmp_path, monkeypat
     from stages.study import paths
     from stages.training import image_cache
 
-    study = params.load()
+    study = params.load_study()
     small = dataclasses.replace(study.data, demo_images=DemoImages(10, 2, 2), demo_image_size=80)
     name, whole = next(iter(study.cells.items()))
     row = dataclasses.replace(

@@ -62,8 +62,8 @@ def test_what_dvc_takes(export):
 
 def test_plan_says_it_before_dvc_is_asked(export, tmp_path, monkeypatch):
     os.mkfifo(export.root / "pipe")
-    study = params.load()
+    study = params.load_study()
     data = dataclasses.replace(study.data, source="coco", root=str(export.root))
-    monkeypatch.setattr(params, "load", lambda: dataclasses.replace(study, data=data))
+    monkeypatch.setattr(params, "load_study", lambda: dataclasses.replace(study, data=data))
     with pytest.raises(InputError, match=r"data\.root: .*/pipe: neither a file nor a folder"):
         plan.main()

@@ -13,7 +13,7 @@ from made_matrix import row
 from mmengine.config import Config
 
 from stages.acceptance import stale
-from stages.acceptance.trial import EPOCHS, STEPS, Outcome, differences
+from stages.acceptance.trial import EPOCHS, STEPS, TrialOutcome, differing_parts
 from stages.study import paths
 from stages.tracking import provenance
 from stages.training.cell_file import ResolvedCell
@@ -125,14 +125,17 @@ def test_one_bit_is_a_difference(change, names):
     then = {"neck": torch.ones(2), "head": torch.ones(3)}
     now = {name: tensor.clone() for name, tensor in then.items()}
     change(now)
-    assert differences(Outcome(then, "step\n1\n", ""), Outcome(now, "step\n1\n", "")) == names
+    assert (
+        differing_parts(TrialOutcome(then, "step\n1\n", ""), TrialOutcome(now, "step\n1\n", ""))
+        == names
+    )
 
 
 def test_another_history_with_the_same_weights_is_a_difference():
     tensors = {"head": torch.ones(3)}
-    then = Outcome(tensors, "step\n1\n", "[0.5]")
-    assert differences(then, Outcome(tensors, "step\n2\n", "[0.5]")) == ["history.csv"]
-    [scores] = differences(then, Outcome(tensors, "step\n1\n", "[0.25]"))
+    then = TrialOutcome(tensors, "step\n1\n", "[0.5]")
+    assert differing_parts(then, TrialOutcome(tensors, "step\n2\n", "[0.5]")) == ["history.csv"]
+    [scores] = differing_parts(then, TrialOutcome(tensors, "step\n1\n", "[0.25]"))
     assert scores.startswith("the scores")
 
 
@@ -164,7 +167,7 @@ def finished_cell(
 
 
 def chosen(*cells: stale.Stale) -> list[str]:
-    return [cell.name for cell in stale.choose(cells)]
+    return [cell.name for cell in stale.choose_trials(cells)]
 
 
 def test_the_smallest_cell_stands_for_its_detector_with_its_optimizer():

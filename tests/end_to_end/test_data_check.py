@@ -37,7 +37,8 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(old, encoding="utf-8")
     data = discover(
-        export.root, dataclasses.replace(params.load(path).data, policy={"image_missing": "drop"})
+        export.root,
+        dataclasses.replace(params.load_study(path).data, policy={"image_missing": "drop"}),
     )
     text = data_block(path, data)
     head, rest = old.split("\ndata:\n")
@@ -46,7 +47,7 @@ def test_the_block_pasted_is_the_file_written(name, tmp_path):
     pasted = f"{head}\n{text.rstrip()}{tail}"
     write_block(path, data)
     assert path.read_text(encoding="utf-8") == pasted
-    assert params.load(path).data == data
+    assert params.load_study(path).data == data
     changed = ("source:", "root:", "train:", "val:", "test:", "policy:")
     assert without(pasted, *changed) == without(old, *changed)
     assert re.findall(r" # (.*)$", pasted, re.MULTILINE) == re.findall(
@@ -61,9 +62,11 @@ def test_a_list_of_files_in_the_block(tmp_path):
     export.coco("second.json", "val")
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    data = discover(export.root, params.load(path).data)
+    data = discover(export.root, params.load_study(path).data)
     write_block(path, data)
-    assert params.load(path).data.train == params.Source(["first.json", "second.json"], "images")
+    assert params.load_study(path).data.train == params.Source(
+        ["first.json", "second.json"], "images"
+    )
 
 
 def test_the_set_that_is_written_is_prepared(project, tmp_path):
@@ -198,7 +201,7 @@ def test_two_files_of_one_split_whose_images_have_the_same_names(tmp_path):
 def test_an_archive_and_a_file_that_is_broken(tmp_path):
     (tmp_path / "export.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match="is a file; unpack"):
-        discover(tmp_path / "export.zip", params.load().data)
+        discover(tmp_path / "export.zip", params.load_study().data)
     (tmp_path / "export.zip").unlink()
     # What is wrong with it is for prepare to say.
     (tmp_path / "train.json").write_text('{"images": [')

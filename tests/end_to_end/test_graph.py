@@ -221,7 +221,7 @@ def test_metrics_and_plots_show(matrix):
 
 def test_cells_that_differ_in_their_rows_alone_are_compared_fairly(finished):
     folder = finished[0].folder
-    study = params.load(folder / "params.yaml")
+    study = params.load_study(folder / "params.yaml")
     costs = Costs(folder)
     files = [CellFiles(name, cell, folder) for name, cell in study.cells.items()]
     found = conclude(study, [load_cell(of_cell, costs) for of_cell in files], root=folder)

@@ -56,7 +56,7 @@ def test_dvc_takes_every_name_that_plan_allows(graph: Project):
         "cells": rows,
     }
     (graph.folder / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
-    assert list(params.load(graph.folder / "params.yaml").cells) == NAMES
+    assert list(params.load_study(graph.folder / "params.yaml").cells) == NAMES
     graph.run("dvc", "repro")
     assert {path.name for path in graph.folder.glob("train@*")} == {
         f"train@{name}" for name in NAMES
@@ -75,7 +75,7 @@ def test_dvc_takes_no_dot_so_plan_does_not(graph: Project):
     with pytest.raises(
         StudyError, match=r"^cells\.r-lr0\.01: a name has letters, digits, '_' and '-' only"
     ):
-        params.load(graph.folder / "params.yaml")
+        params.load_study(graph.folder / "params.yaml")
 
 
 @pytest.mark.parametrize(

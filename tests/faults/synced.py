@@ -73,9 +73,9 @@ def synced(complete, tmp_path, monkeypatch) -> Path:
 
 
 def enter(folder: Path, monkeypatch) -> None:
-    load = params.load
+    load = params.load_study
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(params, "load", lambda path=None: load(folder / "params.yaml"))
+    monkeypatch.setattr(params, "load_study", lambda path=None: load(folder / "params.yaml"))
     monkeypatch.setattr(store, "home", lambda root=None: folder)
     monkeypatch.setattr(stages.sync, "PAUSES_S", (0.1, 0.1))
     for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING")]:

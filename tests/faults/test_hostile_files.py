@@ -158,7 +158,7 @@ def test_malicious_config(name, tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text(HOSTILE[name], encoding="utf-8")
     with pytest.raises(InputError) as refused:
-        config_file.read(path)
+        config_file.read_config(path)
     message = str(refused.value)
     assert (
         message.startswith(f"{path}: ")
@@ -199,12 +199,14 @@ def test_malicious_config_in_the_study(study: Project, ran):
 
 @pytest.mark.parametrize("scale", ["miniature", pytest.param("full", marks=pytest.mark.slow)])
 def test_every_config_that_train_writes_is_read_as_mmengine_reads_it(scale, tmp_path):
-    study, path = dataclasses.replace(params.load(), scale=scale), tmp_path / "config.py"
+    study, path = dataclasses.replace(params.load_study(), scale=scale), tmp_path / "config.py"
     for name in study.cells:
         cfg = compose(name, study, ["a", "b'\"<x>\\", "한글\n{}"], "/data/bilder ü")
         path.write_text(cfg.pretty_text, encoding="utf-8")
         # repr: == takes a tuple in a list for a list, MMEngine does not.
-        assert repr(config_file.read(path).to_dict()) == repr(Config.fromfile(path).to_dict()), name
+        assert repr(config_file.read_config(path).to_dict()) == repr(
+            Config.fromfile(path).to_dict()
+        ), name
 
 
 @pytest.mark.parametrize(

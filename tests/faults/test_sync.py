@@ -245,6 +245,6 @@ def test_two_machines_sync_to_one_server_at_once(here, relay, tmp_path):
 
 def test_evaluate_sends_what_training_could_not(here, relay, caplog):
     """The tracker is lost through training and there for evaluation: nothing is left for make sync."""
-    cells.send_cell(R50, params.load().cell(R50))
+    cells.send_cell(R50, params.load_study().cell(R50))
     check_complete(here)
     assert f"{R50}: complete" in sync(caplog)

@@ -60,7 +60,7 @@ def test_a_deleted_experiment_is_restored_by_what_sync_says(synced, caplog, monk
 def test_evaluation_says_how_to_restore_an_experiment(synced, caplog):
     client, experiment = store.open_client()
     client.delete_experiment(experiment)
-    cells.send_cell(R50, params.load().cell(R50))
+    cells.send_cell(R50, params.load_study().cell(R50))
     [line] = [line for line in caplog.messages if line.startswith(R50)]
     assert f"`mlflow experiments restore --experiment-id {experiment}` brings it back" in line
 

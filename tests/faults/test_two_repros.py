@@ -61,7 +61,7 @@ def test_make_waits_for_another_dvc(study: Project, make: Callable):
 
 def test_a_stage_waits_for_another_dvc(study: Project):
     program = (
-        "from stages import dvc_command, program; program.run(dvc_command.status, 'status', '')"
+        "from stages import dvc_command, program; program.run(dvc_command.dvc_status, 'status', '')"
     )
     with locked(study, 5):
         done = study.run(sys.executable, "-c", program)

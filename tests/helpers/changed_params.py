@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 from stages.study import yaml_text
-from stages.study.params import ROOT, load
+from stages.study.params import ROOT, load_study
 
 VALUES = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
@@ -16,7 +16,7 @@ def read(tmp_path: Path, change) -> None:
     change(values)
     path = tmp_path / "params.yaml"
     path.write_text(yaml_text.dumps(values), encoding="utf-8")
-    return load(path)
+    return load_study(path)
 
 
 def assign(dotted: str, value):

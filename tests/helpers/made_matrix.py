@@ -41,7 +41,7 @@ def study_of(
 ) -> Study:
     """The study of params.yaml with these rows and 200 replicates."""
     return dataclasses.replace(
-        params.load(),
+        params.load_study(),
         cells=cells,
         hypotheses=hypotheses or [],
         verdicts=Verdicts(**{"replicates": 200, **verdicts}),

@@ -21,6 +21,7 @@ from stages.study import paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell
 from stages.verdict.choice import Choice
+from stages.verdict.costs import Candidate
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Group, Judgement
 
@@ -247,10 +248,11 @@ def judgement(
         {},
         (),
         None,
-        Choice(best=best, chosen=chosen or best),
+        Choice("latency_ms", best=best, chosen=chosen or best),
         found,
         True,
         "",
+        candidates={name: Candidate(name, None) for name in details},
     )
     return dataclasses.replace(whole, **changes)
 

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from stages.scoring.tables import read_detections, read_truth
-from stages.verdict.matches import Matches, match
+from stages.verdict.matches import Matches, match_detections
 
 CLASSES = 4
 
@@ -101,7 +101,7 @@ def matched(coco: dict[str, Any], found: list[dict], folder: Any) -> Matches:
     path = folder / "truth.json"
     path.write_text(json.dumps(coco), encoding="utf-8")
     truth = read_truth(path)
-    return match(truth, read_detections(found, truth))
+    return match_detections(truth, read_detections(found, truth))
 
 
 def same(ours: tuple[list[float], np.ndarray], theirs: tuple[list[float], np.ndarray]) -> None:

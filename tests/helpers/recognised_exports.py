@@ -27,7 +27,7 @@ class Recognised:
 
 
 def recognise(root: Path) -> Recognised:
-    study = params.load()
+    study = params.load_study()
     # A fifth of six images is one.
     data = dataclasses.replace(
         study.data, val_share=0.2, test_share=0.2, pixels="header", rare_boxes=0

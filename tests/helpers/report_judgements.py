@@ -16,7 +16,7 @@ from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.expressions import FACTORS
 from stages.verdict.judgement import Group, Judgement
-from stages.verdict.pairs import Pair, levels
+from stages.verdict.pairs import Pair, holm_levels
 from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
 from stages.verdict.statements import TRAIN_LOSS
@@ -54,7 +54,7 @@ def pairs_of(values: dict[str, float | None], error: float) -> tuple[Pair, ...]:
         for a, b in combinations([name for name, value in values.items() if value is not None], 2)
     ]
     p = [2 * float(ndtr(-abs(difference) / error)) for *_, difference in found]
-    corrected_p, _, levels_ = levels(p)
+    corrected_p, _, levels_ = holm_levels(p)
     return tuple(
         Pair(
             a,
@@ -122,7 +122,7 @@ def judged(
     settings = {cell.name: Settings(cell.name, {**cell.run, **cell.row}) for cell in cells}
     rows = {cell.name: cell.row for cell in cells}
     fair = {
-        (a, b): fairness.compare(
+        (a, b): fairness.compare_settings(
             settings[a], settings[b], [key for key in FACTORS if rows[a][key] != rows[b][key]]
         )
         for a in rows
@@ -149,7 +149,6 @@ def judged(
         suspects={"val": [], "test": []},
         holds=True,
         why="Nothing speaks against it.",
-        costs={cell.name: costs_of(cell) for cell in cells},
     )
 
     def estimate_of(a: str, b: str, metric: str) -> Estimate | None:
@@ -157,25 +156,28 @@ def judged(
         return one and one.difference
 
     candidates = [Candidate(cell.name, scores[cell.name][METRIC], costs_of(cell)) for cell in cells]
+    measured = any(candidate.cost("latency_ms") is not None for candidate in candidates)
+    cost = "latency_ms" if measured else "parameters"
     standings = standings_of(
         {name: values[METRIC] for name, values in scores.items()},
         error,
         margin,
-        choice.highest(candidates),
+        choice.highest_cell(candidates, cost),
     )
     findings = hypotheses.judge(
         stated,
         map(trained_of, cells),
         LEVELS,
         estimate_of,
-        lambda a, b, factor: fairness.compare(settings[a], settings[b], [factor]),
+        lambda a, b, factor: fairness.compare_settings(settings[a], settings[b], [factor]),
     )
     return dataclasses.replace(
         whole,
         **{
             "front": front(candidates, METRIC),
             "findings": tuple(findings),
-            "choice": choice.choose(candidates, METRIC, standings, margin),
+            "choice": choice.choose_cell(candidates, METRIC, standings, margin, cost),
+            "candidates": {candidate.name: candidate for candidate in candidates},
             "margin": margin,
             "standings": standings,
             **changes,

@@ -80,7 +80,7 @@ def tracker(request, here, monkeypatch):
 
 @pytest.fixture(scope="module")
 def study():
-    return params.load()
+    return params.load_study()
 
 
 class Matrix:

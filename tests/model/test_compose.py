@@ -11,10 +11,10 @@ from built import on_meta, one_step, shapes
 from stages.data.demo.render import SMALL_SIDES
 from stages.model import schedule
 from stages.model.compose import backbone_config, compose
-from stages.study.params import load
+from stages.study.params import load_study
 
 CLASSES = ["a", "b", "c"]
-STUDY = load()
+STUDY = load_study()
 FULL = dataclasses.replace(STUDY, scale="full")
 SCRATCH = dataclasses.replace(
     FULL, scales={"full": dataclasses.replace(FULL.training, weights="none")}

@@ -16,9 +16,9 @@ from mmdet.registry import MODELS, TASK_UTILS  # isort: skip
 from mmdet.structures import DetDataSample  # isort: skip
 
 from stages.model.compose import compose
-from stages.study.params import load
+from stages.study.params import load_study
 
-STUDY = load()
+STUDY = load_study()
 NAMES = ("faster_rcnn-r50-fpn-sgd-512", "cascade_rcnn-r50-fpn-sgd-1024")
 CROWD = [100.0, 100, 300, 300]
 OBJECT = [120.0, 120, 180, 180]

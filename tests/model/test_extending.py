@@ -53,13 +53,13 @@ def study(tmp_path, monkeypatch) -> params.Study:
         },
     )
     (tmp_path / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
-    return params.load(tmp_path / "params.yaml")
+    return params.load_study(tmp_path / "params.yaml")
 
 
 def test_each_part_of_the_page_takes_a_step(study, tmp_path):
     for name, cell in study.cells.items():
         for part in params.PARTS:
-            fragments.check(part, getattr(cell, part), tmp_path)
+            fragments.check_fragment(part, getattr(cell, part), tmp_path)
         cfg = compose(name, study, ["a", "b"], "images", root=tmp_path)
         loss, _ = one_step(cfg.model)
         assert torch.isfinite(loss)
@@ -121,7 +121,7 @@ def test_what_a_fragment_lacks_is_one_line(path, text, message, tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
     with pytest.raises(StudyError) as refused:
-        fragments.check(path.partition("s/")[0], "mine", tmp_path)
+        fragments.check_fragment(path.partition("s/")[0], "mine", tmp_path)
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -145,7 +145,7 @@ def test_a_base_that_cannot_be_read_is_named(text, message, tmp_path):
     for name, content in files.items():
         (folder / name).write_text(content, encoding="latin-1")
     with pytest.raises(StudyError) as refused:
-        fragments.check("backbone", "mine", tmp_path)
+        fragments.check_fragment("backbone", "mine", tmp_path)
     assert str(refused.value).startswith(f"configs/backbones/{message}")
 
 
@@ -171,7 +171,7 @@ def test_channels_that_the_backbone_has_not_are_one_line_before_any_training(stu
 
 def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
     """Neither by stage compose nor by a training without DVC."""
-    every = params.load()
+    every = params.load_study()
     name = next(iter(every.cells))
     composed = resolve.compose
 
@@ -190,7 +190,7 @@ def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
         "train_indices": None,
     }
     with pytest.raises(InputError, match=r"neck.in_channels is \[1, 2, 3, 4\]"):
-        resolve.write(name, every, data)
+        resolve.write_cell(name, every, data)
     assert not paths.cell(name).exists()
 
 
@@ -251,7 +251,7 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values.update(scale=scale, hypotheses=[])
     (tmp_path / "params.yaml").write_text(yaml_text.dumps(values), encoding="utf-8")
-    every = params.load(tmp_path / "params.yaml")
+    every = params.load_study(tmp_path / "params.yaml")
     names = {cell.backbone: name for name, cell in every.cells.items()}
     for backbone, name in names.items():
         model = compose(name, every, ["a"], "images").model.to_dict()
@@ -261,7 +261,7 @@ def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp
 def test_every_fragment_of_the_project_has_what_it_needs():
     for part in params.PARTS:
         for name in params.known(part + "s"):
-            fragments.check(part, name)
+            fragments.check_fragment(part, name)
 
 
 def test_a_name_that_another_one_uses_is_read(tmp_path: Path):
@@ -269,7 +269,7 @@ def test_a_name_that_another_one_uses_is_read(tmp_path: Path):
     (tmp_path / "configs/necks/mine.py").write_text(
         "norm_cfg = dict(type='GN')\nmodel = dict(neck=dict(type='FPN', norm_cfg=norm_cfg))\n"
     )
-    fragments.check("neck", "mine", tmp_path)
+    fragments.check_fragment("neck", "mine", tmp_path)
 
 
 def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
@@ -277,4 +277,4 @@ def test_a_file_that_computes_is_taken_on_trust(tmp_path: Path):
     (tmp_path / "configs/necks/mine.py").write_text(
         "model = dict()\nmodel.update(neck=dict(type='FPN'))\n"
     )
-    fragments.check("neck", "mine", tmp_path)
+    fragments.check_fragment("neck", "mine", tmp_path)

@@ -17,11 +17,11 @@ from stages.errors import InputError
 from stages.model import resolve, schedule
 from stages.model.compose import compose
 from stages.study import params, paths
-from stages.study.params import load
+from stages.study.params import load_study
 from stages.training import cell_file
 
 R50 = "faster_rcnn-r50-fpn-sgd-512"
-MINIATURE = load()
+MINIATURE = load_study()
 FULL = dataclasses.replace(MINIATURE, scale="full")
 
 
@@ -129,7 +129,7 @@ def test_a_shorter_warm_up_is_said_and_recorded(tmp_path, monkeypatch, caplog):
     prepared = resolve.read_prepared(FULL)
     assert prepared["train_images"] == 20
     study = dataclasses.replace(FULL, cells={R50: FULL.cell(R50)})
-    monkeypatch.setattr(params, "load", lambda: study)
+    monkeypatch.setattr(params, "load_study", lambda: study)
     with caplog.at_level(logging.WARNING):
         compose_stage.main()
     written = cell_file.read(paths.cell(R50))

@@ -13,12 +13,12 @@ from mmengine.registry import HOOKS, init_default_scope
 from torch import nn
 
 from stages.model.compose import compose
-from stages.study.params import Study, load
+from stages.study.params import Study, load_study
 
 import stages.training.start  # noqa: F401  isort: skip  registers the hooks
 from mmdet.registry import MODELS  # isort: skip
 
-STUDY = load()
+STUDY = load_study()
 R50 = "faster_rcnn-r50-fpn-sgd-512"
 # One row of each class of backbones.
 ROWS = (R50, "faster_rcnn-swin_t-fpn-sgd-512", "faster_rcnn-mobilenet_v2-fpn-sgd-512")

@@ -32,14 +32,14 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import checkpoint
 
 from stages.model.compose import compose
-from stages.study.params import Cell, load
+from stages.study.params import Cell, load_study
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import
 from mmdet.registry import MODELS, TASK_UTILS  # isort: skip
 from mmdet.structures import DetDataSample  # isort: skip
 
 CLASSES = [f"class {number}" for number in range(10)]
-STUDY = dataclasses.replace(load(), scale="full")
+STUDY = dataclasses.replace(load_study(), scale="full")
 ZOO = Path(mmdet.__file__).parent / ".mim" / "configs"
 
 # A model is its detector's with R-50 and FPN, and the backbone and neck of these.

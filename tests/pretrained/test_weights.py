@@ -22,13 +22,13 @@ from stages.errors import InputError
 from stages.model import resolve
 from stages.model.compose import backbone_config
 from stages.pretrained import tensors
-from stages.study.params import Study, load
+from stages.study.params import Study, load_study
 
 import stages.model.ops  # noqa: F401  isort: skip  mmdet's models need it at import
 from mmdet.models.layers import PatchMerging  # isort: skip
 from mmdet.registry import MODELS  # isort: skip
 
-FULL = dataclasses.replace(load(), scale="full")
+FULL = dataclasses.replace(load_study(), scale="full")
 # The miniature backbones, to be started from pretrained weights.
 MINIATURE = dataclasses.replace(FULL, scale="miniature", scales={"miniature": FULL.training})
 RESNETS = {"r50": torchvision.models.resnet50, "r101": torchvision.models.resnet101}
@@ -104,7 +104,7 @@ class Command:
 
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        tensors.read(path)
+        tensors.read_tensors(path)
     message = str(caught.value)
     assert (
         message.startswith(f"{path}: ")
@@ -148,7 +148,7 @@ def test_plain_values_beside_the_tensors_are_fine(tmp_path):
         {"meta": meta, "state_dict": {"conv1.weight": torch.ones(2), "version": 2}},
         tmp_path / "a.pth",
     )
-    assert same(tensors.read(tmp_path / "a.pth"), {"conv1.weight": torch.ones(2)})
+    assert same(tensors.read_tensors(tmp_path / "a.pth"), {"conv1.weight": torch.ones(2)})
 
 
 def test_damaged_files_are_refused(tmp_path):
@@ -183,7 +183,7 @@ def test_a_file_without_tensors_is_refused(tmp_path, content):
 @pytest.mark.parametrize("name", RESNETS)
 def test_torchvisions_resnets(name):
     theirs = RESNETS[name](weights=None).state_dict()
-    found = tensors.match(theirs, built(name, FULL))
+    found = tensors.match_tensors(theirs, built(name, FULL))
     assert (found.share, found.missing, found.unexpected) == (1, [], ["fc.bias", "fc.weight"])
     assert same(
         found.matched,
@@ -211,14 +211,14 @@ def test_openmmlabs_layouts(tmp_path, layout):
     backbone = built("mobilenet_v2", MINIATURE)
     state = randomized(backbone).state_dict()
     torch.save(layout(state), tmp_path / "a.pth")
-    found = tensors.match(tensors.read(tmp_path / "a.pth"), backbone)
+    found = tensors.match_tensors(tensors.read_tensors(tmp_path / "a.pth"), backbone)
     assert found.share == 1 and not found.unexpected and same(found.matched, weighty(state))
 
 
 def test_resnext_takes_its_own_width_only():
     backbone = built("x101", FULL)
     state = backbone.state_dict()
-    found = tensors.match({**state, "fc.weight": torch.ones(2)}, backbone)
+    found = tensors.match_tensors({**state, "fc.weight": torch.ones(2)}, backbone)
     assert (
         found.share == 1
         and found.unexpected == ["fc.weight"]
@@ -226,7 +226,7 @@ def test_resnext_takes_its_own_width_only():
     )
     with torch.device("meta"):
         wider = torchvision.models.resnext101_32x8d(weights=None).state_dict()
-    found = tensors.match(wider, backbone)
+    found = tensors.match_tensors(wider, backbone)
     assert 0.3 < found.share < tensors.LEAST_MATCHED
     assert "layer1.0.conv1.weight" in found.missing and "layer1.0.conv1.weight" in found.unexpected
 
@@ -259,7 +259,7 @@ def test_swin_of_its_authors(tmp_path, study):
     backbone = built("swin_t", study)
     state = randomized(backbone).state_dict()
     torch.save({"model": authors(state)}, tmp_path / "swin.pth")
-    found = tensors.match(tensors.read(tmp_path / "swin.pth"), backbone)
+    found = tensors.match_tensors(tensors.read_tensors(tmp_path / "swin.pth"), backbone)
     norms = [f"norm{level}.{part}" for level in range(4) for part in ("bias", "weight")]
     assert found.missing == norms and found.share >= tensors.LEAST_MATCHED
     assert found.unexpected == ["norm.weight"]
@@ -279,7 +279,7 @@ def test_swin_of_its_authors(tmp_path, study):
 
 def test_swin_l_by_names_and_shapes():
     backbone = on_meta(backbone_config("swin_l", FULL))
-    found = tensors.match(authors(backbone.state_dict()), backbone)
+    found = tensors.match_tensors(authors(backbone.state_dict()), backbone)
     assert len(found.missing) == 8 and {name[:4] for name in found.missing} == {"norm"}
     assert all(
         found.matched[name].shape == value.shape
@@ -291,4 +291,4 @@ def test_swin_l_by_names_and_shapes():
         name: value[:169] if name.endswith("bias_table") else value
         for name, value in authors(backbone.state_dict()).items()
     }
-    assert tensors.match(smaller, backbone).share < tensors.LEAST_MATCHED
+    assert tensors.match_tensors(smaller, backbone).share < tensors.LEAST_MATCHED

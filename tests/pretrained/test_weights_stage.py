@@ -25,7 +25,7 @@ from stages.training import start
 
 CELL = "faster_rcnn-mobilenet_v2-fpn-sgd-512"
 SHA256 = "ea0380c421740d90e300f32afc10e038e2cc5d46e09508a548bcb313d7dbc00b"
-STUDY = dataclasses.replace(params.load(), scale="full")
+STUDY = dataclasses.replace(params.load_study(), scale="full")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def stage(tmp_path, monkeypatch):
         study = dataclasses.replace(
             STUDY, scale=scale, backbones={**STUDY.backbones, backbone: Backbone(chosen)}
         )
-        monkeypatch.setattr(params, "load", lambda: study)
+        monkeypatch.setattr(params, "load_study", lambda: study)
         name = next(name for name, cell in study.cells.items() if cell.backbone == backbone)
         weights.main(name)
         return paths.weights(name)

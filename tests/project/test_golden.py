@@ -22,7 +22,7 @@ from report_cells import report
 from stages.data.assign import assign
 from stages.data.split import train_order
 from stages.model.compose import compose
-from stages.study.params import Study, load
+from stages.study.params import Study, load_study
 
 FIRST = "faster_rcnn-r50-fpn-sgd-512"
 CLASSES = ["a", "b", "c"]
@@ -42,10 +42,10 @@ def configs() -> Callable[..., dict]:
 
 
 def at(scale: str) -> Study:
-    return dataclasses.replace(load(), scale=scale)
+    return dataclasses.replace(load_study(), scale=scale)
 
 
-@pytest.mark.parametrize("scale", load().scales)
+@pytest.mark.parametrize("scale", load_study().scales)
 def test_composed_configs(scale, configs, golden):
     study = at(scale)
     composed = {name: configs(name, study, train_images=2000) for name in study.cells}

@@ -46,7 +46,7 @@ def test_no_parameter_has_a_name_that_the_run_cache_ignores():
 
 
 def test_the_files_of_a_cell_lie_where_the_graph_says():
-    study = params.load()
+    study = params.load_study()
     stages = FILES["stages/dvc.yaml"]["stages"]
     train, predict, analyse = (stages[name]["do"] for name in ("train", "predict", "analyse"))
     assert study.cells

@@ -12,7 +12,7 @@ from report_judgements import judged
 from stages.report.shown_cells import page_cells
 from stages.report.texts import OUTCOME_MARKS
 from stages.report.verdicts.pairs import confounding, matrices
-from stages.verdict.fairness import NEEDED
+from stages.verdict.fairness import NEEDED_RECORDS
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 CLEAN = {
@@ -126,7 +126,7 @@ def test_cautions_are_counted_over_all_pairs(sgd):
     found = confounding(judged(unknown))
     cautions = dict(found.cautions)
     # The row of params.yaml, which is known, holds the optimizer and the image size.
-    told = ", ".join(key for key in NEEDED if key != "image_size")
+    told = ", ".join(key for key in NEEDED_RECORDS if key != "image_size")
     assert cautions[f"Not recorded for either: {told}."] == 3
     assert any("config" in caution for caution in found.fairness.cautions)
 

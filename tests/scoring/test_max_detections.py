@@ -27,9 +27,9 @@ from stages.model.compose import compose
 from stages.prepare import prepare
 from stages.scoring import engine
 from stages.scoring.tables import read_detections, read_truth
-from stages.study.params import Data, Source, load
-from stages.verdict.matches import match
-from stages.verdict.replicates import STUDY, evaluate
+from stages.study.params import Data, Source, load_study
+from stages.verdict.matches import match_detections
+from stages.verdict.replicates import STUDY_STATISTICS, evaluate_replicates
 
 BOXES = 150
 FASTER, CASCADE = "faster_rcnn-r50-fpn-sgd-512", "cascade_rcnn-r50-fpn-sgd-1024"
@@ -105,9 +105,9 @@ def test_detections_equal_to_the_truth(most, score, tmp_path):
     assert details["errors"]["count"]["missed"] == 2 * (BOXES - right)
     assert [image["right"] for image in details["per_image"]] == [right] * 2
     # The bootstrap's own matching.
-    matches = match(inspected.truth, inspected.detections)
-    replicates = evaluate(matches, np.zeros((0, 2), dtype=np.int32), workers=1)
-    assert replicates.of(STUDY["bbox_mAP_50"])[0] == pytest.approx(score, abs=1e-3)
+    matches = match_detections(inspected.truth, inspected.detections)
+    replicates = evaluate_replicates(matches, np.zeros((0, 2), dtype=np.int32), workers=1)
+    assert replicates.of(STUDY_STATISTICS["bbox_mAP_50"])[0] == pytest.approx(score, abs=1e-3)
 
 
 @pytest.mark.parametrize("most", [1, 5, 50, 120, 300])
@@ -126,10 +126,12 @@ def test_other_numbers_equal_pycocotools(most, seed, tmp_path):
     assert [
         -1 if statistics[name] is None else statistics[name] for name in names
     ] == pytest.approx(expected.stats.tolist(), abs=1e-9)
-    replicates = evaluate(
-        match(truth, detections), np.zeros((0, len(truth.image_ids)), dtype=np.int32), workers=1
+    replicates = evaluate_replicates(
+        match_detections(truth, detections),
+        np.zeros((0, len(truth.image_ids)), dtype=np.int32),
+        workers=1,
     )
-    ours = [replicates.of(statistic)[0] for statistic in STUDY.values()]
+    ours = [replicates.of(statistic)[0] for statistic in STUDY_STATISTICS.values()]
     theirs = [np.nan if value < 0 else value for value in expected.stats[:6]]
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
@@ -140,7 +142,7 @@ def test_a_recall_names_its_detections():
 
 
 def study_of(scale: str, most: int):
-    study = dataclasses.replace(load(), scale=scale)
+    study = dataclasses.replace(load_study(), scale=scale)
     return dataclasses.replace(study, data=dataclasses.replace(study.data, max_detections=most))
 
 

@@ -194,7 +194,7 @@ def test_the_least_of_cpus_and_memory_decides(tmp_path, caplog):
 
 
 def test_more_pixels_need_more_memory():
-    study = params.load()
+    study = params.load_study()
     sizes = {cell.image_size: jobs.cell_mib(cell, study) for cell in study.cells.values()}
     assert 1100 < sizes[512] < sizes[1024] < 2000
 

@@ -113,12 +113,12 @@ def test_a_name_that_mlflow_cannot_hold_is_refused_in_one_line(tmp_path, key, na
     ],
 )
 def test_a_data_set_without_a_name_is_called_as_its_folder(changes, expected):
-    data = dataclasses.replace(params.load().data, **{"name": "", **changes})
+    data = dataclasses.replace(params.load_study().data, **{"name": "", **changes})
     assert data.display_name == expected
 
 
 def test_the_name_of_a_data_set_changes_no_split(tmp_path):
-    study = params.load()
+    study = params.load_study()
     small = dataclasses.replace(study.data, demo_images=DemoImages(3, 2, 2), demo_image_size=64)
     written = {}
     for name in ("first", "second"):
@@ -136,7 +136,7 @@ def test_runs_carry_both_names(tmp_path):
     from report_cells import load_all
     from report_judgements import judged
 
-    study = dataclasses.replace(params.load(), study="waste")
+    study = dataclasses.replace(params.load_study(), study="waste")
     study = dataclasses.replace(study, data=dataclasses.replace(study.data, name="drawn scenes"))
     assert names.tags(study) == {"study": "waste", "dataset": "drawn scenes"}
     found = outcomes.comparison_tags(judged(load_all(tmp_path)), study)
@@ -156,7 +156,7 @@ def short(**cells: Cell) -> dict[str, str]:
 
 
 def test_the_shipped_rows_are_named_by_what_differs():
-    shipped = short_names(params.load(ROOT / "params.yaml"))
+    shipped = short_names(params.load_study(ROOT / "params.yaml"))
     assert shipped["faster_rcnn-r50-fpn-sgd-512"] == "r50"
     assert shipped["faster_rcnn-swin_l-fpn-adamw-512"] == "swin_l · adamw"
     assert shipped["faster_rcnn-swin_l-pafpn-sgd-512"] == "swin_l · pafpn"

@@ -12,7 +12,7 @@ import pytest
 from changed_params import VALUES, assign, read
 
 from stages.model.compose import compose
-from stages.study.params import ROOT, Study, Verdicts, load
+from stages.study.params import ROOT, Study, Verdicts, load_study
 from stages.study.strict import StudyError, validate
 
 FIRST = "faster_rcnn-r50-fpn-sgd-512"
@@ -21,7 +21,7 @@ FIRST = "faster_rcnn-r50-fpn-sgd-512"
 def test_the_studys_rows_are_all_there():
     rows = {
         (cell.detector, cell.backbone, cell.neck, cell.optimizer, cell.image_size)
-        for cell in load().cells.values()
+        for cell in load_study().cells.values()
     }
     faster = {
         ("faster_rcnn", backbone, "fpn", "sgd", 512)
@@ -255,19 +255,19 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
     with pytest.raises(
         StudyError, match=r"^params\.yaml: cannot be read: No such file or directory$"
     ):
-        load(tmp_path / "params.yaml")
+        load_study(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_bytes(b"scale: \xff\n")
     with pytest.raises(
         StudyError, match=r"^params\.yaml: byte 7 is not UTF-8; save it in that encoding$"
     ):
-        load(tmp_path / "params.yaml")
+        load_study(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "scale: [", "a: b: c"])
 def test_a_broken_file_is_one_line(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(StudyError, match=r"params\.yaml") as caught:
-        load(tmp_path / "params.yaml")
+        load_study(tmp_path / "params.yaml")
     assert "\n" not in str(caught.value)
 
 
@@ -287,9 +287,9 @@ def test_a_row_repeats_another_under_a_seed_of_its_own(tmp_path):
 
 
 def test_every_cost_of_the_choice_can_be_named():
-    from stages.verdict.costs import COSTS
+    from stages.verdict.costs import COST_WORDS
 
-    assert get_args(get_type_hints(Verdicts)["cost"]) == tuple(COSTS)
+    assert get_args(get_type_hints(Verdicts)["cost"]) == tuple(COST_WORDS)
 
 
 def test_an_unknown_cell_is_refused_without_a_traceback():
@@ -314,10 +314,10 @@ def test_an_unknown_cell_is_refused_without_a_traceback():
 def test_null_in_a_row_is_as_good_as_no_key(tmp_path, key):
     """`dvc exp run -S cells.X.lr=0.03` needs a key that is there."""
     study = read(tmp_path, assign(f"cells/{FIRST}/{key}", None))
-    assert study == load()
+    assert study == load_study()
     # Not pretty_text, whose formatting takes a second.
     assert repr(compose(FIRST, study, ["a"], "images")) == repr(
-        compose(FIRST, load(), ["a"], "images")
+        compose(FIRST, load_study(), ["a"], "images")
     )
 
 

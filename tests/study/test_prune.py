@@ -59,8 +59,8 @@ def cache(finished):
 
 
 def of_study(monkeypatch, rows) -> None:
-    study = dataclasses.replace(prune.params.load(), cells=rows)
-    monkeypatch.setattr(prune.params, "load", lambda: study)
+    study = dataclasses.replace(prune.params.load_study(), cells=rows)
+    monkeypatch.setattr(prune.params, "load_study", lambda: study)
 
 
 def files(folder) -> set[str]:

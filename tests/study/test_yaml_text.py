@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.study import yaml_text
-from stages.study.params import ROOT, load
+from stages.study.params import ROOT, load_study
 from stages.study.strict import StudyError
 
 FIRST = "faster_rcnn-r50-fpn-sgd-512"
@@ -28,7 +28,7 @@ def test_a_number_is_what_dvc_wrote(tmp_path):
     path = edited(tmp_path, "adamw: 0.0016", "adamw: 0.001")
     apply_overrides(path, ["scales.miniature.lr.adamw=0.00001"])
     assert "adamw: 1e-05" in path.read_text(encoding="utf-8")
-    assert load(path).scales["miniature"].lr["adamw"] == 0.00001
+    assert load_study(path).scales["miniature"].lr["adamw"] == 0.00001
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_a_name_that_is_read_as_no_text_needs_quotes(tmp_path, name):
     path = edited(tmp_path, f"  {FIRST}:", f"  {name}:")
     line = path.read_text(encoding="utf-8").split(f"  {name}:")[0].count("\n") + 1
     with pytest.raises(StudyError) as caught:
-        load(path)
+        load_study(path)
     assert str(caught.value).startswith(
         f"params.yaml: line {line}: cells.{name}: the name {name} is read as "
     )
     assert str(caught.value).endswith(f'; put it in quotes: "{name}"')
-    assert name in load(edited(tmp_path, f"  {FIRST}:", f'  "{name}":')).cells
+    assert name in load_study(edited(tmp_path, f"  {FIRST}:", f'  "{name}":')).cells
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_name_that_is_read_as_no_text_needs_quotes(tmp_path, name):
 )
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path, old, new, expected):
     with pytest.raises(StudyError) as caught:
-        load(edited(tmp_path, old, new))
+        load_study(edited(tmp_path, old, new))
     assert expected in str(caught.value) and str(caught.value).startswith("params.yaml: line ")
     assert "\n" not in str(caught.value)
 
@@ -99,7 +99,7 @@ def test_a_copied_row_keeps_its_first_one_in_sight(tmp_path):
         if line.startswith(f"  {FIRST}:")
     )
     with pytest.raises(StudyError, match=rf"cells\.{FIRST}: this key stands in line \d+ too"):
-        load(edited(tmp_path, f"{row}\n", f"{row}\n{row.replace('}', ', lr: 0.03}')}\n"))
+        load_study(edited(tmp_path, f"{row}\n", f"{row}\n{row.replace('}', ', lr: 0.03}')}\n"))
 
 
 def test_aliases_and_merges_are_no_repeated_keys():

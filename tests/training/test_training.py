@@ -75,8 +75,8 @@ def clone(tmp_path_factory):
 def trainer(clone, monkeypatch):
     monkeypatch.chdir(clone.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.folder / 'mlflow.db'}")
-    load = params.load
-    monkeypatch.setattr(params, "load", lambda path=clone.folder / "params.yaml": load(path))
+    load = params.load_study
+    monkeypatch.setattr(params, "load_study", lambda path=clone.folder / "params.yaml": load(path))
     return clone
 
 
@@ -147,8 +147,8 @@ def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
     # A bare machine has none, and "gcc: not found" among a training's lines looks as if it needed one.
     monkeypatch.setitem(sysconfig.get_config_vars(), "CC", "no-such-compiler")
     trainer.change(R50)
-    study = params.load()
-    resolve.write(R50, study, resolve.read_prepared(study))
+    study = params.load_study()
+    resolve.write_cell(R50, study, resolve.read_prepared(study))
     cell = cell_file.read(paths.cell(R50))
     runner.assemble(runner.runner_config(cell, tmp_path), tmp_path / "history.csv")
     assert "no-such-compiler" not in capfd.readouterr().err
@@ -320,4 +320,4 @@ def test_a_batch_that_cannot_be_shared_is_refused(trainer):
         params.StudyError,
         match=r"a batch_size of 4 is not a multiple of device_batch 4 x processes 3",
     ):
-        params.load()
+        params.load_study()

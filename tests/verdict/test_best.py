@@ -8,9 +8,9 @@ from scipy import stats
 
 from benchmarks.verdict_rules import simulate
 from stages.verdict.best import standings
-from stages.verdict.differences import Differences, differences
+from stages.verdict.differences import Differences, joint_differences
 from stages.verdict.estimates import POWER, SCATTER, WIDER, Estimate
-from stages.verdict.pairs import compare
+from stages.verdict.pairs import compare_cells
 from stages.verdict.replicates import Replicates, Statistic
 
 FREEDOM = 30.0
@@ -170,8 +170,8 @@ def test_differences_are_those_of_the_pairs_with_their_joint_replicates():
         "b": [made(noisy(0.48, 0.02, 2, bias=0.01))],
         "c": [made(noisy(0.47, 0.02, 2))],
     }
-    pairs = compare(cells, Statistic())
-    found = differences(cells, pairs, Statistic())
+    pairs = compare_cells(cells, Statistic())
+    found = joint_differences(cells, pairs, Statistic())
     assert found.names == ("a", "b", "c") and np.allclose(
         found.noise, -found.noise.transpose(1, 0, 2)
     )
@@ -197,7 +197,7 @@ def test_repeats_widen_what_a_cell_may_lose_and_lower_how_sure_the_best_is():
     found = {}
     for name, cells in (("single", single), ("several", several)):
         found[name] = standings(
-            differences(cells, compare(cells, Statistic()), Statistic()), "a", 0.01
+            joint_differences(cells, compare_cells(cells, Statistic()), Statistic()), "a", 0.01
         )
     assert found["single"]["a"].p_best == 1 and found["single"]["b"].word == "worse"
     assert 0.7 < found["several"]["a"].p_best < 0.9 and found["several"]["b"].word == "undecided"
@@ -211,8 +211,8 @@ def test_folds_are_averaged_over_the_splits_that_both_have():
         "b": [made(noisy(0.48, 0.01, 3), split=1), made(noisy(0.49, 0.01, 4), split=2)],
         "c": [made(noisy(0.48, 0.01, 5), split=1)],
     }
-    pairs = compare(cells, Statistic())
-    found = differences(cells, pairs, Statistic())
+    pairs = compare_cells(cells, Statistic())
+    found = joint_differences(cells, pairs, Statistic())
     first = noisy(0.5, 0.01, 1)[1:] - noisy(0.48, 0.01, 5)[1:]
     assert np.corrcoef(found.noise[0, 2], first)[0, 1] == pytest.approx(1)
     assert found.estimates["a", "b"].splits == 2 and np.isfinite(found.noise).all()
@@ -223,20 +223,20 @@ def test_a_replicate_without_a_box_is_left_out():
     for array in values:
         array[5] = np.nan
     cells = {"a": [made(values[0])], "b": [made(values[1])]}
-    found = differences(cells, compare(cells, Statistic()), Statistic())
+    found = joint_differences(cells, compare_cells(cells, Statistic()), Statistic())
     assert np.isfinite(found.noise).all() and found.noise[0, 1, 4] == 0
 
 
 def test_one_image_compares_nothing():
     cells = {"a": [made(noisy(0.5, 0.01, 1), images=1)], "b": [made(noisy(0.4, 0.01, 2), images=1)]}
-    found = differences(cells, compare(cells, Statistic()), Statistic())
+    found = joint_differences(cells, compare_cells(cells, Statistic()), Statistic())
     assert len(found.names) == 1 and "b" not in standings(found, "a", 0.01)
 
 
 def test_a_cell_that_misses_a_pair_is_left_out():
     cells = {name: [made(noisy(0.5, 0.01, seed))] for seed, name in enumerate("abc")}
-    pairs = compare(cells, Statistic())
-    found = differences(
+    pairs = compare_cells(cells, Statistic())
+    found = joint_differences(
         cells, [pair for pair in pairs if (pair.first, pair.second) != ("b", "c")], Statistic()
     )
     assert found.names == ("a", "b")

@@ -10,9 +10,15 @@ from made_replicates import made
 
 from stages.scoring.tables import Detections, Truth
 from stages.verdict.estimates import estimate
-from stages.verdict.matches import Matches, Ranked, match
-from stages.verdict.pairs import compare
-from stages.verdict.replicates import STUDY, Replicates, Statistic, draw, evaluate
+from stages.verdict.matches import Matches, Ranked, match_detections
+from stages.verdict.pairs import compare_cells
+from stages.verdict.replicates import (
+    STUDY_STATISTICS,
+    Replicates,
+    Statistic,
+    draw_weights,
+    evaluate_replicates,
+)
 
 MAP = Statistic()
 
@@ -25,7 +31,7 @@ def test_coverage_with_repeats(splits, seeds, low):
     """Means of images plus an effect of each run: 600 simulations, of which 95 % are 570 with a deviation of 5."""
     # So many that WIDER, which means do not need, is little.
     rng, hits, images = np.random.default_rng(1), 0, 400
-    weights = draw(images, 200, 0)
+    weights = draw_weights(images, 200, 0)
     # Beside the images' part as .02 is with 60 of them.
     between = 0.0 if seeds == (1, 1) and splits == 1 else 0.02 * math.sqrt(60 / images)
     for _ in range(600):
@@ -43,7 +49,7 @@ def test_coverage_with_repeats(splits, seeds, low):
                     )
                     for effect in rng.normal(0, between, number)
                 ]
-        difference = compare(cells, MAP)[0].difference
+        difference = compare_cells(cells, MAP)[0].difference
         hits += difference.low <= 0.03 <= difference.high
     # Folds are taken as dependent, which covers more where they are not; a shared split has its seeds beside images.
     assert low <= hits / 600 <= (1.0 if splits > 1 else 0.975)
@@ -52,7 +58,7 @@ def test_coverage_with_repeats(splits, seeds, low):
 def population(images: int, seed: int, *cells: tuple[float, float]) -> list[Matches]:
     """Detectors (skill, noise of the boxes) on the same large set of images, some hard for all of them."""
     truth, found = scenes(images, seed, *cells)
-    return [match(truth, one) for one in found]
+    return [match_detections(truth, one) for one in found]
 
 
 def exchanged(images: int, seed: int, number: int, cell: tuple[float, float]) -> list[Matches]:
@@ -77,7 +83,7 @@ def exchanged(images: int, seed: int, number: int, cell: tuple[float, float]) ->
         repeated(truth.crowd),
     )
     return [
-        match(
+        match_detections(
             whole,
             Detections(
                 np.concatenate(
@@ -162,13 +168,16 @@ def simulate(
     """(number, 3): for each sample of images from the population whether the interval of the first pair covers the
     true difference, whether that of the first cell covers its true value, and whether any pair is decided."""
     rng, none = np.random.default_rng(3), np.zeros((0, cells[0].boxes.shape[2]), dtype=np.int32)
-    true = [evaluate(cell, none, workers=1).of(statistic)[0] for cell in cells]
+    true = [evaluate_replicates(cell, none, workers=1).of(statistic)[0] for cell in cells]
     rows = []
     for index in range(number):
         drawn = rng.integers(0, cells[0].boxes.shape[2], images)
-        weights = draw(images, replicates, index)
-        runs = {str(at): [evaluate(sample(cell, drawn), weights)] for at, cell in enumerate(cells)}
-        pairs, single = compare(runs, statistic), estimate(runs["0"], statistic)
+        weights = draw_weights(images, replicates, index)
+        runs = {
+            str(at): [evaluate_replicates(sample(cell, drawn), weights)]
+            for at, cell in enumerate(cells)
+        }
+        pairs, single = compare_cells(runs, statistic), estimate(runs["0"], statistic)
         between = pairs[0].difference
         rows.append(
             (
@@ -185,7 +194,7 @@ CLOSE, UNEQUAL = ((1.5, 0.08), (1.2, 0.09)), ((2.5, 0.05), (0.0, 0.15))
 
 def test_coverage_of_a_known_difference_in_short():
     # 95 % of 100 with a deviation of 2.2: this finds a broken interval; the slow one tells 93 from 95.
-    covered = simulate(population(8000, 1, *CLOSE), 100, 200, 150, STUDY["bbox_mAP_50"])
+    covered = simulate(population(8000, 1, *CLOSE), 100, 200, 150, STUDY_STATISTICS["bbox_mAP_50"])
     assert covered[:, 0].mean() >= 0.89 and covered[:, 1].mean() >= 0.87
 
 
@@ -193,7 +202,7 @@ def test_coverage_of_a_known_difference_in_short():
 @pytest.mark.parametrize("metric", ["bbox_mAP", "bbox_mAP_50"])
 @pytest.mark.parametrize("cells", [CLOSE, UNEQUAL], ids=["close", "unequal"])
 def test_coverage_of_a_known_difference(cells, metric):
-    covered = simulate(population(20000, 1, *cells), 1500, 400, 400, STUDY[metric])
+    covered = simulate(population(20000, 1, *cells), 1500, 400, 400, STUDY_STATISTICS[metric])
     assert 0.93 <= covered[:, 0].mean() <= 0.97
     assert 0.92 <= covered[:, 1].mean() <= 0.97
 
@@ -202,5 +211,7 @@ def test_coverage_of_a_known_difference(cells, metric):
 @pytest.mark.parametrize("images", [100, 300])
 def test_equal_detectors_are_seldom_told_apart(images):
     """Six pairs a family: Holm's correction would give 4.2 % of families with a verdict if the values were normal."""
-    decided = simulate(exchanged(20000, 2, 4, CLOSE[0]), 1200, images, 300, STUDY["bbox_mAP"])[:, 2]
+    decided = simulate(
+        exchanged(20000, 2, 4, CLOSE[0]), 1200, images, 300, STUDY_STATISTICS["bbox_mAP"]
+    )[:, 2]
     assert decided.mean() < 0.05

@@ -8,7 +8,7 @@ import pytest
 from report_cells import NAMES, load_all
 from report_judgements import METRIC, judged
 
-from stages.verdict.fairness import compare
+from stages.verdict.fairness import compare_settings
 from stages.verdict.holding import holds
 from stages.verdict.settings import Settings
 
@@ -169,13 +169,13 @@ def test_one_cell_and_no_score(cells):
 
 def test_confounding_is_told_of_the_choice_or_of_the_best(cells):
     fair = {
-        pair: compare(
+        pair: compare_settings(
             Settings(pair[0], {"batch_size": 4}), Settings(pair[1], {"batch_size": 4}), []
         )
         for pair in sure(cells).fairness
     }
     unfair = {
-        pair: compare(
+        pair: compare_settings(
             Settings(pair[0], {"batch_size": 4, "lr_per_sample": 1.0}),
             Settings(pair[1], {"batch_size": 8, "lr_per_sample": 1.0}),
             [],

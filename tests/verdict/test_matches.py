@@ -7,13 +7,15 @@ import pytest
 from random_sets import cut, matched, oracle, random_set, same
 
 from stages.verdict.matches import Matches
-from stages.verdict.replicates import STUDY, evaluate
+from stages.verdict.replicates import STUDY_STATISTICS, evaluate_replicates
 
 
 def plain(matches: Matches) -> tuple[list[float], np.ndarray]:
     """The statistics of the split itself."""
-    result = evaluate(matches, np.zeros((0, matches.boxes.shape[2]), dtype=np.int32), workers=1)
-    return [result.of(statistic)[0] for statistic in STUDY.values()], result.ap[0]
+    result = evaluate_replicates(
+        matches, np.zeros((0, matches.boxes.shape[2]), dtype=np.int32), workers=1
+    )
+    return [result.of(statistic)[0] for statistic in STUDY_STATISTICS.values()], result.ap[0]
 
 
 @pytest.mark.parametrize("seed", range(40))

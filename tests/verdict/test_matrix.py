@@ -28,9 +28,9 @@ from stages.scoring.tables import read_detections, read_truth
 from stages.study import paths
 from stages.study.params import Hypothesis
 from stages.verdict import estimates, pairs
-from stages.verdict.matches import match
+from stages.verdict.matches import match_detections
 from stages.verdict.matrix import conclude
-from stages.verdict.replicates import STUDY, draw, evaluate
+from stages.verdict.replicates import STUDY_STATISTICS, draw_weights, evaluate_replicates
 
 TWO = {R50: row("r50"), R101: row("r101")}
 ORDER = Hypothesis("More parameters raise mAP", "r50 < r101")
@@ -62,7 +62,7 @@ def test_contrary_data_give_contrary_conclusions(tmp_path, qualities, best, outc
     assert [one.outcome for one in found.findings] == [outcome]
     assert found.holds and f"verdict against {best}" in found.why
     assert found.front.metric == found.metric == AP50
-    assert found.front.members == (best,) and found.front.dominated[0].name == other
+    assert found.front.members == (best,) and list(found.front.dominated) == [other]
 
 
 def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
@@ -76,9 +76,8 @@ def test_of_equal_cells_the_cheaper_one_is_chosen(tmp_path):
         and by_latency.findings[0].outcome == "undecided"
     )
     assert (by_latency.choice.chosen, by_size.choice.chosen) == (R101, R50)
-    assert (
-        by_latency.costs[R101]["latency_ms"] == 19 and by_latency.costs[R101]["train_minutes"] == 2
-    )
+    candidate = by_latency.candidates[R101]
+    assert (candidate.cost("latency_ms"), candidate.cost("train_minutes")) == (19, 2)
 
 
 def test_a_latency_beside_other_processes_is_told(tmp_path):
@@ -118,18 +117,23 @@ def test_unequal_load_is_a_reason_not_to_hold(tmp_path):
 def test_intervals_are_those_of_the_parts_called_by_hand(rising):
     found = conclude(study_of(TWO, replicates=150), load(rising, TWO), root=rising)
     truth = read_truth(rising / paths.annotations("val"))
-    weights = draw(IMAGES, 150, study_of(TWO).seed)
+    weights = draw_weights(IMAGES, 150, study_of(TWO).seed)
     files = {name: rising / paths.predictions(name, cell, "val") for name, cell in TWO.items()}
     runs = {
         name: [
-            evaluate(match(truth, read_detections(json.loads(file.read_text()), truth)), weights)
+            evaluate_replicates(
+                match_detections(truth, read_detections(json.loads(file.read_text()), truth)),
+                weights,
+            )
         ]
         for name, file in files.items()
     }
-    assert found.pairs[AP50] == pairs.compare(runs, STUDY["bbox_mAP_50"])
-    assert found.estimates[R50][AP50] == estimates.estimate(runs[R50], STUDY["bbox_mAP_50"])
+    assert found.pairs[AP50] == pairs.compare_cells(runs, STUDY_STATISTICS["bbox_mAP_50"])
+    assert found.estimates[R50][AP50] == estimates.estimate(
+        runs[R50], STUDY_STATISTICS["bbox_mAP_50"]
+    )
     assert set(found.pairs) == {
-        f"{split}/{metric}" for split in ("val", "test") for metric in STUDY
+        f"{split}/{metric}" for split in ("val", "test") for metric in STUDY_STATISTICS
     } | {"train/loss"}
 
 
@@ -157,7 +161,11 @@ def test_a_test_split_without_labels_is_left_out(tmp_path):
     found = conclude(
         study_of(TWO, [dataclasses.replace(ORDER, metric="test/bbox_mAP")]), cells, root=tmp_path
     )
-    assert all(found.estimates[name][f"test/{metric}"] is None for name in TWO for metric in STUDY)
+    assert all(
+        found.estimates[name][f"test/{metric}"] is None
+        for name in TWO
+        for metric in STUDY_STATISTICS
+    )
     assert all(
         found.pairs[f"test/{metric}"] == () and found.pairs[f"val/{metric}"]
         for metric in ("bbox_mAP",)

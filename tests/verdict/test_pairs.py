@@ -11,7 +11,7 @@ from scipy import stats
 
 from stages.errors import InputError
 from stages.verdict.estimates import ALPHA, SCATTER, estimate
-from stages.verdict.pairs import Pair, compare, holm
+from stages.verdict.pairs import Pair, compare_cells, holm
 from stages.verdict.replicates import Statistic
 
 MAP = Statistic()
@@ -25,7 +25,7 @@ def noises(number: int, spread: float, seed: int = 0, replicates: int = 1000) ->
 
 
 def one(first: float, second: float, spread: float = 0.01, **changes) -> Pair:
-    (pair,) = compare(
+    (pair,) = compare_cells(
         {
             "a": [made(first, noises(1, spread)[0], **changes)],
             "b": [made(second, np.zeros(1000), **changes)],
@@ -64,7 +64,7 @@ def test_interval_p_and_sample_size_are_the_formulas():
         400 * (OF_400 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))) ** 2
     )
     # Biased replicates move the interval the other way.
-    (shifted,) = compare(
+    (shifted,) = compare_cells(
         {"a": [made(0.5, noises(1, 0.01)[0] + 0.02)], "b": [made(0.49, np.zeros(1000))]}, MAP
     )
     assert shifted.difference.bias == pytest.approx(
@@ -79,9 +79,9 @@ def test_swapping_the_cells_swaps_the_verdict():
         "b": [made(0.46, noises(3, 0.01)[1])],
         "c": [made(0.455, noises(3, 0.01)[2])],
     }
-    forward = compare(cells, MAP)
+    forward = compare_cells(cells, MAP)
     # From the last to the first; so are the pairs.
-    backward = compare(dict(reversed(cells.items())), MAP)[::-1]
+    backward = compare_cells(dict(reversed(cells.items())), MAP)[::-1]
     assert [pair.outcome for pair in forward] == ["better", "better", "not distinguishable"]
     for there, back in zip(forward, backward):
         turned = there.swapped()
@@ -102,7 +102,7 @@ def test_swapping_the_cells_swaps_the_verdict():
 
 def test_shared_draws_are_paired():
     noise = noises(1, 0.05)[0]
-    (pair,) = compare(
+    (pair,) = compare_cells(
         {"a": [made(0.51, noise)], "b": [made(0.5, noise + noises(1, 0.001, seed=1)[0])]}, MAP
     )
     assert pair.outcome == "better" and pair.difference.error == pytest.approx(0.001 * OF_400)
@@ -116,8 +116,8 @@ def test_holm():
         name: [made(0.5 + 0.0115 * (name == "a"), row)]
         for name, row in zip("abcde", noises(5, 0.0035))
     }
-    alone = compare({name: cells[name] for name in ("a", "b")}, MAP)[0]
-    family = compare(cells, MAP)
+    alone = compare_cells({name: cells[name] for name in ("a", "b")}, MAP)[0]
+    family = compare_cells(cells, MAP)
     assert (
         alone.outcome == "better"
         and family[0].p == alone.p
@@ -135,7 +135,7 @@ def test_thin_statistics_decide_nothing():
 
 def test_nothing_to_measure_and_nothing_that_varies():
     assert (
-        compare(
+        compare_cells(
             {"a": [made(np.nan, np.zeros(9), boxes=0)], "b": [made(np.nan, np.zeros(9), boxes=0)]},
             MAP,
         )
@@ -148,11 +148,11 @@ def test_nothing_to_measure_and_nothing_that_varies():
     assert (single.outcome, single.difference.error, single.p) == ("not distinguishable", None, 1.0)
     assert (single.difference.low, single.difference.high) == (-1, 1)
     with pytest.raises(InputError, match="a and b were not evaluated on the same"):
-        compare(
+        compare_cells(
             {"a": [made(0.5, np.zeros(9), split=1)], "b": [made(0.5, np.zeros(9), split=2)]}, MAP
         )
     with pytest.raises(InputError, match="no evaluated run"):
-        compare({"a": [], "b": [made(0.5, np.zeros(9))]}, MAP)
+        compare_cells({"a": [], "b": [made(0.5, np.zeros(9))]}, MAP)
 
 
 def test_seeds_enter_the_interval():
@@ -161,8 +161,8 @@ def test_seeds_enter_the_interval():
         "a": [made(value, noise) for value in (0.48, 0.50, 0.52)],
         "b": [made(0.47, np.zeros(1000))],
     }
-    (pair,) = compare(cells, MAP)
-    (one_run,) = compare({"a": [made(0.5, noise)], "b": cells["b"]}, MAP)
+    (pair,) = compare_cells(cells, MAP)
+    (one_run,) = compare_cells({"a": [made(0.5, noise)], "b": cells["b"]}, MAP)
     assert one_run.outcome == "better" and pair.outcome == "not distinguishable"
     # Between seeds .02^2, over 3 runs of a and 1 of b; 2 degrees of freedom, a few more for the images' part.
     assert pair.difference.of_runs == pytest.approx(0.02**2 * (1 / 3 + 1))
@@ -182,7 +182,7 @@ def test_folds_enter_the_interval():
         for number, (shift, row) in enumerate(zip((-0.02, -0.01, 0, 0.01, 0.02), noise))
     ]
     other = [made(0.49, np.zeros(1000), split=number, boxes=30) for number in range(5)]
-    (pair,) = compare({"a": folds, "b": other}, MAP)
+    (pair,) = compare_cells({"a": folds, "b": other}, MAP)
     error = math.sqrt(0.00025 * (1 / 5 + 1 / 4))
     assert pair.difference.error == pytest.approx(error) and pair.difference.freedom == 4
     assert (
@@ -193,8 +193,8 @@ def test_folds_enter_the_interval():
         and pair.repeats_needed > 5
         and pair.images_needed is None
     )
-    assert compare({"a": folds, "b": other[:1]}, MAP)[0].difference.splits == 1
-    (equal,) = compare(
+    assert compare_cells({"a": folds, "b": other[:1]}, MAP)[0].difference.splits == 1
+    (equal,) = compare_cells(
         {"a": [made(0.5, row, split=number) for number, row in enumerate(noise)], "b": other}, MAP
     )
     assert (
@@ -211,7 +211,7 @@ def test_the_adjusted_interval_holds_0_exactly_where_nothing_is_decided(seed):
         noise = rng.normal(0, 0.01, 400)
         # A bias of its own carries some values across 0.
         cells[name] = [made(rng.normal(0.5, 0.03), noise - noise.mean() + rng.normal(0, 0.02))]
-    found = compare(cells, MAP)
+    found = compare_cells(cells, MAP)
     both = (*found, *(pair.swapped() for pair in found))
     assert {pair.outcome for pair in both} == {"better", "worse", "not distinguishable"}
     for pair in both:
@@ -242,7 +242,7 @@ def test_two_images_and_two_folds_have_an_interval():
         ]
         for name, value in (("a", 0.5), ("b", 0.4))
     }
-    difference = compare(folds, MAP)[0].difference
+    difference = compare_cells(folds, MAP)[0].difference
     assert (
         difference.freedom == 1
         and math.isfinite(difference.low)
@@ -258,7 +258,7 @@ def test_two_images_and_two_folds_have_an_interval():
         for split, (value, noise) in enumerate(zip((0.25, 0.5), noises(2, 0.002, seed=1)))
     ]
     for one_cell, other_cell in ((folds["a"], folds["a"]), (crossed, mirrored)):
-        equal = compare({"a": one_cell, "b": other_cell}, MAP)[0]
+        equal = compare_cells({"a": one_cell, "b": other_cell}, MAP)[0]
         assert equal.difference.value == 0 and (equal.images_needed, equal.repeats_needed) == (
             None,
             None,

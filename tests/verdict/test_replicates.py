@@ -11,7 +11,13 @@ from random_sets import cut, matched, oracle, random_set, same
 
 from stages.errors import InputError
 from stages.scoring.engine import AREAS
-from stages.verdict.replicates import LEVELS, STUDY, Statistic, draw, evaluate
+from stages.verdict.replicates import (
+    LEVEL_IOUS,
+    STUDY_STATISTICS,
+    Statistic,
+    draw_weights,
+    evaluate_replicates,
+)
 
 
 def copied(coco: dict, found: list[dict], weights: np.ndarray) -> tuple[dict, list[dict]]:
@@ -42,11 +48,14 @@ def copied(coco: dict, found: list[dict], weights: np.ndarray) -> tuple[dict, li
 
 
 def check_copies(coco, found, weights, folder) -> None:
-    replicates = evaluate(matched(coco, found, folder), weights)
+    replicates = evaluate_replicates(matched(coco, found, folder), weights)
     for row, counts in enumerate(weights, 1):
         theirs = oracle(*copied(coco, found, counts))
         same(
-            ([replicates.of(statistic)[row] for statistic in STUDY.values()], replicates.ap[row]),
+            (
+                [replicates.of(statistic)[row] for statistic in STUDY_STATISTICS.values()],
+                replicates.ap[row],
+            ),
             theirs,
         )
 
@@ -55,7 +64,7 @@ def check_copies(coco, found, weights, folder) -> None:
 def test_replicates_equal_pycocotools_on_copies(seed, tmp_path):
     # Scores are equal between images only; see evaluate() on equal ones within an image.
     coco, found = random_set(seed, tied_within=False)
-    drawn = draw(12, 3, seed)
+    drawn = draw_weights(12, 3, seed)
     weights = np.vstack(
         (drawn, np.random.default_rng(seed).integers(0, 4, (1, 12)), np.eye(12, dtype=int)[1] * 3)
     )
@@ -70,7 +79,7 @@ def test_replicate_without_a_class_leaves_it_out_of_the_mean(tmp_path):
     )
     assert weights.any()
     check_copies(coco, found, weights, tmp_path)
-    replicates = evaluate(matched(coco, found, tmp_path), weights)
+    replicates = evaluate_replicates(matched(coco, found, tmp_path), weights)
     assert np.isnan(replicates.of(Statistic(category=1))[1]) and not np.isnan(
         replicates.of(Statistic(category=1))[0]
     )
@@ -79,27 +88,31 @@ def test_replicate_without_a_class_leaves_it_out_of_the_mean(tmp_path):
 
 def test_no_detection_no_box_no_draw(tmp_path):
     coco, found = random_set(4)
-    weights = draw(12, 5, 0)
-    nothing = evaluate(matched(coco, [], tmp_path), weights)
+    weights = draw_weights(12, 5, 0)
+    nothing = evaluate_replicates(matched(coco, [], tmp_path), weights)
     assert (nothing.of(Statistic()) == 0).all() and np.isnan(
         nothing.of(Statistic(category=3))
     ).all()
     assert np.isnan(
-        evaluate(matched(cut(coco, lambda box: False), found, tmp_path), weights).of(Statistic())
+        evaluate_replicates(matched(cut(coco, lambda box: False), found, tmp_path), weights).of(
+            Statistic()
+        )
     ).all()
     matches = matched(coco, found, tmp_path)
-    assert np.isnan(evaluate(matches, np.zeros((1, 12), dtype=np.int32)).of(Statistic())[1])
+    assert np.isnan(
+        evaluate_replicates(matches, np.zeros((1, 12), dtype=np.int32)).of(Statistic())[1]
+    )
     with pytest.raises(InputError, match="has none"):
-        draw(0, 10, 0)
-    for wrong in (draw(11, 5, 0), np.ones(12, dtype=np.int32)):
+        draw_weights(0, 10, 0)
+    for wrong in (draw_weights(11, 5, 0), np.ones(12, dtype=np.int32)):
         with pytest.raises(InputError, match="12 images"):
-            evaluate(matches, wrong)
+            evaluate_replicates(matches, wrong)
 
 
 def test_statistics_are_those_of_their_boxes(tmp_path):
     coco, found = random_set(5)
-    result = evaluate(matched(coco, found, tmp_path), draw(12, 20, 1))
-    assert result.ap.shape == (21, 4, len(AREAS), len(LEVELS)) and result.images == 12
+    result = evaluate_replicates(matched(coco, found, tmp_path), draw_weights(12, 20, 1))
+    assert result.ap.shape == (21, 4, len(AREAS), len(LEVEL_IOUS)) and result.images == 12
     real = [box for box in coco["annotations"] if not box["iscrowd"]]
     assert result.boxes_of(Statistic()) == len(real)
     assert result.boxes_of(Statistic("AP50", "small", 1)) == sum(
@@ -109,24 +122,27 @@ def test_statistics_are_those_of_their_boxes(tmp_path):
 
 
 def test_draws_and_replicates_follow_from_the_seed(tmp_path):
-    weights = draw(50, 400, 7)
+    weights = draw_weights(50, 400, 7)
     assert (weights.sum(axis=1) == 50).all() and weights.dtype == np.int32
-    np.testing.assert_array_equal(weights, draw(50, 400, 7))
-    assert (weights != draw(50, 400, 8)).any()
+    np.testing.assert_array_equal(weights, draw_weights(50, 400, 7))
+    assert (weights != draw_weights(50, 400, 8)).any()
     # Each image is drawn once on average, with a multinomial's variance.
     assert abs(weights.mean(axis=0) - 1).max() < 0.25 and weights.var() == pytest.approx(
         1 - 1 / 50, rel=0.03
     )
     coco, found = random_set(6)
-    matches, weights = matched(coco, found, tmp_path), draw(12, 700, 1)
-    one, two = evaluate(matches, weights, workers=1), evaluate(matches, weights, workers=3)
+    matches, weights = matched(coco, found, tmp_path), draw_weights(12, 700, 1)
+    one, two = (
+        evaluate_replicates(matches, weights, workers=1),
+        evaluate_replicates(matches, weights, workers=3),
+    )
     np.testing.assert_array_equal(one.ap, two.ap)
     assert one.split == two.split
-    other = evaluate(matched(coco, found[::2], tmp_path), weights)
+    other = evaluate_replicates(matched(coco, found[::2], tmp_path), weights)
     assert other.split == one.split and (other.ap != one.ap).any()
-    assert evaluate(matches, draw(12, 700, 2)).split != one.split
+    assert evaluate_replicates(matches, draw_weights(12, 700, 2)).split != one.split
     changed = matched(cut(coco, lambda box: box["id"] > 1 or box["iscrowd"]), found, tmp_path)
-    assert evaluate(changed, weights).split != one.split
+    assert evaluate_replicates(changed, weights).split != one.split
 
 
 def test_intervals_against_hotcoco(tmp_path):
@@ -147,12 +163,12 @@ def test_intervals_against_hotcoco(tmp_path):
         seed=1,
         confidence=0.95,
     )
-    weights = draw(150, 2500, 2)
+    weights = draw_weights(150, 2500, 2)
     first, second = (matched(coco, results, tmp_path) for results in (worse, found))
     for cap, ratio in ((1, 1.0), (150, np.sqrt(1 / 0.632 - 1))):
-        a, b = (evaluate(one, np.minimum(weights, cap)) for one in (first, second))
+        a, b = (evaluate_replicates(one, np.minimum(weights, cap)) for one in (first, second))
         for metric, name in (("bbox_mAP", "AP"), ("bbox_mAP_50", "AP50"), ("bbox_mAP_75", "AP75")):
-            difference = b.of(STUDY[metric]) - a.of(STUDY[metric])
+            difference = b.of(STUDY_STATISTICS[metric]) - a.of(STUDY_STATISTICS[metric])
             assert difference[0] == pytest.approx(theirs["deltas"][name], abs=1e-9)
             interval, error = theirs["ci"][name], difference[1:].std()
             assert interval["std_err"] / error == pytest.approx(ratio, rel=0.06)
@@ -183,4 +199,4 @@ def test_fold_of_the_study_copied_equals_pycocotools(shared, tmp_path):
     # Four digits leave equal scores; here they are equal between images only.
     for rank, one in enumerate(found):
         one["score"] = round(one["score"], 2) + (rank % 12) * 1e-4
-    check_copies(coco, found, draw(981, 1, 3), tmp_path)
+    check_copies(coco, found, draw_weights(981, 1, 3), tmp_path)

@@ -6,8 +6,8 @@ import pytest
 from stated_hypotheses import LEVELS, SIX, stated
 
 from stages.study.strict import StudyError
-from stages.verdict.expressions import LONGEST, parse
-from stages.verdict.statements import TRAIN_LOSS, check
+from stages.verdict.expressions import LONGEST_EXPRESSION, parse_expression
+from stages.verdict.statements import TRAIN_LOSS, check_hypotheses
 
 HOSTILE = [
     "__import__('os')",
@@ -55,7 +55,7 @@ HOSTILE = [
 def test_anything_else_is_one_line_with_its_place(holds):
     rows = [*SIX[:3], {"claim": "x", "holds": holds}]
     with pytest.raises(StudyError) as error:
-        check(stated(*rows), LEVELS)
+        check_hypotheses(stated(*rows), LEVELS)
     message = str(error.value)
     assert (
         message.startswith("hypotheses[3].holds: ")
@@ -69,12 +69,12 @@ def test_the_position_is_that_of_the_wrong_part():
     with pytest.raises(
         StudyError, match=r"^holds: at character 14: 'resnet' is no known .*; allowed: orders"
     ):
-        parse("r50 <  r101 < resnet", "holds", LEVELS)
+        parse_expression("r50 <  r101 < resnet", "holds", LEVELS)
     with pytest.raises(StudyError, match=r"^holds: at character 7: 'r101\(\)' is not allowed"):
-        parse("'é' < r101()", "holds", LEVELS | {"backbone": ["é", "r101"]})
+        parse_expression("'é' < r101()", "holds", LEVELS | {"backbone": ["é", "r101"]})
     with pytest.raises(StudyError, match="'r50' is a level of backbone and of neck; rename one"):
-        parse("r50 < r101", "holds", LEVELS | {"neck": ["r50"]})
-    assert len(parse("r50 < r101".ljust(LONGEST + 9), "holds", LEVELS)) == 1
+        parse_expression("r50 < r101", "holds", LEVELS | {"neck": ["r50"]})
+    assert len(parse_expression("r50 < r101".ljust(LONGEST_EXPRESSION + 9), "holds", LEVELS)) == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_position_is_that_of_the_wrong_part():
 )
 def test_a_wrong_row_is_one_line_with_its_key(change, message):
     with pytest.raises(StudyError, match=message):
-        check(stated(SIX[0] | {"where": {}} | change), LEVELS)
+        check_hypotheses(stated(SIX[0] | {"where": {}} | change), LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_order_that_contradicts_itself_is_refused_before_any_training(text, c
     with pytest.raises(
         StudyError, match=r"^key: can never hold: it says [^;]+; name each"
     ) as caught:
-        parse(text, "key", LEVELS)
+        parse_expression(text, "key", LEVELS)
     named = str(caught.value).partition("it says ")[2].partition(";")[0].split(" < ")
     assert set(named) == cycle and named[0] == named[-1]
     # As the expression has it: each is lower than the next.
@@ -129,8 +129,8 @@ def test_an_order_that_contradicts_itself_is_refused_before_any_training(text, c
 
 def test_a_set_between_a_level_and_itself_is_refused():
     with pytest.raises(StudyError, match=r"^key: can never hold: it says "):
-        parse("r50 < {r101, x101} < r50", "key", LEVELS)
+        parse_expression("r50 < {r101, x101} < r50", "key", LEVELS)
 
 
 def test_levels_between_two_others_may_be_named_by_both():
-    assert len(parse("r50 < r101 > x101 and r50 < x101", "key", LEVELS)) == 3
+    assert len(parse_expression("r50 < r101 > x101 and r50 < x101", "key", LEVELS)) == 3

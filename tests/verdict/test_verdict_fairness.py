@@ -9,14 +9,14 @@ import itertools
 import pytest
 
 from stages.model.compose import compose
-from stages.model.resolve import training
+from stages.model.resolve import training_values
 from stages.study import params
 from stages.study.params import ROOT
 from stages.tracking import provenance
 from stages.verdict import consequences
 from stages.verdict.consequences import RULES, rule_of
 from stages.verdict.expressions import FACTORS
-from stages.verdict.fairness import Fairness, compare
+from stages.verdict.fairness import Fairness, compare_settings
 from stages.verdict.settings import Settings, flatten, trains_batch_norm
 
 KNOWN = {
@@ -69,7 +69,7 @@ def keys(found: Fairness, kind: str = "confounder") -> set[str]:
 
 
 def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
-    found = compare(R50, SWIN_T, ["backbone"])
+    found = compare_settings(R50, SWIN_T, ["backbone"])
     assert not found.fair
     assert keys(found) == {"batch_size", "lr_per_sample", "epochs"}
     assert keys(found, "declared") == {"backbone"} and keys(found, "consequence") == {"milestones"}
@@ -86,7 +86,10 @@ def test_swin_against_resnet_is_confounded_by_batch_rate_and_length():
 
 
 def test_swapping_the_cells_swaps_the_differences():
-    there, back = compare(R50, SWIN_T, ["backbone"]).swapped(), compare(SWIN_T, R50, ["backbone"])
+    there, back = (
+        compare_settings(R50, SWIN_T, ["backbone"]).swapped(),
+        compare_settings(SWIN_T, R50, ["backbone"]),
+    )
     assert (
         (there.a, there.b, there.fair)
         == (back.a, back.b, back.fair)
@@ -98,65 +101,65 @@ def test_swapping_the_cells_swaps_the_differences():
 
 
 def test_sgd_against_adamw_is_confounded_by_a_rate_off_the_rule():
-    found = compare(SWIN_L, ADAMW, ["optimizer"])
+    found = compare_settings(SWIN_L, ADAMW, ["optimizer"])
     assert keys(found) == {"lr_per_sample"}
     assert "has 4 times and faster_rcnn-swin_l-adamw-512 1 times" in found.confounders[0].reason
     # Both off alike: still not what the optimizers are made for.
-    assert not compare(
+    assert not compare_settings(
         SWIN_L, study_cell("swin_l", 4, 20, optimizer="adamw", lr=0.0001), ["optimizer"]
     ).fair
     # One number for both optimizers is no difference, and yet a flaw.
     one_rate = study_cell("swin_l", 4, 20, optimizer="adamw", lr=0.02)
-    assert keys(compare(SWIN_L, one_rate, ["optimizer"])) == {"lr_per_sample"}
+    assert keys(compare_settings(SWIN_L, one_rate, ["optimizer"])) == {"lr_per_sample"}
     scaled = study_cell("swin_l", 4, 20, lr=0.02 * 4 / 16)
-    fair = compare(scaled, ADAMW, ["optimizer"])
+    fair = compare_settings(scaled, ADAMW, ["optimizer"])
     assert fair.fair and keys(fair, "consequence") == {"lr_per_sample"}
     # The study's own reference decides, not MMDetection's.
-    assert not compare(scaled, ADAMW, ["optimizer"], {"sgd": 0.05, "adamw": 0.0001}).fair
+    assert not compare_settings(scaled, ADAMW, ["optimizer"], {"sgd": 0.05, "adamw": 0.0001}).fair
 
 
 def test_faster_against_cascade_is_confounded_by_size_and_batch():
-    found = compare(R50, CASCADE, ["detector"])
+    found = compare_settings(R50, CASCADE, ["detector"])
     assert keys(found) == {"batch_size", "lr_per_sample", "image_size"} and not found.fair
     assert "image size (512 against 1024)" in found.sentence
-    assert keys(compare(R50, CASCADE, ["detector", "image_size"])) == {
+    assert keys(compare_settings(R50, CASCADE, ["detector", "image_size"])) == {
         "batch_size",
         "lr_per_sample",
     }
 
 
 def test_pairs_of_the_study_that_were_fair():
-    found = compare(R50, R101, ["backbone"])
+    found = compare_settings(R50, R101, ["backbone"])
     assert found.fair and found.sentence.startswith("Fair: ")
-    small = compare(SWIN_T, SWIN_L, ["backbone"])
+    small = compare_settings(SWIN_T, SWIN_L, ["backbone"])
     assert (
         small.fair and "Both have 4 times the learning rate of the linear rule." in small.cautions
     )
-    assert compare(SWIN_L, study_cell("swin_l", 4, 20, size=1024), ["image_size"]).fair
+    assert compare_settings(SWIN_L, study_cell("swin_l", 4, 20, size=1024), ["image_size"]).fair
     # 122 batches of 32 hold more than 975 of 4: that is rounding, not data.
     even = [study_cell("r50", batch, 15, lr=0.02 * batch / 16, images=3900) for batch in (32, 4)]
-    assert keys(compare(*even, ["batch_size"])) == set()
-    assert compare(R50, R50, ["backbone"]).sentence.startswith("Nothing to compare: ")
+    assert keys(compare_settings(*even, ["batch_size"])) == set()
+    assert compare_settings(R50, R50, ["backbone"]).sentence.startswith("Nothing to compare: ")
 
 
 def test_training_on_the_whole_set_is_seen_by_its_images_and_its_overlap():
     whole = study_cell("r101", 32, 15, images=4883)
-    assert keys(compare(R50, whole, ["backbone"])) == {"images_an_epoch"}
+    assert keys(compare_settings(R50, whole, ["backbone"])) == {"images_an_epoch"}
     leaky = dataclasses.replace(R101, recorded={**R101.recorded, "train_val_overlap": 981})
-    found = compare(R50, leaky, ["backbone"])
+    found = compare_settings(R50, leaky, ["backbone"])
     assert keys(found) == {"train_val_overlap"}
     assert found.topics == ("validation images in training",)
     # Shared by both it is no difference, and their scores are still no validation.
-    assert keys(compare(leaky, dataclasses.replace(leaky, name="other"), ["backbone"])) == {
-        "train_val_overlap"
-    }
+    assert keys(
+        compare_settings(leaky, dataclasses.replace(leaky, name="other"), ["backbone"])
+    ) == {"train_val_overlap"}
     none = dataclasses.replace(R101, recorded={**R101.recorded, "train_val_overlap": 0})
-    assert compare(R50, none, ["backbone"]).fair
+    assert compare_settings(R50, none, ["backbone"]).fair
     same_file = {
         f"{split}_dataloader": {"dataset": {"ann_file": "all.json"}} for split in ("train", "val")
     }
     assert "train_val_overlap" in keys(
-        compare(R50, dataclasses.replace(R101, config=same_file), ["backbone"])
+        compare_settings(R50, dataclasses.replace(R101, config=same_file), ["backbone"])
     )
 
 
@@ -166,10 +169,13 @@ def test_a_commit_that_nobody_knows_is_no_commit():
 
     # As recorded without git: two of them are not the same commit.
     first, second = (cell(recorded, git_commit="unknown") for recorded in (R50, R101))
-    assert "Not recorded for either: git_commit." in compare(first, second, ["backbone"]).cautions
-    assert keys(compare(R50, second, ["backbone"])) == {"git_commit"}
+    assert (
+        "Not recorded for either: git_commit."
+        in compare_settings(first, second, ["backbone"]).cautions
+    )
+    assert keys(compare_settings(R50, second, ["backbone"])) == {"git_commit"}
     first, second = (cell(recorded, code_digest="z") for recorded in (R50, second))
-    assert compare(first, second, ["backbone"]).fair
+    assert compare_settings(first, second, ["backbone"]).fair
 
 
 @pytest.mark.parametrize(
@@ -192,7 +198,7 @@ def test_a_commit_that_nobody_knows_is_no_commit():
     ],
 )
 def test_each_setting_alone_confounds(change, key):
-    found = compare(
+    found = compare_settings(
         R50, dataclasses.replace(R101, recorded={**R101.recorded, **change}), ["backbone"]
     )
     assert key in keys(found) and not found.fair
@@ -213,7 +219,7 @@ def test_what_cannot_change_the_result_is_harmless(change):
     b = dataclasses.replace(
         R101, recorded={**a.recorded, "backbone": "r101", **change, "git_commit": "c2"}
     )
-    found = compare(a, b, ["backbone"])
+    found = compare_settings(a, b, ["backbone"])
     # Another commit with the same code digest: the change was elsewhere.
     assert found.fair and "git_commit" in keys(found, "harmless")
 
@@ -221,10 +227,10 @@ def test_what_cannot_change_the_result_is_harmless(change):
 @pytest.fixture(scope="module")
 def composed() -> dict[str, Settings]:
     """Every cell of params.yaml at scale full, with its resolved config."""
-    study = dataclasses.replace(params.load(ROOT / "params.yaml"), scale="full")
+    study = dataclasses.replace(params.load_study(ROOT / "params.yaml"), scale="full")
     found = {}
     for name in study.cells:
-        recorded = KNOWN | training(name, study, {"source": "coco", "train_images": None})
+        recorded = KNOWN | training_values(name, study, {"source": "coco", "train_images": None})
         found[name] = Settings(name, recorded, compose(name, study, ["a"], "img").to_dict())
     return found
 
@@ -243,14 +249,14 @@ def test_all_pairs_of_params_yaml_that_differ_in_one_factor_are_fair(composed):
     seen = set()
     for a, b in itertools.combinations(composed.values(), 2):
         differing = [factor for factor in FACTORS if a.recorded[factor] != b.recorded[factor]]
-        found = compare(a, b, differing)
+        found = compare_settings(a, b, differing)
         assert found.fair, found.sentence
         if len(differing) == 1:
             seen.add(differing[0])
             assert not found.cautions
         else:
             assert "put down to any single one of" in found.cautions[0]
-            assert set(differing[1:]) <= keys(compare(a, b, differing[:1])), (
+            assert set(differing[1:]) <= keys(compare_settings(a, b, differing[:1])), (
                 "an undeclared factor confounds"
             )
     assert seen == {"backbone", "neck", "optimizer", "image_size"}
@@ -289,7 +295,7 @@ def test_all_pairs_of_params_yaml_that_differ_in_one_factor_are_fair(composed):
 )
 def test_one_change_of_a_config_confounds(composed, path, value, key):
     a, b = (composed[f"faster_rcnn-{backbone}-fpn-sgd-512"] for backbone in ("r50", "r101"))
-    assert key in keys(compare(a, changed(b, path, value), ["backbone"]))
+    assert key in keys(compare_settings(a, changed(b, path, value), ["backbone"]))
 
 
 def test_what_run_json_says_is_not_told_again(composed):
@@ -297,10 +303,13 @@ def test_what_run_json_says_is_not_told_again(composed):
     longer = dataclasses.replace(
         changed(b, "train_cfg.max_epochs", 20), recorded={**b.recorded, "epochs": 20}
     )
-    assert keys(compare(a, longer, ["backbone"])) == {"epochs"}
+    assert keys(compare_settings(a, longer, ["backbone"])) == {"epochs"}
     forgotten = dataclasses.replace(longer, recorded={**longer.recorded})
     forgotten.recorded.pop("epochs")
-    assert keys(compare(a, forgotten, ["backbone"])) >= {"epochs", "config.train_cfg.max_epochs"}
+    assert keys(compare_settings(a, forgotten, ["backbone"])) >= {
+        "epochs",
+        "config.train_cfg.max_epochs",
+    }
 
 
 def test_harmless_changes_of_a_config(composed):
@@ -314,15 +323,15 @@ def test_harmless_changes_of_a_config(composed):
         ("val_dataloader.batch_size", 1),
         ("model.backbone.with_cp", True),
     ):
-        found = compare(a, changed(b, path, value), ["backbone"])
+        found = compare_settings(a, changed(b, path, value), ["backbone"])
         assert found.fair and f"config.{path}" in keys(found, "harmless")
     moved = changed(b, "train_dataloader.dataset.ann_file", "/elsewhere/train.json")
     unknown = [
         dataclasses.replace(one, recorded={**one.recorded, "data_digest": ""}) for one in (a, moved)
     ]
     assert (
-        not compare(*unknown, ["backbone"]).fair
-        and "data_digest" in compare(*unknown, ["backbone"]).cautions[0]
+        not compare_settings(*unknown, ["backbone"]).fair
+        and "data_digest" in compare_settings(*unknown, ["backbone"]).cautions[0]
     )
 
 
@@ -334,12 +343,14 @@ def test_passes_matter_only_to_batch_norm_that_is_trained(composed):
         (changed(resnet, "model.backbone.norm_eval", False), True),
     ):
         halved = dataclasses.replace(cell, recorded={**cell.recorded, "device_batch": 4})
-        found = compare(cell, halved, ["backbone"])
+        found = compare_settings(cell, halved, ["backbone"])
         assert (trains_batch_norm(cell.config), found.fair) == (trained, not trained)
     # One of the two is enough.
     mixed = dataclasses.replace(swin, recorded={**swin.recorded, "device_batch": 4})
     for pair in ((changed(resnet, "model.backbone.norm_eval", False), mixed), (mixed, resnet)):
-        assert ("device_batch" in keys(compare(*pair, ["backbone"]))) == (pair[0] is not mixed)
+        assert ("device_batch" in keys(compare_settings(*pair, ["backbone"]))) == (
+            pair[0] is not mixed
+        )
     assert trains_batch_norm(None) and trains_batch_norm({"model": {"backbone": {"type": "Novel"}}})
 
 
@@ -351,7 +362,7 @@ def test_an_inserted_transform_is_one_difference_and_an_order_another(composed):
         "train_dataloader.dataset.pipeline",
         [*pipeline[:3], {"type": "Mosaic"}, *pipeline[3:]],
     )
-    assert keys(compare(cell, inserted, ["backbone"])) == {
+    assert keys(compare_settings(cell, inserted, ["backbone"])) == {
         "config.train_dataloader.dataset.pipeline[Mosaic].type"
     }
     turned = changed(
@@ -359,7 +370,7 @@ def test_an_inserted_transform_is_one_difference_and_an_order_another(composed):
         "train_dataloader.dataset.pipeline",
         [*pipeline[:2], pipeline[3], pipeline[2], pipeline[4]],
     )
-    assert compare(cell, turned, ["backbone"]).topics == ("augmentation",)
+    assert compare_settings(cell, turned, ["backbone"]).topics == ("augmentation",)
     assert flatten({"a": [{"type": "X", "b": 1}, {"type": "X", "b": []}]}) == {
         "a[X].type": "X",
         "a[X].b": 1,
@@ -377,11 +388,11 @@ def test_the_table_ends_with_doubt_and_gives_reasons():
 def test_what_is_not_at_hand_is_named():
     bare = Settings("bare", {"batch_size": 4, "seed": 0})
     full = Settings("full", {"batch_size": 4}, {"model": {"type": "FasterRCNN"}})
-    cautions = " ".join(compare(bare, full, ["batch_size"]).cautions)
+    cautions = " ".join(compare_settings(bare, full, ["batch_size"]).cautions)
     assert "The resolved config of bare is not at hand" in cautions and "of full" not in cautions
     # The seed is recorded for one of the two.
     assert "Not recorded for either: lr_per_sample," in cautions and "seed" not in cautions
-    same = compare(bare, Settings("other", {"batch_size": 4, "seed": 1}), ["batch_size"])
+    same = compare_settings(bare, Settings("other", {"batch_size": 4, "seed": 1}), ["batch_size"])
     assert same.sentence.startswith(
         "Confounded: bare and other do not differ in batch_size, but in seed"
     )
@@ -395,7 +406,7 @@ def test_other_threads_are_a_caution_and_where_weights_lie_is_nothing():
         )
         for name, threads in (("a", 1), ("b", 2))
     )
-    judged = compare(a, b, ("backbone",))
+    judged = compare_settings(a, b, ("backbone",))
     assert judged.fair
     assert "Trained with 1 and 2 CPU threads, which round otherwise." in judged.cautions
 

@@ -10,11 +10,11 @@ from stated_hypotheses import LEVELS, SIX, compared, stated
 
 from stages.study.strict import StudyError
 from stages.verdict.estimates import Estimate
-from stages.verdict.expressions import FACTORS, parse
-from stages.verdict.hypotheses import false_alarms, judge
+from stages.verdict.expressions import FACTORS, parse_expression
+from stages.verdict.hypotheses import expected_false_alarms, judge
 from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, TRAIN_LOSS, check
+from stages.verdict.statements import EVERY, TRAIN_LOSS, check_hypotheses
 
 # Of a normal variable, for 95 %.
 Z = 1.959964
@@ -307,10 +307,10 @@ def test_a_bias_that_carries_a_value_across_the_bound_decides_nothing():
 
 def test_false_alarms_are_expected_of_what_was_tested():
     cells = trained()
-    assert false_alarms(
+    assert expected_false_alarms(
         judge(stated(*SIX), cells.values(), LEVELS, bootstrap(cells))
     ) == pytest.approx(0.3)
-    assert false_alarms(judge(stated(*SIX), cells.values(), LEVELS)) == 0
+    assert expected_false_alarms(judge(stated(*SIX), cells.values(), LEVELS)) == 0
 
 
 def test_without_cells_it_says_which_row_is_missing():
@@ -358,10 +358,10 @@ def test_what_was_not_measured_decides_nothing(score):
 
 
 def test_no_verdicts_no_decision_and_confounders_are_said():
-    from stages.verdict.fairness import compare
+    from stages.verdict.fairness import compare_settings
 
     def fairness(a, b, factor):
-        return compare(
+        return compare_settings(
             Settings(a, {"backbone": a, "batch_size": 32}),
             Settings(b, {"backbone": b, "batch_size": 4}),
             [factor],
@@ -412,15 +412,15 @@ def test_a_share_of_the_images_is_a_factor():
     with pytest.raises(
         StudyError, match=r"'r50' is a level of backbone and '0\.5' one of train_share"
     ):
-        parse("0.5 < r50", "holds", LEVELS)
+        parse_expression("0.5 < r50", "holds", LEVELS)
     with pytest.raises(
         StudyError, match=r"'1\.5' is no image size and no train_share; a bound needs a difference"
     ):
-        parse("1.5 < 0.5", "holds", LEVELS)
+        parse_expression("1.5 < 0.5", "holds", LEVELS)
     with pytest.raises(
         StudyError, match=r"where\.train_share: 2 is no share above 0 and up to 1\.0"
     ):
-        check(stated(SIX[0] | {"where": {"train_share": 2}}), LEVELS)
+        check_hypotheses(stated(SIX[0] | {"where": {"train_share": 2}}), LEVELS)
 
 
 def test_cells_are_compared_at_the_same_share():

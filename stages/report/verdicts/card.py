@@ -10,8 +10,7 @@ from stages.report.table import label_of
 from stages.report.texts import percent_text
 from stages.report.verdicts.pairs import deciding_numbers, pair_text, rival, topics
 from stages.study.counts import count
-from stages.verdict.choice import Possible
-from stages.verdict.costs import COSTS
+from stages.verdict.costs import COST_WORDS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import amount, enumeration, shortened, signed, value
@@ -114,30 +113,29 @@ def _sure(judgement: Judgement, chosen: str) -> str:
 
 def _cost(judgement: Judgement, chosen: str) -> str:
     choice = judgement.choice
-    if choice.cost is None:
-        return "No cost was measured."
-    word, unit = COSTS[choice.cost]
-    cost = judgement.costs.get(chosen, {}).get(choice.cost)
+    word, unit = COST_WORDS[choice.cost]
+    cost = judgement.candidates[chosen].cost(choice.cost)
     if cost is None:
         return f"Its {word} was not measured."
     text = f"{word.capitalize()} {amount(cost)} {unit}".rstrip()
-    highest = judgement.costs.get(choice.best or "", {}).get(choice.cost)
-    if chosen != choice.best and highest:
+    best = choice.best or chosen
+    highest = judgement.candidates[best].cost(choice.cost)
+    if chosen != best and highest:
         gain = "not shown to be less than"
         if choice.saved is not None:
             gain = f"{percent_text(choice.saved)} less than"
-        best = judgement.short(choice.best or "")
-        text += f", {gain} {best} with {amount(highest)} {unit}".rstrip()
+        text += f", {gain} {judgement.short(best)} with {amount(highest)} {unit}".rstrip()
     if not choice.cheaper:
         return f"{text}; {_not_cheaper(judgement, chosen, choice.cost, cost)}."
     # Of the cheaper ones the one that a reader may trade most safely.
-    safest = min(choice.cheaper, key=lambda possible: possible.loss_high)
+    losses = {name: judgement.standings[name].loss_high for name in choice.cheaper}
+    safest = min(losses, key=lambda name: losses[name])
     if len(choice.cheaper) == 1:
         return f"{text}. {_possible(safest, judgement)}."
     return (
         f"{text}. {len(choice.cheaper)} cheaper cells may be good enough; "
-        f"{judgement.short(safest.name)} would save {percent_text(safest.saved)}, but could lose up "
-        f"to {value(safest.loss_high)}."
+        f"{judgement.short(safest)} would save {percent_text(choice.cheaper[safest])}, but could lose up "
+        f"to {value(losses[safest])}."
     )
 
 
@@ -146,7 +144,7 @@ def _not_cheaper(judgement: Judgement, chosen: str, key: str, cost: float) -> st
     chosen one's. cost: the chosen one's."""
     lower = []
     for name, standing in judgement.standings.items():
-        own = judgement.costs.get(name, {}).get(key)
+        own = judgement.candidates[name].cost(key)
         may_do = standing.interval[1] >= -judgement.margin
         if name != chosen and own is not None and own < cost and may_do:
             lower.append(f"{judgement.short(name)} ({amount(own)})")
@@ -158,10 +156,11 @@ def _not_cheaper(judgement: Judgement, chosen: str, key: str, cost: float) -> st
     )
 
 
-def _possible(possible: Possible, judgement: Judgement) -> str:
+def _possible(name: str, judgement: Judgement) -> str:
+    saved, loss = judgement.choice.cheaper[name], judgement.standings[name].loss_high
     return (
-        f"{judgement.short(possible.name)} would save {percent_text(possible.saved)} and may be good "
-        f"enough, but could lose up to {value(possible.loss_high)}"
+        f"{judgement.short(name)} would save {percent_text(saved)} and may be good enough, but could "
+        f"lose up to {value(loss)}"
     )
 
 
@@ -214,13 +213,13 @@ def _details(judgement: Judgement) -> list[str]:
         by = topics(judgement, pair)
         if by:
             details.append(f"The two also differ in {', '.join(by)}: the comparison is confounded.")
-    for possible in judgement.choice.cheaper:
-        decides = ""
-        if possible.images_needed:
-            decides = f"; about {possible.images_needed:,} images would decide that"
-        elif possible.repeats_needed:
-            decides = f"; about {possible.repeats_needed} runs of each would decide that"
-        details.append(f"{_possible(possible, judgement)}{decides}.")
+    for name in judgement.choice.cheaper:
+        standing, decides = judgement.standings[name], ""
+        if standing.images_needed:
+            decides = f"; about {standing.images_needed:,} images would decide that"
+        elif standing.repeats_needed:
+            decides = f"; about {standing.repeats_needed} runs of each would decide that"
+        details.append(f"{_possible(name, judgement)}{decides}.")
     return details
 
 

@@ -11,7 +11,7 @@ from stages.report.table import label_of
 from stages.study.counts import form, is_or_are
 from stages.study.names import SEPARATOR
 from stages.verdict.evidence import Evidence, undertrained
-from stages.verdict.hypotheses import Finding, false_alarms
+from stages.verdict.hypotheses import Finding, expected_false_alarms
 from stages.verdict.judgement import Judgement
 from stages.verdict.wording import chance, corrected, signed, with_interval
 
@@ -64,7 +64,7 @@ def hypotheses_tally(findings: Sequence[Finding]) -> str:
     confounded = sum(finding.confounded for finding in findings)
     if confounded:
         text += f"; {confounded} {form(confounded, 'rests', 'rest')} on confounded pairs"
-    if expected := false_alarms(findings):
+    if expected := expected_false_alarms(findings):
         text += f". If no cell differed from any other, chance would decide {expected:.2g} of them"
     return f"{text}."
 

@@ -11,14 +11,14 @@ from stages.report.shown_cells import Shown, ranked_cells
 from stages.report.table import label_of
 from stages.report.texts import basis, difference_text
 from stages.study.counts import count, is_or_are
-from stages.verdict.fairness import Fairness, Kind, show
+from stages.verdict.fairness import DifferenceKind, Fairness, setting_text
 from stages.verdict.judgement import Judgement
 from stages.verdict.pairs import Pair
 from stages.verdict.wording import chance, signed
 
 # What a reader has to see of two whole configs, and what only follows from it or does no harm.
-SHOWN: tuple[Kind, ...] = ("confounder", "declared")
-FOLDED: tuple[Kind, ...] = ("consequence", "harmless")
+SHOWN: tuple[DifferenceKind, ...] = ("confounder", "declared")
+FOLDED: tuple[DifferenceKind, ...] = ("consequence", "harmless")
 # Of the folded ones.
 FOLDED_LIMIT = 60
 # More than so many times the images is no advice.
@@ -222,7 +222,7 @@ def _fairness_sentence(pairs: Sequence[Fairness]) -> str:
 
 
 def _rows(
-    fairness: Fairness | None, kinds: Sequence[Kind], judgement: Judgement
+    fairness: Fairness | None, kinds: Sequence[DifferenceKind], judgement: Judgement
 ) -> list[DifferenceRow]:
     rows = []
     for kind in kinds if fairness else ():
@@ -230,6 +230,6 @@ def _rows(
             reason = judgement.named(difference.reason)
             if difference.follows:
                 reason = f"follows from {', '.join(difference.follows)}; {reason}"
-            values = show(difference.a), show(difference.b)
+            values = setting_text(difference.a), setting_text(difference.b)
             rows.append((kind, difference.key, *values, reason))
     return rows

@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.report.drawing import AxisScale, AxisTicks, Frame, ticks
 from stages.report.shown_cells import Shown, ranked_cells
 from stages.report.table import label_of
 from stages.report.texts import interval_text
-from stages.verdict.costs import COSTS, Candidate, Front, front
+from stages.verdict.costs import COST_WORDS, Front, front
 from stages.verdict.judgement import Judgement
 
 # A cost that spans more than this is drawn on a logarithmic axis.
@@ -143,13 +143,10 @@ class TradePlot:
 
 def trades(judgement: Judgement, cells: Mapping[str, Shown]) -> list[Trade]:
     """One for each cost that any cell with a score has, the deciding one first."""
-    candidates = []
-    for name, estimates in judgement.estimates.items():
-        estimate = estimates.get(judgement.metric)
-        score = estimate.value if estimate else None
-        candidates.append(Candidate(name, score, judgement.costs.get(name, {})))
+    # The front is drawn through points, which have no spread.
+    candidates = [replace(candidate, spread={}) for candidate in judgement.candidates.values()]
     result = []
-    for key in sorted(COSTS, key=lambda key: key != judgement.choice.cost):
+    for key in sorted(COST_WORDS, key=lambda key: key != judgement.choice.cost):
         weighed = front(candidates, judgement.metric, [key])
         if weighed.costs and weighed.members:
             result.append(Trade(key, weighed, judgement, cells))
@@ -164,18 +161,18 @@ class Trade:
         self, key: str, weighed: Front, judgement: Judgement, cells: Mapping[str, Shown]
     ) -> None:
         self.cost = key
-        self.label = ", ".join(filter(None, COSTS[key]))
+        self.label = ", ".join(filter(None, COST_WORDS[key]))
         self.members = weighed.members
-        self.absent = [judgement.short(cell.name) for cell in weighed.incomplete]
+        self.absent = [judgement.short(name) for name in weighed.incomplete]
         self.sentence = judgement.named(weighed.sentence)
         self.judgement = judgement
         self.cells = cells
         self.scores, self.costs = {}, {}
         # The chosen cell first: its label has the best place.
-        names = [*weighed.members, *(cell.name for cell in weighed.dominated)]
+        names = [*weighed.members, *weighed.dominated]
         for name in sorted(names, key=lambda name: name != judgement.choice.chosen):
             self.scores[name] = judgement.estimates[name][judgement.metric]
-            self.costs[name] = judgement.costs[name][key]
+            self.costs[name] = judgement.candidates[name].cost(key)
         self.wide, self.narrow = self._plot(WIDE_TRADE), self._plot(NARROW_TRADE)
 
     def _plot(self, frame: Frame) -> TradePlot:

@@ -13,7 +13,7 @@ from stages.report.texts import OUTCOME_MARKS, difference_text, interval_text, p
 from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
-from stages.verdict.costs import COSTS
+from stages.verdict.costs import cost_names
 from stages.verdict.judgement import Judgement
 from stages.verdict.selected_rows import REPEATED
 from stages.verdict.wording import value
@@ -164,8 +164,8 @@ def _repeats(row: CellResult, cell: Shown) -> str:
 def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]:
     """Where the cell lies, what it lacks to be placed, and who dominates it."""
     front = judgement.front
-    places = {"member": "on the front", "dominated": "dominated"}
-    by = {cell.name: cell.by for cell in front.dominated}
-    lacks = {cell.name: cell.lacks for cell in front.incomplete}
-    words = [COSTS[key][0] if key in COSTS else key for key in lacks.get(name, ())]
-    return places.get(front.place(name), "not placed"), ", ".join(words), by.get(name, ())
+    if name in front.members:
+        return "on the front", "", ()
+    if name in front.dominated:
+        return "dominated", "", front.dominated[name]
+    return "not placed", ", ".join(cost_names(front.incomplete.get(name, ()))), ()
