@@ -217,7 +217,7 @@ def test_a_cell_of_other_channels_is_not_written(tmp_path, monkeypatch):
 def test_what_mmdetection_cannot_build_is_one_line_before_any_training(
     key, value, files, reason, tmp_path
 ):
-    every = params.load()
+    every = params.load_study()
     name = "faster_rcnn-r50-fpn-sgd-512"
     resolved = compose(name, every, ["a"], "images")
     resolved.merge_from_dict({key: value})
@@ -236,7 +236,7 @@ def test_a_model_that_takes_values_and_not_shapes_is_named_and_not_refused(tmp_p
             super().__init__()
             self.first = torch.zeros(1).item()
 
-    every = params.load()
+    every = params.load_study()
     name = "faster_rcnn-r50-fpn-sgd-512"
     resolved = compose(name, every, ["a"], "images").to_dict()
     resolved["model"]["backbone"] = {"type": "TakesValues"}
