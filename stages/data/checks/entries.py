@@ -29,11 +29,8 @@ def entry_tables(
     images, row = _images(raw, group, findings)
     nested: Counter[str] = Counter()
     for entry in raw.images:
-        if not isinstance(entry, dict):
-            continue
-        for key, value in entry.items():
-            if isinstance(value, (list, dict)):
-                nested[key] += 1
+        if isinstance(entry, dict):
+            nested.update(key for key, value in entry.items() if isinstance(value, (list, dict)))
     for key in sorted(nested.keys() - _IMAGE_FIELDS - {group}):
         findings.counted("fields_not_copied", nested[key], **raw.origin, entry="images", before=key)
     boxes = BoxEntries(raw, images, row, category, classes, findings).table()

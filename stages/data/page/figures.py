@@ -127,7 +127,7 @@ def _thumbs(
         sides = boxes[["x", "y", "w", "h"]].to_numpy()
         marked = sides[of_class].tolist()
         picture = draw_picture(
-            file_inside(root, file) if root else None,
+            file_inside(root, file),
             size,
             marked,
             sides[~of_class].tolist(),
@@ -170,7 +170,7 @@ class Shots:
         box = _usable(example["box"])
         size, neighbours = self._layout(file, split, box)
         picture = draw_picture(
-            file_inside(self.root, file) if self.root else None,
+            file_inside(self.root, file),
             size,
             [box] if box else [],
             neighbours,

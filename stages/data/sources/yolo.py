@@ -63,13 +63,14 @@ def read_yolo(
     for stem, files in pictures.items():
         no_labels = ((Path(annotations) / f"{stem}.txt").as_posix(), "")
         source, text = texts.get(stem, no_labels)
+        place = {"split": split, "source": source}
         if len(files) > 1 and text:
-            place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
-            findings.report("label_file_shared", place, before=", ".join(files))
+            file = posixpath.join(folder, files[0])
+            findings.report("label_file_shared", place, file=file, before=", ".join(files))
         for name in files:
-            raw.images.append({"id": len(raw.images) + 1, "file_name": name})
-            place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
-            _read_lines(text, kinds, raw, place, findings)
+            raw.add_image(name)
+            image_place = {**place, "file": posixpath.join(folder, name)}
+            _read_lines(text, kinds, raw, image_place, findings)
     _check_class_numbers(raw, root, findings)
     return raw
 
@@ -89,16 +90,7 @@ def _read_lines(
             continue
         # Some programs write the class as 2.0.
         is_class = isinstance(label, float) and label.is_integer()
-        raw.annotations.append(
-            {
-                "id": len(raw.annotations) + 1,
-                "image_id": len(raw.images),
-                "category_id": int(label) if is_class else words[0],
-                "bbox": box,
-                "iscrowd": 0,
-                "at": f"line {line}",
-            }
-        )
+        raw.add_box(int(label) if is_class else words[0], box, f"line {line}")
 
 
 def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
