@@ -73,8 +73,10 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     where a finding is fatal; the splits are then not written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = folder / "images" if data.source == "demo" else Path(data.root)
-    if data.source != "demo" and not root.is_dir():
+    root = Path(data.root)
+    if data.source == "demo":
+        root = folder / "images"
+    elif not root.is_dir():
         raise InputError(
             f"data.root: no folder {root}; set it to the folder of your images and annotation files"
         )
@@ -104,11 +106,8 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         findings = Findings(data.policy, temporary)
         try:
             loaded = check_annotations(read_set(data, root, seed, findings), data, root, findings)
-            report.update(
-                classes=loaded.sets["train"].classes,
-                files=loaded.files,
-                groups=loaded.groups,
-            )
+            report["classes"] = loaded.sets["train"].classes
+            report.update(files=loaded.files, groups=loaded.groups)
             check_not_empty(loaded.sets, root, findings)
             divided = divide(loaded.sets, data, seed)
             report["balance"] = balance(divided.sets, divided.shares)

@@ -63,6 +63,13 @@ class BoxEntries:
         """details: what comes to the place of the entry in this row."""
         self.findings.rows(code, np.flatnonzero(mask), lambda at: {**self.place(at), **details(at)})
 
+    def report_field(self, code: str, mask: np.ndarray, name: str, **details: str) -> None:
+        """As `report`, with what the entries have in the field `name`."""
+        values = self.entries.column(name)
+        self.report(
+            code, mask, lambda at: {"before": f"{name} {shown_value(values[at])}", **details}
+        )
+
     def table(self) -> pd.DataFrame:
         """Labels.boxes, with all that is wrong reported."""
         self._check_references()
@@ -132,29 +139,17 @@ class BoxEntries:
             shifted = {number + shift for number in map(_whole, listed) if number is not None}
             if used != shifted:
                 continue
-            self.findings.report(
-                "ids_off_by_one",
-                self.origin,
-                before=f"{key} {min(used)} to {max(used)},",
-                note=f"but the ids listed are {min(used) - shift} to {max(used) - shift}",
-            )
+            before = f"{key} {min(used)} to {max(used)},"
+            note = f"but the ids listed are {min(used) - shift} to {max(used) - shift}"
+            self.findings.report("ids_off_by_one", self.origin, before=before, note=note)
 
     def _check_references(self) -> None:
-        image_ids = self.entries.column("image_id")
-        self.report(
-            "annotation_image_unknown",
-            self.image == _ABSENT,
-            lambda at: {"before": f"image_id {image_ids[at]}"},
-        )
-        category_ids = self.entries.column("category_id")
-        self.report(
-            "annotation_category_unknown",
-            self.label == _ABSENT,
-            lambda at: {"before": f"category_id {category_ids[at]}"},
-        )
+        self.report_field("annotation_image_unknown", self.image == _ABSENT, "image_id")
+        self.report_field("annotation_category_unknown", self.label == _ABSENT, "category_id")
         unlisted = np.flatnonzero((self.label == -1) & (self.image >= 0))
         if not len(unlisted) or self.findings.action("category_unknown") != "drop":
             return
+        category_ids = self.entries.column("category_id")
         # One fault per category, one row of the changes per box.
         for at in unlisted:
             box = shown_value(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
@@ -162,33 +157,20 @@ class BoxEntries:
             self.findings.change("category_unknown", {**self.place(at), "before": before})
 
     def _check_malformed(self) -> None:
+        boxes = self.entries.malformed
         malformed = np.zeros(len(self.xywh), dtype=bool)
-        malformed[list(self.entries.malformed)] = True
-        self.report(
-            "box_malformed",
-            malformed & self.good,
-            lambda at: {"before": self.entries.malformed[at]},
-        )
+        malformed[list(boxes)] = True
+        self.report("box_malformed", malformed & self.good, lambda at: {"before": boxes[at]})
         self.good &= ~malformed
 
     def _crowd(self) -> np.ndarray:
         """(n,) 0 or 1: iscrowd, and whatever else says that a box is not to be learnt."""
-        written = self.entries.column("iscrowd")
-        crowd, wrong = _flags(written)
-        self.report(
-            "iscrowd_invalid",
-            wrong,
-            lambda at: {"before": f"iscrowd {shown_value(written[at])}", "after": "0"},
-        )
+        crowd, wrong = _flags(self.entries.column("iscrowd"))
+        self.report_field("iscrowd_invalid", wrong, "iscrowd", after="0")
         # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
         # YOLO have no such field.
-        ignore = self.entries.column("ignore")
-        ignored = _truths(ignore) & (crowd == 0) & self.good
-        self.report(
-            "ignore_as_crowd",
-            ignored,
-            lambda at: {"before": f"ignore {shown_value(ignore[at])}", "after": "iscrowd 1"},
-        )
+        ignored = _truths(self.entries.column("ignore")) & (crowd == 0) & self.good
+        self.report_field("ignore_as_crowd", ignored, "ignore", after="iscrowd 1")
         if self.findings.action("ignore_as_crowd") == "repair":
             crowd[ignored] = 1
         return crowd

@@ -50,14 +50,9 @@ class Classes:
         for number in numbers:
             name = joined.get(cleaned[number], cleaned[number])
             if name == cleaned[number] and name in first_ids:
-                findings.report(
-                    "category_name_duplicate",
-                    origin,
-                    label=name,
-                    before=f"ids {first_ids[name]} and {number}",
-                    after="one class",
-                    note=_supercategories(entries, first_ids[name], number),
-                )
+                place = {**origin, "label": name, "before": f"ids {first_ids[name]} and {number}"}
+                note = _supercategories(entries, first_ids[name], number)
+                findings.report("category_name_duplicate", place, after="one class", note=note)
             first_ids.setdefault(name, number)
             if name not in self._ids and raw.split == "train":
                 self.names.append(name)
@@ -166,13 +161,8 @@ def _check_doubles(
         if number not in by_id:
             by_id[number] = name
         elif by_id[number] == name:
-            findings.report(
-                "category_name_duplicate",
-                origin,
-                label=name,
-                before=f"id {number} twice",
-                after="one class",
-            )
+            place = {**origin, "label": name, "before": f"id {number} twice"}
+            findings.report("category_name_duplicate", place, after="one class")
         else:
             before = f"id {number}: {by_id[number]} and {name}"
             findings.report("category_id_duplicate", origin, before=before)
@@ -182,13 +172,9 @@ def _check_ids(entries: list[dict[str, Any]], origin: dict[str, Any], findings: 
     ids = [entry["id"] for entry in entries]
     for entry in entries:
         if type(entry["id"]) is not int:
-            findings.report(
-                "id_not_integer",
-                origin,
-                entry=f"categories[{entry['position']}]",
-                before=f"id {entry['id']!r}",
-                after="renumbered",
-            )
+            place = {**origin, "entry": f"categories[{entry['position']}]"}
+            before = f"id {entry['id']!r}"
+            findings.report("id_not_integer", place, before=before, after="renumbered")
     ordered = sorted(ids, key=_order)
     if ids != ordered:
         before = ", ".join(map(str, ids[:30]))

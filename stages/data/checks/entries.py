@@ -68,13 +68,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
             entries.append(entry)
         elif name in by_name:
             first = entries[by_name[name]]["id"]
-            findings.report(
-                "file_name_duplicate",
-                place,
-                file=name,
-                before=f"ids {first} and {number}",
-                after=f"id {first}",
-            )
+            before, after = f"ids {first} and {number}", f"id {first}"
+            findings.report("file_name_duplicate", place, file=name, before=before, after=after)
             row[number] = by_name[name]
         else:
             row[number] = by_name[name] = len(entries)
@@ -87,10 +82,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
         return table, row
     keep = np.array([number not in drop for number in ids], dtype=bool)
     new_row = np.where(keep, np.cumsum(keep) - 1, -1).tolist()
-    return (
-        table[keep].reset_index(drop=True),
-        {number: new_row[old_row] for number, old_row in row.items()},
-    )
+    row = {number: new_row[old_row] for number, old_row in row.items()}
+    return table[keep].reset_index(drop=True), row
 
 
 def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.DataFrame:

@@ -55,11 +55,9 @@ def check_sizes_only(labels: Labels, findings: Findings) -> None:
     """Where no image file is opened: an image without a declared size cannot be used."""
     unknown = (labels.images[["width", "height"]] == 0).any(axis=1).to_numpy()
     note = "and data.pixels is none, so the file cannot be asked"
+    rows = np.flatnonzero(unknown)
     findings.rows(
-        "image_size_missing",
-        np.flatnonzero(unknown),
-        lambda row: {**labels.place(row), "note": note},
-        "drop",
+        "image_size_missing", rows, lambda row: {**labels.place(row), "note": note}, "drop"
     )
     labels.keep_images(~unknown)
     _scale_relative(labels)

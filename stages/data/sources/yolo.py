@@ -108,13 +108,13 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
     count = len(names)
     if not numbers or names != list(range(count)):
         return
+    note = f"the names are those of classes 0 to {count - 1}"
     is_repaired = findings.action(code) == "repair"
     is_shifted = min(numbers) > 0 and max(numbers) == count
     if not (is_shifted or is_repaired):
         # Class K may be without a box, or else class 0. Another split may have it.
         is_last_or_first = count >= 3 and numbers == set(range(1, count))
         if is_last_or_first and _file_with_class_zero(root) is None:
-            note = f"the names are those of classes 0 to {count - 1}"
             before = f"classes 1 to {count - 1}"
             findings.report("class_zero_unused", raw.origin, before=before, note=note)
         return
@@ -126,13 +126,8 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
             note = "not repaired: this file has the class 0, so the numbers do not start at 1"
             findings.report(code, place, "keep", note=note)
             return
-    findings.report(
-        code,
-        raw.origin,
-        before=before,
-        after=f"classes {min(numbers) - 1} to {max(numbers) - 1}",
-        note=f"the names are those of classes 0 to {count - 1}",
-    )
+    after = f"classes {min(numbers) - 1} to {max(numbers) - 1}"
+    findings.report(code, raw.origin, before=before, after=after, note=note)
     if is_repaired:
         for entry in raw.annotations:
             if isinstance(entry["category_id"], int):
