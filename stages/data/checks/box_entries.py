@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.labels import entry_name
 from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
@@ -67,7 +67,7 @@ class BoxEntries:
         """As `report`, with what the entries have in the field `name`."""
         values = self.entries.column(name)
         self.report(
-            code, mask, lambda at: {"before": f"{name} {shown_value(values[at])}", **details}
+            code, mask, lambda at: {"before": f"{name} {short_text(values[at])}", **details}
         )
 
     def table(self) -> pd.DataFrame:
@@ -152,7 +152,7 @@ class BoxEntries:
         category_ids = self.entries.column("category_id")
         # One fault per category, one row of the changes per box.
         for at in unlisted:
-            box = shown_value(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
+            box = short_text(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
             before = f"category_id {category_ids[at]}, bbox {box}"
             self.findings.change("category_unknown", {**self.place(at), "before": before})
 
@@ -256,7 +256,7 @@ def check_ids(ids: Any, key: str, origin: dict[str, Any], findings: Findings) ->
             if value is None:
                 findings.report("annotation_id_missing", place, after="numbered")
             elif type(value) is not int:
-                before = f"id {shown_value(value)} ({type(value).__name__})"
+                before = f"id {short_text(value)} ({type(value).__name__})"
                 findings.report("id_not_integer", place, before=before, after="renumbered")
     if key == "annotations":
         for position in np.flatnonzero(usable.duplicated() & usable.notna()):

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Any
 
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.sources.annotations import Raw, is_id
 
 # Control characters, halves of surrogate pairs.
@@ -143,7 +143,7 @@ def _complete(raw: Raw, findings: Findings) -> list[dict[str, Any]]:
         if not isinstance(text, str):
             # JSON's own text of a number, true or false.
             is_whole = isinstance(name, int) and not isinstance(name, bool)
-            text = shown_value(name) if is_whole else json.dumps(name)
+            text = short_text(name) if is_whole else json.dumps(name)
             findings.report(
                 "category_name_not_text", place, label=text, before=text, after=repr(text)
             )
@@ -211,9 +211,7 @@ def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> 
     parents = {entry["id"]: entry.get("supercategory") for entry in entries}
     if parents[first] == parents[second]:
         return None
-    return (
-        f"of the supercategories {shown_value(parents[first])} and {shown_value(parents[second])}"
-    )
+    return f"of the supercategories {short_text(parents[first])} and {short_text(parents[second])}"
 
 
 def _key(name: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.data.checks.box_entries import BoxEntries, check_ids
 from stages.data.disk import is_absolute
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.labels import Labels
 from stages.data.sources.annotations import Raw, is_id
 
@@ -124,7 +124,7 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
 def _group(value: Any) -> Any:
     """Nothing for what names no group: null, an empty text, NaN."""
     if isinstance(value, (list, dict)):
-        return shown_value(value)
+        return short_text(value)
     if not is_id(value) or value == "":
         return None
     return value
