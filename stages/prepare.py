@@ -151,10 +151,9 @@ def read_set(data: Data, root: Path, seed: int, findings: Findings) -> list[Raw]
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        count = getattr(data.demo_images, name)
-        content = render_demo(root / name, count, data.demo_image_size, own_seed)
-        entries = {key: content[key] for key in ("images", "annotations", "categories")}
-        raws.append(Raw(name, f"demo {name}", name, **entries, coco=True))
+        images = getattr(data.demo_images, name)
+        content = render_demo(root / name, images, data.demo_image_size, own_seed)
+        raws.append(Raw(name, f"demo {name}", name, **content, coco=True))
     return raws
 
 
