@@ -77,7 +77,8 @@ class Labels:
 
     def place(self, row: int) -> dict[str, Any]:
         """Where findings say that the image in this row is."""
-        source, file = (self.images[name].iat[row] for name in ("source", "file_name"))
+        images = self.images
+        source, file = images["source"].iat[row], images["file_name"].iat[row]
         return {"split": self.split, "source": source, "file": file}
 
     def boxes_per_class(self) -> np.ndarray:

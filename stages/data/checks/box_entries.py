@@ -129,8 +129,8 @@ class BoxEntries:
         return rows
 
     def _check_numbering(self, key: str, values: Iterable[Any], listed: dict[Any, int]) -> None:
-        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from 1
-        in the other. Most of them are listed too, for another image or class."""
+        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from
+        1 in the other. Most of them are listed too, for another image or class."""
         used = set(map(_whole, values)) - {None}
         # YOLO labels from 1 have a check of their own, and a repair.
         if used <= set(map(_whole, listed)) or (0 in listed and not self.raw.coco):

@@ -1,5 +1,5 @@
-"""Checks boxes against their images, and areas against their boxes, by whole columns; what else the four
-numbers of a box may mean is told by all boxes of a file together."""
+"""Checks boxes against their images, and areas against their boxes, by whole columns; what else the
+four numbers of a box may mean is told by all boxes of a file together."""
 
 from __future__ import annotations
 

@@ -189,8 +189,8 @@ def _size_code(image: Probe, declared: Size, is_relative: bool) -> str:
 
 
 def _are_of_the_file(box: np.ndarray, declared: np.ndarray, real: np.ndarray) -> bool:
-    """Whether boxes (n, 4) x, y, w, h are surely in the `real` sizes (n, 2) of their images' files, and
-    not in the `declared` ones."""
+    """Whether boxes (n, 4) x, y, w, h are surely in the `real` sizes (n, 2) of their images' files,
+    and not in the `declared` ones."""
     box_ends = box[:, :2] + box[:, 2:]
     over_declared = (box_ends > declared + _EDGE).any(axis=1)
     over_real = (box_ends > real + _EDGE).any(axis=1) | (box[:, :2] < -_EDGE).any(axis=1)

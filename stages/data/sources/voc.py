@@ -99,8 +99,8 @@ def _xml_files(
 
 
 def _parsed(data: bytes) -> ElementTree.Element:
-    """The tags without their namespaces. Raises ParseError, and ValueError for XML that is no VOC file:
-    it would pass for an image without objects."""
+    """The tags without their namespaces. Raises ParseError, and ValueError for XML that is no VOC
+    file: it would pass for an image without objects."""
     tree = ElementTree.fromstring(data)
     for element in tree.iter():
         element.tag = element.tag.rpartition("}")[2]

@@ -4,6 +4,7 @@ box, a polygon, or a box with keypoints, a confidence or a track after it."""
 from __future__ import annotations
 
 import posixpath
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def read_yolo(
             findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
-    kinds = LineKinds([text for _, text in texts.values()], keypoint_shape(root))
+    kinds = LineKinds(map(itemgetter(1), texts.values()), keypoint_shape(root))
     if kinds.fault:
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
