@@ -1,4 +1,4 @@
-"""Reads the class names of a YOLO set as the text that is written, and the shape of its keypoints."""
+"""Reads the class names of a YOLO set as the text that is written, and the shape of keypoints."""
 
 from __future__ import annotations
 
