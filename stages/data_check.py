@@ -37,14 +37,9 @@ def main(root: str) -> None:
     name = study.data.name if folder == Path(study.data.root).resolve() else ""
     data = discover(folder, dataclasses.replace(study.data, policy=policy, name=name))
     for split in paths.SPLITS:
-        for name in getattr(data, split).files:
-            log.info(
-                "%s: %s %s, images in %s",
-                split,
-                data.source,
-                name,
-                getattr(data, split).images or ".",
-            )
+        source = getattr(data, split)
+        for file in source.files:
+            log.info("%s: %s %s, images in %s", split, data.source, file, source.images or ".")
     checks = data
     if data.source != "yolo" and data.pixels != "none" and not has_images(walk(Path(data.root))):
         log.warning(

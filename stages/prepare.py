@@ -75,8 +75,10 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     where a finding is fatal; the splits are then not written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = folder / "images" if data.source == "demo" else Path(data.root)
-    if data.source != "demo" and not root.is_dir():
+    root = Path(data.root)
+    if data.source == "demo":
+        root = folder / "images"
+    elif not root.is_dir():
         raise InputError(
             f"data.root: no folder {root}; set it to the folder of your images and annotation files"
         )
@@ -106,11 +108,8 @@ def prepare(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         findings = Findings(data.policy, temporary)
         try:
             loaded = check_annotations(read_set(data, root, seed, findings), data, root, findings)
-            report.update(
-                classes=loaded.sets["train"].classes,
-                files=loaded.files,
-                groups=loaded.groups,
-            )
+            report["classes"] = loaded.sets["train"].classes
+            report.update(files=loaded.files, groups=loaded.groups)
             check_not_empty(loaded.sets, root, findings)
             divided = divide(loaded.sets, data, seed)
             report["balance"] = balance(divided.sets, divided.shares)
@@ -154,10 +153,9 @@ def read_set(data: Data, root: Path, seed: int, findings: Findings) -> list[Raw]
     raws = []
     for index, name in enumerate(paths.SPLITS):
         own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        count = getattr(data.demo_images, name)
-        content = render_demo(root / name, count, data.demo_image_size, own_seed)
-        entries = {key: content[key] for key in ("images", "annotations", "categories")}
-        raws.append(Raw(name, f"demo {name}", name, **entries, coco=True))
+        images = getattr(data.demo_images, name)
+        content = render_demo(root / name, images, data.demo_image_size, own_seed)
+        raws.append(Raw(name, f"demo {name}", name, **content, coco=True))
     return raws
 
 

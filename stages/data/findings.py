@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     if not _is_box(value):
-        return shown_value(value)
+        return short_text(value)
     return [round(side, 2) if math.isfinite(side) else str(side) for side in value]
 
 
@@ -158,11 +158,11 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if not _is_box(value):
-        return shown_value(value)
+        return short_text(value)
     return " ".join(f"{side:.2f}" for side in value)
 
 
-def shown_value(value: Any) -> str:
+def short_text(value: Any) -> str:
     """Anything that JSON may hold as text of at most LONGEST_TEXT characters."""
     try:
         text = str(value)

@@ -58,10 +58,6 @@ class Labels:
         sizes = self.images[["width", "height"]].to_numpy()
         return sizes[self.boxes["image"].to_numpy()]
 
-    def keep_boxes(self, keep: np.ndarray) -> None:
-        """Leaves the boxes where `keep` (boxes,) is True."""
-        self.boxes = self.boxes[keep].reset_index(drop=True)
-
     def keep_images(self, keep: np.ndarray) -> None:
         """Leaves the images where `keep` (images,) is True, and their boxes."""
         if keep.all():
@@ -82,11 +78,8 @@ class Labels:
     def place(self, row: int) -> dict[str, Any]:
         """Where findings say that the image in this row is."""
         images = self.images
-        return {
-            "split": self.split,
-            "source": images["source"].iat[row],
-            "file": images["file_name"].iat[row],
-        }
+        source, file = images["source"].iat[row], images["file_name"].iat[row]
+        return {"split": self.split, "source": source, "file": file}
 
     def boxes_per_class(self) -> np.ndarray:
         """(images, classes) numbers of boxes."""

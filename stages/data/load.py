@@ -59,15 +59,9 @@ def check_annotations(raws: Iterable[Raw], data: Data, root: Path, findings: Fin
     for raw in raws:
         index = classes.read(raw, findings)
         parts.append(entry_tables(raw, classes.names, index, data.group, findings))
-        loaded.files.append(
-            {
-                "split": raw.split,
-                "annotations": raw.name,
-                "folder": raw.folder,
-                "images": len(raw.images),
-                "boxes": len(raw.annotations),
-            }
-        )
+        place = {"split": raw.split, "annotations": raw.name, "folder": raw.folder}
+        counts = {"images": len(raw.images), "boxes": len(raw.annotations)}
+        loaded.files.append({**place, **counts})
         if not raw.annotations:
             findings.report("split_without_labels", raw.origin)
         # The file's entries are tables now; a large file would otherwise be in memory twice.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.data.assign import assign
+from stages.data.assign import assign, content_of_groups
 from stages.data.labels import Labels
 from stages.errors import InputError
 from stages.study.params import Data
@@ -145,17 +145,12 @@ def train_order(counts: np.ndarray, groups: np.ndarray, seed: int) -> list[list[
     dynamical weights to learn"). counts: (images, strata) numbers of boxes. groups: (images,)
     integers. One seed gives one order.
     """
-    names, group = np.unique(groups, return_inverse=True)
-    images = np.bincount(group, minlength=len(names)).astype(float)
-    present = np.flatnonzero(counts.any(axis=0))
+    group, content = content_of_groups(counts, groups)
     # Whole numbers, which single precision has exactly up to 2^24.
-    content = np.zeros((len(names), 1 + len(present)), dtype=np.float32)
-    content[:, 0] = images
-    for column, stratum in enumerate(present, start=1):
-        content[:, column] = np.bincount(group, counts[:, stratum], len(names))
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(images.astype(int))[:-1])
+    content = content.astype(np.float32)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     # Groups at random, and so is the beginning of those that wait.
-    shuffled = np.random.default_rng(seed).permutation(len(names))
+    shuffled = np.random.default_rng(seed).permutation(len(content))
     return [members[shuffled[place]].tolist() for place in _herd(content[shuffled])]
 
 

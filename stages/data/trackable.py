@@ -4,6 +4,7 @@ without end, before prepare starts."""
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -11,16 +12,18 @@ from stages.data.findings import one_line
 
 # Folders that DVC passes over.
 _SKIPPED = {".git", ".hg", ".dvc"}
+# What Python makes of a byte in a name that is no UTF-8.
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 def obstacle(root: Path) -> str:
     """The first entry of the set that DVC cannot take, why, and the remedy; "" where all is well."""
-    if not _is_text(str(root)):
+    if _NO_UTF8.search(str(root)):
         return f"{_shown(root)}: the name is not UTF-8, which DVC refuses; rename the folder"
     for place, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in _SKIPPED]
         for name in (*folders, *names):
-            if not _is_text(name):
+            if _NO_UTF8.search(name):
                 path = _shown(Path(place, name))
                 return f"{path}: the name is not UTF-8, which DVC refuses; rename it, with convmv for one"
         for name in names:
@@ -41,14 +44,6 @@ def _reason(path: Path) -> str:
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         return "neither a file nor a folder"
     return ""
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(path: Path) -> str:

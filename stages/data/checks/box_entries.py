@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.labels import entry_name
 from stages.data.sources.annotations import REQUIRED, Annotations, Raw, is_id
 
@@ -62,6 +62,13 @@ class BoxEntries:
     def report(self, code: str, mask: np.ndarray, details: Callable[[int], dict[str, Any]]) -> None:
         """details: what comes to the place of the entry in this row."""
         self.findings.rows(code, np.flatnonzero(mask), lambda at: {**self.place(at), **details(at)})
+
+    def report_field(self, code: str, mask: np.ndarray, name: str, **details: str) -> None:
+        """As `report`, with what the entries have in the field `name`."""
+        values = self.entries.column(name)
+        self.report(
+            code, mask, lambda at: {"before": f"{name} {short_text(values[at])}", **details}
+        )
 
     def table(self) -> pd.DataFrame:
         """Labels.boxes, with all that is wrong reported."""
@@ -122,8 +129,8 @@ class BoxEntries:
         return rows
 
     def _check_numbering(self, key: str, values: Iterable[Any], listed: dict[Any, int]) -> None:
-        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from 1
-        in the other. Most of them are listed too, for another image or class."""
+        """Reports ids that are the listed ones plus or minus 1: counted from 0 in one list, and from
+        1 in the other. Most of them are listed too, for another image or class."""
         used = set(map(_whole, values)) - {None}
         # YOLO labels from 1 have a check of their own, and a repair.
         if used <= set(map(_whole, listed)) or (0 in listed and not self.raw.coco):
@@ -132,63 +139,38 @@ class BoxEntries:
             shifted = {number + shift for number in map(_whole, listed) if number is not None}
             if used != shifted:
                 continue
-            self.findings.report(
-                "ids_off_by_one",
-                self.origin,
-                before=f"{key} {min(used)} to {max(used)},",
-                note=f"but the ids listed are {min(used) - shift} to {max(used) - shift}",
-            )
+            before = f"{key} {min(used)} to {max(used)},"
+            note = f"but the ids listed are {min(used) - shift} to {max(used) - shift}"
+            self.findings.report("ids_off_by_one", self.origin, before=before, note=note)
 
     def _check_references(self) -> None:
-        image_ids = self.entries.column("image_id")
-        self.report(
-            "annotation_image_unknown",
-            self.image == _ABSENT,
-            lambda at: {"before": f"image_id {image_ids[at]}"},
-        )
-        category_ids = self.entries.column("category_id")
-        self.report(
-            "annotation_category_unknown",
-            self.label == _ABSENT,
-            lambda at: {"before": f"category_id {category_ids[at]}"},
-        )
+        self.report_field("annotation_image_unknown", self.image == _ABSENT, "image_id")
+        self.report_field("annotation_category_unknown", self.label == _ABSENT, "category_id")
         unlisted = np.flatnonzero((self.label == -1) & (self.image >= 0))
         if not len(unlisted) or self.findings.action("category_unknown") != "drop":
             return
+        category_ids = self.entries.column("category_id")
         # One fault per category, one row of the changes per box.
         for at in unlisted:
-            box = shown_value(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
+            box = short_text(self.entries.malformed.get(int(at), self.xywh[at].tolist()))
             before = f"category_id {category_ids[at]}, bbox {box}"
             self.findings.change("category_unknown", {**self.place(at), "before": before})
 
     def _check_malformed(self) -> None:
+        boxes = self.entries.malformed
         malformed = np.zeros(len(self.xywh), dtype=bool)
-        malformed[list(self.entries.malformed)] = True
-        self.report(
-            "box_malformed",
-            malformed & self.good,
-            lambda at: {"before": self.entries.malformed[at]},
-        )
+        malformed[list(boxes)] = True
+        self.report("box_malformed", malformed & self.good, lambda at: {"before": boxes[at]})
         self.good &= ~malformed
 
     def _crowd(self) -> np.ndarray:
         """(n,) 0 or 1: iscrowd, and whatever else says that a box is not to be learnt."""
-        written = self.entries.column("iscrowd")
-        crowd, wrong = _flags(written)
-        self.report(
-            "iscrowd_invalid",
-            wrong,
-            lambda at: {"before": f"iscrowd {shown_value(written[at])}", "after": "0"},
-        )
+        crowd, wrong = _flags(self.entries.column("iscrowd"))
+        self.report_field("iscrowd_invalid", wrong, "iscrowd", after="0")
         # Any value that is true, as MMDetection reads it, but for text that says otherwise. VOC and
         # YOLO have no such field.
-        ignore = self.entries.column("ignore")
-        ignored = _truths(ignore) & (crowd == 0) & self.good
-        self.report(
-            "ignore_as_crowd",
-            ignored,
-            lambda at: {"before": f"ignore {shown_value(ignore[at])}", "after": "iscrowd 1"},
-        )
+        ignored = _truths(self.entries.column("ignore")) & (crowd == 0) & self.good
+        self.report_field("ignore_as_crowd", ignored, "ignore", after="iscrowd 1")
         if self.findings.action("ignore_as_crowd") == "repair":
             crowd[ignored] = 1
         return crowd
@@ -274,7 +256,7 @@ def check_ids(ids: Any, key: str, origin: dict[str, Any], findings: Findings) ->
             if value is None:
                 findings.report("annotation_id_missing", place, after="numbered")
             elif type(value) is not int:
-                before = f"id {shown_value(value)} ({type(value).__name__})"
+                before = f"id {short_text(value)} ({type(value).__name__})"
                 findings.report("id_not_integer", place, before=before, after="renumbered")
     if key == "annotations":
         for position in np.flatnonzero(usable.duplicated() & usable.notna()):

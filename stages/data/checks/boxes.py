@@ -1,5 +1,5 @@
-"""Checks boxes against their images, and areas against their boxes, by whole columns; what else the four
-numbers of a box may mean is told by all boxes of a file together."""
+"""Checks boxes against their images, and areas against their boxes, by whole columns; what else the
+four numbers of a box may mean is told by all boxes of a file together."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class _Checker:
 
         self.findings.rows(code, rows, place)
         if action == "drop":
-            self.labels.keep_boxes(~mask)
+            self.labels.boxes = self.labels.boxes[~mask].reset_index(drop=True)
         elif action == "repair" and mended is not None:
             self._repair(mask, mended)
 
@@ -260,15 +260,12 @@ def _check_areas(check: _Checker) -> None:
     full = boxes["w"].to_numpy() * boxes["h"].to_numpy()
     missing = np.isnan(area)
     wrong = ~missing & (~np.isfinite(area) | (area <= 0) | (area > full * _AREA_SLACK + _EDGE))
-    check.findings.rows(
-        "area_wrong",
-        np.flatnonzero(wrong),
-        lambda row: {
-            **check.place(row),
-            "before": f"area {area[row]:g}",
-            "after": f"area {full[row]:g}",
-        },
-    )
+
+    def place(row: int) -> dict[str, Any]:
+        before, after = f"area {area[row]:g}", f"area {full[row]:g}"
+        return {**check.place(row), "before": before, "after": after}
+
+    check.findings.rows("area_wrong", np.flatnonzero(wrong), place)
     boxes["area"] = np.where(missing | wrong, full, area)
 
 

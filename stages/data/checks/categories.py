@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Any
 
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.sources.annotations import Raw, is_id
 
 # Control characters, halves of surrogate pairs.
@@ -50,14 +50,9 @@ class Classes:
         for number in numbers:
             name = joined.get(cleaned[number], cleaned[number])
             if name == cleaned[number] and name in first_ids:
-                findings.report(
-                    "category_name_duplicate",
-                    origin,
-                    label=name,
-                    before=f"ids {first_ids[name]} and {number}",
-                    after="one class",
-                    note=_supercategories(entries, first_ids[name], number),
-                )
+                place = {**origin, "label": name, "before": f"ids {first_ids[name]} and {number}"}
+                note = _supercategories(entries, first_ids[name], number)
+                findings.report("category_name_duplicate", place, after="one class", note=note)
             first_ids.setdefault(name, number)
             if name not in self._ids and raw.split == "train":
                 self.names.append(name)
@@ -148,7 +143,7 @@ def _complete(raw: Raw, findings: Findings) -> list[dict[str, Any]]:
         if not isinstance(text, str):
             # JSON's own text of a number, true or false.
             is_whole = isinstance(name, int) and not isinstance(name, bool)
-            text = shown_value(name) if is_whole else json.dumps(name)
+            text = short_text(name) if is_whole else json.dumps(name)
             findings.report(
                 "category_name_not_text", place, label=text, before=text, after=repr(text)
             )
@@ -166,13 +161,8 @@ def _check_doubles(
         if number not in by_id:
             by_id[number] = name
         elif by_id[number] == name:
-            findings.report(
-                "category_name_duplicate",
-                origin,
-                label=name,
-                before=f"id {number} twice",
-                after="one class",
-            )
+            place = {**origin, "label": name, "before": f"id {number} twice"}
+            findings.report("category_name_duplicate", place, after="one class")
         else:
             before = f"id {number}: {by_id[number]} and {name}"
             findings.report("category_id_duplicate", origin, before=before)
@@ -182,13 +172,9 @@ def _check_ids(entries: list[dict[str, Any]], origin: dict[str, Any], findings: 
     ids = [entry["id"] for entry in entries]
     for entry in entries:
         if type(entry["id"]) is not int:
-            findings.report(
-                "id_not_integer",
-                origin,
-                entry=f"categories[{entry['position']}]",
-                before=f"id {entry['id']!r}",
-                after="renumbered",
-            )
+            place = {**origin, "entry": f"categories[{entry['position']}]"}
+            before = f"id {entry['id']!r}"
+            findings.report("id_not_integer", place, before=before, after="renumbered")
     ordered = sorted(ids, key=_order)
     if ids != ordered:
         before = ", ".join(map(str, ids[:30]))
@@ -225,9 +211,7 @@ def _supercategories(entries: list[dict[str, Any]], first: Any, second: Any) -> 
     parents = {entry["id"]: entry.get("supercategory") for entry in entries}
     if parents[first] == parents[second]:
         return None
-    return (
-        f"of the supercategories {shown_value(parents[first])} and {shown_value(parents[second])}"
-    )
+    return f"of the supercategories {short_text(parents[first])} and {short_text(parents[second])}"
 
 
 def _key(name: str) -> str:

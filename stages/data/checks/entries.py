@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.data.checks.box_entries import BoxEntries, check_ids
 from stages.data.disk import is_absolute
-from stages.data.findings import Findings, shown_value
+from stages.data.findings import Findings, short_text
 from stages.data.labels import Labels
 from stages.data.sources.annotations import Raw, is_id
 
@@ -29,11 +29,8 @@ def entry_tables(
     images, row = _images(raw, group, findings)
     nested: Counter[str] = Counter()
     for entry in raw.images:
-        if not isinstance(entry, dict):
-            continue
-        for key, value in entry.items():
-            if isinstance(value, (list, dict)):
-                nested[key] += 1
+        if isinstance(entry, dict):
+            nested.update(key for key, value in entry.items() if isinstance(value, (list, dict)))
     for key in sorted(nested.keys() - _IMAGE_FIELDS - {group}):
         findings.counted("fields_not_copied", nested[key], **raw.origin, entry="images", before=key)
     boxes = BoxEntries(raw, images, row, category, classes, findings).table()
@@ -71,13 +68,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
             entries.append(entry)
         elif name in by_name:
             first = entries[by_name[name]]["id"]
-            findings.report(
-                "file_name_duplicate",
-                place,
-                file=name,
-                before=f"ids {first} and {number}",
-                after=f"id {first}",
-            )
+            before, after = f"ids {first} and {number}", f"id {first}"
+            findings.report("file_name_duplicate", place, file=name, before=before, after=after)
             row[number] = by_name[name]
         else:
             row[number] = by_name[name] = len(entries)
@@ -90,10 +82,8 @@ def _images(raw: Raw, group: str, findings: Findings) -> tuple[pd.DataFrame, dic
         return table, row
     keep = np.array([number not in drop for number in ids], dtype=bool)
     new_row = np.where(keep, np.cumsum(keep) - 1, -1).tolist()
-    return (
-        table[keep].reset_index(drop=True),
-        {number: new_row[old_row] for number, old_row in row.items()},
-    )
+    row = {number: new_row[old_row] for number, old_row in row.items()}
+    return table[keep].reset_index(drop=True), row
 
 
 def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.DataFrame:
@@ -134,7 +124,7 @@ def _image_table(entries: list[dict[str, Any]], raw: Raw, group: str) -> pd.Data
 def _group(value: Any) -> Any:
     """Nothing for what names no group: null, an empty text, NaN."""
     if isinstance(value, (list, dict)):
-        return shown_value(value)
+        return short_text(value)
     if not is_id(value) or value == "":
         return None
     return value

@@ -265,12 +265,9 @@ def merge_same(labels: Labels, findings: Findings) -> None:
         if first.setdefault(name, row) != row:
             move[row] = first[name]
             keep[row] = False
-            findings.report(
-                "file_name_duplicate",
-                labels.place(row),
-                before=f"{sources[row]} id {ids[row]}",
-                after=f"{sources[first[name]]} id {ids[first[name]]}",
-            )
+            before = f"{sources[row]} id {ids[row]}"
+            after = f"{sources[first[name]]} id {ids[first[name]]}"
+            findings.report("file_name_duplicate", labels.place(row), before=before, after=after)
     labels.boxes["image"] = move[labels.boxes["image"].to_numpy()]
     labels.keep_images(keep)
 

@@ -55,11 +55,9 @@ def check_sizes_only(labels: Labels, findings: Findings) -> None:
     """Where no image file is opened: an image without a declared size cannot be used."""
     unknown = (labels.images[["width", "height"]] == 0).any(axis=1).to_numpy()
     note = "and data.pixels is none, so the file cannot be asked"
+    rows = np.flatnonzero(unknown)
     findings.rows(
-        "image_size_missing",
-        np.flatnonzero(unknown),
-        lambda row: {**labels.place(row), "note": note},
-        "drop",
+        "image_size_missing", rows, lambda row: {**labels.place(row), "note": note}, "drop"
     )
     labels.keep_images(~unknown)
     _scale_relative(labels)
@@ -191,8 +189,8 @@ def _size_code(image: Probe, declared: Size, is_relative: bool) -> str:
 
 
 def _are_of_the_file(box: np.ndarray, declared: np.ndarray, real: np.ndarray) -> bool:
-    """Whether boxes (n, 4) x, y, w, h are surely in the `real` sizes (n, 2) of their images' files, and
-    not in the `declared` ones."""
+    """Whether boxes (n, 4) x, y, w, h are surely in the `real` sizes (n, 2) of their images' files,
+    and not in the `declared` ones."""
     box_ends = box[:, :2] + box[:, 2:]
     over_declared = (box_ends > declared + _EDGE).any(axis=1)
     over_real = (box_ends > real + _EDGE).any(axis=1) | (box[:, :2] < -_EDGE).any(axis=1)

@@ -163,7 +163,7 @@ def check_boxes_per_class(sets: dict[str, Labels], rare: int, findings: Findings
         elif boxes < rare:
             findings.report("category_rare", {"label": label}, before=f"{boxes} boxes")
     labelled = {name: count for name, count in counts.items() if count.any()}
-    _report_absent(labelled, total, classes, "splits", findings)
+    _report_absent(labelled, classes, "splits", findings)
 
 
 def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None:
@@ -171,26 +171,19 @@ def check_folds(folds: dict[int, dict[str, Labels]], findings: Findings) -> None
     lacks."""
     for fold, sets in folds.items():
         counts = {name: part.scored_per_class() for name, part in sets.items()}
-        total = np.sum(list(counts.values()), axis=0)
-        others = f"split of fold {fold}"
-        _report_absent(counts, total, sets["train"].classes, others, findings)
+        _report_absent(counts, sets["train"].classes, f"split of fold {fold}", findings)
 
 
 def _report_absent(
-    counts: dict[str, np.ndarray],
-    total: np.ndarray,
-    classes: list[str],
-    others: str,
-    findings: Findings,
+    counts: dict[str, np.ndarray], classes: list[str], others: str, findings: Findings
 ) -> None:
-    """counts: (classes,) boxes of each split; total: of all splits."""
+    """counts: (classes,) boxes of each split."""
+    total = np.sum(list(counts.values()), axis=0)
     for name, count in counts.items():
         for at in np.flatnonzero((count == 0) & (total > 0)):
-            findings.report(
-                "split_class_absent",
-                {"split": name, "label": classes[at]},
-                before=f"{total[at]} boxes in the other {others}",
-            )
+            place = {"split": name, "label": classes[at]}
+            before = f"{total[at]} boxes in the other {others}"
+            findings.report("split_class_absent", place, before=before)
 
 
 def check_shared_images(sets: dict[str, Labels], findings: Findings) -> None:

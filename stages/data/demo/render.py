@@ -169,15 +169,9 @@ def render_demo(folder: Path, images: int, image_size: int, seed: int) -> dict[s
             # Prepared files have always had a licence: without it every cell would train again.
             entries.append({"id": image_id, "file_name": name, **size, "license": 1})
             for label, box in objects:
-                annotation = {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": label + 1,
-                    "bbox": list(box),
-                    "area": box[2] * box[3],
-                    "iscrowd": 0,
-                }
-                annotations.append(annotation)
+                ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": label + 1}
+                place = {"bbox": list(box), "area": box[2] * box[3]}
+                annotations.append({**ids, **place, "iscrowd": 0})
     boxes_drawn = count(len(annotations), "boxes")
     log.info("%s with %s in %s", count(images, "demo images"), boxes_drawn, folder)
     categories = [{"id": number, "name": name} for number, name in enumerate(CLASSES, 1)]

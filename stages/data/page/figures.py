@@ -125,15 +125,10 @@ def _thumbs(
         file, size = str(image["file_name"]), (int(image["width"]), int(image["height"]))
         of_class = np.array([labels.classes[label] == name for label in boxes["label"]], dtype=bool)
         sides = boxes[["x", "y", "w", "h"]].to_numpy()
-        marked = sides[of_class].tolist()
-        picture = draw_picture(
-            file_inside(root, file) if root else None,
-            size,
-            marked,
-            sides[~of_class].tolist(),
-            focus=marked[0] if marked else None,
-            least=_LEAST,
-        )
+        marked, others = sides[of_class].tolist(), sides[~of_class].tolist()
+        focus = marked[0] if marked else None
+        path = file_inside(root, file)
+        picture = draw_picture(path, size, marked, others, focus=focus, least=_LEAST)
         if picture is None:
             continue
         text = f"{len(marked)} of {count(len(boxes), 'boxes')}"
@@ -169,15 +164,9 @@ class Shots:
             return None
         box = _usable(example["box"])
         size, neighbours = self._layout(file, split, box)
-        picture = draw_picture(
-            file_inside(self.root, file) if self.root else None,
-            size,
-            [box] if box else [],
-            neighbours,
-            focus=box,
-            long_side=_SHOT_SIDE,
-            most_bytes=_SHOT_BYTES,
-        )
+        options = {"long_side": _SHOT_SIDE, "most_bytes": _SHOT_BYTES}
+        path, marked = file_inside(self.root, file), [box] if box else []
+        picture = draw_picture(path, size, marked, neighbours, focus=box, **options)
         if picture is None or not (picture.uri or box):
             return None
         captions = [example["label"] or ""]

@@ -100,7 +100,7 @@ def _view(report: dict, sets: dict[str, Labels], root: Path) -> dict[str, object
         "open_rows": open_rows,
         "pixels": report["pixels"],
         "percent": words.percent,
-        "number": words.number,
+        "number": "{:,}".format,
         "counted": count,
     }
 

@@ -73,8 +73,11 @@ class Picture:
     locator: tuple[tuple[float, ...], ...]
 
 
-def file_inside(root: Path, file_name: str) -> Path | None:
-    """The file under `root`, all links followed; None where there is none or it lies outside."""
+def file_inside(root: Path | None, file_name: str) -> Path | None:
+    """The file under `root`, all links followed; None where there is none or it lies outside, and
+    for a root of None, where no file is to be opened."""
+    if root is None:
+        return None
     try:
         path = (root / file_name).resolve()
         if belongs(str(path), root) and path.is_file():

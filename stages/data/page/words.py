@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from stages.data.catalogue import SEVERITIES
 from stages.data.findings import GRAVEST
-from stages.study.counts import count
+from stages.study.counts import count, form
 
 _KINDS = {"error": "errors", "warning": "warnings", "info": "notes"}
 # Control characters, line separators, halves of surrogate pairs, and the bidi marks that reorder
@@ -29,13 +29,6 @@ def visible(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), value)
-
-
-def number(value: float) -> str:
-    """1077 as 1,077; a number that is not whole keeps two digits."""
-    if value == int(value):
-        return f"{value:,}"
-    return f"{value:,.2f}"
 
 
 def percent(share: float) -> str:
@@ -127,10 +120,8 @@ def grouping(groups: dict) -> str:
         f"{count(groups['images'], 'images')} in {count(groups['groups'], 'groups')}, "
         f"the largest of {count(groups['largest'], 'images')}"
     )
-    if groups.get("column"):
+    if groups["column"]:
         text = f"Images that share a value of {groups['column']} belong together: {text}"
-    pairs = groups.get("near_duplicate_pairs")
-    if pairs is not None:
-        verb = "was" if pairs == 1 else "were"
-        text += f"; {count(pairs, 'pairs')} of near-duplicate images {verb} found"
-    return f"{text}."
+    pairs = groups["near_duplicate_pairs"]
+    verb = form(pairs, "was", "were")
+    return f"{text}; {count(pairs, 'pairs')} of near-duplicate images {verb} found."

@@ -50,6 +50,15 @@ class Raw:
         """Where findings say that its entries are."""
         return {"split": self.split, "source": self.name}
 
+    def add_image(self, name: str, **size: Any) -> None:
+        """With an id from 1."""
+        self.images.append({"id": len(self.images) + 1, "file_name": name, **size})
+
+    def add_box(self, label: Any, box: list[Any], at: str, **fields: Any) -> None:
+        """Of the image that was added last, with an id from 1."""
+        ids = {"id": len(self.annotations) + 1, "image_id": len(self.images)}
+        self.annotations.append({**ids, "category_id": label, "bbox": box, **fields, "at": at})
+
 
 def read_text(path: Path, origin: dict[str, Any], findings: Findings) -> str | None:
     """The file's text without a byte order mark; None, and a fatal finding, where there is none."""

@@ -22,6 +22,7 @@ from stages.data.sources.image_folders import (
     by_split,
     image_folders,
     in_root_alone,
+    left_out,
     only,
     split_of,
 )
@@ -139,7 +140,7 @@ def recognise_coco(tree: Tree) -> Layout | None:
     # either.
     if not files or (apart and files == without_images):
         return None
-    notes = [f"{file.path} is left out: its name says no split, and others do" for file in apart]
+    notes = [left_out(file.path) for file in apart]
     by_path = {file.path: file for file in files}
     sources = {}
     for split, paths in by_split(by_path, notes).items():

@@ -226,8 +226,12 @@ def by_split(annotations: Iterable[str], notes: list[str]) -> dict[str, list[str
     if "train" not in named:
         named["train"] = named.pop(next(split for split in ("", *SPLITS) if split in named))
     for path in named.pop("", []):
-        notes.append(f"{path or '.'} is left out: its name says no split, and others do")
+        notes.append(left_out(path))
     return {split: named[split] for split in SPLITS if split in named}
+
+
+def left_out(path: str) -> str:
+    return f"{path or '.'} is left out: its name says no split, and others do"
 
 
 def in_root_alone(folder: str, images: list[str]) -> bool:

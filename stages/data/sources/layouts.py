@@ -16,6 +16,7 @@ from stages.data.sources.image_folders import (
     image_folders,
     in_root_alone,
     is_below,
+    left_out,
     only,
     split_sources,
     stem_folders,
@@ -69,7 +70,7 @@ def recognise_voc(tree: Tree) -> Layout | None:
             if not images:
                 lost += list(said)[:5]
         else:
-            notes.append(f"{folder} is left out: its name says no split, and others do")
+            notes.append(left_out(folder))
     if not folders:
         return None
     lists: dict[str, Source] = {}
@@ -205,8 +206,7 @@ def _follow_yaml(
             # Of the lines on folders whose names say no split, those on labels that are read now.
             for folder in folders:
                 if is_below(folder, source.annotations.removeprefix(".")):
-                    start = f"{folder or '.'} is left out"
-                    notes[:] = [note for note in notes if not note.startswith(start)]
+                    notes[:] = [note for note in notes if note != left_out(folder)]
         elif reason:
             notes.append(f"{file}: {split}: {', '.join(entries)} is not followed: {reason}")
     if "train" not in followed:

@@ -99,8 +99,8 @@ def _xml_files(
 
 
 def _parsed(data: bytes) -> ElementTree.Element:
-    """The tags without their namespaces. Raises ParseError, and ValueError for XML that is no VOC file:
-    it would pass for an image without objects."""
+    """The tags without their namespaces. Raises ParseError, and ValueError for XML that is no VOC
+    file: it would pass for an image without objects."""
     tree = ElementTree.fromstring(data)
     for element in tree.iter():
         element.tag = element.tag.rpartition("}")[2]
@@ -113,12 +113,12 @@ def _add(
     tree: ElementTree.Element, name: str, raw: Raw, origin: dict[str, Any], findings: Findings
 ) -> None:
     """Adds the image `name` and its objects."""
-    image: dict[str, Any] = {"id": len(raw.images) + 1, "file_name": name}
     size = [as_number(tree.findtext(f"size/{side}")) for side in ("width", "height")]
     # 0 or nothing means that the size is not known; the image file has it.
     if are_finite(size) and min(size) > 0:
-        image.update(width=size[0], height=size[1])
-    raw.images.append(image)
+        raw.add_image(name, width=size[0], height=size[1])
+    else:
+        raw.add_image(name)
     for position, item in enumerate(tree.iter("object")):
         place = f"object[{position}]"
         label = (item.findtext("name") or "").strip() or None
@@ -129,17 +129,8 @@ def _add(
         attributes = {}
         for attribute in item.iterfind("attributes/attribute"):
             attributes[attribute.findtext("name") or ""] = as_number(attribute.findtext("value"))
-        raw.annotations.append(
-            {
-                "id": len(raw.annotations) + 1,
-                "image_id": image["id"],
-                "category_id": label,
-                "bbox": _box(item),
-                "iscrowd": int(difficult),
-                "attributes": attributes,
-                "at": place,
-            }
-        )
+        crowd = int(difficult)
+        raw.add_box(label, _box(item), place, iscrowd=crowd, attributes=attributes)
 
 
 def _box(item: ElementTree.Element) -> list[Any]:

@@ -4,6 +4,7 @@ box, a polygon, or a box with keypoints, a confidence or a track after it."""
 from __future__ import annotations
 
 import posixpath
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +58,20 @@ def read_yolo(
             findings.report("label_file_broken", place, file=image, note=str(error))
             # Without a label file it would pass for an image without objects.
             del pictures[stem]
-    kinds = LineKinds([text for _, text in texts.values()], keypoint_shape(root))
+    kinds = LineKinds(map(itemgetter(1), texts.values()), keypoint_shape(root))
     if kinds.fault:
         findings.report("line_read_otherwise", origin, note=kinds.fault)
     for stem, files in pictures.items():
         no_labels = ((Path(annotations) / f"{stem}.txt").as_posix(), "")
         source, text = texts.get(stem, no_labels)
+        place = {"split": split, "source": source}
         if len(files) > 1 and text:
-            place = {"split": split, "source": source, "file": posixpath.join(folder, files[0])}
-            findings.report("label_file_shared", place, before=", ".join(files))
+            file = posixpath.join(folder, files[0])
+            findings.report("label_file_shared", place, file=file, before=", ".join(files))
         for name in files:
-            raw.images.append({"id": len(raw.images) + 1, "file_name": name})
-            place = {"split": split, "source": source, "file": posixpath.join(folder, name)}
-            _read_lines(text, kinds, raw, place, findings)
+            raw.add_image(name)
+            image_place = {**place, "file": posixpath.join(folder, name)}
+            _read_lines(text, kinds, raw, image_place, findings)
     _check_class_numbers(raw, root, findings)
     return raw
 
@@ -89,16 +91,7 @@ def _read_lines(
             continue
         # Some programs write the class as 2.0.
         is_class = isinstance(label, float) and label.is_integer()
-        raw.annotations.append(
-            {
-                "id": len(raw.annotations) + 1,
-                "image_id": len(raw.images),
-                "category_id": int(label) if is_class else words[0],
-                "bbox": box,
-                "iscrowd": 0,
-                "at": f"line {line}",
-            }
-        )
+        raw.add_box(int(label) if is_class else words[0], box, f"line {line}")
 
 
 def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
@@ -116,13 +109,13 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
     count = len(names)
     if not numbers or names != list(range(count)):
         return
+    note = f"the names are those of classes 0 to {count - 1}"
     is_repaired = findings.action(code) == "repair"
     is_shifted = min(numbers) > 0 and max(numbers) == count
     if not (is_shifted or is_repaired):
         # Class K may be without a box, or else class 0. Another split may have it.
         is_last_or_first = count >= 3 and numbers == set(range(1, count))
         if is_last_or_first and _file_with_class_zero(root) is None:
-            note = f"the names are those of classes 0 to {count - 1}"
             before = f"classes 1 to {count - 1}"
             findings.report("class_zero_unused", raw.origin, before=before, note=note)
         return
@@ -134,13 +127,8 @@ def _check_class_numbers(raw: Raw, root: Path, findings: Findings) -> None:
             note = "not repaired: this file has the class 0, so the numbers do not start at 1"
             findings.report(code, place, "keep", note=note)
             return
-    findings.report(
-        code,
-        raw.origin,
-        before=before,
-        after=f"classes {min(numbers) - 1} to {max(numbers) - 1}",
-        note=f"the names are those of classes 0 to {count - 1}",
-    )
+    after = f"classes {min(numbers) - 1} to {max(numbers) - 1}"
+    findings.report(code, raw.origin, before=before, after=after, note=note)
     if is_repaired:
         for entry in raw.annotations:
             if isinstance(entry["category_id"], int):

@@ -1,5 +1,5 @@
-"""Tells the lines of YOLO labels apart: a box, a polygon, or a box with keypoints, a confidence or the
-number of a track after it."""
+"""Tells the lines of YOLO labels apart: a box, a polygon, or a box with keypoints, a confidence or
+the number of a track after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the class names of a YOLO set as the text that is written, and what else its YAML file says."""
+"""Reads the class names of a YOLO set as the text that is written, and the shape of keypoints."""
 
 from __future__ import annotations
 
@@ -203,4 +203,4 @@ def _check_others(
 
 
 def _names_of(categories: list[dict[str, Any]]) -> list[str]:
-    return [category["name"] for category in categories]
+    return list(map(itemgetter("name"), categories))
