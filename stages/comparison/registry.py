@@ -221,10 +221,8 @@ def contest(
 
 
 def _costs_less(judgement: Judgement, chosen: str, cell: str) -> bool:
-    if judgement.choice.cost is None:
-        return False
     first, second = (
-        Candidate(name, None, judgement.costs[name], spread=judgement.cost_spread.get(name, {}))
+        Candidate(name, None, judgement.costs[name], judgement.cost_spread.get(name, {}))
         for name in (chosen, cell)
     )
     return costs_less(first, second, judgement.choice.cost)

@@ -112,19 +112,20 @@ class Panel:
         self.name = name
         self.is_loss = name == PANELS[0]
         self.empty: list[str] = []
-        drawn: list[tuple[Shown, Series, float]] = []
+        drawn: list[tuple[Shown, Series]] = []
+        peaks = []
         self.last = 1
         for cell in cells:
             series = cell.result.history.get(name, EMPTY)
             if self.is_loss:
                 series = running_mean(series, cell.result.epoch_steps)
             if series.values:
-                drawn.append((cell, series, max(series.values)))
+                drawn.append((cell, series))
+                peaks.append(max(series.values))
             else:
                 self.empty.append(cell.short)
             for column in cell.result.history.values():
                 self.last = max([self.last, *column.steps[-1:]])
-        peaks = [peak for _, _, peak in drawn]
         limit = max(peaks, default=0.0)
         if self.is_loss and peaks:
             limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
@@ -132,8 +133,11 @@ class Panel:
         if limit > 0:
             distance = nice_step(limit, 5)
             self.top = math.ceil(limit / distance - 1e-9) * distance
-        self.lines = [self._line(cell, series) for cell, series, _ in drawn]
-        self.cut = [cell.short for cell, _, peak in drawn if peak > self.top]
+        self.lines, self.cut = [], []
+        for (cell, series), peak in zip(drawn, peaks, strict=True):
+            self.lines.append(self._line(cell, series))
+            if peak > self.top:
+                self.cut.append(cell.short)
         steps = range(0, self.last + 1, int(max(1, nice_step(self.last, 5))))
         self.x_ticks = [(self._x(step), _thousands(step)) for step in steps]
         self.y_ticks = ticks(0.0, self.top, 5, self._y)

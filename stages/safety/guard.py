@@ -154,16 +154,18 @@ def train(
     cell: ResolvedCell, study: Study, data: dict[str, Any], work: Workspace
 ) -> dict[str, Any] | None:
     """Runs the training under our hooks; run.json, None in all processes but the first."""
-    from stages.safety import keeper, loaders, states
+    from stages.safety.keeper import CheckpointsHook, KeeperHook
+    from stages.safety.loaders import bound_loader, release_workers
     from stages.safety.record import ProgressHook, Record
+    from stages.safety.states import Writer, load_state
     from stages.training import runner
 
     name = cell.name
     cfg = runner.runner_config(cell, work.folder, study.training.image_cache)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bound_loader(loader, study.training.workers, in_training=True)
+        bound_loader(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
-    before = states.load_state(work.folder)
+    before = load_state(work.folder)
     record = run = None
     if _is_first():
         record = Record(cell, study, data, work, before)
@@ -174,10 +176,10 @@ def train(
     if training.passes > 1:
         # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
-    writer = states.Writer()
+    writer = Writer()
     bar = ProgressHook(name, training.recorder, run)
-    saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
-    keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
+    saver = CheckpointsHook(work.folder, training, data["classes"], writer)
+    keeper_hook = KeeperHook(work.folder, training, bar, writer, before, run)
     try:
         for hook in (bar, saver, keeper_hook):
             training.runner.register_hook(hook)
@@ -193,7 +195,7 @@ def train(
         writer.close()
         raise keeper_hook.last_words(name, study.scale, error) from None
     finally:
-        loaders.release_workers()
+        release_workers()
     if not record:
         return None
     content = record.finish(training, keeper_hook.seconds)

@@ -136,8 +136,8 @@ def _cost(judgement: Judgement, chosen: str) -> str:
         return f"{text}. {_possible(safest, judgement)}."
     return (
         f"{text}. {len(choice.cheaper)} cheaper cells may be good enough; "
-        f"{judgement.short(safest.name)} would save {percent_text(safest.saved)}, but could lose up "
-        f"to {value(safest.loss_high)}."
+        f"{judgement.short(safest.name)} would save {percent_text(safest.saved)}, but could lose "
+        f"up to {value(safest.loss_high)}."
     )
 
 
@@ -160,8 +160,8 @@ def _not_cheaper(judgement: Judgement, chosen: str, key: str, cost: float) -> st
 
 def _possible(possible: Possible, judgement: Judgement) -> str:
     return (
-        f"{judgement.short(possible.name)} would save {percent_text(possible.saved)} and may be good "
-        f"enough, but could lose up to {value(possible.loss_high)}"
+        f"{judgement.short(possible.name)} would save {percent_text(possible.saved)} and may be "
+        f"good enough, but could lose up to {value(possible.loss_high)}"
     )
 
 

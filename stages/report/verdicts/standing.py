@@ -164,8 +164,13 @@ def _repeats(row: CellResult, cell: Shown) -> str:
 def _pareto(judgement: Judgement, name: str) -> tuple[str, str, tuple[str, ...]]:
     """Where the cell lies, what it lacks to be placed, and who dominates it."""
     front = judgement.front
-    places = {"member": "on the front", "dominated": "dominated"}
-    by = {cell.name: cell.by for cell in front.dominated}
-    lacks = {cell.name: cell.lacks for cell in front.incomplete}
-    words = [COSTS[key][0] if key in COSTS else key for key in lacks.get(name, ())]
-    return places.get(front.place(name), "not placed"), ", ".join(words), by.get(name, ())
+    if name in front.members:
+        return "on the front", "", ()
+    for entry in front.dominated:
+        if entry.name == name:
+            return "dominated", "", entry.by
+    for entry in front.incomplete:
+        if entry.name == name:
+            words = [COSTS[key][0] if key in COSTS else key for key in entry.lacks]
+            return "not placed", ", ".join(words), ()
+    return "not placed", "", ()
