@@ -20,17 +20,13 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
-from stages.safety import lock
-from stages.safety.resources import (
-    check_gpus,
-    check_shared_memory,
-    explained_memory_error,
-)
+from stages.safety import lock, workspace
+from stages.safety.resources import check_gpus, check_shared_memory, explained_memory_error
+from stages.safety.workspace import Workspace, is_first
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
 if TYPE_CHECKING:
-    from stages.safety.workspace import Workspace
     from stages.training.cell_file import ResolvedCell
 
 log = logging.getLogger(__name__)
@@ -42,7 +38,7 @@ def main(name: str) -> None:
     cell = study.cell(name)
     if "RANK" in os.environ:
         # Several processes train together under the lock of the first.
-        with lock.held(name) if _is_first() else contextlib.nullcontext():
+        with lock.held(name) if is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
     check_shared_memory(name, cell, study)
@@ -122,7 +118,7 @@ def launch(name: str, count: int) -> None:
 def finish(name: str, study: Study, cell: Cell) -> None:
     """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     from stages.model.resolve import read_prepared
-    from stages.safety import record, workspace
+    from stages.safety.record import fingerprint
     from stages.training import cell_file, processes
 
     resolved = cell_file.read(paths.cell(name))
@@ -130,7 +126,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     data = read_prepared(study, cell)
     pretrained = resolved.training["pretrained"]
     weights = [Path(pretrained)] if pretrained else []
-    work = workspace.open_(name, *record.fingerprint(resolved, data, weights))
+    work = workspace.open_(name, *fingerprint(resolved, data, weights))
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
@@ -139,7 +135,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
         if content:
             write_text(work.folder / "config.py", resolved.text)
             write_json(work.folder / "run.json", content)
-    if _is_first():
+    if is_first():
         # DVC removes a stage's outs before it runs it again; of several processes some start late.
         work.publish(
             {
@@ -167,7 +163,7 @@ def train(
     training = runner.assemble(cfg, work.folder / "history.csv")
     before = load_state(work.folder)
     record = run = None
-    if _is_first():
+    if is_first():
         record = Record(cell, study, data, work, before)
         run = record.run
         if before:
@@ -207,8 +203,3 @@ def train(
         content["train_minutes"],
     )
     return content
-
-
-def _is_first() -> bool:
-    """Whether this process is the first of those that train together, or the only one."""
-    return int(os.environ.get("RANK", 0)) == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from stages.files import link
 from stages.results.files import PLACES
 
 if TYPE_CHECKING:
@@ -197,19 +198,17 @@ def same_number(stored: float, value: float) -> bool:
     return stored == value or (math.isnan(stored) and math.isnan(value))
 
 
-def put_file(client: MlflowClient, run: Run, file: Path, folder: str = "") -> None:
-    """Hard-links `file` into an artifact store on this disk; else uploads or copies it.
+def put_file(client: MlflowClient, run: Run, file: Path, folder: str) -> None:
+    """Hard-links `file` into an artifact store on this disk; else copies or uploads it.
 
-    A linked file is the one in DVC's cache: it must never be edited in place. Raises
-    FileNotFoundError.
+    A linked file is the one in DVC's cache: it must never be edited in place. Where DVC's
+    cache.type is symlink, the file behind the link outlives `dvc gc`. Raises FileNotFoundError.
     """
     local = _local_root(run.info.artifact_uri)
     if local is not None:
-        target = local / folder / file.name
-        if _link(file, target):
-            return
         # MLflow would copy into what is there already, which may be a file of DVC's cache.
-        target.unlink(missing_ok=True)
+        link(file, local / folder / file.name)
+        return
     with _time_for(file.stat().st_size):
         client.log_artifact(run.info.run_id, str(file), folder or None)
 
@@ -230,25 +229,6 @@ def missing_files(client: MlflowClient, run: Run, files: dict[str, Path]) -> dic
         if path not in sizes or not has_size:
             lacking[path] = file
     return lacking
-
-
-def _link(file: Path, target: Path) -> bool:
-    """Whether `target` now is `file`; False where the file systems differ or know no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        # Where DVC's cache.type is symlink, the file behind the link outlives `dvc gc`.
-        os.link(file.resolve(strict=True), temporary)
-        # Renaming one name of a file onto another does nothing, and leaves both.
-        os.replace(temporary, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return True
 
 
 def _is_stored(file: Path, stored: Path) -> bool:
