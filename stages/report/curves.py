@@ -6,12 +6,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.drawing import CurvePoint, Frame, nice_step, path, ticks
+from stages.report.drawing import Curve, CurvePoint, Frame, nice_step, path, ticks
 from stages.report.shown_cells import Shown
 from stages.report.summary import csv_text
 from stages.results.cell import CellResult
@@ -91,16 +90,6 @@ def envelope(series: Series, most: int) -> list[int]:
     return sorted(places)
 
 
-@dataclass(frozen=True)
-class PanelLine:
-    """`path` and `raw` are SVG path data, or ""."""
-
-    cell: Shown
-    path: str
-    raw: str
-    points: list[CurvePoint]
-
-
 class Panel:
     """The history column `name` with one line per cell: train loss as the running mean over an
     epoch, the raw curve behind it; validations as they are.
@@ -153,7 +142,7 @@ class Panel:
     def _path(self, series: Series, places: Iterable[int]) -> str:
         return path((self._x(series.steps[at]), self._y(series.values[at])) for at in places)
 
-    def _line(self, cell: Shown, series: Series) -> PanelLine:
+    def _line(self, cell: Shown, series: Series) -> Curve:
         raw, unit = EMPTY, "validation"
         points = list(zip(series.steps, series.values, strict=True))
         if self.is_loss:
@@ -165,7 +154,8 @@ class Panel:
             title = f"{cell.name}\n{self.name} = {value:.4f} at iteration {step} ({unit})"
             marked.append(CurvePoint(self._x(step), self._y(value), f"{title}\nrun {cell.run}"))
         smooth = self._path(series, sampled(series, _POINTS))
-        return PanelLine(cell, smooth, self._path(raw, envelope(raw, _POINTS)), marked)
+        behind = [(self._path(raw, envelope(raw, _POINTS)), "")]
+        return Curve(cell, smooth, cell.title, marked, behind)
 
 
 def _thousands(step: int) -> str:

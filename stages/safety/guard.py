@@ -14,7 +14,6 @@ import signal
 import sys
 import tempfile
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
@@ -124,9 +123,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
     resolved = cell_file.read(paths.cell(name))
     processes.use_threads(resolved.training["threads"])
     data = read_prepared(study, cell)
-    pretrained = resolved.training["pretrained"]
-    weights = [Path(pretrained)] if pretrained else []
-    work = workspace.open_(name, *fingerprint(resolved, data, weights))
+    work = workspace.open_(name, *fingerprint(resolved, data))
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
