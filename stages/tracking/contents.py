@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import filecmp
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -209,8 +208,13 @@ def put_file(client: MlflowClient, run: Run, file: Path, folder: str) -> None:
         # MLflow would copy into what is there already, which may be a file of DVC's cache.
         link(file, local / folder / file.name)
         return
-    with _time_for(file.stat().st_size):
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    usual = os.environ.get(name, "20")
+    os.environ[name] = str(int(usual) + int(file.stat().st_size / BYTES_PER_S))
+    try:
         client.log_artifact(run.info.run_id, str(file), folder or None)
+    finally:
+        os.environ[name] = usual
 
 
 def missing_files(client: MlflowClient, run: Run, files: dict[str, Path]) -> dict[str, Path]:
@@ -236,17 +240,6 @@ def _is_stored(file: Path, stored: Path) -> bool:
     if stored.is_symlink() or not stored.is_file():
         return False
     return not file.is_file() or stored.samefile(file) or filecmp.cmp(file, stored, shallow=False)
-
-
-@contextlib.contextmanager
-def _time_for(size: int) -> Iterator[None]:
-    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    usual = os.environ.get(name, "20")
-    os.environ[name] = str(int(usual) + int(size / BYTES_PER_S))
-    try:
-        yield
-    finally:
-        os.environ[name] = usual
 
 
 def _local_root(artifact_uri: str) -> Path | None:
