@@ -15,18 +15,10 @@ from mmengine.hooks import Hook
 from stages import program
 from stages.errors import InputError
 from stages.files import link
+from stages.safety import states
 from stages.safety.loaders import Batches, explain
 from stages.safety.record import ProgressHook
-from stages.safety.states import (
-    TrainingState,
-    Writer,
-    copied,
-    dump,
-    put_state_back,
-    save_state,
-    take_state,
-    unwrapped,
-)
+from stages.safety.states import TrainingState, Writer, put_state_back, save_state, take_state
 from stages.safety.workspace import newest_step
 from stages.tracking.cells import TrainingRun
 from stages.training import best
@@ -60,10 +52,10 @@ class CheckpointsHook(Hook):
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float | None]) -> None:
         if is_main_process():
-            weights = copied(unwrapped(runner.model).state_dict())
+            weights = states.copied(states.unwrapped(runner.model).state_dict())
             content = best.content(weights, self.classes, runner.epoch)
             path = self._path(runner.epoch)
-            self.writer.put(lambda: dump(content, path))
+            self.writer.put(lambda: states.dump(content, path))
 
     def finish(self) -> None:
         """best.pth and last.pth, one file under two names where they are the same."""
