@@ -19,7 +19,7 @@ from tqdm import tqdm
 import stages.model.ops  # noqa: F401  before anything of MMDetection
 from stages.errors import InputError
 from stages.model import config_file
-from stages.safety import loaders
+from stages.safety.loaders import bound_loader
 from stages.scoring.results import to_results
 from stages.study.paths import EVALUATED
 from stages.training import image_cache
@@ -90,38 +90,29 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class Predictor:
-    """A trained cell; its model is built once, however many splits it is run over.
+def detect(
+    model: torch.nn.Module, cfg: Config, split: str, cached: bool = False, workers: int = 0
+) -> list[dict[str, Any]]:
+    """What a model of load_model() detects on the whole split ("val" or "test"), in COCO's results
+    format.
 
     cached: pixels come from the image cache that training uses. workers: loader processes.
-    Raises InputError as load_model does.
     """
-
-    def __init__(
-        self, config: Path, checkpoint: Path, cached: bool = False, workers: int = 0
-    ) -> None:
-        self._model, self._cfg = load_model(config, checkpoint)
-        self._model.to(device())
-        self._cached = cached
-        self._workers = workers
-
-    def detections(self, split: str) -> list[dict[str, Any]]:
-        """Of the whole split ("val" or "test") in COCO's results format."""
-        cfg = self._cfg
-        loaders.bound_loader(cfg[f"{split}_dataloader"], self._workers)
-        if self._cached:
-            cfg = image_cache.use(cfg, split)
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it reads
-            loader = Runner.build_dataloader(
-                forked(cfg[f"{split}_dataloader"]), seed=cfg.randomness.seed
-            )
-        results: list[dict[str, Any]] = []
-        progress = tqdm(loader, desc=f"predict {split}", unit="batch", disable=None, leave=False)
-        with torch.inference_mode():
-            for batch in progress:
-                for sample in self._model.test_step(batch):
-                    results += to_results(sample.to_dict())
-        return results
+    model.to(device())
+    bound_loader(cfg[f"{split}_dataloader"], workers)
+    if cached:
+        cfg = image_cache.use(cfg, split)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints what it reads
+        loader = Runner.build_dataloader(
+            forked(cfg[f"{split}_dataloader"]), seed=cfg.randomness.seed
+        )
+    results: list[dict[str, Any]] = []
+    progress = tqdm(loader, desc=f"predict {split}", unit="batch", disable=None, leave=False)
+    with torch.inference_mode():
+        for batch in progress:
+            for sample in model.test_step(batch):
+                results += to_results(sample.to_dict())
+    return results
 
 
 def forked(loader: ConfigDict) -> dict[str, Any]:

@@ -36,21 +36,20 @@ def main(name: str) -> None:
     check_shared_memory(name, cell, study)
     log.info("%s: loading MMDetection", name)
     # Seconds of imports, after what can be refused at once.
-    from stages.inference import Predictor
-    from stages.safety import loaders, workspace
+    from stages.inference import detect, load_model
+    from stages.safety.loaders import explained_loader_error
+    from stages.safety.workspace import discard
     from stages.training import processes
 
     processes.use_threads(study.training.threads)
     folder = paths.model(name)
     training = study.training
-    predictor = Predictor(
-        folder / "config.py", folder / "best.pth", training.image_cache, training.workers
-    )
+    model, cfg = load_model(folder / "config.py", folder / "best.pth")
     counts = []
     digests = {}
     for split in paths.EVALUATED:
-        with loaders.explained_loader_error(name, study.scale):
-            detections = predictor.detections(split)
+        with explained_loader_error(name, study.scale):
+            detections = detect(model, cfg, split, training.image_cache, training.workers)
         text = json.dumps(detections, separators=(",", ":"))
         write_text(paths.predictions(name, cell, split), text)
         digests[split] = sha256(paths.annotations(split, study.fold_of(cell)))
@@ -62,7 +61,7 @@ def main(name: str) -> None:
     )
     log.info("%s: detections: %s", name, ", ".join(counts))
     # DVC has taken note of the training by now.
-    workspace.discard(name)
+    discard(name)
 
 
 def _check_kept(name: str, record: dict[str, Any], study: Study) -> None:

@@ -58,7 +58,8 @@ def main(name: str) -> None:
     match = names.match_tensors(names.read_tensors(source), build(wanted["model"]))
     summary = (
         f"{len(match.matched)} tensors matched ({match.share:.1%}), {len(match.missing)} missing"
-        f"{first_names(match.missing)}, {len(match.unexpected)} not used{first_names(match.unexpected)}"
+        f"{first_names(match.missing)}, {len(match.unexpected)} not used"
+        f"{first_names(match.unexpected)}"
     )
     if match.share < names.LEAST_MATCHED:
         raise InputError(f"{source}: is not the backbone {backbone}: {summary}")

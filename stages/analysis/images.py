@@ -40,10 +40,8 @@ def per_image(inspected: Inspection, score: float) -> list[dict[str, Any]]:
     labelled = any(boxes)
     rows = []
     for index, number in enumerate(truth.image_ids.tolist()):
-        row = dict.fromkeys(
-            ("image_id", "file_name", "boxes", "right", "wrong", "not_found", "f1", "errors")
-        )
-        row.update(image_id=number, file_name=truth.files[index], boxes=boxes[index])
+        row = {"image_id": number, "file_name": truth.files[index], "boxes": boxes[index]}
+        row.update(dict.fromkeys(("right", "wrong", "not_found", "f1", "errors")))
         if labelled:
             row.update(
                 right=right[index],

@@ -12,6 +12,7 @@ from typing import Any
 
 from stages.report.summary import csv_text
 from stages.report.texts import escape
+from stages.report.verdicts.hypotheses import HYPOTHESIS_OUTCOMES
 from stages.results.cell import CellResult
 from stages.study import names
 from stages.study.counts import count
@@ -90,9 +91,7 @@ def comparison_metrics(judgement: Judgement) -> dict[str, float]:
     values = {
         "cells": float(len(judgement.repeats)),
         "holes": float(len(judgement.holes)),
-        "supported": 0.0,
-        "rejected": 0.0,
-        "undecided": 0.0,
+        **dict.fromkeys(HYPOTHESIS_OUTCOMES, 0.0),
         "false_alarms_expected": judgement.false_alarms,
         "margin": judgement.margin,
     }

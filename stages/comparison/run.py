@@ -20,7 +20,7 @@ from stages.results.cell import CellResult
 from stages.study import paths
 from stages.study.params import Study
 from stages.tracking import provenance, store
-from stages.tracking.contents import BATCH, TAG_LENGTH, batches, missing_points, now, send_points
+from stages.tracking.contents import BATCH, TAG_LENGTH, batches, now, same_number, send_points
 from stages.tracking.runs import Runs, owner_tags
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
@@ -209,7 +209,9 @@ class _Messages:
                 changed.append(RunTag(key, str(value)[:TAG_LENGTH]))
         for start in range(0, len(changed), BATCH):
             self._client.log_batch(run_id, tags=changed[start : start + BATCH])
-        stored = {name: {step: (0, value)} for name, value in data.metrics.items()}
-        points = [(name, number, now(), step) for name, number in metrics.items()]
-        for batch in batches(missing_points(stored, points, compare=True)):
+        lacking = []
+        for name, number in metrics.items():
+            if name not in data.metrics or not same_number(data.metrics[name], number):
+                lacking.append((name, number, now(), step))
+        for batch in batches(lacking):
             send_points(self._client, run_id, batch)

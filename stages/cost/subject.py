@@ -60,18 +60,15 @@ class Subject:
         """Raises InputError as inference.load_model does, and where there is no image."""
         if not len(source.images):
             raise InputError("the cost of a cell is measured on images, and there is none")
-        self.name = source.name
-        self.images = source.images
-        self.checkpoint = source.checkpoint
+        self.source = source
         self.model, cfg = inference.load_model(source.config, source.checkpoint)
         pipeline = cfg.test_dataloader.dataset.pipeline
         steps = [step for step in pipeline if step.type != "LoadAnnotations"]
         self._pipeline = Compose([{"type": "LoadImageFromNDArray"}, *steps[1:]])
-        self._in_turn = itertools.cycle(self.images)
 
     def enter(self) -> None:
         self.model.to(inference.device())
-        self._in_turn = itertools.cycle(self.images)
+        self._in_turn = itertools.cycle(self.source.images)
 
     def leave(self) -> None:
         if torch.cuda.is_available():
@@ -92,12 +89,12 @@ class Subject:
     def work(self) -> dict[str, Any]:
         """What can be counted, of the first image: see measure.measure_costs()."""
         parameters = list(self.model.parameters())
-        data = self._batch(self.images[:1])
+        data = self._batch(self.source.images[:1])
         regions, flops = _count(self.model, data)
         return {
             "parameters": sum(value.numel() for value in parameters),
             "trainable": sum(value.numel() for value in parameters if value.requires_grad),
-            "checkpoint_bytes": self.checkpoint.stat().st_size,
+            "checkpoint_bytes": self.source.checkpoint.stat().st_size,
             "pixels": list(self.model.data_preprocessor(data)["inputs"].shape[-2:]),
             "proposals": regions,
             "macs": flops // 2,

@@ -6,12 +6,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stages.report.drawing import CurvePoint, Frame, nice_step, path, ticks
+from stages.report.drawing import Curve, CurvePoint, Frame, nice_step, path, ticks
 from stages.report.shown_cells import Shown
 from stages.report.summary import csv_text
 from stages.results.cell import CellResult
@@ -91,16 +90,6 @@ def envelope(series: Series, most: int) -> list[int]:
     return sorted(places)
 
 
-@dataclass(frozen=True)
-class PanelLine:
-    """`path` and `raw` are SVG path data, or ""."""
-
-    cell: Shown
-    path: str
-    raw: str
-    points: list[CurvePoint]
-
-
 class Panel:
     """The history column `name` with one line per cell: train loss as the running mean over an
     epoch, the raw curve behind it; validations as they are.
@@ -112,19 +101,20 @@ class Panel:
         self.name = name
         self.is_loss = name == PANELS[0]
         self.empty: list[str] = []
-        drawn: list[tuple[Shown, Series, float]] = []
+        drawn: list[tuple[Shown, Series]] = []
+        peaks = []
         self.last = 1
         for cell in cells:
             series = cell.result.history.get(name, EMPTY)
             if self.is_loss:
                 series = running_mean(series, cell.result.epoch_steps)
             if series.values:
-                drawn.append((cell, series, max(series.values)))
+                drawn.append((cell, series))
+                peaks.append(max(series.values))
             else:
                 self.empty.append(cell.short)
             for column in cell.result.history.values():
                 self.last = max([self.last, *column.steps[-1:]])
-        peaks = [peak for _, _, peak in drawn]
         limit = max(peaks, default=0.0)
         if self.is_loss and peaks:
             limit = min(limit, _LOSS_CUT * statistics.median_low(peaks))
@@ -132,8 +122,11 @@ class Panel:
         if limit > 0:
             distance = nice_step(limit, 5)
             self.top = math.ceil(limit / distance - 1e-9) * distance
-        self.lines = [self._line(cell, series) for cell, series, _ in drawn]
-        self.cut = [cell.short for cell, _, peak in drawn if peak > self.top]
+        self.lines, self.cut = [], []
+        for (cell, series), peak in zip(drawn, peaks, strict=True):
+            self.lines.append(self._line(cell, series))
+            if peak > self.top:
+                self.cut.append(cell.short)
         steps = range(0, self.last + 1, int(max(1, nice_step(self.last, 5))))
         self.x_ticks = [(self._x(step), _thousands(step)) for step in steps]
         self.y_ticks = ticks(0.0, self.top, 5, self._y)
@@ -149,7 +142,7 @@ class Panel:
     def _path(self, series: Series, places: Iterable[int]) -> str:
         return path((self._x(series.steps[at]), self._y(series.values[at])) for at in places)
 
-    def _line(self, cell: Shown, series: Series) -> PanelLine:
+    def _line(self, cell: Shown, series: Series) -> Curve:
         raw, unit = EMPTY, "validation"
         points = list(zip(series.steps, series.values, strict=True))
         if self.is_loss:
@@ -161,7 +154,8 @@ class Panel:
             title = f"{cell.name}\n{self.name} = {value:.4f} at iteration {step} ({unit})"
             marked.append(CurvePoint(self._x(step), self._y(value), f"{title}\nrun {cell.run}"))
         smooth = self._path(series, sampled(series, _POINTS))
-        return PanelLine(cell, smooth, self._path(raw, envelope(raw, _POINTS)), marked)
+        behind = [(self._path(raw, envelope(raw, _POINTS)), "")]
+        return Curve(cell, smooth, cell.title, marked, behind)
 
 
 def _thousands(step: int) -> str:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from stages.report.shown_cells import Shown
+
 # What gives the x or y of a value; and the ticks of an axis with their labels.
 AxisScale = Callable[[float], float]
 AxisTicks = tuple[tuple[float, str], ...]
@@ -51,6 +53,19 @@ class CurvePoint:
     y: float
     title: str
     thin: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One cell's line, `points` upon it, and fainter lines behind it, each with its title; lines are
+    SVG path data, or "".
+    """
+
+    cell: Shown
+    path: str
+    title: str
+    points: list[CurvePoint]
+    behind: list[tuple[str, str]]
 
 
 def path(points: Iterable[tuple[float, float]]) -> str:

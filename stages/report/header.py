@@ -68,11 +68,7 @@ class ReportContext:
     @property
     def splits(self) -> dict[str, dict]:
         """Split -> its counts of images, boxes and boxes of each class, as far as there are any."""
-        splits = {}
-        for name, split in (self.data.get("splits") or {}).items():
-            if isinstance(split, dict):
-                splits[str(name)] = split
-        return splits
+        return self.data.get("splits", {})
 
 
 def coverage(cells: Sequence[CellResult], context: ReportContext) -> str:

@@ -12,15 +12,19 @@ from stages.errors import InputError
 from stages.files import replacing
 from stages.report import curves, header, table, texts
 from stages.report.header import ReportContext
-from stages.report.pictures import scores
 from stages.report.pictures.errors import WORDS, confusion_matrices, errors
 from stages.report.pictures.gallery import gallery
 from stages.report.pictures.groups import group_charts
+from stages.report.pictures.scores import SCORE_FRAME, SCORE_TICKS, score_curves
 from stages.report.shown_cells import Shown, page_cells, shown_cells
 from stages.report.summary import cell_files, compare_csv, summary_json
 from stages.report.table import ALL, COST_COLUMNS, MAIN, MISSING, SCORES
-from stages.report.verdicts import card, hypotheses, pairs, pareto, standing
+from stages.report.verdicts import pairs
+from stages.report.verdicts.card import CHOICE_STATES, choice_card
+from stages.report.verdicts.hypotheses import hypotheses_tally, hypothesis_card
 from stages.report.verdicts.learning_curve import ShareFigure
+from stages.report.verdicts.pareto import trades
+from stages.report.verdicts.standing import forest, places
 from stages.results.cell import ROW_KEYS, CellResult
 from stages.study import names
 from stages.study.paths import EVALUATED
@@ -142,20 +146,18 @@ def _columns(rows: Sequence[CellResult], judgement: Judgement) -> dict[str, obje
 
 
 def _verdicts(judgement: Judgement, page: Mapping[str, Shown]) -> dict[str, object]:
-    places = standing.places(judgement, page)
+    by_row = places(judgement, page)
     return {
         "alpha": ALPHA,
         "power": POWER,
         "outcomes": texts.OUTCOME_MARKS,
-        "card": card.choice_card(judgement),
-        "states": card.CHOICE_STATES,
-        "places": places,
-        "forest": standing.forest(judgement, places),
-        "hypotheses": [
-            hypotheses.hypothesis_card(finding, judgement) for finding in judgement.findings
-        ],
-        "tally": hypotheses.hypotheses_tally(judgement.findings),
-        "trades": pareto.trades(judgement, page),
+        "card": choice_card(judgement),
+        "states": CHOICE_STATES,
+        "places": by_row,
+        "forest": forest(judgement, by_row),
+        "hypotheses": [hypothesis_card(finding, judgement) for finding in judgement.findings],
+        "tally": hypotheses_tally(judgement.findings),
+        "trades": trades(judgement, page),
         "learning_curves": [ShareFigure(judgement, share, page) for share in judgement.shares],
         "pair_matrices": pairs.matrices(judgement, page),
         "decided": pairs.decided(judgement, judgement.metric),
@@ -177,10 +179,10 @@ def pictures(page: Mapping[str, Shown], judgement: Judgement, root: Path) -> dic
         "errors": errors(study),
         "error_words": WORDS,
         "confusion": confusion_matrices(study),
-        "scores": scores.score_curves(study),
+        "scores": score_curves(study),
         "gallery": gallery(study, judgement, root),
-        "score_frame": scores.SCORE_FRAME,
-        "score_ticks": scores.SCORE_TICKS,
+        "score_frame": SCORE_FRAME,
+        "score_ticks": SCORE_TICKS,
         "decimals": value,
         "ends_text": texts.ends_text,
         "details_absent": study.absent,

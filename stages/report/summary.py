@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from stages.report.table import ALL, COST_COLUMNS
+from stages.report.verdicts.hypotheses import HYPOTHESIS_OUTCOMES
 from stages.results.cell import ROW_KEYS, CellResult
 from stages.study.paths import EVALUATED
 from stages.verdict.judgement import Judgement
@@ -42,7 +43,7 @@ def summary_json(cells: Sequence[CellResult], judgement: Judgement) -> str:
     content["p_best"] = chosen and chosen.p_best
     content["expected_loss"] = chosen and chosen.expected_loss
     outcomes = [finding.outcome for finding in judgement.findings]
-    for outcome in ("supported", "rejected", "undecided"):
+    for outcome in HYPOTHESIS_OUTCOMES:
         content[outcome] = outcomes.count(outcome)
     content["cells"] = len(cells)
     content["holes"] = len(judgement.holes)

@@ -14,23 +14,18 @@ import signal
 import sys
 import tempfile
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import InputError
 from stages.files import write_json, write_text
 from stages.program import Stopped, deferred
-from stages.safety import lock
-from stages.safety.resources import (
-    check_gpus,
-    check_shared_memory,
-    explained_memory_error,
-)
+from stages.safety import lock, workspace
+from stages.safety.resources import check_gpus, check_shared_memory, explained_memory_error
+from stages.safety.workspace import Workspace, is_first
 from stages.study import params, paths
 from stages.study.params import Cell, Study
 
 if TYPE_CHECKING:
-    from stages.safety.workspace import Workspace
     from stages.training.cell_file import ResolvedCell
 
 log = logging.getLogger(__name__)
@@ -42,7 +37,7 @@ def main(name: str) -> None:
     cell = study.cell(name)
     if "RANK" in os.environ:
         # Several processes train together under the lock of the first.
-        with lock.held(name) if _is_first() else contextlib.nullcontext():
+        with lock.held(name) if is_first() else contextlib.nullcontext():
             finish(name, study, cell)
         return
     check_shared_memory(name, cell, study)
@@ -122,15 +117,13 @@ def launch(name: str, count: int) -> None:
 def finish(name: str, study: Study, cell: Cell) -> None:
     """Finishes the cell's training, wherever it stands, and puts its files in their place."""
     from stages.model.resolve import read_prepared
-    from stages.safety import record, workspace
+    from stages.safety.record import fingerprint
     from stages.training import cell_file, processes
 
     resolved = cell_file.read(paths.cell(name))
     processes.use_threads(resolved.training["threads"])
     data = read_prepared(study, cell)
-    pretrained = resolved.training["pretrained"]
-    weights = [Path(pretrained)] if pretrained else []
-    work = workspace.open_(name, *record.fingerprint(resolved, data, weights))
+    work = workspace.open_(name, *fingerprint(resolved, data))
     if work.finished:
         log.info("%s: already trained (%s); restoring its files", name, work.folder)
     else:
@@ -139,7 +132,7 @@ def finish(name: str, study: Study, cell: Cell) -> None:
         if content:
             write_text(work.folder / "config.py", resolved.text)
             write_json(work.folder / "run.json", content)
-    if _is_first():
+    if is_first():
         # DVC removes a stage's outs before it runs it again; of several processes some start late.
         work.publish(
             {
@@ -154,18 +147,20 @@ def train(
     cell: ResolvedCell, study: Study, data: dict[str, Any], work: Workspace
 ) -> dict[str, Any] | None:
     """Runs the training under our hooks; run.json, None in all processes but the first."""
-    from stages.safety import keeper, loaders, states
+    from stages.safety.keeper import CheckpointsHook, KeeperHook
+    from stages.safety.loaders import bound_loader, release_workers
     from stages.safety.record import ProgressHook, Record
+    from stages.safety.states import Writer, load_state
     from stages.training import runner
 
     name = cell.name
     cfg = runner.runner_config(cell, work.folder, study.training.image_cache)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loaders.bound_loader(loader, study.training.workers, in_training=True)
+        bound_loader(loader, study.training.workers, in_training=True)
     training = runner.assemble(cfg, work.folder / "history.csv")
-    before = states.load_state(work.folder)
+    before = load_state(work.folder)
     record = run = None
-    if _is_first():
+    if is_first():
         record = Record(cell, study, data, work, before)
         run = record.run
         if before:
@@ -174,10 +169,10 @@ def train(
     if training.passes > 1:
         # The schedule counts passes; the first of a sum precedes the optimizer's first step.
         warnings.filterwarnings("ignore", message="Detected call of .scheduler.step")
-    writer = states.Writer()
+    writer = Writer()
     bar = ProgressHook(name, training.recorder, run)
-    saver = keeper.CheckpointsHook(work.folder, training, data["classes"], writer)
-    keeper_hook = keeper.KeeperHook(work.folder, training, bar, writer, before, run)
+    saver = CheckpointsHook(work.folder, training, data["classes"], writer)
+    keeper_hook = KeeperHook(work.folder, training, bar, writer, before, run)
     try:
         for hook in (bar, saver, keeper_hook):
             training.runner.register_hook(hook)
@@ -193,7 +188,7 @@ def train(
         writer.close()
         raise keeper_hook.last_words(name, study.scale, error) from None
     finally:
-        loaders.release_workers()
+        release_workers()
     if not record:
         return None
     content = record.finish(training, keeper_hook.seconds)
@@ -205,8 +200,3 @@ def train(
         content["train_minutes"],
     )
     return content
-
-
-def _is_first() -> bool:
-    """Whether this process is the first of those that train together, or the only one."""
-    return int(os.environ.get("RANK", 0)) == 0

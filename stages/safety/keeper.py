@@ -15,8 +15,11 @@ from mmengine.hooks import Hook
 from stages import program
 from stages.errors import InputError
 from stages.files import link
-from stages.safety import loaders, states, workspace
+from stages.safety import states
+from stages.safety.loaders import Batches, explain
 from stages.safety.record import ProgressHook
+from stages.safety.states import TrainingState, Writer, put_state_back, save_state, take_state
+from stages.safety.workspace import newest_step
 from stages.tracking.cells import TrainingRun
 from stages.training import best
 from stages.training.history import Diverged
@@ -34,13 +37,13 @@ class CheckpointsHook(Hook):
     """After each validation: epoch-<n>.pth.
 
     One file an epoch, so that a state names the very file that was its best, whatever came after
-    it. states.save_state removes those that no state needs. To be registered after BestHook.
+    it. save_state() removes those that no state needs. To be registered after BestHook.
     """
 
     priority = "BELOW_NORMAL"
 
     def __init__(
-        self, folder: Path, training: Training, classes: list[str], writer: states.Writer
+        self, folder: Path, training: Training, classes: list[str], writer: Writer
     ) -> None:
         self.folder = folder
         self.best = training.best
@@ -81,8 +84,8 @@ class KeeperHook(Hook):
         folder: Path,
         training: Training,
         progress: ProgressHook,
-        writer: states.Writer,
-        before: states.TrainingState | None,
+        writer: Writer,
+        before: TrainingState | None,
         run: TrainingRun | None,
     ) -> None:
         self.folder = folder
@@ -107,7 +110,7 @@ class KeeperHook(Hook):
         self.clock = self.saved = time.monotonic()
         # A signal to stop can then end waits for loader processes.
         for loop in (runner.train_loop, runner.val_loop):
-            loop.dataloader = loaders.Batches(loop.dataloader)
+            loop.dataloader = Batches(loop.dataloader)
         if get_world_size() > 1:
             # Agreeing over the GPUs' own group would make every step wait for them.
             self.group = torch.distributed.new_group(backend="gloo", timeout=timedelta(minutes=10))
@@ -144,7 +147,7 @@ class KeeperHook(Hook):
 
     def last_words(self, cell: str, scale: str, error: BaseException) -> BaseException:
         """`error` as one line that says how to go on, where a person can do something about it."""
-        step = workspace.newest_step(self.folder)
+        step = newest_step(self.folder)
         after = "the same command starts over"
         if step is not None:
             after = f"the same command resumes from step {step}, whose state is saved"
@@ -161,7 +164,7 @@ class KeeperHook(Hook):
             # One of several processes speaks.
             message = f"{cell}: {error}; {after}" if is_main_process() else ""
             return program.Stopped(error.number, message)
-        lost = loaders.explain(error, scale)
+        lost = explain(error, scale)
         if lost:
             return InputError(f"{cell}: {lost}; {after}")
         if get_world_size() > 1 and isinstance(error, RuntimeError) and _GONE.search(str(error)):
@@ -198,7 +201,7 @@ class KeeperHook(Hook):
 
     def _save(self, runner: Any, epoch: int, start: int) -> None:
         self.recorder.check()
-        state = states.take_state(runner, self.recorder.summed)
+        state = take_state(runner, self.recorder.summed)
         iteration = runner.iter
         if start:
             iteration += 1
@@ -216,9 +219,9 @@ class KeeperHook(Hook):
             "seconds": self.seconds,
             "run_id": self.run and self.run.run_id,
         }
-        self.writer.put(lambda: states.save_state(self.folder, content, iteration // self.passes))
+        self.writer.put(lambda: save_state(self.folder, content, iteration // self.passes))
 
-    def _put_back(self, runner: Any, state: states.TrainingState) -> None:
+    def _put_back(self, runner: Any, state: TrainingState) -> None:
         loop = runner.train_loop
         loop._epoch, loop._iter, loop.start = state["epoch"], state["iteration"], state["start"]
         loop.unscored = not state["start"]
@@ -226,7 +229,5 @@ class KeeperHook(Hook):
             runner.model, state["iteration"], loop.max_iters
         )
         self.best.best = state["best"]
-        self.recorder.put_back(
-            state["rows"], state["pending"], states.put_state_back(runner, state)
-        )
+        self.recorder.put_back(state["rows"], state["pending"], put_state_back(runner, state))
         self.progress.resume()

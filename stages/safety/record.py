@@ -33,9 +33,7 @@ from stages.training.runner import Training, count_images
 TAGS = ("detector", "backbone", "neck", "optimizer", "scale", "seed")
 
 
-def fingerprint(
-    cell: ResolvedCell, data: dict[str, Any], weights: list[Path]
-) -> tuple[str, dict[str, Any]]:
+def fingerprint(cell: ResolvedCell, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """16 hex digits over all that decides a training's bits, and the same in words, as far as words
     go.
 
@@ -49,12 +47,13 @@ def fingerprint(
         if package not in provenance.OBSERVERS:
             settings[package] = version
     settings["digest of the code"] = provenance.code_digest()
-    for path in weights:
+    pretrained = cell.training["pretrained"]
+    if pretrained:
         try:
-            settings["digest of weights"] = sha256(path)[:16]
+            settings["digest of weights"] = sha256(Path(pretrained))[:16]
         except FileNotFoundError:
             raise InputError(
-                f"{path}: no pretrained weights; run python -m stages.weights {cell.name}, "
+                f"{pretrained}: no pretrained weights; run python -m stages.weights {cell.name}, "
                 "or dvc repro"
             ) from None
     text = cell.text + json.dumps(settings, sort_keys=True)

@@ -70,12 +70,17 @@ class Workspace:
                     path.unlink()
 
 
+def is_first() -> bool:
+    """Whether this process is the first of those that train together, or the only one."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def open_(cell: str, fingerprint: str, settings: dict[str, Any]) -> Workspace:
     """The cell's folder to go on from, or a fresh one; then a line says what has changed."""
     folder = paths.SCRATCH / fingerprint
     content = _read(folder)
     # Of several processes that train together, one speaks and writes.
-    first = int(os.environ.get("RANK", 0)) == 0
+    first = is_first()
     if content is None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         content = asdict(Workspace(cell, folder, settings, uuid.uuid4().hex, started))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import filecmp
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from stages.files import link
 from stages.results.files import PLACES
 
 if TYPE_CHECKING:
@@ -197,21 +197,24 @@ def same_number(stored: float, value: float) -> bool:
     return stored == value or (math.isnan(stored) and math.isnan(value))
 
 
-def put_file(client: MlflowClient, run: Run, file: Path, folder: str = "") -> None:
-    """Hard-links `file` into an artifact store on this disk; else uploads or copies it.
+def put_file(client: MlflowClient, run: Run, file: Path, folder: str) -> None:
+    """Hard-links `file` into an artifact store on this disk; else copies or uploads it.
 
-    A linked file is the one in DVC's cache: it must never be edited in place. Raises
-    FileNotFoundError.
+    A linked file is the one in DVC's cache: it must never be edited in place. Where DVC's
+    cache.type is symlink, the file behind the link outlives `dvc gc`. Raises FileNotFoundError.
     """
     local = _local_root(run.info.artifact_uri)
     if local is not None:
-        target = local / folder / file.name
-        if _link(file, target):
-            return
         # MLflow would copy into what is there already, which may be a file of DVC's cache.
-        target.unlink(missing_ok=True)
-    with _time_for(file.stat().st_size):
+        link(file, local / folder / file.name)
+        return
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    usual = os.environ.get(name, "20")
+    os.environ[name] = str(int(usual) + int(file.stat().st_size / BYTES_PER_S))
+    try:
         client.log_artifact(run.info.run_id, str(file), folder or None)
+    finally:
+        os.environ[name] = usual
 
 
 def missing_files(client: MlflowClient, run: Run, files: dict[str, Path]) -> dict[str, Path]:
@@ -232,41 +235,11 @@ def missing_files(client: MlflowClient, run: Run, files: dict[str, Path]) -> dic
     return lacking
 
 
-def _link(file: Path, target: Path) -> bool:
-    """Whether `target` now is `file`; False where the file systems differ or know no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        # Where DVC's cache.type is symlink, the file behind the link outlives `dvc gc`.
-        os.link(file.resolve(strict=True), temporary)
-        # Renaming one name of a file onto another does nothing, and leaves both.
-        os.replace(temporary, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return True
-
-
 def _is_stored(file: Path, stored: Path) -> bool:
     # A symbolic link in the store leads into DVC's cache, whose files come and go.
     if stored.is_symlink() or not stored.is_file():
         return False
     return not file.is_file() or stored.samefile(file) or filecmp.cmp(file, stored, shallow=False)
-
-
-@contextlib.contextmanager
-def _time_for(size: int) -> Iterator[None]:
-    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    usual = os.environ.get(name, "20")
-    os.environ[name] = str(int(usual) + int(size / BYTES_PER_S))
-    try:
-        yield
-    finally:
-        os.environ[name] = usual
 
 
 def _local_root(artifact_uri: str) -> Path | None:

@@ -21,9 +21,9 @@ from stages.study import paths
 from stages.study.params import ROOT, Cell
 
 log = logging.getLogger(__name__)
+
 # Belongs into git: make accept notes there which digests of code make the same bits.
 ACCEPTED = Path("accepted.json")
-
 # What computes, draws the images or scores; opencv under the name of the build that is installed.
 PACKAGES = (
     "torch",

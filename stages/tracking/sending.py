@@ -118,7 +118,11 @@ class Sender:
                     return
                 job = self._jobs.popleft()
                 self._is_busy = True
-            error = _error_of(job)
+            error: Exception | None = None
+            try:
+                job()
+            except Exception as raised:  # whatever the tracker does, the training goes on
+                error = raised
             with self._changed:
                 self._is_busy = False
                 self._changed.notify_all()
@@ -142,15 +146,6 @@ class Sender:
             # Who waits for the end wants to know soon.
             seconds = min(seconds, 2 * FIRST_PAUSE_S)
         self._changed.wait_for(lambda: self._closed != closed, seconds)
-
-
-def _error_of(job: Job) -> Exception | None:
-    """What a job raises; None where it is done."""
-    try:
-        job()
-    except Exception as error:  # whatever the tracker does, the training goes on
-        return error
-    return None
 
 
 def installed() -> bool:

@@ -20,7 +20,7 @@ import stages.train
 from stages import fit
 from stages.analysis import tide
 from stages.errors import InputError
-from stages.inference import Predictor
+from stages.inference import detect, load_model
 from stages.model import resolve
 from stages.study import params, paths, yaml_text
 from stages.training import cell_file, history, runner
@@ -105,7 +105,7 @@ def test_the_image_cache_changes_no_bit(trainer, plain):
     assert all(torch.equal(value, weights[name]) for name, value in trainer.weights().items())
     model = trainer.folder / "models" / R50
     without, cached = (
-        Predictor(model / "config.py", model / "best.pth", cached).detections("test")
+        detect(*load_model(model / "config.py", model / "best.pth"), "test", cached)
         for cached in (False, True)
     )
     assert without == cached and without
@@ -137,10 +137,10 @@ def test_loader_processes_are_forks_whatever_pythons_default(trainer, plain, tmp
     # Python 3.14's default.
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        loaded = Predictor(model / "config.py", model / "best.pth", workers=1).detections("val")
+        loaded = detect(*load_model(model / "config.py", model / "best.pth"), "val", workers=1)
     finally:
         multiprocessing.set_start_method(usual, force=True)
-    assert loaded == Predictor(model / "config.py", model / "best.pth").detections("val")
+    assert loaded == detect(*load_model(model / "config.py", model / "best.pth"), "val")
 
 
 def test_nothing_asks_for_a_compiler(trainer, tmp_path, monkeypatch, capfd):
@@ -212,7 +212,7 @@ def test_the_average_is_what_is_validated_and_saved(trainer, plain):
     assert all(torch.allclose(saved[name], weights[name], atol=1e-3) for name in learnt)
     best = max(float(row["val/bbox_mAP_50"]) for row in averaged if row["val/bbox_mAP_50"])
     model = trainer.folder / "models" / R50
-    detections = Predictor(model / "config.py", model / "best.pth").detections("val")
+    detections = detect(*load_model(model / "config.py", model / "best.pth"), "val")
     annotations = trainer.folder / "data/prepared/val.json"
     found = tide.inspect(annotations, detections).evaluated.statistics["bbox_mAP_50"]
     assert found == pytest.approx(best, abs=1e-9)

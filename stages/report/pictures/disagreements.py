@@ -10,13 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.analysis.tide import (
-    BACKGROUND,
-    CLASSIFICATION,
-    ERROR_KINDS,
-    LOCALISATION,
-    Inspection,
-)
+from stages.analysis import tide
+from stages.analysis.tide import Inspection
 from stages.report.pictures.thumbnails import DrawnBox
 from stages.report.shown_cells import Shown
 from stages.scoring.tables import iou_with
@@ -72,9 +67,9 @@ def view(inspected: Inspection, score: float) -> View:
     by = np.full(len(fate), -1)
     rising = inspected.detections.ranking()[::-1]
     # Later ones overrule: a box that is found is found, whatever else means it.
-    for kind, name in ((LOCALISATION, "localisation"), (CLASSIFICATION, "classification")):
+    for kind in (tide.LOCALISATION, tide.CLASSIFICATION):
         rows = rising[(kept & (errors.kind == kind))[rising]]
-        fate[errors.target[rows]] = _KINDS.index(name)
+        fate[errors.target[rows]] = _KINDS.index(tide.ERROR_KINDS[kind])
         by[errors.target[rows]] = rows
     detected = evaluated.box[kept & (evaluated.box >= 0)]
     fate[detected] = by[detected] = -1
@@ -105,7 +100,7 @@ def _unshared(bad: View, good: View) -> np.ndarray:
     theirs = np.flatnonzero(good.kept)
     of_image = pd.Series(theirs).groupby(others.image[theirs]).indices
     alone = []
-    for ghost in np.flatnonzero(bad.kept & (bad.inspected.errors.kind == BACKGROUND)).tolist():
+    for ghost in np.flatnonzero(bad.kept & (bad.inspected.errors.kind == tide.BACKGROUND)).tolist():
         near = theirs[of_image.get(ours.image[ghost], [])]
         if not (iou_with(ours.boxes[ghost], others.boxes[near]) >= _IOU).any():
             alone.append(ghost)
@@ -138,7 +133,7 @@ def boxes(
         if right[at] >= 0:
             drawn.append(DrawnBox(*detections.boxes[at], "right", True, f"{name}: right"))
         elif errors.kind[at] >= 0:
-            kind = ERROR_KINDS[errors.kind[at]]
+            kind = tide.ERROR_KINDS[errors.kind[at]]
             title = f"{name}: {kind}"
             if kind == "classification":
                 title += f", this is {truth.classes[truth.category[errors.target[at]]]}"

@@ -183,8 +183,8 @@ class GroupChart:
         sentences += self._extremes()
         if number > CHART_CLASS_LIMIT:
             sentences.append(
-                f"Drawn are the {CHART_CLASS_LIMIT} classes with most boxes; {number - CHART_CLASS_LIMIT} "
-                "more count in the mean."
+                f"Drawn are the {CHART_CLASS_LIMIT} classes with most boxes; "
+                f"{number - CHART_CLASS_LIMIT} more count in the mean."
             )
         return sentences
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from stages.report.drawing import CurvePoint, Frame, path
+from stages.report.drawing import Curve, CurvePoint, Frame, path
 from stages.report.shown_cells import Shown, ShownCells
 from stages.study.group_metrics import MIN_BOXES
 
@@ -15,20 +15,6 @@ SCORE_FRAME = Frame(440, 340, 48, 430, 10, 300)
 SCORE_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Faint lines of classes behind the first cell's mean.
 _MOST_CLASSES = 20
-
-# Path and title.
-ClassLine = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One cell's line, `points` upon it, and fainter lines behind it."""
-
-    cell: Shown
-    path: str
-    title: str
-    points: list[CurvePoint]
-    behind: list[ClassLine]
 
 
 @dataclass(frozen=True)
@@ -94,8 +80,8 @@ def _recall(cell: Shown, details: Mapping[str, Any], with_classes: bool) -> Curv
     return Curve(cell, _path(curves["recall"], mean), title, points, behind)
 
 
-def _class_lines(details: Mapping[str, Any]) -> list[ClassLine]:
-    """Of the classes with most boxes."""
+def _class_lines(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Path and title, of the classes with most boxes."""
     boxes = {entry["class"]: entry["boxes"] for entry in details.get("per_class", [])}
     curves = details["curves"]
     classes = [entry for entry in curves["per_class"] if entry["AP50"] is not None]
