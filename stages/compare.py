@@ -17,7 +17,7 @@ from stages.study import group_metrics, params, paths
 from stages.study.counts import count
 from stages.study.params import ROOT, Study
 from stages.verdict import matrix
-from stages.verdict.selected_rows import group_repeats
+from stages.verdict.design import group_repeats
 
 log = logging.getLogger(__name__)
 

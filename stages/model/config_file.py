@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 # A config of this project has 20 kB.
-LARGEST = 1 << 20
+LARGEST_CONFIG = 1 << 20
 _REMEDY = (
     "it was not written by stage train; train the cell again "
     "(dvc repro --force stages/dvc.yaml:train@CELL)"
@@ -41,7 +41,7 @@ def read_config(path: Path, *needed: str) -> Config:
             f"{path}: no such config; train the cell first (dvc repro, or "
             f"python -m stages.train {path.parent.name})"
         )
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > LARGEST_CONFIG:
         raise InputError(
             f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}"
         )

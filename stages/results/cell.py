@@ -11,8 +11,7 @@ from typing import Any
 from stages.results.files import CellFiles, ResultFile, Series, history_curves
 from stages.study import paths
 from stages.study.metrics import METRICS
-
-ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
+from stages.study.schema import FACTORS
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def load_cell(files: CellFiles, costs: Costs) -> CellResult:
     losses = [row.get("train/loss", 0.0) for row in rows]
     return CellResult(
         name=files.name,
-        row={key: getattr(files.cell, key) for key in ROW_KEYS},
+        row={key: getattr(files.cell, key) for key in FACTORS},
         scores=scores,
         train_loss=number_at(metrics, "train", "loss"),
         train_minutes=number_at(metrics, "train", "minutes"),

@@ -12,6 +12,11 @@ from stages.study.strict import StudyError, bounded
 ROOT = Path(__file__).resolve().parents[2]
 # The factors of a cell that are fragments in configs/.
 PARTS = ("detector", "backbone", "neck", "optimizer")
+# All factors of a row, in its order.
+FACTORS = (*PARTS, "image_size")
+# Of a row's image_size, in pixels.
+SMALLEST_IMAGE, LARGEST_IMAGE = 32, 8192
+DEFAULT_METRIC = "val/bbox_mAP_50"
 # Absent in most sets, and no mistake then; another name was written by somebody.
 DEFAULT_GROUP = "group"
 # What MLflow's experiments and the registered model were called before a study could have a name.
@@ -140,7 +145,7 @@ class Cell:
     backbone: str
     neck: str
     optimizer: str
-    image_size: int = bounded(minimum=32, maximum=8192)
+    image_size: int = bounded(minimum=SMALLEST_IMAGE, maximum=LARGEST_IMAGE)
     epochs: int | None = bounded(minimum=1, default=None)
     batch_size: int | None = bounded(minimum=1, default=None)
     lr: float | None = bounded(above=0, default=None)
@@ -159,7 +164,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A claim and what must hold for it: an expression (stages/verdict/statements.py), or metric
+    """A claim and what must hold for it: an expression (stages/verdict/expressions.py), or metric
     -> expression.
 
     where: factor -> its one level. metric: one, several, or "every"; of no use where holds names
@@ -169,7 +174,7 @@ class Hypothesis:
     claim: str
     holds: str | dict[str, str]
     where: dict[str, str | int | float] = field(default_factory=dict)
-    metric: str | list[str] = "val/bbox_mAP_50"
+    metric: str | list[str] = DEFAULT_METRIC
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,7 @@ class Verdicts:
     (stages/verdict/choice.py); replicates: how many resampled splits the intervals rest on; margin:
     the largest loss of the metric, in its units, that is accepted for a lower cost."""
 
-    metric: str = "val/bbox_mAP_50"
+    metric: str = DEFAULT_METRIC
     cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = (
         "latency_ms"
     )

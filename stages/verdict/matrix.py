@@ -17,6 +17,7 @@ from stages.verdict import best, holding, learning_curve
 from stages.verdict.best import Standing
 from stages.verdict.choice import choose_cell, highest_cell
 from stages.verdict.costs import candidate_of, front
+from stages.verdict.design import TRAIN_LOSS, Trained, group_repeats
 from stages.verdict.differences import joint_differences
 from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import TRAIN_SHARE
@@ -25,9 +26,7 @@ from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
 from stages.verdict.measured import Measured, measure_splits
 from stages.verdict.pairs import Pair
-from stages.verdict.selected_rows import Trained, group_repeats
 from stages.verdict.settings import settings_of
-from stages.verdict.statements import TRAIN_LOSS
 
 Estimates = Mapping[str, Mapping[str, Estimate | None]]
 

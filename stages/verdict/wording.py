@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
+from stages.study.counts import shortened
+from stages.study.schema import FACTORS
+from stages.verdict.expressions import TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
 MOST_LISTED = 6
@@ -75,14 +77,6 @@ def chance(p: float) -> str:
     while f"{p:.{digits}f}" == f"{0.05:.{digits}f}" and p != 0.05:
         digits += 1
     return f"p = {p:.{digits}f}"
-
-
-def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:
-    """The first names, and of the others how many they are: ["r50", "r101", "3 more"]."""
-    parts = list(names)
-    if len(parts) > most:
-        parts[most:] = [f"{len(parts) - most} {more}"]
-    return parts
 
 
 def enumeration(names: Iterable[str]) -> str:

@@ -117,7 +117,7 @@ def test_prepare_writes_the_order_of_all_train_images(tmp_path):
 def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     from stages.model import resolve
     from stages.verdict import fairness
-    from stages.verdict.selected_rows import declared, group_repeats
+    from stages.verdict.design import declared, group_repeats
     from stages.verdict.settings import Settings
 
     study = params.load_study()

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from stages.analysis import depth, tide
-from stages.results.cell import ROW_KEYS, CellResult, Costs, load_cell
+from stages.results.cell import CellResult, Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell, Hypothesis, Study, Verdicts
+from stages.study.schema import FACTORS
 
 CLASSES = ("Paper", "Metal", "Battery")
 IMAGES, BOXES_EACH = 60, 4
@@ -142,7 +143,7 @@ def write_cell(
         "cell": name,
         "run_id": f"run-of-{name}",
         "training_id": f"training-of-{name}",
-        **{key: getattr(cell, key) for key in ROW_KEYS},
+        **{key: getattr(cell, key) for key in FACTORS},
         "batch_size": 4,
         "epochs": 3,
         "lr_per_sample": 0.003125,

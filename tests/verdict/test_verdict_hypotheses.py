@@ -8,13 +8,13 @@ import pytest
 from scipy.stats import norm
 from stated_hypotheses import LEVELS, SIX, compared, stated
 
+from stages.study.schema import FACTORS
 from stages.study.strict import StudyError
+from stages.verdict.design import EVERY, TRAIN_LOSS, Trained, check_hypotheses
 from stages.verdict.estimates import Estimate
-from stages.verdict.expressions import FACTORS, parse_expression
+from stages.verdict.expressions import parse_expression
 from stages.verdict.hypotheses import expected_false_alarms, judge
-from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, TRAIN_LOSS, check_hypotheses
 
 # Of a normal variable, for 95 %.
 Z = 1.959964

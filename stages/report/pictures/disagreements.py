@@ -15,8 +15,7 @@ from stages.analysis.tide import KINDS as ERRORS
 from stages.report.pictures.thumbnails import Box
 from stages.report.shown_cells import Shown
 from stages.scoring.tables import iou_with
-from stages.study.counts import count, form
-from stages.verdict.wording import shortened
+from stages.study.counts import count, form, shortened
 
 # What the cell that is wrong does, in the order in which they are shown.
 KINDS = ("missed", "classification", "localisation", "background")
