@@ -47,7 +47,7 @@ def main() -> None:
         log.warning("%s is left out: %s", name, reason)
     costs = Costs(ROOT)
     cells = [load_cell(of_cell, costs) for name, of_cell in files.items() if name not in holes]
-    unmeasured = [cell.name for cell in cells if not cell.costs]
+    unmeasured = [cell.name for cell in cells if not cell.measured.costs]
     if unmeasured:
         log.warning(
             "no costs of %s in %s; run `dvc repro costs`", ", ".join(unmeasured), paths.COSTS
