@@ -22,15 +22,6 @@ def corrected(comparisons: int) -> str:
     return f" (corrected for {comparisons} comparisons)"
 
 
-def false_alarm_sentence(number: float) -> str:
-    """What Judgement.false_alarms says, "" where no hypothesis was tested."""
-    if not number:
-        return ""
-    return (
-        f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
-    )
-
-
 def row(levels: Mapping[str, Any]) -> str:
     """A row as "faster_rcnn, r50, fpn, sgd, 512"; factors that are not given are left out."""
     parts = [str(levels[factor]) for factor in FACTORS if factor in levels]

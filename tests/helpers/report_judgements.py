@@ -168,7 +168,7 @@ def judged(
         map(trained_of, cells),
         LEVELS,
         estimate_of,
-        lambda a, b, factor: fairness.compare_settings(settings[a], settings[b], [factor]),
+        fair,
     )
     return dataclasses.replace(
         whole,
@@ -197,7 +197,10 @@ def costs_of(cell: CellResult) -> dict[str, float | None]:
     return {
         "train_minutes": cell.train_minutes,
         "parameters": cell.parameters,
-        **{key: cell.costs.get(key) for key in ("latency_ms", "peak_memory_mib", "size_mib")},
+        **{
+            key: cell.measured.costs.get(key)
+            for key in ("latency_ms", "peak_memory_mib", "size_mib")
+        },
     }
 
 

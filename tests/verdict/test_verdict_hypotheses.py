@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from scipy.stats import norm
@@ -360,13 +361,13 @@ def test_what_was_not_measured_decides_nothing(score):
 def test_no_verdicts_no_decision_and_confounders_are_said():
     from stages.verdict.fairness import compare_settings
 
-    def fairness(a, b, factor):
-        return compare_settings(
+    fairness = {}
+    for a, b in permutations(trained(), 2):
+        fairness[a, b] = compare_settings(
             Settings(a, {"backbone": a, "batch_size": 32}),
             Settings(b, {"backbone": b, "batch_size": 4}),
-            [factor],
+            ["backbone"],
         )
-
     finding = judge(stated(SIX[0]), trained().values(), LEVELS, None, fairness)[0]
     assert finding.outcome == "undecided" and finding.confounded
     assert "Confounded: 2 of 2 pairs of cells also differ in batch size." in finding.sentence
