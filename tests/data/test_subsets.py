@@ -99,7 +99,7 @@ def test_positions_are_among_the_images_that_are_learnt():
     ordered = [[5, 6], [1], [4], [2, 3]]
     # Image 6 has no box.
     assert positions([1, 2, 3, 4, 5], ordered, 0.5) == [0, 4]
-    assert positions([1, 2, 3, 4, 5], ordered, 1.0) is None
+    assert positions([1, 2, 3, 4, 5], ordered, 1.0) == list(range(5))
 
 
 def test_prepare_writes_the_order_of_all_train_images(tmp_path):
