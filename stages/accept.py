@@ -18,8 +18,7 @@ from stages.dvc_command import dvc
 from stages.errors import InputError
 from stages.program import run
 from stages.study import params
-from stages.study.counts import count, is_or_are
-from stages.verdict.wording import shortened
+from stages.study.counts import count, is_or_are, shortened
 
 if TYPE_CHECKING:
     from stages.acceptance.stale import Stale

@@ -18,7 +18,7 @@ from stages.study import group_metrics, params, paths
 from stages.study.counts import count
 from stages.study.params import ROOT, Study
 from stages.verdict import matrix
-from stages.verdict.selected_rows import group_repeats
+from stages.verdict.design import group_repeats
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def main() -> None:
         log.warning("%s is left out: %s", name, reason)
     costs = Costs(ROOT)
     cells = [load_cell(of_cell, costs) for name, of_cell in files.items() if name not in holes]
-    unmeasured = [cell.name for cell in cells if not cell.costs]
+    unmeasured = [cell.name for cell in cells if not cell.measured.costs]
     if unmeasured:
         log.warning(
             "no costs of %s in %s; run `dvc repro costs`", ", ".join(unmeasured), paths.COSTS

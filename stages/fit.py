@@ -79,7 +79,6 @@ def main() -> None:
     )
     minutes = disk = working = 0.0
     for name, cell in study.selected().items():
-        done = name in state
         try:
             estimate = measure_steps(name, cell, study, data)
         except InputError as error:
@@ -90,7 +89,7 @@ def main() -> None:
         epochs, validations = schedule.epochs(cell, study), schedule.validations(cell, study)
         cell_minutes = estimate.minutes(epochs, validations)
         status = "up to date"
-        if not done:
+        if name not in state:
             status = "to run"
             minutes += cell_minutes
             disk += estimate.disk_mb()

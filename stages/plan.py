@@ -22,7 +22,7 @@ from stages.study import group_metrics, params, paths
 from stages.study.counts import count, form
 from stages.study.strict import StudyError
 from stages.tracking.provenance import log_warnings, trained_by_other_code
-from stages.verdict import selected_rows, statements
+from stages.verdict import design
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def main() -> None:
         for fragment in sorted({getattr(cell, part) for cell in study.cells.values()}):
             fragments.check_fragment(part, fragment)
     catalogue.checked(study.data.policy)
-    statements.check_hypotheses(study.hypotheses, params.levels(study))
+    design.check_hypotheses(study.hypotheses, params.levels(study))
     check_prepared_classes(study)
     if study.data.source != "demo" and not Path(study.data.root).is_dir():
         raise InputError(
@@ -67,7 +67,7 @@ def main() -> None:
             f"lr {learning_rate(cell, study):.3g}"
         )
     say_warmups(study)
-    for line in selected_rows.design_warnings(study):
+    for line in design.design_warnings(study):
         log.warning("%s", line)
     other_code = trained_by_other_code(selected)
     if other_code:

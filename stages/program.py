@@ -32,7 +32,7 @@ ORPHANED = signal.SIGUSR1
 _PR_SET_PDEATHSIG = 1
 # How long a wait may still take once a signal has come; docker stop kills after ten seconds.
 SIGNAL_PATIENCE_S = 5.0
-_SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
+_SHELLS = {b"sh", b"dash", b"bash", b"zsh", b"ksh", b"fish", b"busybox"}
 
 
 class Stopped(KeyboardInterrupt):
@@ -209,7 +209,7 @@ def _follow_parent() -> None:
     # A shell stands between where it does not exec its only command (dash): the end of its parent
     # is what counts.
     watched = parent
-    while watched > 1 and _command(watched) in _SHELLS:
+    while watched > 1 and _process(watched, "comm").strip() in _SHELLS:
         watched = _parent_of(watched)
     if watched != parent:
         with contextlib.suppress(OSError, AttributeError):
@@ -217,7 +217,8 @@ def _follow_parent() -> None:
             threading.Thread(target=_wait_for, args=(pidfd,), daemon=True, name="parent").start()
     # It may have gone before prctl, and nobody will say so any more. In a container DVC itself can
     # be process 1.
-    if os.getppid() != parent or (watched <= 1 and not re.search(rb"dvc|python", _command_line(1))):
+    is_dvc = re.search(rb"dvc|python", _process(1, "cmdline"))
+    if os.getppid() != parent or (watched <= 1 and not is_dvc):
         raise Stopped(ORPHANED)
 
 
@@ -227,22 +228,14 @@ def _wait_for(pidfd: int) -> None:
     os.kill(os.getpid(), ORPHANED)
 
 
-def _command(pid: int) -> str:
+def _process(pid: int, file: str) -> bytes:
+    """A file of /proc on a process; empty where that has gone."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-    return ""
-
-
-def _command_line(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/{file}").read_bytes()
     return b""
 
 
 def _parent_of(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        # The command in parentheses may hold spaces.
-        return int(
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
-        )
-    return 0
+    # The command in parentheses may hold spaces.
+    fields = _process(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0

@@ -28,10 +28,7 @@ def main() -> None:
     folder."""
     check_moved(Path(sys.prefix))
     repository = look()
-    if repository.tracked:
-        use_git()
-    else:
-        do_without_git()
+    tell_dvc(repository.tracked)
     if repository.tracked and not repository.remedy:
         identify()
     for line in checkout_warnings():
@@ -52,24 +49,18 @@ def check_moved(environment: Path) -> None:
         )
 
 
-def do_without_git() -> None:
-    """DVC runs nothing outside of a git repository unless its config says so."""
-    if not without_git():
-        dvc("config", "--local", "core.no_scm", "true")
-
-
-def use_git() -> None:
-    """Where the folder has become a repository since; in any other nothing is written."""
-    if without_git():
+def tell_dvc(tracked: bool) -> None:
+    """DVC runs nothing outside of a git repository unless its config says so. What it says already
+    is not written again. tracked: whether the folder is in a repository, or has become so since."""
+    core = ConfigObj(str(LOCAL_CONFIG), encoding="utf-8").get("core", {})
+    without_git = core.get("no_scm", "false").lower() == "true"
+    if tracked and without_git:
         dvc("config", "--local", "--unset", "core.no_scm")
         log.info(
             "this folder is a git repository now: core.no_scm is removed from .dvc/config.local"
         )
-
-
-def without_git() -> bool:
-    core = ConfigObj(str(LOCAL_CONFIG), encoding="utf-8").get("core", {})
-    return core.get("no_scm", "false").lower() == "true"
+    elif not tracked and not without_git:
+        dvc("config", "--local", "core.no_scm", "true")
 
 
 def identify() -> None:

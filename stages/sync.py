@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from stages.comparison.run import AGAIN, REPORT, SUFFIX, SUMMARY
 from stages.files import sha256
@@ -21,9 +21,6 @@ from stages.tracking import cells, store
 from stages.tracking.runs import Runs
 from stages.tracking.sending import NeedsPerson, in_a_line, installed, is_final, without_password
 from stages.tracking.upload import Sent, Upload
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,7 +42,10 @@ def main() -> None:
         )
     study = params.load_study()
     client, experiment = trying(store.open_client)
-    close_vanished(client, experiment)
+    with store.turn():
+        closed = trying(lambda: Runs(client, experiment).close_vanished())
+    for name in closed:
+        log.info("%s: its process is gone; a run is closed as KILLED", name)
     data(names.tags(study))
     total = Sent()
     missing, damaged = [], []
@@ -85,13 +85,6 @@ def main() -> None:
             f"{', '.join(damaged)}: not sent; dvc checkout --force restores the files, or dvc repro "
             "makes them again"
         )
-
-
-def close_vanished(client: MlflowClient, experiment: str) -> None:
-    with store.turn():
-        closed = trying(lambda: Runs(client, experiment).close_vanished())
-    for name in closed:
-        log.info("%s: its process is gone; a run is closed as KILLED", name)
 
 
 def data(tags: dict[str, str]) -> None:

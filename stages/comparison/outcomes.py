@@ -18,7 +18,7 @@ from stages.study import names
 from stages.study.counts import count
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
-from stages.verdict import wording
+from stages.verdict.hypotheses import expected_false_alarms
 from stages.verdict.judgement import Group, Judgement
 
 # Of a class's name in a metric's; MLflow allows 250 characters in all.
@@ -77,7 +77,10 @@ def comparison_note(judgement: Judgement) -> str:
     """What MLflow's page of the comparison shows as its description, in Markdown."""
     lines = [judgement.choice.sentence, judgement.why, judgement.front.sentence]
     lines += [finding.sentence for finding in judgement.findings]
-    lines.append(wording.false_alarm_sentence(judgement.false_alarms))
+    if number := expected_false_alarms(judgement.findings):
+        lines.append(
+            f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
+        )
     lines += [share.sentence for share in judgement.shares]
     lines += [f"{row} is left out: {reason}" for row, reason in judgement.holes.items()]
     return "\n\n".join(escape(judgement.named(line)) for line in lines if line)
@@ -92,7 +95,7 @@ def comparison_metrics(judgement: Judgement) -> dict[str, float]:
         "cells": float(len(judgement.repeats)),
         "holes": float(len(judgement.holes)),
         **dict.fromkeys(HYPOTHESIS_OUTCOMES, 0.0),
-        "false_alarms_expected": judgement.false_alarms,
+        "false_alarms_expected": expected_false_alarms(judgement.findings),
         "margin": judgement.margin,
     }
     for finding in judgement.findings:

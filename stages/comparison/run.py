@@ -18,13 +18,13 @@ from stages.comparison import outcomes, registry
 from stages.files import sha256, write_text
 from stages.results.cell import CellResult
 from stages.study import paths
+from stages.study.counts import shortened
 from stages.study.params import Study
 from stages.tracking import provenance, store
 from stages.tracking.contents import BATCH, TAG_LENGTH, batches, now, same_number, send_points
 from stages.tracking.runs import Runs, owner_tags
 from stages.tracking.sending import Sender, is_final, without_password
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import shortened
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 # A config of this project has 20 kB.
-LARGEST = 1 << 20
-_REMEDY = (
-    "it was not written by stage train; train the cell again "
-    "(dvc repro --force stages/dvc.yaml:train@CELL)"
-)
+LARGEST_CONFIG = 1 << 20
 # MMDetection opens these files while a dataset is built, and may unpickle what it finds.
 _REFUSED = {"proposal_file", "_base_"}
 
@@ -41,7 +37,7 @@ def read_config(path: Path, *needed: str) -> Config:
             f"{path}: no such config; train the cell first (dvc repro, or "
             f"python -m stages.train {path.parent.name})"
         )
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > LARGEST_CONFIG:
         raise InputError(
             f"{path}: {path.stat().st_size} bytes are no cell's config; {_remedy(path)}"
         )
@@ -72,7 +68,10 @@ class _NotData(Exception):
 
 
 def _remedy(path: Path) -> str:
-    return _REMEDY.replace("CELL", path.parent.name)
+    return (
+        "it was not written by stage train; train the cell again "
+        f"(dvc repro --force stages/dvc.yaml:train@{path.parent.name})"
+    )
 
 
 def _assigned(line: ast.stmt) -> tuple[str, Any]:
@@ -96,16 +95,12 @@ def _value(node: ast.expr) -> Any:
         return [_value(item) for item in node.elts]
     if isinstance(node, ast.Tuple):
         return tuple(_value(item) for item in node.elts)
-    sign, constant = 1, node
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | bool | int | float | None):
+        return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        sign, constant = -1, node.operand
-    if isinstance(constant, ast.Constant):
-        if sign == 1 and (
-            constant.value is None or isinstance(constant.value, str | bool | int | float)
-        ):
-            return constant.value
-        if sign == -1 and type(constant.value) in (int, float):
-            return -constant.value
+        number = node.operand
+        if isinstance(number, ast.Constant) and type(number.value) in (int, float):
+            return -number.value
     raise _NotData(node, "is not a number, a text, a list, a tuple or dict(...)")
 
 
@@ -146,10 +141,10 @@ def _check(key: Any, value: Any, node: ast.expr) -> None:
 
 
 @functools.cache
-def known_types(root: Path = ROOT) -> frozenset[str]:
+def known_types() -> frozenset[str]:
     """Every `type` in configs/, in the MMDetection configs that these are based on, and in what
     compose.py adds."""
-    files = [*sorted((root / "configs").rglob("*.py")), root / "stages" / "model" / "compose.py"]
+    files = [*sorted((ROOT / "configs").rglob("*.py")), ROOT / "stages" / "model" / "compose.py"]
     types: set[str] = set()
     visited: set[Path] = set()
     while files:

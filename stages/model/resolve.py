@@ -31,7 +31,6 @@ def read_prepared(study: Study, cell: Cell | None = None) -> dict[str, Any]:
     images = len(data["learnt"])
     if share:
         indices = positions(data["learnt"], read_json(paths.order(fold)), share)
-    if indices is not None:
         images = len(indices)
     return {**data, "train_images": images, "train_indices": indices}
 
@@ -155,12 +154,8 @@ def beginning(ordered: Sequence[Sequence[int]], share: float) -> list[int]:
     return sorted(ids)
 
 
-def positions(
-    learnt: Sequence[int], ordered: Sequence[Sequence[int]], share: float
-) -> list[int] | None:
-    """Where the images of the share stand among those that CocoDataset keeps, for its `indices`;
-    None where that is all. learnt: their ids in the order of the annotation file."""
-    if share >= 1:
-        return None
+def positions(learnt: Sequence[int], ordered: Sequence[Sequence[int]], share: float) -> list[int]:
+    """Where the images of the share stand among those that CocoDataset keeps, for its `indices`.
+    learnt: their ids in the order of the annotation file."""
     subset = set(beginning(ordered, share))
     return [position for position, image in enumerate(learnt) if image in subset]

@@ -25,9 +25,10 @@ from stages.report.verdicts.hypotheses import hypotheses_tally, hypothesis_card
 from stages.report.verdicts.learning_curve import ShareFigure
 from stages.report.verdicts.pareto import trades
 from stages.report.verdicts.standing import forest, places
-from stages.results.cell import ROW_KEYS, CellResult
+from stages.results.cell import CellResult
 from stages.study import names
 from stages.study.paths import EVALUATED
+from stages.study.schema import FACTORS
 from stages.verdict.estimates import ALPHA, POWER, Estimate
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.wording import chance, value
@@ -130,7 +131,7 @@ def _columns(rows: Sequence[CellResult], judgement: Judgement) -> dict[str, obje
                 spreads[column.key, name] = estimate
                 tops[column.key] = max(tops[column.key], estimate.high)
     return {
-        "row_keys": ROW_KEYS,
+        "row_keys": FACTORS,
         "missing": MISSING,
         "all": ALL,
         "all_columns": columns,

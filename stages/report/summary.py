@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from stages.report.table import ALL, COST_COLUMNS
 from stages.report.verdicts.hypotheses import HYPOTHESIS_OUTCOMES
-from stages.results.cell import ROW_KEYS, CellResult
+from stages.results.cell import CellResult
 from stages.study.paths import EVALUATED
+from stages.study.schema import FACTORS
 from stages.verdict.judgement import Judgement
 
 # Columns of compare.csv.
@@ -96,9 +97,9 @@ def compare_csv(cells: Sequence[CellResult], judgement: Judgement) -> str:
     """
     columns = (*ALL, *COST_COLUMNS)
     keys = [column.key for column in columns]
-    lines: list[Sequence[object]] = [["cell", *ROW_KEYS, *keys, *_VERDICTS, "run_id"]]
+    lines: list[Sequence[object]] = [["cell", *FACTORS, *keys, *_VERDICTS, "run_id"]]
     for cell in cells:
-        row = [cell.row[key] for key in ROW_KEYS]
+        row = [cell.row[key] for key in FACTORS]
         values = [column.value(cell) for column in columns]
         verdict = _verdict_values(judgement, cell.name).values()
         lines.append([cell.name, *row, *values, *verdict, cell.run_id])

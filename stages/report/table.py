@@ -70,7 +70,7 @@ def _score_column(split: str, metric: str) -> Column:
 
 
 def _cost_column(key: str, label: str, digits: int, definition: str) -> Column:
-    return Column(key, label, definition, lambda cell: cell.costs.get(key), digits)
+    return Column(key, label, definition, lambda cell: cell.measured.costs.get(key), digits)
 
 
 TRAIN_LOSS_COLUMN = Column(
@@ -206,14 +206,15 @@ def _mean(cell: CellResult, repeats: Sequence[CellResult], judgement: Judgement)
             estimate = judgement.estimates[cell.name].get(f"{split}/{metric}")
             scores[split][metric] = None if estimate is None else estimate.value
     costs = {}
-    for key in cell.costs:
-        costs[key] = _average(statistics.median, [repeat.costs.get(key) for repeat in repeats])
+    for key in cell.measured.costs:
+        values = [repeat.measured.costs.get(key) for repeat in repeats]
+        costs[key] = _average(statistics.median, values)
     return dataclasses.replace(
         cell,
         scores=scores,
         train_loss=_average(statistics.fmean, [repeat.train_loss for repeat in repeats]),
         train_minutes=_average(statistics.median, [repeat.train_minutes for repeat in repeats]),
-        costs=costs,
+        measured=dataclasses.replace(cell.measured, costs=costs),
     )
 
 

@@ -11,8 +11,7 @@ from typing import Any
 from stages.results.files import CellFiles, ResultFile, Series, history_curves
 from stages.study import paths
 from stages.study.metrics import METRICS
-
-ROW_KEYS = ("detector", "backbone", "neck", "optimizer", "image_size")
+from stages.study.schema import FACTORS
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class CellResult:
     is the mean total loss over the last epoch, `train_minutes` wall-clock minutes, `parameters` a
     count. `history` maps a column of history.csv to its curve; `epoch_steps` is the number of
     training steps in the last epoch and `lost_steps` the number of steps whose total loss was not
-    finite. `run` is run.json as it is; `files` reads what else there is of the cell. `costs`,
-    `cost_spread`, `others` and `measured_on`: Measured.
+    finite. `run` is run.json as it is; `files` reads what else there is of the cell.
     """
 
     name: str
@@ -95,10 +93,7 @@ class CellResult:
     run: dict[str, Any]
     per_class: dict[str, tuple[ClassScore, ...]]
     files: CellFiles = field(compare=False, repr=False)
-    costs: Mapping[str, float | None] = field(default_factory=dict)
-    cost_spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    others: float | None = None
-    measured_on: str = ""
+    measured: MeasuredCosts = field(default_factory=MeasuredCosts)
 
     @property
     def run_id(self) -> str:
@@ -122,11 +117,10 @@ def load_cell(files: CellFiles, costs: Costs) -> CellResult:
         scores[split] = {key: _score(number_at(metrics, split, key)) for key in METRICS}
         per_class[split] = _class_scores(files, split)
     parameters = number_at(metrics, "model", "parameters")
-    measured = costs.of(files.name, run.get("training_id")) or MeasuredCosts()
     losses = [row.get("train/loss", 0.0) for row in rows]
     return CellResult(
         name=files.name,
-        row={key: getattr(files.cell, key) for key in ROW_KEYS},
+        row={key: getattr(files.cell, key) for key in FACTORS},
         scores=scores,
         train_loss=number_at(metrics, "train", "loss"),
         train_minutes=number_at(metrics, "train", "minutes"),
@@ -137,10 +131,7 @@ def load_cell(files: CellFiles, costs: Costs) -> CellResult:
         run=run,
         per_class=per_class,
         files=files,
-        costs=measured.costs,
-        cost_spread=measured.spread,
-        others=measured.others,
-        measured_on=measured.place,
+        measured=costs.of(files.name, run.get("training_id")) or MeasuredCosts(),
     )
 
 

@@ -1,6 +1,8 @@
-"""Numbers with the noun, or the form of the verb, that belongs to them."""
+"""Numbers with the noun, or the form of the verb, that belongs to them; long lists, cut to a number."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 # Ends of plurals -> what the singular has in their place; the first that fits.
 _SINGULAR = {"ies": "y", "xes": "x", "sses": "ss", "s": ""}
@@ -22,3 +24,11 @@ def form(number: int, singular: str, plural: str) -> str:
 
 def is_or_are(number: int) -> str:
     return form(number, "is", "are")
+
+
+def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:
+    """The first names, and of the others how many they are: ["r50", "r101", "3 more"]."""
+    parts = list(names)
+    if len(parts) > most:
+        parts[most:] = [f"{len(parts) - most} {more}"]
+    return parts

@@ -5,6 +5,7 @@ gone have left there. dvc.yaml and stages/dvc.yaml name the same places."""
 from collections.abc import Mapping
 from pathlib import Path
 
+from stages.study.counts import shortened
 from stages.study.schema import ROOT, Cell
 
 PLAN = Path("data/plan.json")
@@ -163,18 +164,11 @@ def leftovers_line(by_row: Mapping[str, list[Path]], cells: Mapping[str, Cell]) 
     moved = sorted(set(by_row) & current)
     sentences = []
     if gone:
-        sentences.append(f"params.yaml no longer has {_listed(gone)}")
+        sentences.append(f"params.yaml no longer has {', '.join(shortened(gone, 4))}")
     if moved:
-        sentences.append(f"the files of {_listed(moved)} have another place now")
+        listed = ", ".join(shortened(moved, 4))
+        sentences.append(f"the files of {listed} have another place now")
     return (
         f"{', and '.join(sentences)}; files that were left behind are in {', '.join(sorted(folders))}: "
         "`make prune` deletes them, and DVC's cache keeps them for a row that comes back"
     )
-
-
-def _listed(names: list[str]) -> str:
-    """The first four names, and how many more there are."""
-    listed = names[:4]
-    if len(names) > len(listed):
-        listed.append(f"{len(names) - len(listed)} more")
-    return ", ".join(listed)

@@ -14,6 +14,11 @@ from stages.study.strict import CONFIG, StudyError
 ROOT = Path(__file__).resolve().parents[2]
 # The factors of a cell that are fragments in configs/.
 PARTS = ("detector", "backbone", "neck", "optimizer")
+# All factors of a row, in its order.
+FACTORS = (*PARTS, "image_size")
+# Of a row's image_size, in pixels.
+SMALLEST_IMAGE, LARGEST_IMAGE = 32, 8192
+DEFAULT_METRIC = "val/bbox_mAP_50"
 # Absent in most sets, and no mistake then; another name was written by somebody.
 DEFAULT_GROUP = "group"
 # What MLflow's experiments and the registered model were called before a study could have a name.
@@ -149,7 +154,7 @@ class Cell:
     backbone: StrictStr
     neck: StrictStr
     optimizer: StrictStr
-    image_size: Annotated[StrictInt, Field(ge=32, le=8192)]
+    image_size: Annotated[StrictInt, Field(ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)]
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     lr: PositiveFloat | None = None
@@ -168,7 +173,7 @@ class Cell:
 
 @dataclass(frozen=True, config=CONFIG)
 class Hypothesis:
-    """A claim and what must hold for it: an expression (stages/verdict/statements.py), or metric
+    """A claim and what must hold for it: an expression (stages/verdict/expressions.py), or metric
     -> expression.
 
     where: factor -> its one level. metric: one, several, or "every"; of no use where holds names
@@ -178,7 +183,7 @@ class Hypothesis:
     claim: StrictStr
     holds: StrictStr | dict[StrictStr, StrictStr]
     where: dict[StrictStr, StrictStr | StrictInt | StrictFloat] = Field(default_factory=dict)
-    metric: StrictStr | list[StrictStr] = "val/bbox_mAP_50"
+    metric: StrictStr | list[StrictStr] = DEFAULT_METRIC
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -187,7 +192,7 @@ class Verdicts:
     (stages/verdict/choice.py); replicates: how many resampled splits the intervals rest on; margin:
     the largest loss of the metric, in its units, that is accepted for a lower cost."""
 
-    metric: StrictStr = "val/bbox_mAP_50"
+    metric: StrictStr = DEFAULT_METRIC
     cost: Literal["latency_ms", "peak_memory_mib", "train_minutes", "size_mib", "parameters"] = (
         "latency_ms"
     )

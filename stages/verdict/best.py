@@ -97,14 +97,12 @@ def standings(
     for index, name in enumerate(names):
         images, repeats = None, None
         if losses[index] > margin and not thin and high[index] >= -margin:
-            if centre[index] <= -margin:
-                # It would be shown to lose more than the margin.
-                images, repeats = _needed(differences, index, {top: float(up[index])}, margin)
-            else:
-                rivals = {}
-                for rival in np.flatnonzero(possible).tolist():
-                    rivals[rival] = float(critical[index, rival])
-                images, repeats = _needed(differences, index, rivals, margin)
+            # It would be shown to lose more than the margin.
+            rivals = {top: float(up[index])}
+            if centre[index] > -margin:
+                may_be_best = np.flatnonzero(possible).tolist()
+                rivals = {rival: float(critical[index, rival]) for rival in may_be_best}
+            images, repeats = _needed(differences, index, rivals, margin)
         result[name] = Standing(
             p_best=float(p_best[index]),
             expected_loss=float(expected[index]),
@@ -192,19 +190,12 @@ def _needed(
     any of the rivals, or that it loses more. rivals: each with the quantile of its bound. None where
     no number does for all."""
     names = differences.names
-    images, repeats = [], []
+    largest = np.zeros(2)
     for rival, quantile in rivals.items():
-        if rival == index:
-            continue
-        estimate = differences.estimates[names[index], names[rival]]
-        distance = margin - float(differences.centre[rival, index])
-        numbers = sample_sizes(estimate, distance, quantile)
-        images.append(numbers[0] or math.inf)
-        repeats.append(numbers[1] or math.inf)
-    if not images:
-        return None, None
-    return _whole(max(images)), _whole(max(repeats))
-
-
-def _whole(number: float) -> int | None:
-    return int(number) if math.isfinite(number) else None
+        if rival != index:
+            estimate = differences.estimates[names[index], names[rival]]
+            distance = margin - float(differences.centre[rival, index])
+            numbers = sample_sizes(estimate, distance, quantile)
+            largest = np.maximum(largest, [number or math.inf for number in numbers])
+    images, repeats = (int(most) if 0 < most < math.inf else None for most in largest.tolist())
+    return images, repeats

@@ -56,16 +56,16 @@ def candidate_of(name: str, score: float | None, repeats: Sequence[CellResult]) 
         values = []
         for run in repeats:
             costs_of_run = {
-                **run.costs,
+                **run.measured.costs,
                 "train_minutes": run.train_minutes,
                 "parameters": run.parameters,
             }
             value = costs_of_run.get(key)
             if value is not None:
                 values.append(value)
-            if key in run.cost_spread:
-                low, high = spread.get(key, run.cost_spread[key])
-                own_low, own_high = run.cost_spread[key]
+            if key in run.measured.spread:
+                own_low, own_high = run.measured.spread[key]
+                low, high = spread.get(key, (own_low, own_high))
                 spread[key] = (min(low, own_low), max(high, own_high))
         costs[key] = statistics.median(values) if values else None
     return Candidate(name, score, costs, spread)

@@ -8,17 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stages.study.counts import count, form
+from stages.study.counts import count, form, shortened
+from stages.verdict.design import TRAIN_LOSS, Trained
 from stages.verdict.expressions import Step
-from stages.verdict.selected_rows import Trained
-from stages.verdict.statements import TRAIN_LOSS
 from stages.verdict.wording import (
     MOST_LISTED,
     chance,
     corrected,
     level,
     row,
-    shortened,
     signed,
     value,
 )

@@ -20,11 +20,10 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.study.schema import FACTORS, LARGEST_IMAGE, SMALLEST_IMAGE
 from stages.study.strict import StudyError
 
-# The factors of a row of params.yaml, in its order.
-FACTORS = ("detector", "backbone", "neck", "optimizer", "image_size")
-# What a hypothesis may name beside them, which a row need not have: all of the training images
+# What a hypothesis may name beside the factors, which a row need not have: all of the training images
 # then.
 TRAIN_SHARE = "train_share"
 COMPARABLE = (*FACTORS, TRAIN_SHARE)
@@ -34,8 +33,6 @@ ALLOWED = (
 )
 # Keeps the parser's time and depth small; the study's longest expression has 32 characters.
 LONGEST_EXPRESSION = 200
-# As params.yaml bounds the image_size of a row.
-SMALLEST, LARGEST = 32, 8192
 
 Level = str | int | float
 Levels = Mapping[str, Collection[Level]]
@@ -196,10 +193,9 @@ class _Reader:
         if is_share(level):
             return TRAIN_SHARE
         if isinstance(level, int):
-            if not SMALLEST <= level <= LARGEST:
-                raise self._refused(
-                    node, f"is no image size, which lie from {SMALLEST} to {LARGEST}"
-                )
+            if not SMALLEST_IMAGE <= level <= LARGEST_IMAGE:
+                limits = f"from {SMALLEST_IMAGE} to {LARGEST_IMAGE}"
+                raise self._refused(node, f"is no image size, which lie {limits}")
             return "image_size"
         factors = [factor for factor in FACTORS if level in self.levels.get(factor, ())]
         if len(factors) > 1:

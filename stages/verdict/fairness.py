@@ -14,7 +14,7 @@ from stages.results.cell import CellResult
 from stages.study.counts import form
 from stages.study.params import Study
 from stages.verdict.consequences import rule_of
-from stages.verdict.selected_rows import REPEATED, declared
+from stages.verdict.design import REPEATED, declared
 from stages.verdict.settings import (
     NOT_RECORDED,
     Settings,

@@ -18,7 +18,7 @@ _BUSY = 0.1
 
 def holds(
     judgement: Judgement,
-    elsewhere: Mapping[str, Collection[str]],
+    against: Sequence[str],
     machines: Collection[str],
     busy: Mapping[str, float],
     uneven: Mapping[str, Sequence[str]],
@@ -26,12 +26,11 @@ def holds(
     """Whether the chosen cell is shown to be within the margin and nothing speaks against it, and
     why.
 
-    elsewhere: split -> trainings evaluated on other annotations; machines: where the costs were
-    measured; busy: row -> the share of the cores that other processes used while its latency was;
-    uneven: cell -> what its repeats differ in beside the seed. A confounded comparison does not
-    forbid to ship its better cell, but is mentioned.
+    against: of obstacles(); machines: where the costs were measured; busy: row -> the share of the
+    cores that other processes used while its latency was; uneven: cell -> what its repeats differ
+    in beside the seed. A confounded comparison does not forbid to ship its better cell, but is
+    mentioned.
     """
-    against = obstacles(judgement, elsewhere, busy)
     if against:
         return False, f"The choice does not hold: {'; '.join(against)}."
     if not judgement.choice.shown:
@@ -44,8 +43,8 @@ def holds(
 def obstacles(
     judgement: Judgement, elsewhere: Mapping[str, Collection[str]], busy: Mapping[str, float]
 ) -> list[str]:
-    """What speaks against the choice, whether it is shown or not. elsewhere, busy: as in
-    holds()."""
+    """What speaks against the choice, whether it is shown or not. elsewhere: split -> trainings
+    evaluated on other annotations; busy: as in holds()."""
     metric, best, chosen = judgement.metric, judgement.choice.best, judgement.choice.chosen
     against = []
     for split, names in elsewhere.items():

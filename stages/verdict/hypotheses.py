@@ -17,19 +17,16 @@ from dataclasses import dataclass, replace
 
 from stages.study.counts import count, is_or_are
 from stages.study.schema import Hypothesis
+from stages.verdict.design import TRAIN_LOSS, Trained, check_hypotheses, pairs_of
 from stages.verdict.estimates import ALPHA, Estimate
 from stages.verdict.evidence import ClaimOutcome, Evidence, Verdict, claim_sentence
 from stages.verdict.expressions import Levels
 from stages.verdict.fairness import Fairness
-from stages.verdict.pairs import holm_levels as levels_of
-from stages.verdict.selected_rows import Trained, pairs_of
-from stages.verdict.statements import TRAIN_LOSS, check_hypotheses
+from stages.verdict.pairs import holm_levels
 
 # (cell a, cell b, metric) -> the Estimate of a - b, or None where there is none. Swapping a and b
 # must swap it.
 EstimateOf = Callable[[str, str, str], Estimate | None]
-# (cell a, cell b, factor) -> what the two differ in beside the factor.
-FairnessOf = Callable[[str, str, str], Fairness | None]
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,16 @@ def judge(
     cells: Iterable[Trained],
     levels: Levels,
     estimate: EstimateOf | None = None,
-    fairness: FairnessOf | None = None,
+    fairness: Mapping[tuple[str, str], Fairness] | None = None,
     thin: Mapping[str, int] | None = None,
 ) -> list[Finding]:
     """Every hypothesis against the trained cells, in the order of params.yaml.
 
     Each step is put to all pairs of cells that differ in its factor only and agree with `where`. A
     claim is rejected where one pair is contrary, supported where there is a pair for every step and
-    all of them agree, else undecided. thin: metric -> its number of boxes, where that is too small
-    to decide. Raises StudyError as stages.verdict.statements.check_hypotheses does.
+    all of them agree, else undecided. fairness: (cell a, cell b) -> what the two differ in; thin:
+    metric -> its number of boxes, where that is too small to decide. Raises StudyError as
+    stages.verdict.design.check_hypotheses does.
     """
     cells = list(cells)
     findings = []
@@ -72,7 +70,7 @@ def judge(
             missing |= dict.fromkeys(absent)
             for first, second in pairs:
                 difference = estimate and estimate(first.name, second.name, metric)
-                fair = fairness and fairness(first.name, second.name, step.factor)
+                fair = fairness and fairness.get((first.name, second.name))
                 topics = fair.topics if fair else ()
                 item = Evidence(step, metric, first, second, topics)
                 reason = _untested(item, difference, thin or {})
@@ -121,11 +119,11 @@ def _untested(item: Evidence, difference: Estimate | None, thin: Mapping[str, in
 def _weighed(comparisons: Sequence[tuple[Evidence, Estimate | None]]) -> list[Evidence]:
     """The comparisons of a hypothesis with a verdict on each difference that can be tested."""
     p = [difference.test(item.bound)[1] for item, difference in comparisons if difference]
-    tests = iter(zip(p, *levels_of(p), strict=True))
+    tests = iter(zip(p, *holm_levels(p), strict=True))
     evidence = []
     for item, difference in comparisons:
         if difference:
-            plain, corrected, _, level = next(tests)
+            plain, corrected, level = next(tests)
             if _points_to_claim(item, difference):
                 item = _decided(item, difference, plain, ALPHA)
             else:

@@ -12,7 +12,7 @@ from stages.verdict.choice import Choice
 from stages.verdict.costs import Candidate, Front
 from stages.verdict.estimates import Estimate
 from stages.verdict.fairness import Fairness
-from stages.verdict.hypotheses import Finding, expected_false_alarms
+from stages.verdict.hypotheses import Finding
 from stages.verdict.learning_curve import ShareCurve
 from stages.verdict.pairs import Pair
 
@@ -111,11 +111,6 @@ class Judgement:
             if self.choice.chosen in share.cells:
                 return share
         return next(iter(self.shares), None)
-
-    @property
-    def false_alarms(self) -> float:
-        """How many hypotheses chance is expected to decide, if no cell differed from another."""
-        return expected_false_alarms(self.findings)
 
     def pair(self, first: str | None, second: str | None, metric: str = "") -> Pair | None:
         """The verdict on `first` against `second`, in `metric` or the one that decides; None where

@@ -17,6 +17,7 @@ from stages.verdict import best, holding, learning_curve
 from stages.verdict.best import Standing
 from stages.verdict.choice import choose_cell, highest_cell
 from stages.verdict.costs import candidate_of, front
+from stages.verdict.design import TRAIN_LOSS, Trained, group_repeats
 from stages.verdict.differences import joint_differences
 from stages.verdict.estimates import Estimate
 from stages.verdict.expressions import TRAIN_SHARE
@@ -25,9 +26,7 @@ from stages.verdict.hypotheses import Finding, judge
 from stages.verdict.judgement import Judgement, good_cells
 from stages.verdict.measured import Measured, measure_splits
 from stages.verdict.pairs import Pair
-from stages.verdict.selected_rows import Trained, group_repeats
 from stages.verdict.settings import settings_of
-from stages.verdict.statements import TRAIN_LOSS
 
 Estimates = Mapping[str, Mapping[str, Estimate | None]]
 
@@ -61,7 +60,7 @@ def conclude(
     runs, statistic = measured.runs(metric), measured.judged[metric][1]
     scored = {name: runs[name] for name in runs if estimates[name][metric] is not None}
     standings: dict[str, Standing] = {}
-    if highest is not None and highest in scored:
+    if highest is not None:
         joint = joint_differences(scored, verdicts[metric], statistic)
         standings = best.standings(joint, highest, margin, metric in measured.thin())
     good = {name: results[name].files.details for name in good_cells(standings)}
@@ -88,13 +87,16 @@ def conclude(
         shares=learning_curve.share_curves(study, images, runs, statistic, verdicts[metric]),
     )
     elsewhere = {split.name: split.elsewhere for split in measured.splits}
-    machines = {cell.measured_on for cell in cells if cell.measured_on}
+    machines = {cell.measured.place for cell in cells if cell.measured.place}
     # What other processes used of the machine while the latency was measured.
-    busy = {cell.name: cell.others for cell in cells if cell.others is not None}
+    busy = {}
+    for cell in cells:
+        if cell.measured.others is not None:
+            busy[cell.name] = cell.measured.others
     uneven = uneven_repeats(study, rows, settings)
-    obstructed = bool(holding.obstacles(judgement, elsewhere, busy))
-    holds, reasons = holding.holds(judgement, elsewhere, machines, busy, uneven)
-    return replace(judgement, obstructed=obstructed, holds=holds, why=reasons)
+    against = holding.obstacles(judgement, elsewhere, busy)
+    holds, reasons = holding.holds(judgement, against, machines, busy, uneven)
+    return replace(judgement, obstructed=bool(against), holds=holds, why=reasons)
 
 
 def _findings(
@@ -122,7 +124,7 @@ def _findings(
             trained,
             params.levels(study),
             lambda first, second, metric: table.get((first, second, metric)),
-            lambda first, second, _: fair.get((first, second)),
+            fair,
             measured.thin(),
         )
     )

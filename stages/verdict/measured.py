@@ -21,12 +21,12 @@ from stages.study.metrics import SIZES
 from stages.study.params import Study
 from stages.study.paths import EVALUATED
 from stages.verdict import pairs, replicates
+from stages.verdict.design import TRAIN_LOSS
 from stages.verdict.estimates import Estimate, estimate
 from stages.verdict.judgement import Group
 from stages.verdict.matches import match_detections
 from stages.verdict.pairs import Pair
 from stages.verdict.replicates import STUDY_STATISTICS, Replicates, Statistic
-from stages.verdict.statements import TRAIN_LOSS
 
 
 @dataclass(frozen=True)

@@ -121,13 +121,13 @@ def holm(p: Sequence[float]) -> tuple[list[float], list[int]]:
     return corrected, factor
 
 
-def holm_levels(p: Sequence[float]) -> tuple[list[float], list[int], list[float]]:
-    """Holm's corrected p values and factors, and the level at which each one was decided: ALPHA by
-    its own factor, and after the first that is not below it, by that one's."""
+def holm_levels(p: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Holm's corrected p values, and the level at which each one was decided: ALPHA by its own
+    factor, and after the first that is not below it, by that one's."""
     corrected, factors = holm(p)
     # The procedure ends at the smallest p that is not rejected, which has the largest factor.
     last = max((factor for value, factor in zip(corrected, factors) if value >= ALPHA), default=0)
-    return corrected, factors, [ALPHA / max(factor, last) for factor in factors]
+    return corrected, [ALPHA / max(factor, last) for factor in factors]
 
 
 def _judged(
@@ -135,7 +135,7 @@ def _judged(
 ) -> tuple[Pair, ...]:
     """differences: (first, second) -> their Estimate; all of them are one family."""
     tests = [difference.test() for difference in differences.values()]
-    corrected, _, of_pairs = holm_levels([p for _, p in tests])
+    corrected, of_pairs = holm_levels([p for _, p in tests])
     pairs = []
     for names, (above, p), p_holm, level in zip(
         differences, tests, corrected, of_pairs, strict=True

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.verdict.expressions import FACTORS, TRAIN_SHARE, Level, is_share
+from stages.study.counts import shortened
+from stages.study.schema import FACTORS
+from stages.verdict.expressions import TRAIN_SHARE, Level, is_share
 
 # More pairs or rows than these are counted, not told; `metric: every` makes six.
 MOST_LISTED = 6
@@ -18,15 +20,6 @@ def corrected(comparisons: int) -> str:
     if comparisons < 2:
         return ""
     return f" (corrected for {comparisons} comparisons)"
-
-
-def false_alarm_sentence(number: float) -> str:
-    """What Judgement.false_alarms says, "" where no hypothesis was tested."""
-    if not number:
-        return ""
-    return (
-        f"Of these hypotheses at most {number:.2g} would be expected to be decided by chance alone."
-    )
 
 
 def row(levels: Mapping[str, Any]) -> str:
@@ -75,14 +68,6 @@ def chance(p: float) -> str:
     while f"{p:.{digits}f}" == f"{0.05:.{digits}f}" and p != 0.05:
         digits += 1
     return f"p = {p:.{digits}f}"
-
-
-def shortened(names: Iterable[str], most: int, more: str = "more") -> list[str]:
-    """The first names, and of the others how many they are: ["r50", "r101", "3 more"]."""
-    parts = list(names)
-    if len(parts) > most:
-        parts[most:] = [f"{len(parts) - most} {more}"]
-    return parts
 
 
 def enumeration(names: Iterable[str]) -> str:

@@ -103,7 +103,7 @@ def test_positions_are_among_the_images_that_are_learnt():
     ordered = [[5, 6], [1], [4], [2, 3]]
     # Image 6 has no box.
     assert positions([1, 2, 3, 4, 5], ordered, 0.5) == [0, 4]
-    assert positions([1, 2, 3, 4, 5], ordered, 1.0) is None
+    assert positions([1, 2, 3, 4, 5], ordered, 1.0) == list(range(5))
 
 
 def test_prepare_writes_the_order_of_all_train_images(tmp_path):
@@ -121,7 +121,7 @@ def test_prepare_writes_the_order_of_all_train_images(tmp_path):
 def test_a_share_reaches_the_config_and_is_what_two_rows_are_compared_for():
     from stages.model import resolve
     from stages.verdict import fairness
-    from stages.verdict.selected_rows import declared, group_repeats
+    from stages.verdict.design import declared, group_repeats
     from stages.verdict.settings import Settings
 
     study = params.load_study()

@@ -147,7 +147,7 @@ HOSTILE = {
     "null": "model = 1\0",
     "own name of mmengine": "filename = 'x'",
     "truncated": "model = dict(\n    type='FasterRCNN',\n    backbone=dict(",
-    "huge": "# " + "x" * config_file.LARGEST,
+    "huge": "# " + "x" * config_file.LARGEST_CONFIG,
 }
 
 

@@ -13,7 +13,7 @@ from stages.report.shown_cells import page_cells
 from stages.report.summary import compare_csv, summary_json
 from stages.report.verdicts.card import choice_card
 from stages.report.verdicts.standing import places
-from stages.results.cell import CellResult
+from stages.results.cell import CellResult, MeasuredCosts
 from stages.study.params import Hypothesis, Study
 from stages.verdict.judgement import Judgement
 from stages.verdict.matrix import conclude
@@ -143,7 +143,4 @@ def conclusions(cells: list[CellResult], judgement: Judgement) -> str:
 
 def without_costs(cells: list[CellResult]) -> list[CellResult]:
     """As before the stage costs has run."""
-    return [
-        dataclasses.replace(cell, costs={}, cost_spread={}, measured_on="", others=None)
-        for cell in cells
-    ]
+    return [dataclasses.replace(cell, measured=MeasuredCosts()) for cell in cells]

@@ -12,11 +12,12 @@ import numpy as np
 
 from stages.analyse import describe
 from stages.analysis import tide
-from stages.results.cell import ROW_KEYS, CellResult, Costs, load_cell
+from stages.results.cell import CellResult, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
 from stages.study.params import Cell, Hypothesis, Study, Verdicts
+from stages.study.schema import FACTORS
 
 CLASSES = ("Paper", "Metal", "Battery")
 IMAGES, BOXES_EACH = 60, 4
@@ -143,7 +144,7 @@ def write_cell(
         "cell": name,
         "run_id": f"run-of-{name}",
         "training_id": f"training-of-{name}",
-        **{key: getattr(cell, key) for key in ROW_KEYS},
+        **{key: getattr(cell, key) for key in FACTORS},
         "batch_size": 4,
         "epochs": 3,
         "lr_per_sample": 0.003125,

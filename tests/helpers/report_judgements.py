@@ -10,16 +10,15 @@ from scipy.special import ndtr, ndtri
 
 from stages.results.cell import CellResult
 from stages.study.params import ROOT, Hypothesis, known
+from stages.study.schema import FACTORS
 from stages.verdict import best, choice, fairness, hypotheses
 from stages.verdict.costs import Candidate, front
+from stages.verdict.design import TRAIN_LOSS, Trained
 from stages.verdict.differences import Differences
 from stages.verdict.estimates import ALPHA, Estimate
-from stages.verdict.expressions import FACTORS
 from stages.verdict.judgement import Group, Judgement
 from stages.verdict.pairs import Pair, holm_levels
-from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import TRAIN_LOSS
 
 METRIC = "val/bbox_mAP_50"
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
@@ -54,7 +53,7 @@ def pairs_of(values: dict[str, float | None], error: float) -> tuple[Pair, ...]:
         for a, b in combinations([name for name, value in values.items() if value is not None], 2)
     ]
     p = [2 * float(ndtr(-abs(difference) / error)) for *_, difference in found]
-    corrected_p, _, levels_ = holm_levels(p)
+    corrected_p, levels_ = holm_levels(p)
     return tuple(
         Pair(
             a,
@@ -169,7 +168,7 @@ def judged(
         map(trained_of, cells),
         LEVELS,
         estimate_of,
-        lambda a, b, factor: fairness.compare_settings(settings[a], settings[b], [factor]),
+        fair,
     )
     return dataclasses.replace(
         whole,
@@ -198,7 +197,10 @@ def costs_of(cell: CellResult) -> dict[str, float | None]:
     return {
         "train_minutes": cell.train_minutes,
         "parameters": cell.parameters,
-        **{key: cell.costs.get(key) for key in ("latency_ms", "peak_memory_mib", "size_mib")},
+        **{
+            key: cell.measured.costs.get(key)
+            for key in ("latency_ms", "peak_memory_mib", "size_mib")
+        },
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stages.study.params import ROOT, known
+from stages.study.schema import FACTORS
 from stages.study.strict import validate
-from stages.verdict.expressions import FACTORS
 
 LEVELS = {factor: known(factor + "s", ROOT) for factor in FACTORS if factor != "image_size"}
 

@@ -24,7 +24,7 @@ TYPED = {
     "dvc repro": "end_to_end/test_graph.py::test_a_repro_that_changes_nothing_runs_nothing",
     "dvc repro --force --single-item compare": FAULTS,
     "dvc repro --force prepare": FAULTS,
-    "dvc repro --force stages/dvc.yaml:train@CELL": FAULTS,
+    "dvc repro --force stages/dvc.yaml:train@{}": FAULTS,
     "dvc repro -f stages/dvc.yaml:predict@{}": FAULTS,
     "dvc repro compose": FAULTS,
     "dvc repro costs": FAULTS,

@@ -17,6 +17,7 @@ import share_matrix
 import yaml
 from report_judgements import judged
 
+from stages.results.cell import MeasuredCosts
 from stages.study.params import ROOT, Hypothesis
 
 CHROMIUM = next(
@@ -136,13 +137,15 @@ def study(tmp_path, monkeypatch):
             dataclasses.replace(
                 cell,
                 parameters=2_000_000 * (1 + number % 7),
-                costs={
-                    "latency_ms": 30.0 + 17 * (number % 6),
-                    "peak_memory_mib": 300.0 + 40 * (number % 4),
-                    "size_mib": 9.5 + number,
-                    "gmacs": 1.5,
-                    "images_per_second": 12.0,
-                },
+                measured=MeasuredCosts(
+                    {
+                        "latency_ms": 30.0 + 17 * (number % 6),
+                        "peak_memory_mib": 300.0 + 40 * (number % 4),
+                        "size_mib": 9.5 + number,
+                        "gmacs": 1.5,
+                        "images_per_second": 12.0,
+                    }
+                ),
             )
         )
     return cells, [Hypothesis(**one) for one in params["hypotheses"]]
@@ -199,7 +202,7 @@ def test_hostile_and_endless_names_neither_run_nor_overflow(tmp_path):
             name=name,
             run=cell.run | {"run_id": name, "seed": name},
             row=cell.row | {"neck": name},
-            costs={"latency_ms": 10.0 + place},
+            measured=MeasuredCosts({"latency_ms": 10.0 + place}),
         )
         for place, (cell, name) in enumerate(
             zip(report_cells.load_all(tmp_path), HOSTILE, strict=True)

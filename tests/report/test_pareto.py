@@ -12,6 +12,7 @@ from report_judgements import judged
 from stages.report.shown_cells import page_cells
 from stages.report.table import COST_COLUMNS
 from stages.report.verdicts.pareto import Rectangle, place, shorten, trades, width
+from stages.results.cell import MeasuredCosts
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 
@@ -23,7 +24,7 @@ def cells(tmp_path):
 
 def priced(cells, latencies, **more):
     return [
-        dataclasses.replace(cell, costs={"latency_ms": latency, **more})
+        dataclasses.replace(cell, measured=MeasuredCosts({"latency_ms": latency, **more}))
         for cell, latency in zip(cells, latencies, strict=True)
     ]
 
@@ -75,7 +76,10 @@ def test_the_chosen_cell_is_marked_and_tells_its_numbers(cells):
 def test_struck_out_is_who_is_dominated_in_everything(cells, tmp_path):
     worse = [
         dataclasses.replace(
-            cells[0], train_minutes=99.0, parameters=9_000_000, costs={"latency_ms": 90.0}
+            cells[0],
+            train_minutes=99.0,
+            parameters=9_000_000,
+            measured=MeasuredCosts({"latency_ms": 90.0}),
         ),
         *cells[1:],
     ]
@@ -96,7 +100,8 @@ def test_costs_that_were_not_measured(cells, tmp_path):
     assert f"latency, ms was not measured: {SWIN}." in Page(files["index.html"]).text
     assert "not placed: latency not measured" in files["report.md"]
     never = [
-        dataclasses.replace(cell, costs={}, train_minutes=None, parameters=None) for cell in cells
+        dataclasses.replace(cell, measured=MeasuredCosts(), train_minutes=None, parameters=None)
+        for cell in cells
     ]
     assert drawn(never) == []
     text = Page(report(never, tmp_path / "never")["index.html"]).text

@@ -14,6 +14,7 @@ from stages.report.shown_cells import page_cells, ranked_cells
 from stages.report.verdicts import standing
 from stages.report.verdicts.card import choice_card
 from stages.report.verdicts.pairs import deciding_numbers, matrices, rival
+from stages.results.cell import MeasuredCosts
 from stages.verdict.holding import contradictions
 
 R50, SWIN, PAFPN, CASCADE = NAMES
@@ -179,7 +180,7 @@ def test_a_cheaper_cell_that_is_shown_to_be_as_good_is_chosen(cells):
         dataclasses.replace(
             cell,
             scores=cell.scores | {"val": cell.scores["val"] | {KEY: 0.3 + place / 1000}},
-            costs={"latency_ms": 10.0 * (place + 1)},
+            measured=MeasuredCosts({"latency_ms": 10.0 * (place + 1)}),
         )
         for place, cell in enumerate(cells)
     ]
@@ -201,7 +202,7 @@ def test_costs_that_are_not_told_apart_are_not_called_higher(cells):
         dataclasses.replace(
             cell,
             scores=cell.scores | {"val": cell.scores["val"] | {KEY: 0.3 + place / 1000}},
-            costs={"latency_ms": 10.0 + place},
+            measured=MeasuredCosts({"latency_ms": 10.0 + place}),
         )
         for place, cell in enumerate(cells)
     ]

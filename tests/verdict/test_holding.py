@@ -8,12 +8,17 @@ import pytest
 from report_cells import NAMES, load_all
 from report_judgements import METRIC, judged
 
+from stages.verdict import holding
 from stages.verdict.fairness import compare_settings
-from stages.verdict.holding import holds
 from stages.verdict.settings import Settings
 
 R50, SWIN, PAFPN, CASCADE = NAMES
 NOTHING = ({"val": (), "test": ()}, {"cpu"}, {}, {})
+
+
+def holds(judgement, elsewhere, machines, busy, uneven):
+    against = holding.obstacles(judgement, elsewhere, busy)
+    return holding.holds(judgement, against, machines, busy, uneven)
 
 
 @pytest.fixture

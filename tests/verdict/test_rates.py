@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from stages.verdict.design import Trained
 from stages.verdict.estimates import Estimate
 from stages.verdict.hypotheses import judge
-from stages.verdict.selected_rows import Trained
 
 IMAGES, STUDIES = 100, 4000
 LEVELS = {"detector": ["d"], "backbone": ["a", "b", "c", "e"], "neck": ["n"], "optimizer": ["o"]}

@@ -12,10 +12,10 @@ from stages.model.compose import compose
 from stages.model.resolve import training_values
 from stages.study import params
 from stages.study.params import ROOT
+from stages.study.schema import FACTORS
 from stages.tracking import provenance
 from stages.verdict import consequences
 from stages.verdict.consequences import RULES, rule_of
-from stages.verdict.expressions import FACTORS
 from stages.verdict.fairness import Fairness, compare_settings
 from stages.verdict.settings import Settings, flatten, trains_batch_norm
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from scipy.stats import norm
 from stated_hypotheses import LEVELS, SIX, compared, stated
 
+from stages.study.schema import FACTORS
 from stages.study.strict import StudyError
+from stages.verdict.design import EVERY, TRAIN_LOSS, Trained, check_hypotheses
 from stages.verdict.estimates import Estimate
-from stages.verdict.expressions import FACTORS, parse_expression
+from stages.verdict.expressions import parse_expression
 from stages.verdict.hypotheses import expected_false_alarms, judge
-from stages.verdict.selected_rows import Trained
 from stages.verdict.settings import Settings
-from stages.verdict.statements import EVERY, TRAIN_LOSS, check_hypotheses
 
 # Of a normal variable, for 95 %.
 Z = 1.959964
@@ -360,13 +361,13 @@ def test_what_was_not_measured_decides_nothing(score):
 def test_no_verdicts_no_decision_and_confounders_are_said():
     from stages.verdict.fairness import compare_settings
 
-    def fairness(a, b, factor):
-        return compare_settings(
+    fairness = {}
+    for a, b in permutations(trained(), 2):
+        fairness[a, b] = compare_settings(
             Settings(a, {"backbone": a, "batch_size": 32}),
             Settings(b, {"backbone": b, "batch_size": 4}),
-            [factor],
+            ["backbone"],
         )
-
     finding = judge(stated(SIX[0]), trained().values(), LEVELS, None, fairness)[0]
     assert finding.outcome == "undecided" and finding.confounded
     assert "Confounded: 2 of 2 pairs of cells also differ in batch size." in finding.sentence

@@ -15,8 +15,7 @@ from stages.analysis.tide import Inspection
 from stages.report.pictures.thumbnails import DrawnBox
 from stages.report.shown_cells import Shown
 from stages.scoring.tables import iou_with
-from stages.study.counts import count, form
-from stages.verdict.wording import shortened
+from stages.study.counts import count, form, shortened
 
 # What the cell that is wrong does, as a heading and as a sentence of the table, in this order.
 DISAGREEMENTS = {

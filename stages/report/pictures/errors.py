@@ -13,8 +13,7 @@ import numpy as np
 from stages.analysis.tide import ERROR_KINDS
 from stages.report.shown_cells import Shown, ShownCells
 from stages.report.verdicts.card import NEAR_ZERO
-from stages.study.counts import count
-from stages.verdict.wording import shortened
+from stages.study.counts import count, shortened
 
 # TIDE's names in the words of a sentence, and what each means (arXiv:2008.08115, section 2.2).
 WORDS = {

@@ -19,9 +19,8 @@ from stages.report.pictures.disagreements import DISAGREEMENTS, View
 from stages.report.pictures.thumbnails import Album, DrawnBox, Photo, Shot
 from stages.report.shown_cells import Shown, ShownCells
 from stages.study import paths
-from stages.study.counts import count, form, is_or_are
+from stages.study.counts import count, form, is_or_are, shortened
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import shortened
 
 WORST_LIMIT = 12
 PER_KIND = 3

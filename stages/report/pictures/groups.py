@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from stages.report.shown_cells import Shown, ShownCells
 from stages.report.texts import ends_text
-from stages.study.counts import count, form
+from stages.study.counts import count, form, shortened
 from stages.study.group_metrics import MIN_BOXES
 from stages.study.paths import EVALUATED
 from stages.verdict.estimates import Estimate
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import shortened
 
 GROUP_METRICS = {
     "AP50": ("bbox_mAP_50", "average precision at IoU 0.50"),

@@ -9,11 +9,11 @@ from stages.report.shown_cells import ranked_cells
 from stages.report.table import label_of
 from stages.report.texts import percent_text
 from stages.report.verdicts.pairs import deciding_numbers, pair_text, rival, topics
-from stages.study.counts import count
+from stages.study.counts import count, shortened
 from stages.verdict.costs import COST_WORDS
 from stages.verdict.holding import contradictions
 from stages.verdict.judgement import Judgement
-from stages.verdict.wording import amount, enumeration, shortened, signed, value
+from stages.verdict.wording import amount, enumeration, signed, value
 
 # An AP50 of no more than this counts as hardly found.
 NEAR_ZERO = 0.05

@@ -14,8 +14,8 @@ from stages.report.verdicts.pairs import topics
 from stages.results.cell import CellResult
 from stages.verdict.best import Standing
 from stages.verdict.costs import cost_names
+from stages.verdict.design import REPEATED
 from stages.verdict.judgement import Judgement
-from stages.verdict.selected_rows import REPEATED
 from stages.verdict.wording import value
 
 

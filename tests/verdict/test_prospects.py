@@ -9,7 +9,7 @@ from made_matrix import R50, R101, X101, row, study_of
 
 from stages.study import group_metrics, params
 from stages.study.params import Hypothesis
-from stages.verdict import selected_rows
+from stages.verdict import design
 
 R50_OF_101 = Hypothesis("deeper is better", "r50 < r101")
 SPLIT = {
@@ -21,7 +21,7 @@ SPLIT = {
 
 
 def test_the_shipped_study_can_be_judged():
-    assert selected_rows.design_warnings(params.load_study()) == []
+    assert design.design_warnings(params.load_study()) == []
 
 
 def test_a_hypothesis_without_a_pair_names_the_row_that_is_missing():
@@ -34,7 +34,7 @@ def test_a_hypothesis_without_a_pair_names_the_row_that_is_missing():
     ]
     lines = [
         line
-        for line in selected_rows.design_warnings(study_of(cells, stated))
+        for line in design.design_warnings(study_of(cells, stated))
         if line.startswith("hypotheses")
     ]
     assert [line.partition(":")[0] for line in lines] == [
@@ -80,7 +80,7 @@ def test_a_hypothesis_without_a_pair_names_the_row_that_is_missing():
     ],
 )
 def test_factors_that_never_vary_alone_are_named_once(cells, expected):
-    lines = selected_rows.design_warnings(study_of(cells))
+    lines = design.design_warnings(study_of(cells))
     assert len(lines) == len(expected)
     for line, beginning in zip(lines, expected):
         assert line.startswith(beginning)
@@ -89,8 +89,8 @@ def test_factors_that_never_vary_alone_are_named_once(cells, expected):
 def test_the_selection_counts():
     cells = {"a": row("r50"), "b": row("r101"), "c": row("r50", neck="pafpn")}
     study = study_of(cells, [R50_OF_101])
-    assert selected_rows.design_warnings(study) == []
-    assert len(selected_rows.design_warnings(dataclasses.replace(study, neck="pafpn"))) == 1
+    assert design.design_warnings(study) == []
+    assert len(design.design_warnings(dataclasses.replace(study, neck="pafpn"))) == 1
 
 
 @pytest.mark.parametrize(

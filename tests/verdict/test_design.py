@@ -6,8 +6,8 @@ import pytest
 from stated_hypotheses import LEVELS, SIX, stated
 
 from stages.study.strict import StudyError
+from stages.verdict.design import TRAIN_LOSS, check_hypotheses
 from stages.verdict.expressions import LONGEST_EXPRESSION, parse_expression
-from stages.verdict.statements import TRAIN_LOSS, check_hypotheses
 
 HOSTILE = [
     "__import__('os')",

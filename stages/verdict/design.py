@@ -1,5 +1,6 @@
-"""Rows of params.yaml: which of them are repeats of one cell, in what two are declared to differ, which
-pairs a comparison is put to, and what a study cannot judge once it has been trained."""
+"""The design of a study, before anything is trained: which rows repeat a cell, in what two are declared
+to differ, its hypotheses, the pairs of rows that each is put to, and what the rows cannot judge. The
+language of the comparisons is that of expressions.py."""
 
 from __future__ import annotations
 
@@ -10,12 +11,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from stages.study import params
+from stages.study import group_metrics, params
+from stages.study.metrics import METRICS
 from stages.study.params import Cell, Study
+from stages.study.schema import (
+    DEFAULT_METRIC,
+    FACTORS,
+    LARGEST_IMAGE,
+    SMALLEST_IMAGE,
+    Hypothesis,
+)
+from stages.study.strict import StudyError
 from stages.verdict import wording
-from stages.verdict.expressions import COMPARABLE, FACTORS, TRAIN_SHARE, Level, Step
-from stages.verdict.statements import check_hypotheses
+from stages.verdict.expressions import (
+    COMPARABLE,
+    TRAIN_SHARE,
+    Level,
+    Levels,
+    Step,
+    is_share,
+    parse_expression,
+)
 
+TRAIN_LOSS = "train/loss"
+# What `metric: every` stands for: "every mAP" of the study.
+EVERY = tuple(f"val/{metric}" for metric in METRICS)
+KNOWN_METRICS = (*EVERY, *(f"test/{metric}" for metric in METRICS), TRAIN_LOSS)
 # What a row may set for itself beside the factors -> run.json's key of it.
 OVERRIDES = {
     "epochs": "epochs",
@@ -49,6 +70,89 @@ def declared(first: Cell, second: Cell) -> tuple[str, ...]:
             if getattr(first, key) != getattr(second, key):
                 factors.append(recorded)
     return tuple(factors)
+
+
+def check_hypotheses(stated: Sequence[Hypothesis], levels: Levels) -> list[list[tuple[str, Step]]]:
+    """Per hypothesis the (metric, step) pairs that must hold. levels: factor -> every level that a
+    row may have.
+
+    Raises StudyError: one line that begins with the key, such as hypotheses[3].holds.
+    """
+    return [_read(item, f"hypotheses[{index}]", levels) for index, item in enumerate(stated)]
+
+
+def _read(hypothesis: Hypothesis, key: str, levels: Levels) -> list[tuple[str, Step]]:
+    if not hypothesis.claim.strip():
+        raise StudyError(f"{key}.claim: empty; write the sentence that is to be judged")
+    parts = []
+    for metric, text, key_of_text in _texts(hypothesis, key):
+        for step in parse_expression(text, key_of_text, levels):
+            parts.append((metric, step))
+    for factor, level in hypothesis.where.items():
+        fault = _fault_of_condition(factor, level, levels, {step.factor for _, step in parts})
+        if fault:
+            raise StudyError(f"{key}.where.{factor}: {fault}")
+    for metric, step in parts:
+        # An average precision lies in [0, 1], so that a bound of 2 means points of a hundred.
+        if step.bound is not None and metric != TRAIN_LOSS and not -1 < step.bound < 1:
+            raise StudyError(
+                f"{key}.holds: {step.bound:g} is no difference of {metric}, which lies from 0 to 1; "
+                "two points of a hundred are 0.02"
+            )
+        if metric == TRAIN_LOSS and step.factor == "detector":
+            raise StudyError(
+                f"{key}.holds: {step.left} and {step.right}: detectors sum different terms to "
+                f"{TRAIN_LOSS}; compare it within one detector"
+            )
+    return parts
+
+
+def _texts(hypothesis: Hypothesis, key: str) -> list[tuple[str, str, str]]:
+    """Each metric with the expression that is to hold for it, and the key under which that stands."""
+    holds, names = hypothesis.holds, hypothesis.metric
+    if isinstance(holds, dict):
+        if names != DEFAULT_METRIC:
+            raise StudyError(f"{key}.metric: holds names its metrics itself; remove one of the two")
+        if not holds:
+            raise StudyError(f"{key}.holds: empty; write an expression, or metric: expression")
+        texts = []
+        for name, text in holds.items():
+            texts.append((_metric(name, f"{key}.holds"), text, f"{key}.holds.{name}"))
+        return texts
+    if names == "every":
+        names = list(EVERY)
+    if isinstance(names, str):
+        names = [names]
+    if not names:
+        raise StudyError(f"{key}.metric: empty; name a metric, or write every")
+    return [(_metric(name, f"{key}.metric"), holds, f"{key}.holds") for name in names]
+
+
+def _metric(name: str, key: str) -> str:
+    if name not in KNOWN_METRICS and group_metrics.parse_group_metric(name) is None:
+        every = ", or every" if key.endswith("metric") else ""
+        raise StudyError(
+            f"{key}: {name!r} is no metric; there are: {', '.join(KNOWN_METRICS)}, "
+            f"{group_metrics.FORMS}{every}"
+        )
+    return name
+
+
+def _fault_of_condition(factor: str, level: Level, levels: Levels, compared: set[str]) -> str:
+    """What is wrong with an entry of `where`, "" where nothing is. compared: factors of holds."""
+    if factor not in COMPARABLE:
+        return f"no such factor; there are: {', '.join(COMPARABLE)}"
+    if factor in compared:
+        return "holds compares this factor, so it cannot be fixed; remove it"
+    if factor == TRAIN_SHARE:
+        return "" if is_share(level) else f"{level!r} is no share above 0 and up to 1.0"
+    if factor == "image_size":
+        if type(level) is int and SMALLEST_IMAGE <= level <= LARGEST_IMAGE:
+            return ""
+        return f"{level!r} is no whole number from {SMALLEST_IMAGE} to {LARGEST_IMAGE}"
+    if level in levels.get(factor, ()):
+        return ""
+    return f"{level!r} is unknown; there are: {', '.join(map(str, levels.get(factor, ())))}"
 
 
 @dataclass(frozen=True)
