@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.analyse import describe
 from stages.analysis import tide
-from stages.results.cell import CellResult, load_cell
+from stages.results.cell import CellResult, Costs, load_cell
 from stages.results.files import CellFiles
 from stages.study import params, paths
 from stages.study.metrics import METRICS
