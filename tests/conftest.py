@@ -122,7 +122,7 @@ class Project:
         self.env = {
             **{
                 name: value
-                for name, value in os.environ.items()
+                for name, value in warm_python.environment_of_programs().items()
                 if not name.startswith(
                     ("MLFLOW_", "DVC_", "GIT_", "MAKE", "MFLAGS", warm_python.PLACE)
                 )

@@ -40,6 +40,8 @@ AT_START = (
     "TORCH",
     "TZ",
 )
+# Before a library has set one for its own process: cv2, torch and scikit-learn do as they are imported.
+_FIRST = {name: value for name, value in os.environ.items() if name.startswith(AT_START)}
 # The variable that names a folder of this run, which all its workers know.
 PLACE = "DETECTION_MATRIX_TEST_RUN"
 CLIENT = """\
@@ -89,6 +91,13 @@ if status < 0:
     os.kill(os.getpid(), -status)
 os._exit(status)
 """
+
+
+def environment_of_programs() -> dict[str, str]:
+    """The environment without what libraries of this process have set in it for themselves, with
+    which programs would have to be started as they are."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(AT_START)}
+    return {**own, **_FIRST}
 
 
 @functools.cache
@@ -154,7 +163,7 @@ def _start(place: Path) -> socket.socket:
     environment = {
         **{
             name: value
-            for name, value in os.environ.items()
+            for name, value in environment_of_programs().items()
             if not name.startswith(("MLFLOW_", "DVC_", "GIT_", PLACE))
         },
         # What stages/tracking/store.py sets before it imports MLflow.
