@@ -53,13 +53,13 @@ def assign(
         )
     if share.ndim != 1 or not (share > 0).all() or abs(share.sum() - 1) > 1e-6:
         raise ValueError(f"shares {share.tolist()} are not positive numbers of sum 1")
-    group, boxes = content_of_groups(counts, groups)
-    if len(boxes) < len(share):
-        raise ValueError(
-            f"{count(len(boxes), 'groups')} of images cannot be divided into {len(share)} parts"
-        )
     # The last rows are an empty group in every part: exchanging a group with it is a move.
-    boxes = np.concatenate([boxes, np.zeros((len(share), boxes.shape[1]))])
+    group, boxes = content_of_groups(counts, groups, empty=len(share))
+    total = len(boxes) - len(share)
+    if total < len(share):
+        raise ValueError(
+            f"{count(total, 'groups')} of images cannot be divided into {len(share)} parts"
+        )
     search = _Search(boxes, share, np.random.default_rng(seed))
     # The products are small: threads would spend twice their time on waiting for each other.
     with threadpool_limits(1):
@@ -70,15 +70,21 @@ def assign(
     return parts
 
 
-def content_of_groups(counts: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def content_of_groups(
+    counts: np.ndarray,
+    groups: np.ndarray,
+    empty: int = 0,
+    kind: type[np.floating] = np.float64,
+) -> tuple[np.ndarray, np.ndarray]:
     """(images,) numbers of the images' groups from 0, and (groups, 1 + strata) their numbers of
-    images and of boxes in each stratum that occurs. counts, groups: as in assign()."""
+    images and of boxes in each stratum that occurs, as `kind`; `empty` groups without images come
+    last. counts, groups: as in assign()."""
     names, group = np.unique(groups, return_inverse=True)
     strata = np.flatnonzero(counts.any(axis=0))
-    content = np.zeros((len(names), 1 + len(strata)))
-    content[:, 0] = np.bincount(group)
+    content = np.zeros((len(names) + empty, 1 + len(strata)), dtype=kind)
+    content[: len(names), 0] = np.bincount(group)
     for column, stratum in enumerate(strata, start=1):
-        content[:, column] = np.bincount(group, weights=counts[:, stratum])
+        content[: len(names), column] = np.bincount(group, weights=counts[:, stratum])
     return group, content
 
 

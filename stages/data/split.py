@@ -145,9 +145,8 @@ def train_order(counts: np.ndarray, groups: np.ndarray, seed: int) -> list[list[
     dynamical weights to learn"). counts: (images, strata) numbers of boxes. groups: (images,)
     integers. One seed gives one order.
     """
-    group, content = content_of_groups(counts, groups)
-    # Whole numbers, which single precision has exactly up to 2^24.
-    content = content.astype(np.float32)
+    # Whole numbers, which single precision has exactly up to 2^24, in half the memory.
+    group, content = content_of_groups(counts, groups, kind=np.float32)
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     # Groups at random, and so is the beginning of those that wait.
     shuffled = np.random.default_rng(seed).permutation(len(content))

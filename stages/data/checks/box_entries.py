@@ -65,6 +65,8 @@ class BoxEntries:
 
     def report_field(self, code: str, mask: np.ndarray, name: str, **details: str) -> None:
         """As `report`, with what the entries have in the field `name`."""
+        if not mask.any():
+            return
         values = self.entries.column(name)
         self.report(
             code, mask, lambda at: {"before": f"{name} {short_text(values[at])}", **details}
