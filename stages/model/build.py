@@ -89,9 +89,12 @@ def _refusal(
 
 
 def _first_sentence(error: Exception) -> str:
-    """In one line; KeyError would put its text into quotes."""
-    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-    return " ".join(text.partition(". ")[0].split())[:200]
+    """In one line; the error's name where it says nothing, as assertions do."""
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        # It would put its text into quotes.
+        text = str(error.args[0])
+    return " ".join(text.partition(". ")[0].split())[:200] or type(error).__name__
 
 
 def build_model(model: dict[str, Any]) -> Any:

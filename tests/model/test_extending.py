@@ -246,6 +246,21 @@ def test_a_model_that_takes_values_and_not_shapes_is_named_and_not_refused(tmp_p
     assert not (tmp_path / "built.json").exists()
 
 
+@pytest.mark.parametrize("error", [AssertionError, KeyError])
+def test_an_error_without_words_is_named(error, tmp_path):
+    @MODELS.register_module(force=True)
+    class SaysNothing(torch.nn.Module):
+        def __init__(self, **kwargs):
+            raise error
+
+    every = params.load_study()
+    name = "faster_rcnn-r50-fpn-sgd-512"
+    resolved = compose(name, every, ["a"], "images").to_dict()
+    resolved["model"]["neck"]["type"] = "SaysNothing"
+    with pytest.raises(InputError, match=f"fpn.py: {error.__name__}; see docs/extending.md"):
+        build.check_build(name, every.cell(name), resolved, tmp_path / "built.json")
+
+
 @pytest.mark.parametrize("scale", ["miniature", "full"])
 def test_every_backbone_of_the_project_has_the_channels_that_it_names(scale, tmp_path):
     values = yaml_text.loads((ROOT / "params.yaml").read_text(encoding="utf-8"))
