@@ -115,8 +115,8 @@ class Findings:
 def _stop_message(finding: dict[str, Any]) -> str:
     """The code, the first place, the remedy, and the policies that would not stop."""
     code, place = finding["code"], finding["examples"][0]
-    where = [str(place[key]) for key in ("source", "entry", "file", "label") if place[key]]
-    message = f"{code}: {' '.join(where)}"
+    names = [str(place[key]) for key in ("source", "entry", "file", "label") if place[key]]
+    message = f"{code}: {' '.join(names)}"
     details = [str(place[key]) for key in ("before", "note") if place[key] is not None]
     if any(details):
         message += f": {' '.join(details)}"

@@ -32,24 +32,24 @@ class Divided:
     folds: dict[int, dict[str, Labels]]
 
 
-def divide(given: dict[str, Labels], data: Data, seed: int) -> Divided:
-    """The splits, balanced in classes and COCO sizes without cutting a group. given: those that
+def divide(loaded: dict[str, Labels], data: Data, seed: int) -> Divided:
+    """The splits, balanced in classes and COCO sizes without cutting a group. loaded: those that
     have files; `train` is divided where others are missing.
 
     With data.folds = n > 1, the images that test leaves are divided into n and val is number
     data.fold. Raises InputError where there are fewer groups than parts.
     """
-    if len(given) == len(SPLITS):
-        return Divided(given, {}, {})
-    pool = given["train"]
+    if len(loaded) == len(SPLITS):
+        return Divided(loaded, {}, {})
+    pool = loaded["train"]
     counts, groups = strata(pool), pool.images["group_number"].to_numpy()
-    has_folds = data.folds > 1 and "val" not in given
+    has_folds = data.folds > 1 and "val" not in loaded
     val_share, test_share = data.val_share, data.test_share
-    if "test" in given:
+    if "test" in loaded:
         test_share = 0.0
     if has_folds:
         val_share = (1 - test_share) / data.folds
-    elif "val" in given:
+    elif "val" in loaded:
         val_share = 0.0
     shares = {"train": 1 - val_share - test_share, "val": val_share, "test": test_share}
     parts: dict[int, np.ndarray] = {}
@@ -64,7 +64,7 @@ def divide(given: dict[str, Labels], data: Data, seed: int) -> Divided:
             f"data: {error}; add images, or lower data.folds or data.near_duplicate_bits"
         ) from None
     shares = {name: share for name, share in shares.items() if share}
-    sets = {**given, **_split(pool, own_part, tuple(shares))}
+    sets = {**loaded, **_split(pool, own_part, tuple(shares))}
     folds = {number: _split(pool, part, ("train", "val")) for number, part in parts.items()}
     return Divided({name: sets[name] for name in SPLITS}, shares, folds)
 

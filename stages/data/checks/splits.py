@@ -74,20 +74,19 @@ def _report_twins(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(pairs, 2) rows of the images with the same bytes, and of those that differ in at most `bits`
     of their perceptual hash."""
-    probes, splits, files = (images[name].tolist() for name in ("probe", "split", "file_name"))
-    digests = [image.digest for image in probes]
+    probes = images["probe"].tolist()
+    splits, files = images["split"].to_numpy(), images["file_name"].to_numpy()
+    digests = np.array([image.digest for image in probes], dtype=object)
     identical = equal_pairs(digests)
     alike = look_alikes([image.looks for image in probes], bits)
-    differs = [digests[first] != digests[second] for first, second in alike.tolist()]
-    alike = alike[np.array(differs, dtype=bool)]
+    alike = alike[digests[alike[:, 0]] != digests[alike[:, 1]]]
 
     def place(pair: np.ndarray) -> dict[str, object]:
         first, second = pair
         before = f"{splits[first]}: {files[first]}"
         return {"split": splits[second], "file": files[second], "before": before}
 
-    in_one_split = [splits[first] == splits[second] for first, second in identical]
-    inside = identical[in_one_split]
+    inside = identical[splits[identical[:, 0]] == splits[identical[:, 1]]]
     findings.rows("image_bytes_duplicate", range(len(inside)), lambda row: place(inside[row]))
     findings.rows("near_duplicates", range(len(alike)), lambda row: place(alike[row]))
     return identical, alike
